@@ -1,0 +1,164 @@
+"""Static files under fingerprinted addresses, the operator's brand, and icons: what every page refers to."""
+
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from flask import Flask, Response, abort, request
+from markupsafe import Markup
+from PIL import Image
+
+from latchkey import settings
+from web import filters, palette
+
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".png": "image/png",
+    ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
+}
+ZIPPED = {".css", ".js", ".svg", ".txt"}
+FOREVER = "public, max-age=31536000, immutable"
+LOGO_BYTES = 1024 * 1024
+LOGO_PIXELS = 256
+# A picture that is opened on its own must not become a page of ours.
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file as it is sent, kept in memory: all of them are a few hundred kilobytes."""
+
+    body: bytes
+    kind: str
+    zipped: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """The operator's name, pictures and colours. `light` and `dark` are for mails, which have no style sheet."""
+
+    name: str
+    css: str
+    logo: str | None
+    light: dict[str, str]
+    dark: dict[str, str]
+
+
+def _asset(suffix: str, body: bytes) -> Asset:
+    return Asset(body, TYPES[suffix], gzip.compress(body, 9, mtime=0) if suffix in ZIPPED else None)
+
+
+def _fingerprint(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
+
+
+def _read(folder: Path) -> dict[str, Asset]:
+    files = sorted(path for path in folder.rglob("*") if path.suffix in TYPES)
+    return {path.relative_to(folder).as_posix(): _asset(path.suffix, path.read_bytes()) for path in files}
+
+
+def _answer(asset: Asset, *, forever: bool, policy: str = "") -> Response:
+    zipped = asset.zipped if request.accept_encodings.quality("gzip") > 0 else None
+    response = Response(asset.body if zipped is None else zipped, content_type=asset.kind)
+    if zipped is not None:
+        response.content_encoding = "gzip"
+    if asset.zipped is not None:
+        response.vary.add("Accept-Encoding")
+    if policy:
+        response.headers["Content-Security-Policy"] = policy
+    response.headers["Cache-Control"] = FOREVER if forever else "no-cache"
+    response.set_etag(_fingerprint(asset.body) + ("-gzip" if zipped is not None else ""))
+    response.make_conditional(request)
+    return response
+
+
+def _logo(path: Path) -> Asset:
+    problem = f"LATCHKEY_BRAND_LOGO cannot be {path.name}: allowed is an SVG or PNG file of at most 1 MB"
+    if not path.is_file() or path.stat().st_size > LOGO_BYTES or path.suffix.lower() not in (".svg", ".png"):
+        raise settings.SettingError(problem)
+    body = path.read_bytes()
+    if path.suffix.lower() == ".svg":
+        if b"<svg" not in body:
+            raise settings.SettingError(problem)
+        return _asset(".svg", body)
+    try:
+        with Image.open(BytesIO(body), formats=["PNG"]) as picture:
+            picture.thumbnail((LOGO_PIXELS, LOGO_PIXELS))
+            shrunk = BytesIO()
+            picture.save(shrunk, "PNG", optimize=True)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        raise settings.SettingError(problem) from None
+    return _asset(".png", shrunk.getvalue())
+
+
+def _icons(folder: Path) -> dict[str, Markup]:
+    shapes = json.loads((folder / "icons.json").read_text(encoding="utf-8"))
+    around = 'viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-linecap="round" stroke-linejoin="round"'
+    hidden = 'aria-hidden="true" focusable="false"'
+    return {name: Markup(f"{around} {hidden}>{shape}</svg>") for name, shape in shapes.items()}  # noqa: S704 - our own file
+
+
+def _register_files(app: Flask) -> None:
+    files = _read(Path(app.root_path) / "static")
+    version = _fingerprint(*(name.encode() + file.body for name, file in files.items()))
+
+    # The fingerprint is a folder, so that the addresses of fonts within the style sheet carry it as well.
+    @app.get("/assets/<asked>/<path:name>", endpoint="asset")
+    def show_asset(asked: str, name: str) -> Response:
+        if name not in files:
+            abort(404)
+        return _answer(files[name], forever=asked == version)
+
+    def asset(name: str) -> str:
+        """The address of a static file."""
+        if name not in files:
+            raise LookupError(f"static/{name} does not exist")
+        return f"/assets/{version}/{name}"
+
+    app.jinja_env.globals["asset"] = asset
+
+
+def _register_brand(app: Flask, ours: settings.Settings) -> None:
+    light, dark = palette.both(ours.brand_accent)
+    sheet = _asset(".css", palette.css(light, dark).encode())
+    logo = _logo(ours.instance / ours.brand_logo) if ours.brand_logo else None
+
+    @app.get("/brand.css", endpoint="brand_css")
+    def show_style() -> Response:
+        return _answer(sheet, forever=request.args.get("v") == _fingerprint(sheet.body))
+
+    @app.get("/brand/logo", endpoint="brand_logo")
+    def show_logo() -> Response:
+        if logo is None:
+            abort(404)
+        return _answer(logo, forever=request.args.get("v") == _fingerprint(logo.body), policy=PICTURE_POLICY)
+
+    app.jinja_env.globals["brand"] = Brand(
+        name=ours.brand_name,
+        css=f"/brand.css?v={_fingerprint(sheet.body)}",
+        logo=f"/brand/logo?v={_fingerprint(logo.body)}" if logo else None,
+        light=light,
+        dark=dark,
+    )
+
+
+def register(app: Flask) -> None:
+    """Serve files and brand, and give templates what they refer to. Raises `SettingError` for a logo that is none."""
+    ours = settings.current()
+    icons = _icons(Path(app.root_path) / "templates" / "macros")
+
+    def icon(name: str, more: str = "") -> Markup:
+        """A decorative inline SVG (Lucide, ISC); the text beside it carries the meaning."""
+        return Markup('<svg class="icon{}" ').format(f" {more}" if more else "") + icons[name]
+
+    _register_files(app)
+    _register_brand(app, ours)
+    filters.register(app)
+    app.jinja_env.globals.update(icon=icon, base_url=ours.base_url)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -1,0 +1,207 @@
+"""What people and programs are told when something is wrong: a page, a problem (RFC 9457) or an OAuth error."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import psycopg
+from flask import Flask, Response, render_template, request
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from latchkey.db import db
+from web import faults
+
+# Endpoints whose callers are programs that read RFC 6749 §5.2, and everything else that programs read.
+OAUTH = ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/check")
+PROBLEMS = ("/v1", "/.well-known", "/healthz", "/readyz")
+RETRY_SECONDS = 5
+# Fields that an answer never repeats.
+SECRET_WORDS = ("password", "secret", "token", "code", "credential")
+MOST_FIELDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a person reads about one status."""
+
+    title: str
+    text: str
+    symbol: str = "circle-alert"
+
+
+WORDINGS = {
+    400: Wording("We could not read that", "Something in the request was not as it should be. Go back and try again."),
+    401: Wording("Sign in first", "This page is for people who are signed in.", "lock"),
+    403: Wording("You cannot do that here", "This page or action is not open to you.", "lock"),
+    404: Wording("There is nothing here", "The address may be mistyped, or the token or app was removed.", "search"),
+    405: Wording("That does not work this way", "This address cannot be used like that. Go back and try again.", "ban"),
+    413: Wording("That is too much", "What was sent is larger than this page takes. Make it shorter and try again."),
+    415: Wording("We could not read that", "This address takes another format."),
+    429: Wording("Too many tries", "Wait {seconds} and try again.", "clock"),
+    500: Wording(
+        "Something broke on our side",
+        "Your keys are not affected. Try again; if it stays, tell the operator this reference:",
+        "triangle-alert",
+    ),
+    503: Wording("Back in a moment", "We cannot reach our records just now. Your keys are not affected.", "clock"),
+}
+STALE = Wording("This page was open too long", "Nothing was changed. Go back, reload and try again.", "clock")
+
+
+def _wording(status: int, retry_after: int | None) -> Wording:
+    known = WORDINGS.get(status) or WORDINGS[400 if status < 500 else 500]
+    if status != 429:
+        return known
+    wait = "a moment" if retry_after is None else "1 second" if retry_after == 1 else f"{retry_after} seconds"
+    return Wording(known.title, known.text.format(seconds=wait), known.symbol)
+
+
+def _as_problem(status: int, wording: Wording) -> Response:
+    body = {
+        "type": "about:blank",
+        "title": wording.title,
+        "status": status,
+        "detail": wording.text,
+        "request_id": request.environ.get("latchkey.request_id", ""),
+    }
+    return Response(json.dumps(body), status, content_type="application/problem+json")
+
+
+def _as_oauth_error(status: int, wording: Wording) -> Response:
+    error = "invalid_request" if status < 500 else "temporarily_unavailable" if status == 503 else "server_error"
+    body = {"error": error, "error_description": f"{wording.title}. {wording.text}"}
+    response = Response(json.dumps(body), status, content_type="application/json")
+    response.headers["Pragma"] = "no-cache"
+    return response
+
+
+def _as_page(status: int, wording: Wording, fields: list[tuple[str, str]] | None) -> Response:
+    email = None
+    if status == 403 and current_user.is_authenticated:
+        email = current_user.user.email
+    page = render_template(
+        "error.html",
+        status=status,
+        wording=wording,
+        email=email,
+        fields=fields,
+        reference=request.environ.get("latchkey.request_id", "") if status >= 500 else "",
+    )
+    return Response(page, status, content_type="text/html; charset=utf-8")
+
+
+def _as_partial(status: int, wording: Wording) -> Response:
+    """A swap that failed leaves the page as it is; the script says why."""
+    said = f"{wording.title}. {wording.text}"
+    trigger = json.dumps({"announce": {"value": said}})
+    return Response(
+        said,
+        status,
+        content_type="text/plain; charset=utf-8",
+        headers={
+            "HX-Reswap": "none",
+            "HX-Trigger": trigger,
+        },
+    )
+
+
+def answer(
+    status: int,
+    *,
+    wording: Wording | None = None,
+    retry_after: int | None = None,
+    fields: list[tuple[str, str]] | None = None,
+) -> Response:
+    """The answer to a refused or failed request, in the form that its caller reads."""
+    wording = wording or _wording(status, retry_after)
+    if request.path.startswith(OAUTH):
+        response = _as_oauth_error(status, wording)
+    elif request.path.startswith(PROBLEMS):
+        response = _as_problem(status, wording)
+    elif "HX-Request" in request.headers:
+        response = _as_partial(status, wording)
+    else:
+        response = _as_page(status, wording, fields)
+    response.headers["Cache-Control"] = "no-store"
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def _seconds(error: HTTPException) -> int | None:
+    asked = getattr(error, "retry_after", None)
+    return asked if isinstance(asked, int) else None
+
+
+def on_http_error(error: HTTPException) -> BaseResponse:
+    """A status that a view or the framework raised; its description may hold input and is left out."""
+    if error.response is not None:
+        return cast("BaseResponse", error.response)
+    if error.code is None or error.code < 400:
+        return error.get_response()
+    response = answer(error.code, retry_after=_seconds(error))
+    for name, value in error.get_headers(request.environ):
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def on_stale_form(_error: CSRFError) -> BaseResponse:
+    """A form without a token that is good now. What was typed is kept, if the browser says that our page sent it."""
+    typed: list[tuple[str, str]] | None = None
+    ours = request.headers.get("Sec-Fetch-Site") == "same-origin"
+    if ours and not request.path.startswith("/oauth/") and len(request.form) <= MOST_FIELDS:
+        typed = [
+            (name, value)
+            for name, values in request.form.lists()
+            if not any(word in name.lower() for word in SECRET_WORDS)
+            for value in values
+        ]
+    return answer(400, wording=STALE, fields=typed)
+
+
+def on_no_database(error: Exception) -> BaseResponse:
+    """The database cannot be reached, or another writer held it for too long."""
+    db.rollback()
+    faults.report(error, request.environ.get("latchkey.request_id", ""))
+    return answer(503, retry_after=RETRY_SECONDS)
+
+
+def on_bad_data(error: Exception) -> BaseResponse:
+    """Text that the database cannot hold, such as NUL or half a surrogate pair (A-06)."""
+    db.rollback()
+    faults.report(error, request.environ.get("latchkey.request_id", ""))
+    return answer(400)
+
+
+def on_fault(error: Exception) -> BaseResponse:
+    """A fault of ours."""
+    db.rollback()
+    faults.report(error, request.environ.get("latchkey.request_id", ""))
+    return answer(500)
+
+
+def register(app: Flask) -> None:
+    """Handle every error of the application."""
+    handlers: dict[type[Exception], Callable[..., BaseResponse]] = {
+        HTTPException: on_http_error,
+        CSRFError: on_stale_form,
+        OperationalError: on_no_database,
+        InterfaceError: on_no_database,
+        # Hot paths run on the driver's own connection.
+        sqlite3.OperationalError: on_no_database,
+        psycopg.OperationalError: on_no_database,
+        psycopg.InterfaceError: on_no_database,
+        PoolTimeout: on_no_database,
+        DataError: on_bad_data,
+        UnicodeError: on_bad_data,
+        Exception: on_fault,
+    }
+    for kind, handler in handlers.items():
+        app.register_error_handler(kind, handler)

@@ -1,0 +1,67 @@
+"""Answers made without the application, and how a fault is logged: where it was, never with what input."""
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from latchkey import settings
+
+log = logging.getLogger("latchkey.web")
+
+MACHINES = ("/v1/", "/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/check", "/.well-known/")
+PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    "<title>{title}</title><main><h1>{title}</h1><p>{text}</p></main></html>"
+)
+
+
+def describe(error: BaseException) -> list[str]:
+    """The fault and its causes, each with the lines it passed. Messages may hold what people sent: development only."""
+    told: list[str] = []
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        seen.add(id(at))
+        message = f": {at}" if settings.current().development else ""
+        told.append(f"{type(at).__module__}.{type(at).__qualname__}{message}")
+        told.extend(line.strip() for line in traceback.format_tb(at.__traceback__))
+        at = at.__cause__ or at.__context__
+    return told
+
+
+def report(error: BaseException, request_id: str) -> None:
+    """Log a fault as one line of JSON."""
+    log.error("%s", json.dumps({"level": "error", "request_id": request_id, "fault": describe(error)}))
+
+
+def _plain(environ: WSGIEnvironment, start: StartResponse, status: str, title: str, text: str) -> Iterable[bytes]:
+    request_id = environ["latchkey.request_id"]
+    if environ.get("PATH_INFO", "").startswith(MACHINES):
+        code = int(status[:3])
+        problem = {"type": "about:blank", "title": title, "status": code, "detail": text, "request_id": request_id}
+        body, kind = json.dumps(problem).encode(), "application/problem+json"
+    else:
+        body, kind = PAGE.format(title=title, text=text).encode(), "text/html; charset=utf-8"
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+    raised = sys.exc_info()
+    if raised[0] is None:
+        start(status, headers)
+    else:
+        start(status, headers, raised)
+    return [body]
+
+
+def unhandled(error: Exception, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    """The answer to a request whose fault nobody handled."""
+    report(error, environ["latchkey.request_id"])
+    reference = environ["latchkey.request_id"]
+    text = f"Your keys are not affected. Try again; if it stays, tell the operator this reference: {reference}."
+    return _plain(environ, start, "500 Internal Server Error", "Something broke on our side", text)
+
+
+def too_long(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    """The answer to an address that no page of ours needs."""
+    return _plain(environ, start, "414 URI Too Long", "This address is too long", "Shorten the address and try again.")

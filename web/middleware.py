@@ -1,0 +1,170 @@
+"""The layer around the application: request ids, security headers, the log line, and the answer when all else fails.
+
+The bearer path passes here too, so it is counted in microseconds: nothing is parsed twice, the headers are one list
+made beforehand, and the log line is put together by hand and written at once.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from secrets import token_hex
+from typing import TYPE_CHECKING, TypeAlias
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from latchkey import activity, settings, texts
+from web import faults
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+
+Headers: TypeAlias = list[tuple[str, str]]
+Write: TypeAlias = Callable[[bytes], object]
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS: Headers = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "browsing-topics=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+]
+STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
+LONGEST_QUERY = 16 * 1024
+LONGEST_AGENT = 200
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def to_stderr(line: bytes) -> None:
+    """Write a log line whole; a log that is gone stops nobody."""
+    try:
+        os.write(2, line)
+    except OSError:
+        return
+
+
+def _agent(text: str) -> str:
+    text = text[:LONGEST_AGENT]
+    if text.isascii() and text.isprintable():
+        return text
+    # PEP 3333: header bytes arrive as Latin-1.
+    return texts.printable(text.encode("latin-1", "replace").decode("utf-8", "replace"), LONGEST_AGENT)
+
+
+class _Clock:
+    """The second of the day as text, formatted once a second."""
+
+    def __init__(self) -> None:
+        self._kept = (0, "")
+
+    def text(self) -> str:
+        now = time.time()
+        second, kept = self._kept
+        if int(now) != second:
+            second, kept = self._kept = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        return f"{kept}.{int(now * 1000) % 1000:03d}Z"
+
+
+_clock = _Clock()
+
+
+class Exchange:
+    """One request and its answer: the `start_response` of the application and the body for the server."""
+
+    __slots__ = ("_body", "_environ", "_next", "_request_id", "_start", "_started", "_status", "_wrapped")
+
+    def __init__(self, layer: "Layer", environ: WSGIEnvironment, start: StartResponse, request_id: str) -> None:
+        self._wrapped, self._environ, self._start, self._request_id = layer, environ, start, request_id
+        self._started, self._status = time.perf_counter(), "000"
+
+    def start(
+        self, status: str, headers: Headers, exc_info: "OptExcInfo | None" = None, /
+    ) -> Callable[[bytes], object]:
+        """PEP 3333's start_response, with our headers."""
+        self._status = status[:3]
+        more = self._wrapped.headers
+        for name, _ in headers:
+            if name == "Content-Security-Policy":
+                more = self._wrapped.other_headers
+                break
+        headers.append(("X-Request-Id", self._request_id))
+        headers.extend(more)
+        return self._start(status, headers) if exc_info is None else self._start(status, headers, exc_info)
+
+    def run(self) -> "Exchange":
+        """Call the application; a fault that it did not handle becomes a plain answer."""
+        environ = self._environ
+        try:
+            if len(environ.get("QUERY_STRING", "")) > LONGEST_QUERY:
+                self._body: Iterable[bytes] = faults.too_long(environ, self.start)
+            else:
+                self._body = self._wrapped.app(environ, self.start)
+        except Exception as error:  # noqa: BLE001 - this is the last one to ask
+            self._body = faults.unhandled(error, environ, self.start)
+        self._next: Iterator[bytes] = iter(self._body)
+        return self
+
+    def __iter__(self) -> "Exchange":
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._next)
+
+    def close(self) -> None:
+        """The server has sent the body, or given up: let go and log."""
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            if self._wrapped.write is not None:
+                self._wrapped.write(self._line())
+
+    def _line(self) -> bytes:
+        environ = self._environ
+        request = environ.get("werkzeug.request")
+        rule = environ.get("latchkey.route") or getattr(getattr(request, "url_rule", None), "rule", "")
+        method = environ["REQUEST_METHOD"]
+        duration = (time.perf_counter() - self._started) * 1000
+        return (
+            f'{{"time":"{_clock.text()}","request_id":"{self._request_id}",'
+            f'"method":"{method if method in METHODS else "other"}","route":"{rule}","status":{self._status},'
+            f'"duration_ms":{duration:.2f},"user":"{environ.get("latchkey.user") or ""}",'
+            f'"token":"{environ.get("latchkey.token") or ""}"}}\n'
+        ).encode()
+
+
+class Layer:
+    """The WSGI application around the application. `write` gets one JSON line a request; None: no log."""
+
+    def __init__(self, app: WSGIApplication, *, secure: bool, write: Write | None = None) -> None:
+        self.app = app
+        self.write = write
+        self.other_headers = [*HEADERS, STRICT_TRANSPORT] if secure else HEADERS
+        self.headers = [*self.other_headers, ("Content-Security-Policy", POLICY)]
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        request_id = token_hex(8)
+        environ["latchkey.request_id"] = request_id
+        activity.origin.set(
+            activity.Origin(environ.get("REMOTE_ADDR", "")[:45], _agent(environ.get("HTTP_USER_AGENT", "")), request_id)
+        )
+        return Exchange(self, environ, start, request_id).run()
+
+
+def install(app: Flask, *, write: Write | None = None) -> None:
+    """Put the layer around an application, and the configured number of trusted proxies around both.
+
+    A forwarded host is never believed: absolute addresses come from the settings alone.
+    """
+    ours = settings.current()
+    layer: WSGIApplication = Layer(app.wsgi_app, secure=ours.secure, write=write)
+    if ours.trusted_proxies:
+        layer = ProxyFix(layer, x_for=ours.trusted_proxies, x_proto=ours.trusted_proxies, x_host=0)
+    app.wsgi_app = layer  # type: ignore[assignment] # Flask's documented way to add middleware

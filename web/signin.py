@@ -1,0 +1,130 @@
+"""Who is signed in, by Flask-Login over our own session rows, and what a changing request from a browser must prove."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, redirect, request, session, url_for
+from flask_login import LoginManager
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.wrappers import Response as BaseResponse
+
+from latchkey import sessions, settings
+from latchkey.db import db
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+BODY_BYTES = 256 * 1024
+FORM_BYTES = 64 * 1024
+FORM_PARTS = 200
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def sent_from_here() -> bool:
+    """Whether the browser says that one of our own pages sent this request, or says nothing over plain http.
+
+    The browser's own word comes first, then Origin, then Referer. Over https one of them is there, since our pages ask
+    for `Referrer-Policy: same-origin`. They are compared with the configured address, which a proxy cannot hide.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    ours = settings.current()
+    here = {ours.base_url, f"{request.scheme}://{request.host}".lower()}
+    said = request.headers.get("Origin") or request.headers.get("Referer")
+    if said is None:
+        return not ours.secure
+    try:
+        return _origin(said) in here
+    except ValueError:
+        return False
+
+
+class Protection(CSRFProtect):
+    """CSRF tokens, and before them the question where the request was sent from (N-01, N-02)."""
+
+    def protect(self, apply_exemptions: bool = False) -> None:  # noqa: FBT001, FBT002 - the library's signature
+        """Refuse a change that no page of ours asked for: 403 by where it came from, 400 by its token."""
+        if request.method in SAFE or not current_app.config["WTF_CSRF_ENABLED"]:
+            return
+        if not sent_from_here():
+            abort(403)
+        super().protect(apply_exemptions)
+
+
+csrf = Protection()
+
+
+def load(plaintext: str) -> sessions.BrowserSession | None:
+    """The live session that a cookie names."""
+    found = sessions.find(plaintext)
+    if found is not None:
+        request.environ["latchkey.user"] = found.user_id
+        if sessions.seen(found):
+            db.commit()
+    return found
+
+
+def _local(address: str | None) -> str | None:
+    """Path and query of a page of ours; None for any other."""
+    if not address:
+        return None
+    parts = urlsplit(address)
+    if f"{parts.scheme}://{parts.netloc}".lower() not in (settings.current().base_url, request.host_url.rstrip("/")):
+        return None
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def to_sign_in() -> BaseResponse:
+    """Send a person to sign in, and from there back to the page that they were on."""
+    partial = "HX-Request" in request.headers
+    if partial:
+        back = _local(request.headers.get("HX-Current-URL"))
+    elif request.method in SAFE:
+        back = request.full_path if request.query_string else request.path
+    else:
+        back = _local(request.referrer)
+    address = url_for("portal.sign_in", next=None if back in (None, "/") else back)
+    if partial:
+        # A script would follow a redirect itself and put the sign-in page into the middle of this one.
+        return Response(status=401, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def keep_private(response: Response) -> Response:
+    """What was made for one person stays in no cache or index; an `after_request` of the cookie doors (N-07)."""
+    if session.accessed:
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.vary.add("Cookie")
+    if "_user_id" in session:
+        response.headers.setdefault("X-Robots-Tag", "noindex")
+    return response
+
+
+def register(app: Flask) -> None:
+    """Configure cookies, limits and CSRF, and teach Flask-Login our sessions."""
+    ours = settings.current()
+    app.config.update(
+        SECRET_KEY=ours.secret_key,
+        SESSION_COOKIE_NAME="__Host-latchkey" if ours.secure else "latchkey",
+        SESSION_COOKIE_SECURE=ours.secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(days=7),
+        MAX_CONTENT_LENGTH=BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=FORM_BYTES,
+        MAX_FORM_PARTS=FORM_PARTS,
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session, whose secret it is made from
+        WTF_CSRF_SSL_STRICT=False,  # judges by the Host header; `sent_from_here` does it by the configured address
+    )
+    manager = LoginManager()
+    manager.session_protection = None  # A-03: it reads X-Forwarded-For unasked
+    manager.user_loader(load)
+    manager.unauthorized_handler(to_sign_in)
+    manager.init_app(app)
+    csrf.init_app(app)
