@@ -1,0 +1,189 @@
+"""The one decision about a bearer credential; API, gateway check and introspection only translate it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import bindparam, case, literal_column, or_, select
+from sqlalchemy.orm import aliased
+
+from latchkey import clock, credentials, scopes, usage
+from latchkey.clients import Client
+from latchkey.credentials import Kind
+from latchkey.db import UtcDateTime
+from latchkey.grants import Grant
+from latchkey.lookup import Lookup
+from latchkey.tokens import Token
+from latchkey.users import User
+
+BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
+
+
+class NoCredential(Exception):
+    """Nothing was presented."""
+
+
+class Fault(StrEnum):
+    """What is wrong with a credential. A wrong checksum is unknown, too: it must not look different (I-02)."""
+
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class InvalidToken(Exception):
+    """What was presented does not work; `.fault` says why."""
+
+    WORDS = {
+        Fault.UNKNOWN: "The token is unknown.",
+        Fault.EXPIRED: "The token has expired.",
+        Fault.REVOKED: "The token was revoked.",
+    }
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(self.WORDS[fault])
+        self.fault = fault
+
+
+class ScopeTooNarrow(Exception):
+    """The token works but may not do this: `.needed` are all the scopes it takes, `.bearer` is what came."""
+
+    def __init__(self, needed: frozenset[str], bearer: "Bearer") -> None:
+        super().__init__("The token lacks a scope that this call needs.")
+        self.needed, self.bearer = needed, bearer
+
+
+class Bearer(NamedTuple):
+    """Who is calling and what they may do: the facts of token, user and client in one row."""
+
+    token_id: str
+    kind: str
+    fault: str
+    used_lately: bool
+    parent_id: str | None
+    grant_id: str | None
+    scope: str
+    description: str | None
+    last4: str
+    created_at: datetime
+    expires_at: datetime | None
+    user_id: str | None
+    email: str | None
+    name: str | None
+    email_verified: bool | None
+    user_created_at: datetime | None
+    user_updated_at: datetime | None
+    client_id: str | None
+    client_name: str | None
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What it may do."""
+        return scopes.held(self.scope)
+
+
+def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
+    now = bindparam("now", type_=UtcDateTime)
+    ended = or_(
+        token.revoked_at.is_not(None),
+        token.consumed_at.is_not(None),
+        user.disabled_at.is_not(None),
+        grant.ended_at.is_not(None),
+        client.suspended_at.is_not(None),
+    )
+    over = or_(token.expires_at <= now, grant.expires_at <= now)
+    return case(
+        (ended, literal_column(f"'{Fault.REVOKED}'")),
+        (over, literal_column(f"'{Fault.EXPIRED}'")),
+        else_=literal_column("''"),
+    )
+
+
+_bearer = Lookup(
+    "Found",
+    select(
+        Token.id.label("token_id"),
+        Token.kind,
+        _fault(Token, User, Grant, Client).label("fault"),
+        (Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
+        Token.parent_id,
+        Token.grant_id,
+        Token.scope,
+        Token.description,
+        Token.last4,
+        Token.created_at,
+        Token.expires_at,
+        Token.user_id,
+        User.email,
+        User.name,
+        User.email_verified_at.is_not(None).label("email_verified"),
+        User.created_at.label("user_created_at"),
+        User.updated_at.label("user_updated_at"),
+        Client.id.label("client_id"),
+        Client.name.label("client_name"),
+    )
+    .select_from(Token)
+    .outerjoin(User, User.id == Token.user_id)
+    .outerjoin(Grant, Grant.id == Token.grant_id)
+    .outerjoin(Client, Client.id == Grant.client_id)
+    .where(Token.digest == bindparam("digest")),
+)
+
+
+def _ancestry() -> Lookup:
+    above = select(Token.id, Token.parent_id).where(Token.id == bindparam("parent_id")).cte("above", recursive=True)
+    elder = aliased(Token)
+    above = above.union_all(select(elder.id, elder.parent_id).join(above, elder.id == above.c.parent_id))
+    statement = (
+        select(Token.scope, _fault(Token, User, Grant, Client).label("fault"))
+        .select_from(Token)
+        .join(above, above.c.id == Token.id)
+        .outerjoin(User, User.id == Token.user_id)
+        .outerjoin(Grant, Grant.id == Token.grant_id)
+        .outerjoin(Client, Client.id == Grant.client_id)
+    )
+    return Lookup("Ancestor", statement)
+
+
+_ancestors = _ancestry()
+
+
+def find(plaintext: str) -> Bearer:
+    """Who a live developer or access token stands for. One statement, two for a token made by a token.
+
+    Raises `InvalidToken`.
+    """
+    if credentials.kind_of(plaintext) not in BEARERS:
+        raise InvalidToken(Fault.UNKNOWN)
+    now = clock.now()
+    found = _bearer.one(digest=credentials.digest(plaintext), now=now, lately=now - usage.NOTED_EVERY)
+    if found is None:
+        raise InvalidToken(Fault.UNKNOWN)
+    if found.fault:
+        raise InvalidToken(Fault(found.fault))
+    bearer = cast("Bearer", Bearer._make(found))
+    return _under_parents(bearer, now) if bearer.parent_id else bearer
+
+
+def _under_parents(bearer: Bearer, now: datetime) -> Bearer:
+    """A token made by a token dies with it and can never do more than all those above it (I-06)."""
+    held = bearer.scopes
+    for ancestor in _ancestors.all(parent_id=bearer.parent_id, now=now):
+        if ancestor.fault:
+            raise InvalidToken(Fault(ancestor.fault))
+        held &= scopes.held(ancestor.scope)
+    return bearer._replace(scope=scopes.serialize(held))
+
+
+def admit(plaintext: str | None, needed: Iterable[str] = ()) -> Bearer:
+    """Let a call pass that has all the scopes it needs. Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`."""
+    if plaintext is None:
+        raise NoCredential
+    bearer = find(plaintext)
+    if not bearer.used_lately:
+        usage.note(bearer.token_id, bearer.grant_id)
+    wanted = frozenset(needed)
+    if not wanted <= bearer.scopes:
+        raise ScopeTooNarrow(wanted, bearer)
+    return bearer

@@ -1,0 +1,136 @@
+"""What happened in an account: one event for each security-relevant fact, kept in the transaction of what it tells of."""
+
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import JSON, ForeignKey, Index, String, delete, or_, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from latchkey import clock
+from latchkey.db import Base, db, new_id
+from latchkey.users import User
+
+KEPT = timedelta(days=90)
+
+
+class Origin(NamedTuple):
+    """Where a request came from: address, what the program calls itself, and the request's id."""
+
+    address: str
+    agent: str
+    request_id: str
+
+
+origin: ContextVar[Origin] = ContextVar("origin", default=Origin("", "command line", ""))
+
+
+class EventKind(StrEnum):
+    """What an event tells of; the part before the dot is the group that people filter by."""
+
+    SIGNED_UP = "account.signed_up"
+    EMAIL_VERIFIED = "account.email_verified"
+    EMAIL_CHANGED = "account.email_changed"
+    RENAMED = "account.renamed"
+    SIGNED_IN = "sign_in.succeeded"
+    SIGN_IN_FAILED = "sign_in.failed"
+    SIGN_IN_THROTTLED = "sign_in.throttled"
+    SIGNED_OUT = "sign_in.signed_out"
+    SESSION_ENDED = "sign_in.session_ended"
+    REAUTHENTICATED = "sign_in.password_confirmed"
+    PASSWORD_CHANGED = "security.password_changed"  # noqa: S105 - the name of an event
+    PASSWORD_RESET_ASKED = "security.password_reset_asked"  # noqa: S105
+    PASSWORD_RESET = "security.password_reset"  # noqa: S105
+    USER_DISABLED = "security.user_disabled"
+    TOKEN_CREATED = "token.created"  # noqa: S105
+    TOKEN_CHANGED = "token.changed"  # noqa: S105
+    TOKEN_WIDENED = "token.widened"  # noqa: S105
+    TOKEN_REGENERATED = "token.regenerated"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    TOKEN_REPORTED = "token.reported"  # noqa: S105
+    APP_REGISTERED = "app.registered"
+    APP_CHANGED = "app.changed"
+    APP_SECRET_ROTATED = "app.secret_rotated"  # noqa: S105
+    APP_SECRET_REMOVED = "app.secret_removed"  # noqa: S105
+    APP_DELETED = "app.deleted"
+    APP_CUT_OFF = "app.users_cut_off"
+    AUTHORIZED = "authorization.granted"
+    AUTHORIZATION_DENIED = "authorization.denied"
+    AUTHORIZATION_WITHDRAWN = "authorization.withdrawn"
+    CODE_REPLAYED = "authorization.code_replayed"
+    REFRESH_REPLAYED = "authorization.refresh_token_replayed"
+
+
+# What its owner should look at twice.
+SUSPICIOUS = frozenset(
+    {
+        EventKind.SIGN_IN_FAILED,
+        EventKind.SIGN_IN_THROTTLED,
+        EventKind.TOKEN_REPORTED,
+        EventKind.CODE_REPLAYED,
+        EventKind.REFRESH_REPLAYED,
+    }
+)
+
+
+class Event(Base):
+    """One fact about an account: what, when, from where. `detail` holds names and ids, never a credential."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index(None, "user_id", "id"), Index(None, "at"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("evt"))
+    user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(60))
+    at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    address: Mapped[str] = mapped_column(String(45))
+    agent: Mapped[str] = mapped_column(String(200))
+    request_id: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+    @property
+    def group(self) -> str:
+        """What people filter by."""
+        return self.kind.partition(".")[0]
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether its owner should look at it twice."""
+        return self.kind in SUSPICIOUS
+
+
+def record(user: User, kind: EventKind, **detail: str | int | list[str] | None) -> Event:
+    """Keep an event of a user, from where this request came."""
+    here = origin.get()
+    event = Event(
+        user_id=user.id, kind=kind, address=here.address, agent=here.agent, request_id=here.request_id, detail=detail
+    )
+    db.add(event)
+    db.flush()
+    return event
+
+
+def list_for(
+    user: User,
+    *,
+    group: str | None = None,
+    search: str = "",
+    before: str | None = None,
+    limit: int = 50,
+) -> list[Event]:
+    """Events of a user, newest first; `before` is the id of the last one already seen."""
+    statement = select(Event).where(Event.user_id == user.id, Event.at > clock.now() - KEPT)
+    if group:
+        statement = statement.where(Event.kind.startswith(f"{group}.", autoescape=True))
+    if before:
+        statement = statement.where(Event.id < before)
+    if search:
+        columns = (Event.kind, Event.address, Event.agent, Event.detail.cast(String))
+        statement = statement.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    return list(db.scalars(statement.order_by(Event.id.desc()).limit(limit)))
+
+
+def purge() -> None:
+    """Remove events that are older than what people are told."""
+    db.execute(delete(Event).where(Event.at < clock.now() - KEPT))

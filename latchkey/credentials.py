@@ -1,0 +1,68 @@
+"""The one place where secrets are made: their form, checksum, digest and comparison."""
+
+import hmac
+import re
+import secrets
+import string
+import zlib
+from enum import StrEnum
+from hashlib import sha256
+
+from latchkey import settings
+
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+RANDOM_LENGTH = 30
+CHECKSUM_LENGTH = 6
+FORM = re.compile(r"([a-z][a-z0-9]{1,9})_([a-z]{3})_([0-9A-Za-z]{36})", re.ASCII)
+
+
+class Kind(StrEnum):
+    """What a credential is; the middle part of its text."""
+
+    DEVELOPER = "dev"
+    ACCESS = "oat"
+    REFRESH = "ort"
+    SECRET = "sec"  # noqa: S105 - the name of a kind, not a password
+
+
+def _checksum(text: str) -> str:
+    rest, digits = zlib.crc32(text.encode()), ""
+    while rest:
+        rest, digit = divmod(rest, 62)
+        digits = BASE62[digit] + digits
+    return digits.rjust(CHECKSUM_LENGTH, "0")
+
+
+def generate(kind: Kind) -> str:
+    """A new credential: prefix, kind, 30 random base62 characters (178 bits), CRC-32 of all before it."""
+    random = "".join(secrets.choice(BASE62) for _ in range(RANDOM_LENGTH))
+    text = f"{settings.current().token_prefix}_{kind}_{random}"
+    return text + _checksum(text)
+
+
+def kind_of(text: str) -> Kind | None:
+    """The kind of a well-formed credential of this installation; None when form or checksum is wrong. No database."""
+    found = FORM.fullmatch(text)
+    if found is None or found[1] != settings.current().token_prefix or found[2] not in _KINDS:
+        return None
+    if _checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
+        return None
+    return _KINDS[found[2]]
+
+
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+def opaque() -> str:
+    """A random text of 43 URL-safe characters (256 bits): codes, links, handles, session ids."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(plaintext: str) -> bytes:
+    """SHA-256, 32 bytes: right for random credentials, wrong for passwords."""
+    return sha256(plaintext.encode("utf-8", "surrogatepass")).digest()
+
+
+def matches(plaintext: str, stored: bytes) -> bool:
+    """Whether `stored` is the digest of `plaintext`, compared in constant time."""
+    return hmac.compare_digest(digest(plaintext), stored)

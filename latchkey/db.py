@@ -1,0 +1,235 @@
+"""Engines for SQLite and PostgreSQL, the declarative base, and the session that every record lives in.
+
+Two engines stand on one database. Reads go to an autocommit engine that refuses writes. The first flush, DML
+statement or `with_for_update()` moves the session to the write engine, whose transactions begin at once: on SQLite
+with BEGIN IMMEDIATE under a process-wide queue, so that writers wait for each other instead of failing.
+"""
+
+import secrets
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, DateTime, Dialect, Engine, MetaData, Select, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, scoped_session, sessionmaker
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.types import TypeDecorator
+
+from latchkey import clock
+
+BUSY_SECONDS = 5
+QUEUE_SECONDS = 30
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; naive ones are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """UTC for the database; SQLite keeps it without its zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """An aware moment in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """What every record is."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy's own way to declare it
+
+
+_sequence = count()
+
+
+def new_id(prefix: str) -> str:
+    """An opaque id such as tok_…: milliseconds and a sequence number, so that ids sort by creation, and 48 random bits."""
+    moment = int(clock.now().timestamp() * 1000)
+    return f"{prefix}_{moment:012x}{next(_sequence) & 0xFFFF:04x}{secrets.token_hex(6)}"
+
+
+class Queue:
+    """A lock that is handed on in the order of asking; `threading.Lock` lets late-comers overtake."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._taken = False
+
+    def acquire(self, seconds: float) -> bool:
+        """Wait for the turn, at most so long."""
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(seconds):
+            return True
+        with self._guard:
+            if turn.is_set():
+                return True
+            self._waiting.remove(turn)
+            return False
+
+    def release(self) -> None:
+        """Hand on to whoever waits longest."""
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._taken = False
+
+
+class Engines:
+    """The two engines on one database, and the driver connections that threads hold for hot reads."""
+
+    def __init__(self, url: str) -> None:
+        sqlite = make_url(url).get_backend_name() == "sqlite"
+        pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": QUEUE_SECONDS}
+        if not sqlite:
+            pool |= {"pool_pre_ping": True, "pool_recycle": 1800}
+        self.read = create_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_reset_on_return=None,
+            connect_args={"check_same_thread": False}
+            if sqlite
+            else {"options": "-c timezone=UTC -c default_transaction_read_only=on"},
+            **pool,
+        )
+        self.write = create_engine(
+            url, connect_args={"check_same_thread": False} if sqlite else {"options": "-c timezone=UTC"}, **pool
+        )
+        if sqlite:
+            _tune_sqlite(self.read, reading=True)
+            _tune_sqlite(self.write, reading=False)
+            _queue_writers(self.write)
+        self._local = threading.local()
+        self._held: list[Any] = []
+
+    def held(self) -> Any:
+        """This thread's own driver connection for reading; it never returns to the pool."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            pooled = self.read.raw_connection()
+            pooled.detach()
+            connection = self._local.connection = pooled.dbapi_connection
+            self._held.append(connection)
+        return connection
+
+    def drop_held(self) -> None:
+        """Forget this thread's connection after it broke."""
+        connection = self._local.connection
+        self._local.connection = None
+        self._held.remove(connection)
+        connection.close()
+
+    def dispose(self) -> None:
+        """Close everything."""
+        while self._held:
+            self._held.pop().close()
+        self._local = threading.local()
+        self.read.dispose()
+        self.write.dispose()
+
+
+def _tune_sqlite(engine: Engine, *, reading: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def tune(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "cache_size=-16000",
+            "journal_size_limit=67108864",
+            f"query_only={'ON' if reading else 'OFF'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+
+def _queue_writers(engine: Engine) -> None:
+    queue = Queue()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        if not queue.acquire(QUEUE_SECONDS):
+            raise OperationalError("BEGIN IMMEDIATE", {}, TimeoutError("the write queue did not move"))
+        connection.connection.info["queued"] = True
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "checkin")
+    def checkin(_connection: Any, record: Any) -> None:
+        if record.info.pop("queued", False):
+            queue.release()
+
+
+_engines: list[Engines] = []
+
+
+def engines() -> Engines:
+    """The engines of this process."""
+    return _engines[0]
+
+
+def configure(url: str) -> None:
+    """Connect this process to a database, leaving the one before."""
+    dispose()
+    _engines[:] = [Engines(url)]
+
+
+def dispose() -> None:
+    """Close every connection of this process."""
+    db.remove()
+    while _engines:
+        _engines.pop().dispose()
+
+
+class RoutingSession(Session):
+    """A session that reads without a transaction until it has something to write."""
+
+    def get_bind(self, mapper: Any = None, *, clause: Any = None, **_: Any) -> Engine:
+        """The write engine from the first flush, DML or `with_for_update()` on, else the read engine."""
+        locking = isinstance(clause, Select) and clause._for_update_arg is not None  # noqa: SLF001 - no public way to ask
+        if self._flushing or locking or isinstance(clause, UpdateBase):
+            self.info["writing"] = True
+        return engines().write if self.info.get("writing") else engines().read
+
+
+@event.listens_for(RoutingSession, "after_transaction_end")
+def _back_to_reading(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session.info.pop("writing", None)
+
+
+db = scoped_session(sessionmaker(class_=RoutingSession, expire_on_commit=False))
+
+
+def affected(statement: UpdateBase) -> int:
+    """Run a DML statement in the session; how many rows it changed."""
+    return cast("CursorResult[Any]", db.execute(statement)).rowcount

@@ -1,0 +1,213 @@
+"""What a user lets an app do, and each sign-in of an app under it."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from latchkey import clock, scopes
+from latchkey.clients import Client
+from latchkey.db import Base, affected, db, new_id
+from latchkey.users import User
+
+# E-08: however often it is refreshed, a grant ends after half a year.
+ABSOLUTE = timedelta(days=180)
+
+
+class EndReason(StrEnum):
+    """Why a grant ended."""
+
+    CODE_REPLAYED = "code replayed"
+    REFRESH_REPLAYED = "refresh token replayed"
+    REVOKED = "revoked by the app"
+    WITHDRAWN = "withdrawn by the user"
+    CUT_OFF = "cut off by the app's owner"
+
+
+class Authorization(Base):
+    """The standing record that a user lets an app act, with which scopes."""
+
+    __tablename__ = "authorization"
+    __table_args__ = (UniqueConstraint("user_id", "client_id"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("ath"))
+    user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
+    scope: Mapped[str] = mapped_column(String(4000))
+    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    updated_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    last_used_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship()
+    client: Mapped[Client] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the user lets the app do."""
+        return scopes.held(self.scope)
+
+
+class Grant(Base):
+    """One sign-in of an app under an authorization, or an app acting as itself: parent of its code and tokens."""
+
+    __tablename__ = "grant"
+    __table_args__ = (Index(None, "authorization_id"), Index(None, "client_id", "ended_at"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("grt"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"))
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    authorization_id: Mapped[str | None] = mapped_column(ForeignKey("authorization.id", ondelete="CASCADE"))
+    scope: Mapped[str] = mapped_column(String(4000))
+    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    expires_at: Mapped[datetime] = mapped_column(default=lambda: clock.now() + ABSOLUTE, index=True)
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(40))
+
+    user: Mapped[User | None] = relationship()
+    client: Mapped[Client] = relationship()
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The most that a token under this grant may do."""
+        return scopes.held(self.scope)
+
+    @property
+    def live(self) -> bool:
+        """Whether tokens under it may work."""
+        return self.ended_at is None and self.expires_at > clock.now()
+
+
+def find_authorization(user: User, client: Client) -> Authorization | None:
+    """What a user lets a client do now."""
+    return db.scalar(
+        select(Authorization).where(
+            Authorization.user_id == user.id,
+            Authorization.client_id == client.id,
+            Authorization.withdrawn_at.is_(None),
+        )
+    )
+
+
+def allows(user: User, client: Client, wanted: frozenset[str]) -> bool:
+    """Whether a client may go on without asking: never a public one, which anybody can pretend to be (K-02)."""
+    if not client.confidential:
+        return False
+    standing = find_authorization(user, client)
+    return client.trusted or (standing is not None and wanted <= standing.scopes)
+
+
+def allow(user: User, client: Client, wanted: Iterable[str]) -> Grant:
+    """Let a client act for a user with these scopes, beside those it has already; the grant is this sign-in's."""
+    wanted = frozenset(wanted)
+    standing = _standing(user, client)
+    kept = frozenset() if standing.withdrawn_at else standing.scopes
+    if standing.withdrawn_at is not None:
+        standing.created_at, standing.withdrawn_at, standing.last_used_at = clock.now(), None, None
+    standing.scope = scopes.serialize(kept | wanted)
+    standing.updated_at = clock.now()
+    grant = Grant(client_id=client.id, user_id=user.id, authorization_id=standing.id, scope=scopes.serialize(wanted))
+    db.add(grant)
+    db.flush()
+    return grant
+
+
+def _standing(user: User, client: Client) -> Authorization:
+    statement = (
+        select(Authorization)
+        .where(Authorization.user_id == user.id, Authorization.client_id == client.id)
+        .with_for_update(of=Authorization)
+        .execution_options(populate_existing=True)
+    )
+    found = db.scalar(statement)
+    if found is not None:
+        return found
+    try:
+        with db.begin_nested():
+            fresh = Authorization(user_id=user.id, client_id=client.id, scope="")
+            db.add(fresh)
+    except IntegrityError:
+        return db.scalars(statement).one()
+    return fresh
+
+
+def begin(client: Client, wanted: Iterable[str]) -> Grant:
+    """A grant of an app that acts as itself (RFC 6749 §4.4); it has no user."""
+    grant = Grant(client_id=client.id, scope=scopes.serialize(wanted))
+    db.add(grant)
+    db.flush()
+    return grant
+
+
+def end(grant_id: str, reason: EndReason) -> bool:
+    """End one grant: every token under it is dead at the next request. Whether it was live."""
+    return _end(Grant.id == grant_id, reason) == 1
+
+
+def _end(which: object, reason: EndReason) -> int:
+    statement = update(Grant).where(which, Grant.ended_at.is_(None))  # type: ignore[arg-type] # a column expression
+    return affected(statement.values(ended_at=clock.now(), end_reason=reason))
+
+
+def withdraw(authorization: Authorization, reason: EndReason = EndReason.WITHDRAWN) -> bool:
+    """Take back what a user let an app do: ends all its grants. Whether there was something to take back."""
+    statement = update(Authorization).where(Authorization.id == authorization.id, Authorization.withdrawn_at.is_(None))
+    withdrawn = affected(statement.values(withdrawn_at=clock.now()))
+    _end(Grant.authorization_id == authorization.id, reason)
+    return withdrawn == 1
+
+
+def withdraw_all(client: Client) -> list[Authorization]:
+    """Cut off everybody from an app; the authorizations that were live."""
+    live = list(
+        db.scalars(
+            select(Authorization)
+            .where(Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None))
+            .with_for_update(of=Authorization)
+        )
+    )
+    db.execute(
+        update(Authorization)
+        .where(Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None))
+        .values(withdrawn_at=clock.now())
+    )
+    _end(Grant.client_id == client.id, EndReason.CUT_OFF)
+    return live
+
+
+def list_for(user: User) -> list[Authorization]:
+    """The apps that act for a user, the latest first."""
+    return list(
+        db.scalars(
+            select(Authorization)
+            .where(Authorization.user_id == user.id, Authorization.withdrawn_at.is_(None))
+            .order_by(Authorization.updated_at.desc(), Authorization.id.desc())
+        )
+    )
+
+
+def get_for(user: User, authorization_id: str) -> Authorization | None:
+    """A user's own live authorization."""
+    return db.scalar(
+        select(Authorization).where(
+            Authorization.id == authorization_id,
+            Authorization.user_id == user.id,
+            Authorization.withdrawn_at.is_(None),
+        )
+    )
+
+
+def count_for(client: Client, since: datetime | None = None) -> int:
+    """How many people let a client act for them, or have begun to since then."""
+    statement = select(func.count()).where(Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None))
+    if since is not None:
+        statement = statement.where(Authorization.created_at > since)
+    return db.scalar(statement) or 0
+
+
+def purge() -> None:
+    """Remove grants past their absolute end; until then retired refresh tokens stay recognisable (E-14)."""
+    db.execute(delete(Grant).where(Grant.expires_at < clock.now()))

@@ -1,0 +1,100 @@
+"""One-time links that go by mail: issued with a purpose, redeemed once."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from latchkey import clock, credentials
+from latchkey.db import Base, affected, db, new_id
+from latchkey.users import User
+
+
+class Purpose(StrEnum):
+    """What a link is for; a link for one thing opens nothing else."""
+
+    VERIFY_EMAIL = "verify_email"
+    CHANGE_EMAIL = "change_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - the name of a purpose
+
+
+LIFETIME = {
+    Purpose.VERIFY_EMAIL: timedelta(hours=24),
+    Purpose.CHANGE_EMAIL: timedelta(hours=24),
+    Purpose.RESET_PASSWORD: timedelta(minutes=30),
+}
+
+
+class Link(Base):
+    """A link that was mailed; only its digest is kept."""
+
+    __tablename__ = "link"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("lnk"))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    purpose: Mapped[str] = mapped_column(String(20))
+    user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    email: Mapped[str] = mapped_column(String(254))
+    next_path: Mapped[str | None] = mapped_column(String(4000))
+    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+def issue(user: User, purpose: Purpose, *, email: str | None = None, next_path: str | None = None) -> str:
+    """A new link's plaintext; older ones for the same purpose stop working. `next_path` is where it leads afterwards."""
+    plaintext = credentials.opaque()
+    cancel(user, purpose)
+    db.add(
+        Link(
+            digest=credentials.digest(plaintext),
+            purpose=purpose,
+            user=user,
+            email=email or user.email,
+            next_path=next_path,
+            expires_at=clock.now() + LIFETIME[purpose],
+        )
+    )
+    db.flush()
+    return plaintext
+
+
+def cancel(user: User, purpose: Purpose) -> None:
+    """Make the links that are out for a purpose worthless."""
+    db.execute(
+        update(Link)
+        .where(Link.user_id == user.id, Link.purpose == purpose, Link.used_at.is_(None))
+        .values(used_at=clock.now())
+    )
+
+
+def peek(plaintext: str, purpose: Purpose) -> Link | None:
+    """The link, if it could be redeemed now."""
+    return db.scalar(
+        select(Link)
+        .join(Link.user)
+        .where(
+            Link.digest == credentials.digest(plaintext),
+            Link.purpose == purpose,
+            Link.used_at.is_(None),
+            Link.expires_at > clock.now(),
+            User.disabled_at.is_(None),
+        )
+    )
+
+
+def redeem(plaintext: str, purpose: Purpose) -> Link | None:
+    """Use a link up; None for all but the first caller."""
+    link = peek(plaintext, purpose)
+    if link is None:
+        return None
+    spent = affected(update(Link).where(Link.id == link.id, Link.used_at.is_(None)).values(used_at=clock.now()))
+    return link if spent == 1 else None
+
+
+def purge() -> None:
+    """Remove links that have long expired."""
+    db.execute(delete(Link).where(Link.expires_at < clock.now() - timedelta(days=7)))

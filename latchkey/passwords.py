@@ -1,0 +1,63 @@
+"""Passwords: what may be one, how it is kept, how it is checked."""
+
+import threading
+import unicodedata
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
+
+from latchkey import settings
+
+SHORTEST, LONGEST = 12, 256
+# Fewer guesses than this and a password is one of the common ones, or such a one with a number behind it.
+LEAST_GUESSES = 100_000
+# OWASP: Argon2id with 19 MiB, two passes, one lane.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+# A hash takes a core for some 30 ms: more than two at a time would stall every other request of the process.
+_turns = threading.BoundedSemaphore(2)
+
+
+class WeakPassword(Exception):
+    """A password may not be used; the message says why."""
+
+
+def _composed(password: str) -> bytes:
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+
+
+def check(password: str, *, known: tuple[str, ...] = ()) -> None:
+    """Whether this may become a password. `known` are words a guesser tries first. Raises `WeakPassword`."""
+    if len(password) < SHORTEST:
+        raise WeakPassword(f"Use at least {SHORTEST} characters.")
+    if len(password) > LONGEST:
+        raise WeakPassword(f"Use at most {LONGEST} characters.")
+    words = [word for text in (*known, settings.current().brand_name) for word in (text, *text.split("@")) if word]
+    if zxcvbn(password[:72], user_inputs=words)["guesses"] < LEAST_GUESSES:
+        raise WeakPassword("This password is too easy to guess. A few words that do not belong together are better.")
+
+
+def hash(password: str) -> str:  # noqa: A001 - the verb of this module, always called through it
+    """Argon2id in PHC form."""
+    with _turns:
+        return _hasher.hash(_composed(password))
+
+
+@cache
+def _nobodys() -> str:
+    return _hasher.hash(b"nobody has this password")
+
+
+def verify(stored: str | None, password: str) -> bool:
+    """Whether the password is the stored one. None takes as long as a wrong one, so that nobody learns who has an account."""
+    with _turns:
+        try:
+            return _hasher.verify(stored or _nobodys(), _composed(password[:LONGEST])) and stored is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def outdated(stored: str) -> bool:
+    """Whether the hash was made with other parameters than today's."""
+    return _hasher.check_needs_rehash(stored)

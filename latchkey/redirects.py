@@ -1,0 +1,105 @@
+"""Redirect URIs: which may be registered, and when a sent one is a registered one."""
+
+import re
+from urllib.parse import urlsplit
+
+LONGEST = 2_000
+MOST = 20
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+HTTP = re.compile(r"(https?)://([^/?#]*)([^?#]*)(\?[^#]*)?", re.ASCII)
+PRIVATE = re.compile(r"([a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+):(/[^/?#][^?#]*|/)(\?[^#]*)?", re.ASCII)
+HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
+ALLOWED = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII)
+
+
+class BadRedirectURI(Exception):
+    """A redirect URI cannot be registered; the message says why."""
+
+
+def check(uri: str) -> str:
+    """A redirect URI that may be registered, kept byte for byte (B-18). Raises `BadRedirectURI` (J-02)."""
+    if not uri or len(uri) > LONGEST:
+        raise BadRedirectURI(f"Write an address of 1 to {LONGEST:,} characters.")
+    if "*" in uri:
+        raise BadRedirectURI("Leave out the wildcard: addresses are compared character by character.")
+    if "#" in uri:
+        raise BadRedirectURI("Leave out the fragment, the part from # on.")
+    if not ALLOWED.fullmatch(uri):
+        raise BadRedirectURI("Use plain ASCII without spaces; write other characters as %XX.")
+    if uri.startswith(("http:", "https:")):
+        _check_http(uri)
+    elif not PRIVATE.fullmatch(uri):
+        raise BadRedirectURI(
+            "Use https, http on 127.0.0.1 for apps on a person's computer, or a private scheme with a dot and one "
+            "slash such as com.example.app:/callback."
+        )
+    if _climbs(uri):
+        raise BadRedirectURI("Leave out . and .. from the path.")
+    return uri
+
+
+def _check_http(uri: str) -> None:
+    found = HTTP.fullmatch(uri)
+    if found is None or not found[2]:
+        raise BadRedirectURI("Write the whole address, such as https://app.example.com/callback.")
+    if "@" in found[2]:
+        raise BadRedirectURI("Leave out the user name before the @.")
+    host, port = _host_and_port(found[2])
+    if not HOST.fullmatch(host) or not re.fullmatch(r"(?:[1-9]\d{0,4})?", port, re.ASCII) or int(port or 1) > 65535:
+        raise BadRedirectURI("Write a host name in lower case, such as app.example.com.")
+    if found[1] == "http" and host not in LOOPBACK:
+        raise BadRedirectURI("Use https, or http on 127.0.0.1 for apps on a person's computer.")
+
+
+def _host_and_port(authority: str) -> tuple[str, str]:
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(.*))?", authority)
+    return (found[1], found[2] or "") if found else ("", "")
+
+
+def _climbs(uri: str) -> bool:
+    path = re.split(r"[?#]", uri, maxsplit=1)[0].replace("%2e", ".").replace("%2E", ".")
+    return any(segment in (".", "..") for segment in path.split("/"))
+
+
+def matches(sent: str, registered: str) -> bool:
+    """Whether a sent URI is the registered one: character by character, loopback ports aside (RFC 8252 §7.3)."""
+    if sent == registered:
+        return True
+    ours, theirs = HTTP.fullmatch(registered), HTTP.fullmatch(sent)
+    if ours is None or theirs is None or ours[1] != "http" or theirs[1] != "http":
+        return False
+    (host, _), (sent_host, port) = _host_and_port(ours[2]), _host_and_port(theirs[2])
+    if host not in LOOPBACK or not re.fullmatch(r"(?:[1-9]\d{0,4})?", port, re.ASCII) or int(port or 1) > 65535:
+        return False
+    rebuilt = f"http://{host}{':' + port if port else ''}{ours[3]}{ours[4] or ''}"
+    return sent_host == host and sent == rebuilt
+
+
+def difference(sent: str, registered: list[str]) -> str:
+    """In words for the app's developer: how a sent URI differs from the nearest registered one."""
+    for uri in registered:
+        if sent.rstrip("/") == uri.rstrip("/"):
+            return "redirect URI differs in the trailing slash"
+        if sent.casefold() == uri.casefold():
+            return "redirect URI differs in upper and lower case"
+        if sent.partition("?")[0] == uri.partition("?")[0]:
+            return "redirect URI differs in the query"
+        if sent.partition("#")[0] == uri:
+            return "redirect URI has a fragment"
+        if sent.partition(":")[2] == uri.partition(":")[2]:
+            return "redirect URI differs in the scheme"
+    return "redirect URI is none of the registered ones"
+
+
+def destination(uri: str) -> str:
+    """Where a redirect URI leads, as people read it: a host, or empty for an app on their own device."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or (parts.hostname or "") in ("127.0.0.1", "::1", "localhost"):
+        return ""
+    return parts.netloc
+
+
+def form_action(uri: str) -> str:
+    """The source that a page's form-action needs so that its form may end at this URI (N-05)."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"

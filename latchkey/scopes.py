@@ -1,0 +1,161 @@
+"""The scope catalogue: the shipped scopes and those of instance/scopes.toml."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+NAME = re.compile(r"[a-z][a-z0-9_.-]{0,38}:[a-z][a-z0-9_.-]{0,38}", re.ASCII)
+TEXTS = {"title": 80, "description": 200, "group": 40}
+
+
+class UnknownScope(Exception):
+    """A scope is not in the catalogue."""
+
+
+class NoScopes(Exception):
+    """Nothing was chosen, which never means everything."""
+
+
+class BadCatalogue(Exception):
+    """instance/scopes.toml has a fault; the text is one line that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A named permission: title in the consent screen's words, description for developers."""
+
+    name: str
+    title: str
+    description: str
+    group: str
+    sensitive: bool = False
+
+    @property
+    def access(self) -> str:
+        """`read` when it only looks, else `write`."""
+        return "read" if self.name.rpartition(":")[2] in ("read", "view", "list") else "write"
+
+
+SHIPPED = (
+    Scope("account:read", "See your name and e-mail address", "Read the user's record.", "Account"),
+    Scope("account:write", "Change your name", "Change the user's record.", "Account"),
+    Scope("tokens:read", "See your developer tokens, never the tokens themselves", "List developer tokens.", "Tokens"),
+    Scope(
+        "tokens:write",
+        "Create, change and revoke developer tokens",
+        "Create, narrow and revoke developer tokens. A token made this way can do no more than the one that made it.",
+        "Tokens",
+        sensitive=True,
+    ),
+    Scope("apps:read", "See the OAuth apps you registered", "List your OAuth apps.", "OAuth apps"),
+    Scope(
+        "apps:write",
+        "Register, change and delete your OAuth apps",
+        "Register, change and delete OAuth apps and rotate their secrets.",
+        "OAuth apps",
+        sensitive=True,
+    ),
+    Scope(
+        "authorizations:read",
+        "See which apps may act for you",
+        "List the apps that act for the user.",
+        "Authorized applications",
+    ),
+    Scope(
+        "authorizations:write",
+        "Take back access from apps that act for you",
+        "Withdraw what the user let apps do.",
+        "Authorized applications",
+    ),
+    Scope("activity:read", "See what happened in your account", "Read the account's events.", "Activity"),
+)
+
+# I-06: a scope that makes credentials goes to an OAuth client only when an administrator trusts it.
+BREEDING = frozenset({"tokens:write", "apps:write"})
+
+
+def _shipped() -> dict[str, Scope]:
+    return {scope.name: scope for scope in SHIPPED}
+
+
+_catalogue: dict[str, Scope] = _shipped()
+
+
+def load(path: Path) -> None:
+    """Make the catalogue of this process from the shipped scopes and the file, if it is there. Raises `BadCatalogue`."""
+    extra = _parsed(path) if path.is_file() else {}
+    _catalogue.clear()
+    _catalogue.update(_shipped() | extra)
+
+
+def _parsed(path: Path) -> dict[str, Scope]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadCatalogue(f"scopes.toml cannot be read: {error}") from None
+    return {name: _entry(name, entry) for name, entry in table.items()}
+
+
+def _entry(name: str, entry: Any) -> Scope:
+    if not NAME.fullmatch(name):
+        raise BadCatalogue(f'scopes.toml: "{name[:60]}" is no scope name; it takes the form noun:verb in lower case')
+    if name in _shipped():
+        raise BadCatalogue(f'scopes.toml: "{name}" is shipped with Latchkey and cannot be defined again')
+    if not isinstance(entry, dict):
+        raise BadCatalogue(f'scopes.toml: "{name}" must be a table with title, description and group')
+    if unknown := set(entry) - {*TEXTS, "sensitive"}:
+        raise BadCatalogue(f'scopes.toml: "{name}" has an unknown key {sorted(unknown)[0][:40]!r}')
+    for key, longest in TEXTS.items():
+        text = entry.get(key)
+        if not isinstance(text, str) or not 1 <= len(text.strip()) <= longest or not text.isprintable():
+            raise BadCatalogue(f'scopes.toml: "{name}" needs {key}, a text of 1 to {longest} characters on one line')
+    if not isinstance(entry.get("sensitive", False), bool):
+        raise BadCatalogue(f'scopes.toml: "{name}" has sensitive, which must be true or false')
+    texts = {key: entry[key].strip() for key in TEXTS}
+    return Scope(name=name, sensitive=entry.get("sensitive", False), **texts)
+
+
+def catalogue() -> Mapping[str, Scope]:
+    """Every scope by name, in the order in which people see them."""
+    return MappingProxyType(_catalogue)
+
+
+def groups() -> dict[str, list[Scope]]:
+    """The catalogue by group, for forms and guides."""
+    grouped: dict[str, list[Scope]] = {}
+    for scope in _catalogue.values():
+        grouped.setdefault(scope.group, []).append(scope)
+    return grouped
+
+
+def parse(scope: str) -> frozenset[str]:
+    """The scopes of a wire string (RFC 6749 §3.3); empty for an empty one. Raises `UnknownScope`."""
+    names = frozenset(scope.split(" ")) - {""}
+    if not names <= _catalogue.keys():
+        raise UnknownScope
+    return names
+
+
+def check(names: Iterable[str]) -> frozenset[str]:
+    """At least one known scope. Raises `NoScopes`, `UnknownScope`."""
+    chosen = frozenset(names)
+    if not chosen:
+        raise NoScopes
+    if not chosen <= _catalogue.keys():
+        raise UnknownScope
+    return chosen
+
+
+def held(scope: str) -> frozenset[str]:
+    """The scopes of a stored wire string. A scope that left the catalogue since then permits nothing any more."""
+    return frozenset(scope.split()) & _catalogue.keys()
+
+
+def serialize(names: Iterable[str]) -> str:
+    """The wire string, in the catalogue's order."""
+    chosen = set(names)
+    return " ".join(name for name in _catalogue if name in chosen)

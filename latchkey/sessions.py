@@ -1,0 +1,130 @@
+"""Browser sessions: who is signed in where, kept here so that ending one really ends it."""
+
+from datetime import datetime, timedelta
+
+from flask_login import UserMixin
+from sqlalchemy import ForeignKey, LargeBinary, String, select, update
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from latchkey import activity, clock, credentials
+from latchkey.db import Base, affected, db, new_id
+from latchkey.users import User
+
+IDLE = timedelta(hours=12)
+ABSOLUTE = timedelta(days=7)
+RECENT = timedelta(minutes=15)
+SEEN_EVERY = timedelta(minutes=1)
+
+
+class BrowserSession(UserMixin, Base):  # type: ignore[misc] # flask_login has no types
+    """One signed-in browser; Flask-Login's current_user."""
+
+    __tablename__ = "browser_session"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("ses"))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str] = mapped_column(String(45))
+    agent: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    last_seen_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    authenticated_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    ended_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+    # What the cookie holds; known only in the request that opened the session or came with it.
+    plaintext = ""
+
+    def get_id(self) -> str:
+        """What Flask-Login keeps in the cookie."""
+        return self.plaintext
+
+
+def open(user: User) -> BrowserSession:  # noqa: A001 - the verb of this module, always called through it
+    """Sign a browser in; `.plaintext` is the id for its cookie."""
+    plaintext = credentials.opaque()
+    origin = activity.origin.get()
+    session = BrowserSession(
+        digest=credentials.digest(plaintext), user=user, address=origin.address, agent=origin.agent
+    )
+    session.plaintext = plaintext
+    db.add(session)
+    db.flush()
+    return session
+
+
+def find(plaintext: str) -> BrowserSession | None:
+    """The live session of a cookie, of a user who is not disabled (M-04: 12 hours idle, 7 days in all)."""
+    now = clock.now()
+    session = db.scalar(
+        select(BrowserSession)
+        .join(BrowserSession.user)
+        .where(
+            BrowserSession.digest == credentials.digest(plaintext),
+            BrowserSession.ended_at.is_(None),
+            BrowserSession.last_seen_at > now - IDLE,
+            BrowserSession.created_at > now - ABSOLUTE,
+            User.disabled_at.is_(None),
+        )
+    )
+    if session is not None:
+        session.plaintext = plaintext
+    return session
+
+
+def seen(session: BrowserSession) -> bool:
+    """Note that a session was used, once a minute; whether there was something to note."""
+    now = clock.now()
+    if session.last_seen_at > now - SEEN_EVERY:
+        return False
+    db.execute(update(BrowserSession).where(BrowserSession.id == session.id).values(last_seen_at=now))
+    return True
+
+
+def list_live(user: User) -> list[BrowserSession]:
+    """The sessions of a user that still work, the one used last first."""
+    now = clock.now()
+    return list(
+        db.scalars(
+            select(BrowserSession)
+            .where(
+                BrowserSession.user_id == user.id,
+                BrowserSession.ended_at.is_(None),
+                BrowserSession.last_seen_at > now - IDLE,
+                BrowserSession.created_at > now - ABSOLUTE,
+            )
+            .order_by(BrowserSession.last_seen_at.desc())
+        )
+    )
+
+
+def end(session: BrowserSession) -> None:
+    """Sign a browser out for good."""
+    db.execute(
+        update(BrowserSession)
+        .where(BrowserSession.id == session.id, BrowserSession.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )
+
+
+def end_all(user: User, keep: BrowserSession | None = None) -> int:
+    """Sign a user out everywhere, but for the session to keep; how many were ended."""
+    statement = update(BrowserSession).where(BrowserSession.user_id == user.id, BrowserSession.ended_at.is_(None))
+    if keep is not None:
+        statement = statement.where(BrowserSession.id != keep.id)
+    return affected(statement.values(ended_at=clock.now()))
+
+
+def recently_authenticated(session: BrowserSession) -> bool:
+    """Whether the password was given within the last 15 minutes (L-09)."""
+    return session.authenticated_at > clock.now() - RECENT
+
+
+def reauthenticate(session: BrowserSession) -> None:
+    """The password was given again: a new id for the cookie (M-02), in `.plaintext`."""
+    plaintext = credentials.opaque()
+    session.digest = credentials.digest(plaintext)
+    session.authenticated_at = clock.now()
+    session.plaintext = plaintext
+    db.flush()

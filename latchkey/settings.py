@@ -1,0 +1,235 @@
+"""Configuration of one installation: defaults, then instance/config.toml, then LATCHKEY_* variables."""
+
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+PREFIX = "LATCHKEY_"
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
+SHORTEST_SECRET = 32
+
+
+class SettingError(Exception):
+    """A setting is unknown or has a bad value; the text is one line that names the key and what is allowed."""
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text that is not empty")
+    return value.strip()
+
+
+def _flag(value: Any) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if str(value).strip().lower() not in known:
+        raise ValueError("true or false")
+    return known[str(value).strip().lower()]
+
+
+def _number(least: int, most: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        text = str(value).strip()
+        if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _choice(*allowed: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(" or ".join(allowed))
+        return str(value)
+
+    return parse
+
+
+def _matching(pattern: str, allowed: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value.strip()):
+            raise ValueError(allowed)
+        return value.strip()
+
+    return parse
+
+
+def _origin(value: Any) -> str:
+    parts = urlsplit(_text(value))
+    bare = not (parts.path.rstrip("/") or parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not bare:
+        raise ValueError("an origin such as https://portal.example.com")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _secret(value: Any) -> str:
+    text = _text(value)
+    if len(text) < SHORTEST_SECRET or text.lower() in SAMPLE_SECRETS or len(set(text)) < 10:
+        raise ValueError(f"at least {SHORTEST_SECRET} random characters; leave it out to have one generated")
+    return text
+
+
+def _signup(value: Any) -> str:
+    text = _text(value).lower()
+    if text in ("open", "invite"):
+        return text
+    domains = [domain.strip() for domain in text.split(",")]
+    if not all(re.fullmatch(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+", domain) for domain in domains):
+        raise ValueError("open, invite, or mail domains separated by commas")
+    return ",".join(domains)
+
+
+def _setting(parse: Callable[[Any], Any], default: Any = None) -> Any:
+    return field(default=default, metadata={"parse": parse})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One installation's settings; each field is the key LATCHKEY_<NAME> or <name> in config.toml."""
+
+    instance: Path = field(default=ROOT / "instance", metadata={"parse": lambda value: Path(_text(value)).resolve()})
+    database_url: str = _setting(_text, "")
+    base_url: str = _setting(_origin, "http://127.0.0.1:5000")
+    mode: str = _setting(_choice("development", "production"), "production")
+    secret_key: str = _setting(_secret, "")
+    mail_server: str | None = _setting(_text)
+    mail_port: int = _setting(_number(1, 65535), 25)
+    mail_username: str | None = _setting(_text)
+    mail_password: str | None = _setting(_text)
+    mail_use_tls: bool = _setting(_flag, False)
+    mail_use_ssl: bool = _setting(_flag, False)
+    mail_sender: str = _setting(_matching(r"[^\r\n]*[^\s@<>]+@[^\s@<>]+>?", "a mail address"), "latchkey@localhost")
+    token_prefix: str = _setting(_matching(r"[a-z][a-z0-9]{1,9}", "2 to 10 of a-z and 0-9, a letter first"), "lk")
+    brand_name: str = _setting(_matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters"), "Latchkey")
+    brand_accent: str = _setting(_matching(r"#[0-9a-fA-F]{6}", "a colour such as #0b6b5c"), "#0b6b5c")
+    brand_logo: str | None = _setting(_text)
+    rate_limit_url: str = _setting(_matching(r"(memory|redis|rediss)://.*", "memory:// or redis://…"), "memory://")
+    api_rate_limit: str | None = _setting(
+        _matching(r"[1-9]\d{0,8}/(second|minute|hour|day)", "a rate such as 600/minute")
+    )
+    refresh_grace_seconds: int = _setting(_number(0, 30), 0)
+    token_max_days: int | None = _setting(_number(1, 3660))
+    signup: str = _setting(_signup, "open")
+    trusted_proxies: int = _setting(_number(0, 10), 0)
+
+    @property
+    def development(self) -> bool:
+        """Whether the pages under /dev exist."""
+        return self.mode == "development"
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach us over https."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def signup_domains(self) -> frozenset[str]:
+        """Mail domains that may sign up; empty when sign-up is open or by invitation."""
+        return frozenset() if self.signup in ("open", "invite") else frozenset(self.signup.split(","))
+
+    def secret(self, name: str) -> str:
+        """A secret of this installation, generated into instance/<name> with mode 0600 when it is first asked for."""
+        return _stored_secret(self.instance / name)
+
+
+def _stored_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        text = path.read_text().strip()
+        if len(text) < SHORTEST_SECRET:
+            raise SettingError(f"{path.name} in the instance folder is too short: remove it to have one made") from None
+        return text
+    with os.fdopen(handle, "w") as file:
+        text = secrets.token_urlsafe(48)
+        file.write(text + "\n")
+    return text
+
+
+def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
+    """Read the settings of this process. `overrides` win over everything; raises `SettingError`."""
+    found = _from_environment(environ)
+    instance = overrides.get("instance") or found.get("instance", (None, ROOT / "instance"))[1]
+    given = _from_file(Path(str(instance)) / "config.toml") | found
+    given |= {name: (name, value) for name, value in overrides.items()}
+    values = {name: _parsed(name, label, value) for name, (label, value) in given.items()}
+    settings = Settings(**values)
+    return _completed(settings)
+
+
+def _completed(settings: Settings) -> Settings:
+    host = urlsplit(settings.base_url).hostname or ""
+    if not settings.development and not settings.secure and not _loopback(host):
+        raise SettingError(f"LATCHKEY_BASE_URL is {settings.base_url}: production needs https (http only for loopback)")
+    if settings.mail_use_tls and settings.mail_use_ssl:
+        raise SettingError("LATCHKEY_MAIL_USE_TLS and LATCHKEY_MAIL_USE_SSL are both on: choose one")
+    defaults: dict[str, Any] = {}
+    if not settings.secret_key:
+        defaults["secret_key"] = settings.secret("secret_key")
+    if not settings.database_url:
+        defaults["database_url"] = f"sqlite:///{settings.instance / 'latchkey.db'}"
+    return Settings(**{f.name: getattr(settings, f.name) for f in fields(Settings)} | defaults)
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    return {
+        key.removeprefix(PREFIX).lower(): (key, value)
+        for key, value in environ.items()
+        if key.startswith(PREFIX) and value != ""
+    }
+
+
+def _from_file(path: Path) -> dict[str, tuple[str, Any]]:
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"config.toml cannot be read: {error}") from None
+    return {key.lower(): (f"{key} in config.toml", value) for key, value in table.items()}
+
+
+def _parsed(name: str, label: str, value: Any) -> Any:
+    known = {f.name: f for f in fields(Settings)}
+    if name not in known:
+        raise SettingError(
+            f"{label} is not a setting; known are {', '.join(sorted(PREFIX + n.upper() for n in known))}"
+        )
+    if value is None or isinstance(value, Path):
+        return value
+    try:
+        return known[name].metadata["parse"](value)
+    except ValueError as error:
+        shown = "what it is set to" if "secret" in name or "password" in name else repr(value)[:60]
+        raise SettingError(f"{label} cannot be {shown}: allowed is {error}") from None
+
+
+_current: list[Settings] = []
+
+
+def use(settings: Settings) -> None:
+    """Make these the settings of this process."""
+    _current[:] = [settings]
+
+
+def current() -> Settings:
+    """The settings that `use` was given."""
+    return _current[0]

@@ -1,0 +1,78 @@
+"""Attempts per key and window, counted in the database so that they hold across workers and hosts."""
+
+from datetime import datetime, timedelta
+from math import ceil
+from typing import NamedTuple
+
+from sqlalchemy import BigInteger, String, case, delete, literal
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from latchkey import clock, credentials
+from latchkey.db import Base, UtcDateTime, db, engines
+
+
+class Limit(NamedTuple):
+    """At most `count` attempts within `window` of the first of them."""
+
+    count: int
+    window: timedelta
+
+
+class Attempt(Base):
+    """How many attempts one key made in its running window."""
+
+    __tablename__ = "attempt"
+
+    key: Mapped[str] = mapped_column(String(120), primary_key=True)
+    started_at: Mapped[datetime]
+    count: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+# Guessing grows slower the longer it lasts: a handful at once, then a few an hour, then a few a day.
+SIGN_IN = (Limit(8, timedelta(minutes=1)), Limit(20, timedelta(minutes=15)), Limit(60, timedelta(hours=12)))
+PER_ADDRESS = (Limit(60, timedelta(minutes=1)), Limit(400, timedelta(hours=1)))
+LETTERS = (Limit(5, timedelta(minutes=15)), Limit(20, timedelta(hours=24)))
+
+
+def hit(key: str, *limits: Limit) -> int:
+    """Count one attempt, at once and for good. Seconds to wait before the next is heard; 0 when this one may go on."""
+    return max(_count(_name(key, limit), limit) for limit in limits)
+
+
+def _name(key: str, limit: Limit) -> str:
+    return f"{credentials.digest(key).hex()}:{int(limit.window.total_seconds())}"
+
+
+def _count(name: str, limit: Limit) -> int:
+    now = clock.now()
+    dialect = engines().write.dialect.name
+    insert = (sqlite if dialect == "sqlite" else postgresql).insert(Attempt)
+    running = Attempt.expires_at > literal(now, UtcDateTime)
+    statement = (
+        insert.values(key=name, started_at=now, count=1, expires_at=now + limit.window)
+        .on_conflict_do_update(
+            index_elements=[Attempt.key],
+            set_={
+                "count": case((running, Attempt.count + 1), else_=1),
+                "started_at": case((running, Attempt.started_at), else_=insert.excluded.started_at),
+                "expires_at": case((running, Attempt.expires_at), else_=insert.excluded.expires_at),
+            },
+        )
+        .returning(Attempt.count, Attempt.expires_at)
+    )
+    with engines().write.begin() as connection:
+        count, expires_at = connection.execute(statement).one()
+    return max(1, ceil((expires_at - now).total_seconds())) if count > limit.count else 0
+
+
+def forgive(key: str, *limits: Limit) -> None:
+    """Forget the attempts of a key that turned out to be in the right."""
+    with engines().write.begin() as connection:
+        connection.execute(delete(Attempt).where(Attempt.key.in_([_name(key, limit) for limit in limits])))
+
+
+def purge() -> None:
+    """Remove windows that have passed."""
+    db.execute(delete(Attempt).where(Attempt.expires_at < clock.now()))

@@ -1,0 +1,145 @@
+"""The record of every token, and the verbs that all kinds share."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, delete, or_, select, update
+from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
+
+from latchkey import activity, clock, credentials, scopes, settings
+from latchkey.credentials import Kind
+from latchkey.db import Base, affected, db, new_id
+from latchkey.grants import Grant
+from latchkey.users import User
+
+LONGEST_DESCRIPTION = 80
+
+
+class Token(Base):
+    """One credential's record. What it may do at most stands here; whether it may, `access` decides."""
+
+    __tablename__ = "token"
+    __table_args__ = (
+        CheckConstraint(
+            "(kind = 'dev' AND grant_id IS NULL AND user_id IS NOT NULL)"
+            " OR (kind IN ('oat', 'ort') AND grant_id IS NOT NULL AND parent_id IS NULL)",
+            name="kind",
+        ),
+        Index(None, "user_id", "kind", "id"),
+        Index(None, "user_id", "form_id", unique=True),
+        Index("ix_token_unrevoked_expires_at", "expires_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("tok"))
+    kind: Mapped[str] = mapped_column(String(3))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    last4: Mapped[str] = mapped_column(String(4))
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    grant_id: Mapped[str | None] = mapped_column(ForeignKey("grant.id", ondelete="CASCADE"), index=True)
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("token.id", ondelete="CASCADE"), index=True)
+    description: Mapped[str | None] = mapped_column(String(LONGEST_DESCRIPTION))
+    scope: Mapped[str] = mapped_column(String(4000))
+    form_id: Mapped[str | None] = mapped_column(String(43))
+    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    created_address: Mapped[str] = mapped_column(String(45))
+    created_agent: Mapped[str] = mapped_column(String(200))
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    # A refresh token that was used, or the string that a regenerated token had before, and what took its place.
+    consumed_at: Mapped[datetime | None]
+    successor_id: Mapped[str | None] = mapped_column(String(40))
+    last_used_at: Mapped[datetime | None]
+    last_used_address: Mapped[str | None] = mapped_column(String(45))
+    last_used_agent: Mapped[str | None] = mapped_column(String(200))
+
+    user: Mapped[User | None] = relationship()
+    grant: Mapped[Grant | None] = relationship()
+    parent: Mapped["Token | None"] = relationship(remote_side="Token.id")
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What it may do at most."""
+        return scopes.held(self.scope)
+
+    @property
+    def status(self) -> str:
+        """`active`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= clock.now() else "active"
+
+    @property
+    def hint(self) -> str:
+        """What may be shown of it."""
+        return f"{settings.current().token_prefix}_{self.kind}_…{self.last4}"
+
+
+def serialized(wanted: Iterable[str]) -> str:
+    """What to keep of at least one known scope. Raises `scopes.NoScopes`, `scopes.UnknownScope`."""
+    return scopes.serialize(scopes.check(wanted))
+
+
+def record(
+    plaintext: str,
+    *,
+    kind: Kind,
+    grant: Grant,
+    scopes: Iterable[str],
+    expires_at: datetime,
+) -> Token:
+    """Keep an access or refresh token that an app is issued under a grant."""
+    here = activity.origin.get()
+    token = Token(
+        kind=kind,
+        digest=credentials.digest(plaintext),
+        last4=plaintext[-4:],
+        user_id=grant.user_id,
+        grant_id=grant.id,
+        scope=serialized(scopes),
+        created_address=here.address,
+        created_agent=here.agent,
+        expires_at=min(expires_at, grant.expires_at),
+    )
+    db.add(token)
+    db.flush()
+    return token
+
+
+def find(plaintext: str, *kinds: Kind) -> Token | None:
+    """The token that this is, a dead one too: a replay must be recognised. Only of these kinds, if any are named."""
+    kind = credentials.kind_of(plaintext)
+    if kind is None or (kinds and kind not in kinds):
+        return None
+    return db.scalar(select(Token).where(Token.digest == credentials.digest(plaintext), Token.kind == kind))
+
+
+def revoke(token: Token) -> bool:
+    """End a token and what it made, at the next request. Whether it was still to be ended; safe to repeat."""
+    now = clock.now()
+    ended = affected(update(Token).where(Token.id == token.id, Token.revoked_at.is_(None)).values(revoked_at=now))
+    revoke_descendants(token.id, now)
+    return ended == 1
+
+
+def revoke_descendants(token_id: str, now: datetime) -> None:
+    """End what a token made, and what that made."""
+    family = select(Token.id).where(Token.parent_id == token_id).cte("family", recursive=True)
+    child = aliased(Token)
+    family = family.union_all(select(child.id).join(family, child.parent_id == family.c.id))
+    db.execute(
+        update(Token)
+        .where(Token.id.in_(select(family.c.id)), Token.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def purge(kept: timedelta = timedelta(days=90)) -> None:
+    """Remove access tokens that ended, and developer tokens that ended long ago. Refresh tokens go with their grant."""
+    now = clock.now()
+    db.execute(delete(Token).where(Token.kind == Kind.ACCESS, Token.expires_at < now - timedelta(days=1)))
+    db.execute(
+        delete(Token).where(
+            Token.kind == Kind.DEVELOPER, or_(Token.expires_at < now - kept, Token.revoked_at < now - kept)
+        )
+    )

@@ -1,0 +1,71 @@
+"""When and from where tokens were last used: noted in memory, written by the second, at most once a minute a token."""
+
+import threading
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select, update
+
+from latchkey import activity, clock
+from latchkey.db import UtcDateTime, engines
+from latchkey.grants import Authorization, Grant
+from latchkey.tokens import Token
+
+NOTED_EVERY = timedelta(minutes=1)
+
+
+class Use(NamedTuple):
+    """The last use of one token."""
+
+    token_id: str
+    grant_id: str | None
+    at: datetime
+    address: str
+    agent: str
+
+
+_pending: dict[str, Use] = {}
+_guard = threading.Lock()
+
+_note_token = (
+    update(Token.__table__)  # type: ignore[arg-type] # a Table
+    .where(Token.__table__.c.id == bindparam("of_token"))
+    .values(
+        last_used_at=bindparam("at", type_=UtcDateTime),
+        last_used_address=bindparam("address"),
+        last_used_agent=bindparam("agent"),
+    )
+)
+_note_authorization = (
+    update(Authorization.__table__)  # type: ignore[arg-type] # a Table
+    .where(
+        Authorization.__table__.c.id.in_(
+            select(Grant.authorization_id).where(Grant.id == bindparam("of_grant")).scalar_subquery()
+        )
+    )
+    .values(last_used_at=bindparam("at", type_=UtcDateTime))
+)
+
+
+def note(token_id: str, grant_id: str | None) -> None:
+    """Remember that a token was used just now, from where this request came."""
+    here = activity.origin.get()
+    use = Use(token_id, grant_id, clock.now(), here.address, here.agent)
+    with _guard:
+        _pending[token_id] = use
+
+
+def flush() -> int:
+    """Write what was noted, in one transaction; how many tokens."""
+    with _guard:
+        uses = list(_pending.values())
+        _pending.clear()
+    if not uses:
+        return 0
+    tokens = [{"of_token": u.token_id, "at": u.at, "address": u.address, "agent": u.agent} for u in sorted(uses)]
+    under_grants = [{"of_grant": use.grant_id, "at": use.at} for use in sorted(uses) if use.grant_id]
+    with engines().write.begin() as connection:
+        connection.execute(_note_token, tokens)
+        if under_grants:
+            connection.execute(_note_authorization, under_grants)
+    return len(uses)

@@ -1,0 +1,152 @@
+"""People with an account: OAuth's resource owners."""
+
+from datetime import datetime
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import String, delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from latchkey import clock, passwords, settings, texts
+from latchkey.db import Base, db, new_id
+
+LONGEST_NAME = 80
+LONGEST_EMAIL = 254
+
+
+class EmailTaken(Exception):
+    """Another user has this address."""
+
+
+class InvalidEmail(Exception):
+    """No mail can reach this address; the message says so in words."""
+
+
+class SignupClosed(Exception):
+    """This installation does not let this address sign up; the message says who may."""
+
+
+class User(Base):
+    """A person; tokens, apps and authorizations belong to one and go with them."""
+
+    __tablename__ = "user"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("usr"))
+    email: Mapped[str] = mapped_column(String(LONGEST_EMAIL))
+    email_key: Mapped[str] = mapped_column(String(LONGEST_EMAIL), unique=True)
+    email_verified_at: Mapped[datetime | None]
+    name: Mapped[str] = mapped_column(String(LONGEST_NAME))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    password_changed_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    updated_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+
+    @property
+    def verified(self) -> bool:
+        """Whether the address was proved to be theirs; without it no credential is made."""
+        return self.email_verified_at is not None
+
+
+def address(text: object) -> str:
+    """A mail address as it is kept. Raises `InvalidEmail`."""
+    try:
+        line = texts.line(text, LONGEST_EMAIL)
+        return validate_email(line, check_deliverability=False, test_environment=True).normalized
+    except (texts.BadText, EmailNotValidError):
+        raise InvalidEmail("Write an e-mail address such as ada@example.com.") from None
+
+
+def key(email: str) -> str:
+    """What two spellings of one address have in common: the whole of it without case."""
+    return email.casefold()
+
+
+def may_sign_up(email: str) -> None:
+    """Whether this installation is open to an address. Raises `SignupClosed`."""
+    if settings.current().signup == "invite":
+        raise SignupClosed("Accounts here are made by an administrator.")
+    domains = settings.current().signup_domains
+    if domains and email.rpartition("@")[2].casefold() not in domains:
+        raise SignupClosed(f"Accounts here are for addresses at {', '.join(sorted(domains))}.")
+
+
+def sign_up(*, email: str, name: str, password: str, verified: bool = False, admin: bool = False) -> User:
+    """Make an account. Raises `InvalidEmail`, `texts.BadText`, `WeakPassword`, `EmailTaken`, each after equal work (L-04)."""
+    email, name = address(email), texts.line(name, LONGEST_NAME)
+    passwords.check(password, known=(email, name))
+    hashed = passwords.hash(password)
+    user = User(email=email, email_key=key(email), name=name, password_hash=hashed, is_admin=admin)
+    user.email_verified_at = clock.now() if verified else None
+    try:
+        with db.begin_nested():
+            db.add(user)
+    except IntegrityError:
+        raise EmailTaken from None
+    return user
+
+
+def find_by_email(email: str) -> User | None:
+    """The user of an address, however it is spelt."""
+    return db.scalar(select(User).where(User.email_key == key(email.strip())))
+
+
+def find(user_id: str) -> User | None:
+    """The user of an id."""
+    return db.get(User, user_id)
+
+
+def authenticate(email: str, password: str) -> User | None:
+    """The user whose password this is, unless disabled. Takes as long for an address that nobody has (L-04)."""
+    user = find_by_email(email) if "\x00" not in email else None
+    right = passwords.verify(user.password_hash if user else None, password)
+    if user is None or not right or user.disabled_at is not None:
+        return None
+    if passwords.outdated(user.password_hash):
+        user.password_hash = passwords.hash(password)
+    return user
+
+
+def verify_email(user: User, email: str) -> None:
+    """Take an address as proved. It replaces the one before when it is another. Raises `EmailTaken`."""
+    try:
+        with db.begin_nested():
+            user.email, user.email_key = email, key(email)
+            user.email_verified_at = clock.now()
+            user.updated_at = clock.now()
+    except IntegrityError:
+        raise EmailTaken from None
+
+
+def rename(user: User, name: str) -> None:
+    """Give a user another name. Raises `texts.BadText`."""
+    user.name = texts.line(name, LONGEST_NAME)
+    user.updated_at = clock.now()
+    db.flush()
+
+
+def set_password(user: User, password: str) -> None:
+    """Give a user another password. Raises `WeakPassword`."""
+    passwords.check(password, known=(user.email, user.name))
+    user.password_hash = passwords.hash(password)
+    user.password_changed_at = clock.now()
+    db.flush()
+
+
+def disable(user: User) -> None:
+    """Suspend a user: everything that acts for them is refused from the next request on."""
+    db.execute(update(User).where(User.id == user.id).values(disabled_at=clock.now()))
+    db.refresh(user)
+
+
+def enable(user: User) -> None:
+    """End a suspension."""
+    db.execute(update(User).where(User.id == user.id).values(disabled_at=None))
+    db.refresh(user)
+
+
+def remove(user: User) -> None:
+    """Delete a user and all that is theirs; the database's foreign keys take the rest along."""
+    db.execute(delete(User).where(User.id == user.id))
+    db.expunge(user)

@@ -1,0 +1,5 @@
+"""Door 1: people, in HTML."""
+
+from portal.blueprint import blueprint
+
+__all__ = ["blueprint"]
