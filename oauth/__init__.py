@@ -2,4 +2,7 @@
 
 from oauth.blueprint import blueprint
 
-__all__ = ["blueprint"]
+# Where people, not programs, come: these look at cookies, and their changes need a CSRF token.
+BROWSER_ENDPOINTS = frozenset({"oauth.authorize", "oauth.decide"})
+
+__all__ = ["BROWSER_ENDPOINTS", "blueprint"]

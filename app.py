@@ -1,0 +1,57 @@
+"""The composition root: wires settings, ground floor and doors into one Flask application."""
+
+from flask import Flask, Response, request
+from werkzeug.routing import BaseConverter
+
+import api
+import oauth
+import portal
+from latchkey import db, scopes, settings
+from latchkey.settings import Settings
+from web import assets, errors, middleware, signin
+
+# Machine endpoints never look at cookies; these do, and their changes need a CSRF token (N-01).
+COOKIE_DOORS = ("portal", "oauth")
+
+
+class IdConverter(BaseConverter):
+    """An id of ours in a path; anything else is no page."""
+
+    regex = "[a-z]{3}_[0-9a-f]{28}"
+
+
+def create_app(ours: Settings | None = None, *, background: bool = False) -> Flask:
+    """The application for these settings, by default those of this process.
+
+    With `background`, mail is delivered and uses of tokens are written beside the requests. Raises
+    `settings.SettingError` and `scopes.BadCatalogue`, whose text is one clear line.
+    """
+    ours = ours or settings.load()
+    settings.use(ours)
+    scopes.load(ours.instance / "scopes.toml")
+    db.configure(ours.database_url)
+    app = Flask("app", static_folder=None, instance_path=str(ours.instance))
+    app.url_map.converters["id"] = IdConverter
+    app.config["MAIL_SUPPRESS_SEND"] = False
+    for part in (signin, assets, errors):
+        part.register(app)
+    for door in (portal, oauth, api):
+        app.register_blueprint(door.blueprint)
+    _hook(app)
+    middleware.install(app, write=middleware.to_stderr if background else None)
+    return app
+
+
+def _hook(app: Flask) -> None:
+    @app.before_request
+    def protect() -> None:
+        if request.blueprint == "portal" or request.endpoint in oauth.BROWSER_ENDPOINTS:
+            signin.csrf.protect()
+
+    @app.after_request
+    def keep_private(response: Response) -> Response:
+        return response if request.blueprint == "api" else signin.keep_private(response)
+
+    @app.teardown_appcontext
+    def let_go(_error: BaseException | None) -> None:
+        db.db.remove()
