@@ -1,0 +1,69 @@
+# Latchkey. Needs Python 3.11 or newer, git and make; everything else is brought in.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast browser tests-sqlite tests-postgresql lint types format migration lock bench screenshots clean tools
+
+PORT ?= 5000
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PYTEST := $(PYTHON) -m pytest -q
+# A base URL follows the port, unless somebody chose one.
+URL := $(or $(LATCHKEY_BASE_URL),$(if $(filter-out 5000,$(PORT)),http://127.0.0.1:$(PORT)))
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/.runtime  ## Serve the portal on 127.0.0.1:5000; PORT=5001 moves it
+	@LATCHKEY_MODE=$${LATCHKEY_MODE:-development} LATCHKEY_BASE_URL=$(URL) exec $(VENV)/bin/latchkey serve --port $(PORT)
+
+test: lint types tests-sqlite tests-postgresql browser  ## Everything: lint, types, tests on both databases, browser
+
+test-fast: $(VENV)/.dev  ## Unit and HTTP tests on SQLite
+	@$(PYTEST) -m "not browser and not slow"
+
+tests-sqlite: tools
+	@echo "Tests on SQLite, with coverage"
+	@$(PYTEST) -m "not browser" --cov --cov-report=term
+
+tests-postgresql: tools
+	@echo "Tests on PostgreSQL"
+	@LATCHKEY_TEST_DATABASE=postgresql $(PYTEST) -m "not browser"
+
+browser: tools  ## Browser tests through Chromium
+	@echo "Tests through Chromium"
+	@$(PYTEST) -m browser
+
+lint: $(VENV)/.dev  ## Ruff, rules and format
+	@$(VENV)/bin/ruff check --quiet && $(VENV)/bin/ruff format --check --quiet
+
+format: $(VENV)/.dev  ## Let Ruff repair and format
+	@$(VENV)/bin/ruff check --fix --quiet; $(VENV)/bin/ruff format --quiet
+
+types: $(VENV)/.dev  ## Mypy
+	@$(VENV)/bin/mypy
+
+migration: $(VENV)/.dev  ## Propose a migration: make migration m="what changes"
+	@$(PYTHON) tools/migration.py "$(m)"
+
+bench: $(VENV)/.dev  ## Measure what README promises
+	@$(PYTHON) -m benchmarks
+
+screenshots: tools  ## Make the pictures of README from the running product
+	@$(PYTHON) tools/screenshots.py
+
+lock: $(VENV)/.dev  ## Choose the versions anew: requirements.lock, requirements-dev.lock
+	@tools/lock
+
+clean:  ## Remove what tools left; keeps instance/
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov test-results
+
+tools: $(VENV)/.dev
+	@$(PYTHON) -m tests.programs
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/pip
+	@tools/install requirements.lock $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/pip
+	@tools/install requirements-dev.lock $@ && touch $(VENV)/.runtime
+
+$(VENV)/bin/pip:
+	@tools/venv $(VENV)

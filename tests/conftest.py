@@ -1,0 +1,164 @@
+"""The stage of every test: a fresh installation on either database, the cast, time, mail and a running server."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session, scoped_session
+
+from latchkey import clock as real_clock
+from latchkey import db as database_module
+from latchkey import migrations
+from latchkey import settings as settings_module
+from latchkey.db import Base
+from latchkey.settings import Settings
+from latchkey.users import User
+from tests import factories, pages, servers
+
+POSTGRESQL = os.environ.get("LATCHKEY_TEST_DATABASE", "sqlite") == "postgresql"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Postgres]:
+    """A throw-away cluster, started when a test first needs it."""
+    with servers.postgres() as cluster:
+        yield cluster
+
+
+def migrate(url: str, scratch: Path) -> None:
+    settings_module.use(settings_module.load({}, instance=scratch, database_url=url))
+    database_module.configure(url)
+    if migrations.head() is None:
+        with database_module.engines().write.begin() as connection:
+            Base.metadata.create_all(connection)
+    else:
+        migrations.upgrade()
+    database_module.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str | Path:
+    """An empty database at the newest migration: a file to copy, or the URL of a database to empty."""
+    scratch = tmp_path_factory.mktemp("template")
+    if POSTGRESQL:
+        url = request.getfixturevalue("postgres").create("latchkey")
+        migrate(url, scratch)
+        return url
+    migrate(f"sqlite:///{scratch / 'latchkey.db'}", scratch)
+    return scratch / "latchkey.db"
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Path:
+    """A fresh instance folder."""
+    folder = tmp_path / "instance"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def database(template: str | Path, instance: Path) -> str:
+    """The URL of a migrated database without rows."""
+    if isinstance(template, Path):
+        shutil.copyfile(template, instance / "latchkey.db")
+        return f"sqlite:///{instance / 'latchkey.db'}"
+    servers.empty(template, [table.name for table in Base.metadata.sorted_tables])
+    return template
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> Iterator[Settings]:
+    """This test's settings, in use. `@pytest.mark.settings(signup="invite")` changes some."""
+    given = {"base_url": "http://localhost", "mode": "development", "instance": instance, "database_url": database}
+    for mark in reversed(list(request.node.iter_markers("settings"))):
+        given |= mark.kwargs
+    loaded = settings_module.load({}, **given)
+    settings_module.use(loaded)
+    database_module.configure(loaded.database_url)
+    yield loaded
+    database_module.dispose()
+
+
+@pytest.fixture
+def db(settings: Settings) -> scoped_session[Session]:
+    """The session that records live in, for tests of verbs."""
+    return database_module.db
+
+
+@pytest.fixture
+def app(settings: Settings) -> Flask:
+    from app import create_app
+
+    app = create_app(settings)
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser that is not signed in; `app.test_client()` makes another."""
+    return app.test_client()
+
+
+@pytest.fixture
+def mailbox(app: Flask, instance: Path):
+    from tests.mailbox import Mailbox
+
+    return Mailbox(app, instance / "mail")
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.moment = real_clock.now()
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def move(self, **by: float) -> None:
+        """`clock.move(days=1, seconds=-1)`"""
+        self.moment += timedelta(**by)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock()
+    monkeypatch.setattr(real_clock, "now", stopped.now)
+    return stopped
+
+
+@pytest.fixture
+def alice(db: scoped_session[Session]) -> User:
+    """Who owns."""
+    return factories.make_user("alice@example.com", name="Alice")
+
+
+@pytest.fixture
+def bob(db: scoped_session[Session]) -> User:
+    """A stranger."""
+    return factories.make_user("bob@example.com", name="Bob")
+
+
+@pytest.fixture
+def signed_in(client: FlaskClient, alice: User) -> FlaskClient:
+    """Alice's browser."""
+    return pages.sign_in(client, alice)
+
+
+@pytest.fixture
+def example_client(bob: User) -> factories.Registered:
+    """The app "Example", which Bob registered: `example_client.client`, `example_client.secret`."""
+    return factories.make_client(bob)
+
+
+@pytest.fixture
+def live_server(settings: Settings) -> Iterator[servers.Server]:
+    """A running `latchkey serve` on this test's instance and database; records made here are seen there."""
+    with servers.latchkey(settings.instance, LATCHKEY_DATABASE_URL=settings.database_url) as server:
+        yield server

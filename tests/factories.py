@@ -1,0 +1,83 @@
+"""Makers of records with sensible defaults; what they make is committed."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import cache
+from typing import NamedTuple
+
+from latchkey import clients, clock, passwords, tokens, users
+from latchkey.clients import Client
+from latchkey.db import db
+from latchkey.tokens import Minted
+from latchkey.users import User
+
+PASSWORD = "umbrella-quarry-violet-91"
+CALLBACK = "https://app.example.com/callback"
+
+
+class Registered(NamedTuple):
+    """A client and the plaintext of its secret (None for a public one)."""
+
+    client: Client
+    secret: str | None
+
+
+@cache
+def _hash(password: str) -> str:
+    """A real hash, made once: it takes some 50 ms."""
+    return passwords.hash(password)
+
+
+def make_user(
+    email: str = "alice@example.com",
+    *,
+    name: str | None = None,
+    password: str = PASSWORD,
+    verified: bool = True,
+    admin: bool = False,
+) -> User:
+    user = User(
+        email=email,
+        email_key=users.key(email),
+        email_verified_at=clock.now() if verified else None,
+        name=name or email.partition("@")[0].title(),
+        password_hash=_hash(password),
+        is_admin=admin,
+    )
+    db.add(user)
+    db.commit()
+    return user
+
+
+def make_client(
+    owner: User,
+    *,
+    name: str = "Example",
+    redirect_uris: Iterable[str] = (CALLBACK,),
+    scopes: Iterable[str] = ("account:read",),
+    confidential: bool = True,
+    **options: object,
+) -> Registered:
+    made = clients.register(
+        owner,
+        name=name,
+        redirect_uris=list(redirect_uris),
+        scopes=scopes,
+        confidential=confidential,
+        **{"homepage": "https://app.example.com", **options},
+    )
+    db.commit()
+    return Registered(*made)
+
+
+def make_token(
+    user: User,
+    *,
+    description: str = "Deploy script",
+    scopes: Iterable[str] = ("account:read",),
+    lifetime: timedelta | None = timedelta(days=90),
+    **options: object,
+) -> Minted:
+    minted = tokens.mint(user, description=description, scopes=scopes, lifetime=lifetime, **options)
+    db.commit()
+    return minted

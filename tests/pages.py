@@ -1,0 +1,34 @@
+"""What tests do with pages, as a browser would: read the form's token, sign in."""
+
+import html
+import re
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from latchkey.users import User
+from tests.factories import PASSWORD
+
+
+def csrf(page: str | TestResponse) -> str:
+    """The value of the page's first CSRF field."""
+    text = page if isinstance(page, str) else page.text
+    field = re.search(r'<input\b[^>]*\bname="csrf_token"[^>]*>', text)
+    assert field, f"no csrf_token in:\n{text[:2000]}"
+    value = re.search(r'\bvalue="([^"]*)"', field.group())
+    assert value, field.group()
+    return html.unescape(value.group(1))
+
+
+def submit(client: FlaskClient, path: str, *, form: str | None = None, **fields: object) -> TestResponse:
+    """Open the page that holds the form (`path`, or `form` where the form posts elsewhere), fill it and send it."""
+    page = client.get(form or path)
+    assert page.status_code == 200, (form or path, page.status, page.text[:500])
+    return client.post(path, data={"csrf_token": csrf(page), **fields})
+
+
+def sign_in(client: FlaskClient, user: User, password: str = PASSWORD) -> FlaskClient:
+    """The same client, signed in through the real form."""
+    answer = submit(client, "/login", email=user.email, password=password)
+    assert answer.status_code in (302, 303), answer.text[:2000]
+    return client

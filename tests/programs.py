@@ -1,0 +1,77 @@
+"""Finds the programs that tests drive; run as a module, installs those that are missing where it can."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+SYSTEM = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin"
+
+
+def _on_path(*names: str) -> Path | None:
+    found = (shutil.which(name, path=SYSTEM) for name in names)
+    return next((Path(path) for path in found if path), None)
+
+
+def curl() -> Path | None:
+    return _on_path("curl")
+
+
+def nginx() -> Path | None:
+    return _on_path("nginx")
+
+
+def postgres() -> Path | None:
+    """The newest server, beside which `initdb` lies."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda server: float(server.parts[4]))
+    return debian[-1] if debian else _on_path("postgres")
+
+
+def system_chromium() -> Path | None:
+    return _on_path("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def chromium() -> Path | None:
+    """Playwright's own where it is there, else the system's."""
+    with sync_playwright() as playwright:
+        own = Path(playwright.chromium.executable_path)
+    return own if own.exists() else system_chromium()
+
+
+# What it is called, how it is found, the Debian package that brings it.
+NEEDED: tuple[tuple[str, Callable[[], Path | None], str], ...] = (
+    ("curl", curl, "curl"),
+    ("nginx", nginx, "nginx-light"),
+    ("PostgreSQL", postgres, "postgresql"),
+    ("Chromium", chromium, "chromium"),
+)
+
+
+def install(packages: list[str]) -> bool:
+    """Whether Debian's package manager could bring them."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return False
+    print("Installing what the tests need:", *packages, flush=True)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    commands = (["update", "-qq"], ["install", "-qq", "--yes", "--no-install-recommends", *packages])
+    return all(
+        subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
+        for command in commands
+    )
+
+
+def main() -> None:
+    missing = [(name, package) for name, find, package in NEEDED if find() is None]
+    if missing and install([package for _, package in missing]):
+        missing = [(name, package) for name, find, package in NEEDED if find() is None]
+    if missing:
+        names = ", ".join(f"{name} (Debian: {package})" for name, package in missing)
+        sys.exit(f"The tests need what is not here and could not be installed: {names}. Install it and try again.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Servers that a test starts and that never outlive it: PostgreSQL and Latchkey itself."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests import programs
+
+ROOT = Path(__file__).resolve().parent.parent
+LATCHKEY = Path(sys.executable).parent / "latchkey"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(ready: Callable[[], Any], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:g} s for {what}")
+        time.sleep(0.02)
+
+
+def start(command: list[str], stop: signal.Signals, **options: Any) -> subprocess.Popen[bytes]:
+    """A process of our own that gets the signal when this one ends, however it ends (on Linux)."""
+    leash = ["setpriv", "--pdeathsig", stop.name.removeprefix("SIG"), "--"] if shutil.which("setpriv") else []
+    return subprocess.Popen([*leash, *command], stdin=subprocess.DEVNULL, **options)
+
+
+def end(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
+    process.send_signal(stop)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class Postgres:
+    """A cluster in a scratch folder, reached by a socket there: no port, no password, nothing kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://latchkey@/{database}?host={self.folder}"
+
+    def run(self, statement: str, **names: str) -> None:
+        identifiers = {key: sql.Identifier(name) for key, name in names.items()}
+        with psycopg.connect(f"host={self.folder} user=latchkey dbname=postgres", autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(**identifiers))
+
+    def create(self, database: str, template: str = "template0") -> str:
+        """A new database's URL."""
+        self.run("CREATE DATABASE {database} TEMPLATE {template}", database=database, template=template)
+        return self.url(database)
+
+    def drop(self, database: str) -> None:
+        self.run("DROP DATABASE IF EXISTS {database} WITH (FORCE)", database=database)
+
+    def answers(self) -> bool:
+        try:
+            self.run("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def empty(url: str, tables: list[str]) -> None:
+    """Remove every row; quicker than TRUNCATE or another copy when there are few, as in tests."""
+    statements = [sql.SQL("SET session_replication_role = replica")]
+    statements += [sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in tables]
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(sql.SQL("; ").join(statements))
+
+
+def _postgres_user() -> dict[str, Any]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A throw-away PostgreSQL that trades safety for speed. Fails when the machine has none: `make test` installs it."""
+    server = programs.postgres()
+    if server is None:
+        raise RuntimeError("PostgreSQL is not installed: `make test` says how")
+    folder, user = Path(tempfile.mkdtemp(prefix="latchkey-pg-")), _postgres_user()
+    if user:
+        os.chown(folder, user["user"], user["group"])
+    try:
+        data = folder / "data"
+        make = ["-D", data, "-U", "latchkey", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+        subprocess.run([server.parent / "initdb", *make], check=True, capture_output=True, cwd="/", **user)
+        settings = {
+            "listen_addresses": "", "unix_socket_directories": str(folder), "max_connections": "300",
+            "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",
+            "shared_buffers": "64MB", "timezone": "America/St_Johns",  # nobody's default: shows who forgets time zones
+        }  # fmt: skip
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        with (folder / "log").open("wb") as log:
+            command = [str(server), "-D", str(data), *options]
+            process = start(command, signal.SIGINT, stdout=log, stderr=log, cwd="/", **user)
+        cluster = Postgres(folder)
+        try:
+            wait_until(cluster.answers, "PostgreSQL")
+            yield cluster
+        finally:
+            end(process, signal.SIGINT)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Server:
+    """A running `latchkey serve`."""
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes], log: Path, instance: Path) -> None:
+        self.url = url
+        self.process = process
+        self.log = log
+        self.instance = instance
+
+    def answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"latchkey serve ended by itself:\n{self.log.read_text()}")
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as response:
+                return response.status == 200
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        end(self.process, how)
+
+
+@contextlib.contextmanager
+def latchkey(instance: Path, *, port: int | None = None, workers: int = 1, **environment: str) -> Iterator[Server]:
+    """The product as an operator starts it, on an instance folder; `environment` adds LATCHKEY_… variables."""
+    port = port or free_port()
+    url = f"http://127.0.0.1:{port}"
+    instance.mkdir(parents=True, exist_ok=True)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("LATCHKEY_")}
+    given = {"LATCHKEY_INSTANCE": str(instance), "LATCHKEY_BASE_URL": url, "LATCHKEY_MODE": "development"} | environment
+    command = [str(LATCHKEY), "serve", "--port", str(port), "--workers", str(workers)]
+    log = instance / "serve.log"
+    with log.open("ab") as output:
+        process = start(command, signal.SIGTERM, env=clean | given, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+    server = Server(url, process, log, instance)
+    try:
+        wait_until(server.answers, "latchkey serve")
+        yield server
+    finally:
+        server.stop()
