@@ -1,6 +1,7 @@
 """What people and programs are told when something is wrong: a page, a problem (RFC 9457) or an OAuth error."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast

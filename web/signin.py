@@ -4,7 +4,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, redirect, request, session, url_for
-from flask_login import LoginManager
+from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -126,5 +126,7 @@ def register(app: Flask) -> None:
     manager.session_protection = None  # it reads X-Forwarded-For unasked
     manager.user_loader(load)
     manager.unauthorized_handler(to_sign_in)
-    manager.init_app(app)
+    # Not by init_app: its hook for "remember me" cookies, which we do not have, reads the session at every answer.
+    app.login_manager = manager  # type: ignore[attr-defined] # where Flask-Login looks
+    app.context_processor(lambda: {"current_user": current_user})
     csrf.init_app(app)
