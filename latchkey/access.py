@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, case, literal_column, or_, select
 from sqlalchemy.orm import aliased
@@ -20,10 +20,6 @@ from latchkey.users import User
 BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
 
 
-class NoCredential(Exception):
-    """Nothing was presented."""
-
-
 class Fault(StrEnum):
     """What is wrong with a credential. A wrong checksum is unknown, too: it must not look different (I-02)."""
 
@@ -32,17 +28,22 @@ class Fault(StrEnum):
     REVOKED = "revoked"
 
 
+_WORDS = {
+    Fault.UNKNOWN: "The token is unknown.",
+    Fault.EXPIRED: "The token has expired.",
+    Fault.REVOKED: "The token was revoked.",
+}
+
+
+class NoCredential(Exception):
+    """Nothing was presented."""
+
+
 class InvalidToken(Exception):
     """What was presented does not work; `.fault` says why."""
 
-    WORDS = {
-        Fault.UNKNOWN: "The token is unknown.",
-        Fault.EXPIRED: "The token has expired.",
-        Fault.REVOKED: "The token was revoked.",
-    }
-
     def __init__(self, fault: Fault) -> None:
-        super().__init__(self.WORDS[fault])
+        super().__init__(_WORDS[fault])
         self.fault = fault
 
 
@@ -162,7 +163,7 @@ def find(plaintext: str) -> Bearer:
         raise InvalidToken(Fault.UNKNOWN)
     if found.fault:
         raise InvalidToken(Fault(found.fault))
-    bearer = cast("Bearer", Bearer._make(found))
+    bearer = Bearer._make(found)
     return _under_parents(bearer, now) if bearer.parent_id else bearer
 
 

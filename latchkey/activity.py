@@ -1,4 +1,4 @@
-"""What happened in an account: one event for each security-relevant fact, kept in the transaction of what it tells of."""
+"""What happened in an account: an event for each security-relevant fact, in the transaction of what it tells of."""
 
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, delete, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
-from latchkey.db import Base, db, new_id
+from latchkey.db import Base, db, new_id, stamp
 from latchkey.users import User
 
 KEPT = timedelta(days=90)
@@ -23,7 +23,8 @@ class Origin(NamedTuple):
     request_id: str
 
 
-origin: ContextVar[Origin] = ContextVar("origin", default=Origin("", "command line", ""))
+COMMAND_LINE = Origin("", "command line", "")
+origin: ContextVar[Origin] = ContextVar("origin", default=COMMAND_LINE)
 
 
 class EventKind(StrEnum):
@@ -39,20 +40,20 @@ class EventKind(StrEnum):
     SIGNED_OUT = "sign_in.signed_out"
     SESSION_ENDED = "sign_in.session_ended"
     REAUTHENTICATED = "sign_in.password_confirmed"
-    PASSWORD_CHANGED = "security.password_changed"  # noqa: S105 - the name of an event
-    PASSWORD_RESET_ASKED = "security.password_reset_asked"  # noqa: S105
-    PASSWORD_RESET = "security.password_reset"  # noqa: S105
+    PASSWORD_CHANGED = "security.password_changed"
+    PASSWORD_RESET_ASKED = "security.password_reset_asked"
+    PASSWORD_RESET = "security.password_reset"
     USER_DISABLED = "security.user_disabled"
-    TOKEN_CREATED = "token.created"  # noqa: S105
-    TOKEN_CHANGED = "token.changed"  # noqa: S105
-    TOKEN_WIDENED = "token.widened"  # noqa: S105
-    TOKEN_REGENERATED = "token.regenerated"  # noqa: S105
-    TOKEN_REVOKED = "token.revoked"  # noqa: S105
-    TOKEN_REPORTED = "token.reported"  # noqa: S105
+    TOKEN_CREATED = "token.created"
+    TOKEN_CHANGED = "token.changed"
+    TOKEN_WIDENED = "token.widened"
+    TOKEN_REGENERATED = "token.regenerated"
+    TOKEN_REVOKED = "token.revoked"
+    TOKEN_REPORTED = "token.reported"
     APP_REGISTERED = "app.registered"
     APP_CHANGED = "app.changed"
-    APP_SECRET_ROTATED = "app.secret_rotated"  # noqa: S105
-    APP_SECRET_REMOVED = "app.secret_removed"  # noqa: S105
+    APP_SECRET_ROTATED = "app.secret_rotated"
+    APP_SECRET_REMOVED = "app.secret_removed"
     APP_DELETED = "app.deleted"
     APP_CUT_OFF = "app.users_cut_off"
     AUTHORIZED = "authorization.granted"
@@ -83,7 +84,7 @@ class Event(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("evt"))
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(60))
-    at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    at: Mapped[datetime] = mapped_column(default=stamp)
     address: Mapped[str] = mapped_column(String(45))
     agent: Mapped[str] = mapped_column(String(200))
     request_id: Mapped[str] = mapped_column(String(32))

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, LargeBinary, String, d
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from latchkey import clock, credentials, redirects, scopes, settings, texts
-from latchkey.db import Base, affected, db, new_id
+from latchkey.db import Base, affected, db, new_id, stamp
 from latchkey.users import User
 
 LONGEST_NAME = 60
@@ -47,8 +47,8 @@ class Client(Base):
     logo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     logo_version: Mapped[str | None] = mapped_column(String(16))
     suspended_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
-    updated_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    updated_at: Mapped[datetime] = mapped_column(default=stamp)
 
     owner: Mapped[User] = relationship(lazy="joined", innerjoin=True)
     secrets: Mapped[list["ClientSecret"]] = relationship(
@@ -70,7 +70,7 @@ class ClientSecret(Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     last4: Mapped[str] = mapped_column(String(4))
-    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
     last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
 
@@ -206,7 +206,7 @@ def live_secrets(client: Client) -> list[ClientSecret]:
 
 
 def find_secret(client: Client, plaintext: str) -> ClientSecret | None:
-    """The live secret that this is, each compared in constant time; None for a public client whatever it sends (D-07)."""
+    """The live secret that this is, compared in constant time; a public client has none, whatever it sends (D-07)."""
     if not client.confidential or credentials.kind_of(plaintext) is not credentials.Kind.SECRET:
         return None
     for secret in client.secrets:

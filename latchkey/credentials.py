@@ -22,7 +22,7 @@ class Kind(StrEnum):
     DEVELOPER = "dev"
     ACCESS = "oat"
     REFRESH = "ort"
-    SECRET = "sec"  # noqa: S105 - the name of a kind, not a password
+    SECRET = "sec"
 
 
 def _checksum(text: str) -> str:

@@ -61,11 +61,16 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy's own way to declare it
 
 
+def stamp() -> datetime:
+    """The moment at which a record is made, for column defaults."""
+    return clock.now()
+
+
 _sequence = count()
 
 
 def new_id(prefix: str) -> str:
-    """An opaque id such as tok_…: milliseconds and a sequence number, so that ids sort by creation, and 48 random bits."""
+    """An opaque id such as tok_…: time and a sequence number, so that ids sort by creation, and 48 random bits."""
     moment = int(clock.now().timestamp() * 1000)
     return f"{prefix}_{moment:012x}{next(_sequence) & 0xFFFF:04x}{secrets.token_hex(6)}"
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from latchkey import clock, scopes
 from latchkey.clients import Client
-from latchkey.db import Base, affected, db, new_id
+from latchkey.db import Base, affected, db, new_id, stamp
 from latchkey.users import User
 
 # E-08: however often it is refreshed, a grant ends after half a year.
@@ -37,8 +37,8 @@ class Authorization(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
     scope: Mapped[str] = mapped_column(String(4000))
-    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
-    updated_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    updated_at: Mapped[datetime] = mapped_column(default=stamp)
     last_used_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
 
@@ -62,7 +62,7 @@ class Grant(Base):
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     authorization_id: Mapped[str | None] = mapped_column(ForeignKey("authorization.id", ondelete="CASCADE"))
     scope: Mapped[str] = mapped_column(String(4000))
-    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime] = mapped_column(default=lambda: clock.now() + ABSOLUTE, index=True)
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None] = mapped_column(String(40))

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from latchkey import clock, credentials
-from latchkey.db import Base, affected, db, new_id
+from latchkey.db import Base, affected, db, new_id, stamp
 from latchkey.users import User
 
 
@@ -16,7 +16,7 @@ class Purpose(StrEnum):
 
     VERIFY_EMAIL = "verify_email"
     CHANGE_EMAIL = "change_email"
-    RESET_PASSWORD = "reset_password"  # noqa: S105 - the name of a purpose
+    RESET_PASSWORD = "reset_password"
 
 
 LIFETIME = {
@@ -37,7 +37,7 @@ class Link(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     email: Mapped[str] = mapped_column(String(254))
     next_path: Mapped[str | None] = mapped_column(String(4000))
-    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
 
@@ -45,7 +45,7 @@ class Link(Base):
 
 
 def issue(user: User, purpose: Purpose, *, email: str | None = None, next_path: str | None = None) -> str:
-    """A new link's plaintext; older ones for the same purpose stop working. `next_path` is where it leads afterwards."""
+    """A new link's plaintext; older ones for its purpose stop working. `next_path` is where it leads afterwards."""
     plaintext = credentials.opaque()
     cancel(user, purpose)
     db.add(

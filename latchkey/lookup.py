@@ -1,4 +1,4 @@
-"""Statements compiled once and run on a held driver connection: for the bearer path and its neighbours, nowhere else."""
+"""Statements compiled once and run on a held driver connection: for the bearer path and its neighbours only."""
 
 from collections import namedtuple
 from collections.abc import Callable
@@ -20,13 +20,12 @@ class _Compiled:
         compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
         self.binds = {
-            name: bind.type.dialect_impl(dialect).bind_processor(dialect)
-            for bind, name in compiled.bind_names.items()  # type: ignore[attr-defined] # on every SQLCompiler
+            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind, name in compiled.bind_names.items()
         }
         self.order: list[str] | None = getattr(compiled, "positiontup", None)
         self.defaults = dict(compiled.params)
         columns = list(statement.selected_columns)
-        self.row = namedtuple(name, [column.key for column in columns])  # type: ignore[misc] # noqa: PYI024 - made at run time
+        self.row: Any = namedtuple(name, [column.key for column in columns])  # noqa: PYI024 - made at run time
         readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self.readers = [(index, reader) for index, reader in enumerate(readers) if reader is not None]
 

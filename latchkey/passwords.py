@@ -38,7 +38,7 @@ def check(password: str, *, known: tuple[str, ...] = ()) -> None:
         raise WeakPassword("This password is too easy to guess. A few words that do not belong together are better.")
 
 
-def hash(password: str) -> str:  # noqa: A001 - the verb of this module, always called through it
+def hash(password: str) -> str:
     """Argon2id in PHC form."""
     with _turns:
         return _hasher.hash(_composed(password))
@@ -50,7 +50,7 @@ def _nobodys() -> str:
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Whether the password is the stored one. None takes as long as a wrong one, so that nobody learns who has an account."""
+    """Whether the password is the stored one. None takes as long as a wrong one: nobody learns who has an account."""
     with _turns:
         try:
             return _hasher.verify(stored or _nobodys(), _composed(password[:LONGEST])) and stored is not None

@@ -86,7 +86,7 @@ _catalogue: dict[str, Scope] = _shipped()
 
 
 def load(path: Path) -> None:
-    """Make the catalogue of this process from the shipped scopes and the file, if it is there. Raises `BadCatalogue`."""
+    """Make this process's catalogue: the shipped scopes and the file's, if it is there. Raises `BadCatalogue`."""
     extra = _parsed(path) if path.is_file() else {}
     _catalogue.clear()
     _catalogue.update(_shipped() | extra)
@@ -108,7 +108,7 @@ def _entry(name: str, entry: Any) -> Scope:
     if not isinstance(entry, dict):
         raise BadCatalogue(f'scopes.toml: "{name}" must be a table with title, description and group')
     if unknown := set(entry) - {*TEXTS, "sensitive"}:
-        raise BadCatalogue(f'scopes.toml: "{name}" has an unknown key {sorted(unknown)[0][:40]!r}')
+        raise BadCatalogue(f'scopes.toml: "{name}" has an unknown key {min(unknown)[:40]!r}')
     for key, longest in TEXTS.items():
         text = entry.get(key)
         if not isinstance(text, str) or not 1 <= len(text.strip()) <= longest or not text.isprintable():

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, LargeBinary, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from latchkey import activity, clock, credentials
-from latchkey.db import Base, affected, db, new_id
+from latchkey.db import Base, affected, db, new_id, stamp
 from latchkey.users import User
 
 IDLE = timedelta(hours=12)
@@ -16,7 +16,7 @@ RECENT = timedelta(minutes=15)
 SEEN_EVERY = timedelta(minutes=1)
 
 
-class BrowserSession(UserMixin, Base):  # type: ignore[misc] # flask_login has no types
+class BrowserSession(UserMixin, Base):
     """One signed-in browser; Flask-Login's current_user."""
 
     __tablename__ = "browser_session"
@@ -26,9 +26,9 @@ class BrowserSession(UserMixin, Base):  # type: ignore[misc] # flask_login has n
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     address: Mapped[str] = mapped_column(String(45))
     agent: Mapped[str] = mapped_column(String(200))
-    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
-    last_seen_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
-    authenticated_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    last_seen_at: Mapped[datetime] = mapped_column(default=stamp)
+    authenticated_at: Mapped[datetime] = mapped_column(default=stamp)
     ended_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
@@ -41,7 +41,7 @@ class BrowserSession(UserMixin, Base):  # type: ignore[misc] # flask_login has n
         return self.plaintext
 
 
-def open(user: User) -> BrowserSession:  # noqa: A001 - the verb of this module, always called through it
+def open(user: User) -> BrowserSession:
     """Sign a browser in; `.plaintext` is the id for its cookie."""
     plaintext = credentials.opaque()
     origin = activity.origin.get()

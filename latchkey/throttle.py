@@ -13,9 +13,9 @@ from latchkey.db import Base, UtcDateTime, db, engines
 
 
 class Limit(NamedTuple):
-    """At most `count` attempts within `window` of the first of them."""
+    """At most `most` attempts within `window` of the first of them."""
 
-    count: int
+    most: int
     window: timedelta
 
 
@@ -64,7 +64,7 @@ def _count(name: str, limit: Limit) -> int:
     )
     with engines().write.begin() as connection:
         count, expires_at = connection.execute(statement).one()
-    return max(1, ceil((expires_at - now).total_seconds())) if count > limit.count else 0
+    return max(1, ceil((expires_at - now).total_seconds())) if count > limit.most else 0
 
 
 def forgive(key: str, *limits: Limit) -> None:

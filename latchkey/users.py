@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, passwords, settings, texts
-from latchkey.db import Base, db, new_id
+from latchkey.db import Base, db, new_id, stamp
 
 LONGEST_NAME = 80
 LONGEST_EMAIL = 254
@@ -37,11 +37,11 @@ class User(Base):
     email_verified_at: Mapped[datetime | None]
     name: Mapped[str] = mapped_column(String(LONGEST_NAME))
     password_hash: Mapped[str] = mapped_column(String(200))
-    password_changed_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    password_changed_at: Mapped[datetime] = mapped_column(default=stamp)
     is_admin: Mapped[bool] = mapped_column(default=False)
     disabled_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
-    updated_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    updated_at: Mapped[datetime] = mapped_column(default=stamp)
 
     @property
     def verified(self) -> bool:
@@ -73,7 +73,7 @@ def may_sign_up(email: str) -> None:
 
 
 def sign_up(*, email: str, name: str, password: str, verified: bool = False, admin: bool = False) -> User:
-    """Make an account. Raises `InvalidEmail`, `texts.BadText`, `WeakPassword`, `EmailTaken`, each after equal work (L-04)."""
+    """Make an account. Raises `InvalidEmail`, `texts.BadText`, `WeakPassword`, and `EmailTaken` after equal work."""
     email, name = address(email), texts.line(name, LONGEST_NAME)
     passwords.check(password, known=(email, name))
     hashed = passwords.hash(password)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+
 from latchkey import activity, clock, credentials, scopes, settings, texts
 from latchkey.credentials import Kind
 from latchkey.db import affected, db
@@ -182,7 +183,7 @@ def widen(token: Token, wanted: Iterable[str]) -> None:
 
 
 def regenerate(token: Token) -> str:
-    """A new plaintext for the same settings; the old one ends at once, and what it made with it. Raises `TokenEnded`."""
+    """A new plaintext for the same settings; the old one and what it made end at once. Raises `TokenEnded`."""
     locked = db.scalars(
         select(Token).where(Token.id == token.id).with_for_update().execution_options(populate_existing=True)
     ).one()

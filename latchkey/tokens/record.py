@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from latchkey import activity, clock, credentials, scopes, settings
 from latchkey.credentials import Kind
-from latchkey.db import Base, affected, db, new_id
+from latchkey.db import Base, affected, db, new_id, stamp
 from latchkey.grants import Grant
 from latchkey.users import User
 
@@ -40,7 +40,7 @@ class Token(Base):
     description: Mapped[str | None] = mapped_column(String(LONGEST_DESCRIPTION))
     scope: Mapped[str] = mapped_column(String(4000))
     form_id: Mapped[str | None] = mapped_column(String(43))
-    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now())
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
     created_address: Mapped[str] = mapped_column(String(45))
     created_agent: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime | None]
