@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, scoped_session
 
+from app import create_app
 from latchkey import clock as real_clock
 from latchkey import db as database_module
 from latchkey import migrations
@@ -33,11 +34,9 @@ def postgres() -> Iterator[servers.Postgres]:
 def migrate(url: str, scratch: Path) -> None:
     settings_module.use(settings_module.load({}, instance=scratch, database_url=url))
     database_module.configure(url)
-    if migrations.head() is None:
-        with database_module.engines().write.begin() as connection:
-            Base.metadata.create_all(connection)
-    else:
-        migrations.upgrade()
+    migrations.upgrade()
+    with database_module.engines().write.begin() as connection:
+        Base.metadata.create_all(connection)
     database_module.dispose()
 
 
@@ -92,8 +91,6 @@ def db(settings: Settings) -> scoped_session[Session]:
 
 @pytest.fixture
 def app(settings: Settings) -> Flask:
-    from app import create_app
-
     app = create_app(settings)
     app.testing = True
     return app

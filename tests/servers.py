@@ -103,7 +103,7 @@ def _postgres_user() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def postgres() -> Iterator[Postgres]:
-    """A throw-away PostgreSQL that trades safety for speed. Fails when the machine has none: `make test` installs it."""
+    """A throw-away PostgreSQL that trades safety for speed. Fails when the machine has none."""
     server = programs.postgres()
     if server is None:
         raise RuntimeError("PostgreSQL is not installed: `make test` says how")
