@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy.orm import Session, scoped_session
 
 from app import create_app
@@ -89,10 +91,24 @@ def db(settings: Settings) -> scoped_session[Session]:
     return database_module.db
 
 
+class CompiledTemplates(BytecodeCache):
+    """Templates are compiled once a run, not once an app."""
+
+    code: ClassVar[dict[str, bytes]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.code:
+            bucket.bytecode_from_string(self.code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.code[bucket.key] = bucket.bytecode_to_string()
+
+
 @pytest.fixture
 def app(settings: Settings) -> Flask:
     app = create_app(settings)
     app.testing = True
+    app.jinja_env.bytecode_cache = CompiledTemplates()
     return app
 
 
