@@ -1,0 +1,128 @@
+"""Who may go on: signed in, e-mail address verified, password given lately; and where one may be sent to."""
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+
+from flask import Response, abort, g, redirect, request, session, url_for
+from flask_login import current_user, login_required, login_user
+from flask_wtf import FlaskForm
+from flask_wtf.csrf import generate_csrf
+from werkzeug.wrappers import Response as BaseResponse
+from wtforms import PasswordField
+
+from latchkey import notices, passwords, sessions, throttle
+from latchkey.db import db
+from latchkey.sessions import BrowserSession
+from latchkey.users import User
+
+LONGEST_PATH = 4_000
+# A scheme-less, host-less path with single slashes, then any query. No % before the query: nothing hides in it (L-10).
+LOCAL = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*/?)?(?:\?[!-~]*)?", re.ASCII)
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+def this_session() -> BrowserSession:
+    """The session of the browser that asks."""
+    return cast("BrowserSession", current_user._get_current_object())  # noqa: SLF001 - the proxy's own way out
+
+
+def this_user() -> User:
+    """The person who is signed in."""
+    return this_session().user
+
+
+def local_path(text: str | None) -> str | None:
+    """A path of ours to go to next; None for anything that a browser could take for another site (L-10)."""
+    if text is None or len(text) > LONGEST_PATH or not LOCAL.fullmatch(text):
+        return None
+    return text
+
+
+def signed_in(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """The view is for people who are signed in; others are sent to do so and come back."""
+    return cast("Callable[Arguments, Answer]", login_required(view))
+
+
+def verified(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer | BaseResponse]:
+    """The view is for people who are signed in and whose address is verified (L-08)."""
+
+    @wraps(view)
+    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer | BaseResponse:
+        return view(*args, **kwargs) if this_user().verified else _to_verification()
+
+    return signed_in(guarded)
+
+
+def _to_verification() -> BaseResponse:
+    back = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else None
+    address = url_for("portal.ask_verification", next=local_path(back))
+    if "HX-Request" in request.headers:
+        return Response(status=403, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+class ConfirmPassword(FlaskForm):
+    """A form for something that needs the password, unless it was given within the last 15 minutes (L-09).
+
+    `form.password` is None when it is not asked for. The view calls `confirmed(form)` before it acts.
+    """
+
+    password: PasswordField | None = PasswordField("Password")
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        if sessions.recently_authenticated(this_session()):
+            del self.password
+
+
+def confirmed(form: ConfirmPassword) -> bool:
+    """Whether the password was given lately or is right now; if not, the form says what is missing.
+
+    Commits: a right password gives the session a new id (M-02), a wrong one leaves a trace. 429 after too many.
+    """
+    if form.password is None:
+        return True
+    if not form.password.data:
+        form.password.errors = ["Type your password to confirm that it is you."]
+        return False
+    if not password_is_right(form.password.data):
+        form.password.errors = ["This is not your password."]
+        return False
+    renew()
+    db.commit()
+    form.csrf_token.current_token = generate_csrf()
+    del form.password
+    return True
+
+
+def password_is_right(password: str) -> bool:
+    """Whether this is the password of the person who is signed in. Tries are counted; 429 after too many."""
+    user = this_user()
+    key = f"password:{user.id}"
+    if wait := throttle.hit(key, *throttle.SIGN_IN):
+        abort(429, retry_after=wait)
+    if passwords.verify(user.password_hash, password):
+        throttle.forgive(key, *throttle.SIGN_IN)
+        return True
+    notices.sign_in_failed(user)
+    db.commit()
+    return False
+
+
+def renew() -> None:
+    """The password was given again: a new id for the session and a new secret for its forms (M-02)."""
+    here = this_session()
+    sessions.reauthenticate(here)
+    notices.password_confirmed(here.user)
+    enter(here)
+
+
+def enter(opened: BrowserSession) -> None:
+    """Give the browser the cookie of a session; what its cookie held before is dropped (M-02)."""
+    session.clear()
+    g.pop("csrf_token", None)
+    login_user(opened)
