@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 import traceback
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -46,11 +45,7 @@ def _plain(environ: WSGIEnvironment, start: StartResponse, status: str, title: s
     else:
         body, kind = PAGE.format(title=title, text=text).encode(), "text/html; charset=utf-8"
     headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
-    raised = sys.exc_info()
-    if raised[0] is None:
-        start(status, headers)
-    else:
-        start(status, headers, raised)
+    start(status, headers)
     return [body]
 
 

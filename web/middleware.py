@@ -5,6 +5,7 @@ made beforehand, and the log line is put together by hand and written at once.
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from secrets import token_hex
@@ -77,11 +78,11 @@ _clock = _Clock()
 class Exchange:
     """One request and its answer: the `start_response` of the application and the body for the server."""
 
-    __slots__ = ("_body", "_environ", "_next", "_request_id", "_start", "_started", "_status", "_wrapped")
+    __slots__ = ("_body", "_environ", "_next", "_request_id", "_route", "_start", "_started", "_status", "_wrapped")
 
     def __init__(self, layer: "Layer", environ: WSGIEnvironment, start: StartResponse, request_id: str) -> None:
         self._wrapped, self._environ, self._start, self._request_id = layer, environ, start, request_id
-        self._started, self._status = time.perf_counter(), "000"
+        self._started, self._status, self._route = time.perf_counter(), "000", ""
 
     def start(
         self, status: str, headers: Headers, exc_info: "OptExcInfo | None" = None, /
@@ -93,9 +94,16 @@ class Exchange:
             if name == "Content-Security-Policy":
                 more = self._wrapped.other_headers
                 break
+        if self._wrapped.write is not None:
+            self._route = self._route_of_request()
         headers.append(("X-Request-Id", self._request_id))
         headers.extend(more)
         return self._start(status, headers) if exc_info is None else self._start(status, headers, exc_info)
+
+    def _start_over(
+        self, status: str, headers: Headers, exc_info: "OptExcInfo | None" = None, /
+    ) -> Callable[[bytes], object]:
+        return self.start(status, headers, exc_info or sys.exc_info())
 
     def run(self) -> "Exchange":
         """Call the application; a fault that it did not handle becomes a plain answer."""
@@ -106,7 +114,8 @@ class Exchange:
             else:
                 self._body = self._wrapped.app(environ, self.start)
         except Exception as error:  # noqa: BLE001 - this is the last one to ask
-            self._body = faults.unhandled(error, environ, self.start)
+            again: StartResponse = self._start_over if self._status != "000" else self.start
+            self._body = faults.unhandled(error, environ, again)
         self._next: Iterator[bytes] = iter(self._body)
         return self
 
@@ -126,15 +135,18 @@ class Exchange:
             if self._wrapped.write is not None:
                 self._wrapped.write(self._line())
 
+    def _route_of_request(self) -> str:
+        # Flask takes the request out of the environ before the body is sent.
+        rule = getattr(self._environ.get("werkzeug.request"), "url_rule", None)
+        return "" if rule is None else rule.rule
+
     def _line(self) -> bytes:
         environ = self._environ
-        request = environ.get("werkzeug.request")
-        rule = environ.get("latchkey.route") or getattr(getattr(request, "url_rule", None), "rule", "")
         method = environ["REQUEST_METHOD"]
         duration = (time.perf_counter() - self._started) * 1000
         return (
             f'{{"time":"{_clock.text()}","request_id":"{self._request_id}",'
-            f'"method":"{method if method in METHODS else "other"}","route":"{rule}","status":{self._status},'
+            f'"method":"{method if method in METHODS else "other"}","route":"{self._route}","status":{self._status},'
             f'"duration_ms":{duration:.2f},"user":"{environ.get("latchkey.user") or ""}",'
             f'"token":"{environ.get("latchkey.token") or ""}"}}\n'
         ).encode()

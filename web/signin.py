@@ -98,8 +98,8 @@ def keep_private(response: Response) -> Response:
     if session.accessed:
         response.headers.setdefault("Cache-Control", "no-store")
         response.vary.add("Cookie")
-    if "_user_id" in session:
-        response.headers.setdefault("X-Robots-Tag", "noindex")
+        if "_user_id" in session:
+            response.headers.setdefault("X-Robots-Tag", "noindex")
     return response
 
 

@@ -1,0 +1,182 @@
+import gzip
+import re
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from flask import render_template_string
+from PIL import Image
+
+from latchkey import settings as settings_module
+from web import assets, palette
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATES = ROOT / "templates"
+
+
+def address(app, name):
+    with app.test_request_context():
+        return render_template_string("{{ asset(name) }}", name=name)
+
+
+def refuse(app, settings, **changes):
+    settings_module.use(settings_module.load({}, **({"instance": settings.instance} | changes)))
+    with pytest.raises(settings_module.SettingError, match="LATCHKEY_BRAND_LOGO"):
+        assets._register_brand(app, settings_module.current())
+
+
+def test_a_fingerprinted_file_is_kept_for_a_year(app, client):
+    answer = client.get(address(app, "latchkey.css"))
+
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Content-Type"] == "text/css; charset=utf-8"
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_file_asked_for_by_an_old_fingerprint_is_answered_but_not_kept(client):
+    answer = client.get("/assets/0123456789ab/latchkey.css")
+
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert client.get("/assets/x/latchkey.css", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
+def test_text_is_sent_compressed_to_who_takes_it(app, client):
+    path = address(app, "app.js")
+
+    zipped = client.get(path, headers={"Accept-Encoding": "br, gzip"})
+    plain = client.get(path, headers={"Accept-Encoding": "gzip;q=0"})
+
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(zipped.data) == plain.data
+    assert "Accept-Encoding" in zipped.headers["Vary"]
+    assert zipped.headers["ETag"] != plain.headers["ETag"]
+
+
+@pytest.mark.parametrize("name", ["nothing.css", "../app.py", "%2e%2e/app.py", "fonts", "fonts/"])
+def test_only_files_of_the_folder_are_served(client, name):
+    assert client.get(f"/assets/x/{name}").status_code == 404
+
+
+def test_fonts_of_the_style_sheet_have_its_fingerprint(app, client):
+    sheet = address(app, "latchkey.css")
+
+    for font in re.findall(r'url\("([^"]+)"\)', client.get(sheet).text):
+        answer = client.get(sheet.rpartition("/")[0] + "/" + font)
+        assert answer.status_code == 200
+        assert answer.content_type == "font/woff2"
+        assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_a_page_that_names_a_missing_file_is_noticed(app):
+    with pytest.raises(LookupError):
+        address(app, "missing.css")
+
+
+def test_first_visit_stays_within_its_budget(app, client):
+    def size(name):
+        return len(client.get(address(app, name), headers={"Accept-Encoding": "gzip"}).data)
+
+    assert size("latchkey.css") < 14_000
+    assert size("app.js") + size("vendor/htmx-4.0.1.min.js") < 20_000
+    assert size("fonts/geist-latin-wght-normal.woff2") + size("fonts/geist-mono-latin-wght-normal.woff2") < 60_000
+
+
+def test_vendored_files_stand_beside_their_licences():
+    for licence in ("static/vendor/htmx-LICENSE.txt", "static/fonts/OFL-Geist.txt", "static/fonts/OFL-Geist-Mono.txt"):
+        assert (ROOT / licence).read_text().strip()
+    assert "ISC License" in (TEMPLATES / "macros" / "icons-LICENSE.txt").read_text()
+
+
+def test_every_icon_that_a_template_names_exists():
+    known = assets._icons(TEMPLATES / "macros")
+    for path in TEMPLATES.rglob("*.html"):
+        for name in re.findall(r"""\bicon\(\s*["']([a-z0-9-]+)["']""", path.read_text()):
+            assert name in known, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"\sstyle=", r"<style", r"<script(?![^>]*\ssrc=)", r"\son[a-z]+=", r"hx-on", r"\bjs:", r"data:[a-z]+/"]
+)
+def test_no_page_needs_more_than_the_policy_allows(pattern):
+    for path in TEMPLATES.rglob("*.html"):
+        if "mail" not in path.relative_to(TEMPLATES).as_posix():
+            assert not re.search(pattern, path.read_text()), path
+    for path in (ROOT / "static").glob("*.*"):
+        assert "data:" not in path.read_text().replace("no data: URLs", ""), path
+
+
+def test_the_brand_without_settings_is_our_own(client):
+    sheet = client.get("/brand.css")
+
+    assert "--accent: light-dark(#0b6b5c, #4fc7af);" in sheet.text
+    assert client.get("/brand/logo").status_code == 404
+
+
+@pytest.mark.settings(brand_name="Acme", brand_accent="#2457d6")
+def test_the_operators_brand_is_on_every_page(client):
+    page = client.get("/nowhere").text
+    sheet = client.get(re.search(r'href="(/brand.css\?v=[0-9a-f]+)"', page).group(1))
+
+    assert "· Acme</title>" in page
+    assert "Latchkey" not in page
+    assert "immutable" in sheet.headers["Cache-Control"]
+    assert "#2457d6" in sheet.text
+
+
+@pytest.mark.parametrize(
+    "accent",
+    ["#000000", "#ffffff", "#ffee00", "#00ff00", "#ff0000", "#2457d6", "#777777", "#0b6b5c", "#f4c2c2", "#001010"],
+)
+def test_any_accent_stays_readable(accent):
+    for theme, colours in zip((palette.LIGHT, palette.DARK), palette.both(accent), strict=True):
+        assert palette.contrast(colours["accent"], colours["on-accent"]) >= 4.5
+        for paper in theme.pages:
+            assert palette.contrast(colours["accent"], paper) >= 3
+            assert palette.contrast(colours["accent-ink"], paper) >= 4.5
+        assert palette.contrast(colours["accent-ink"], colours["accent-soft"]) >= 4.5
+
+
+def test_a_vector_logo_is_served_as_a_picture_that_runs_nothing(app, settings):
+    (settings.instance / "logo.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    )
+    settings_module.use(settings_module.load({}, instance=settings.instance, brand_logo="logo.svg"))
+    from app import create_app
+
+    client = create_app(settings_module.current()).test_client()
+    page = client.get("/nowhere").text
+    logo = client.get(re.search(r'<img class="brand__mark" src="([^"]+)"', page).group(1))
+
+    assert logo.content_type == "image/svg+xml; charset=utf-8"
+    assert "sandbox" in logo.headers["Content-Security-Policy"]
+    assert "script-src" not in logo.headers["Content-Security-Policy"]
+    assert "immutable" in logo.headers["Cache-Control"]
+
+
+def test_a_large_picture_is_shrunk(app, settings):
+    Image.new("RGBA", (2000, 1000), "red").save(settings.instance / "logo.png")
+
+    logo = assets._logo(settings.instance / "logo.png")
+
+    with Image.open(BytesIO(logo.body)) as picture:
+        assert picture.size == (256, 128)
+    assert logo.kind == "image/png"
+
+
+@pytest.mark.parametrize(
+    "name,content",
+    [("logo.png", b"not a picture"), ("logo.svg", b"<html></html>"), ("logo.gif", b"GIF89a"), ("missing.svg", None)],
+)
+def test_a_logo_that_is_none_stops_the_start(app, settings, name, content):
+    if content is not None:
+        (settings.instance / name).write_bytes(content)
+
+    refuse(app, settings, brand_logo=name)
+
+
+def test_a_logo_that_is_too_large_stops_the_start(app, settings):
+    (settings.instance / "logo.svg").write_bytes(b"<svg>" + b" " * assets.LOGO_BYTES)
+
+    refuse(app, settings, brand_logo="logo.svg")

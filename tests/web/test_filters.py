@@ -1,0 +1,63 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from web import filters
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def at_noon(clock):
+    clock.moment = NOON
+
+
+@pytest.mark.parametrize(
+    "passed,words",
+    [
+        (timedelta(seconds=20), "just now"),
+        (timedelta(minutes=1), "1 minute ago"),
+        (timedelta(minutes=59, seconds=59), "59 minutes ago"),
+        (timedelta(hours=11), "11 hours ago"),
+        (timedelta(hours=25), "yesterday"),
+        (timedelta(days=30), "30 days ago"),
+        (timedelta(days=41), "13 October 2026"),
+    ],
+)
+def test_the_past_is_told_as_people_say_it(at_noon, passed, words):
+    assert filters.ago(NOON - passed) == words
+
+
+@pytest.mark.parametrize(
+    "left,words",
+    [
+        (timedelta(seconds=5), "in 1 minute"),
+        (timedelta(minutes=42), "in 42 minutes"),
+        (timedelta(hours=5), "in 5 hours"),
+        (timedelta(days=90) - timedelta(seconds=2), "in 90 days"),
+        (timedelta(days=1000), "19 August 2029"),
+        (timedelta(hours=-3), "3 hours ago"),
+    ],
+)
+def test_the_future_is_counted_in_days(at_noon, left, words):
+    assert filters.until(NOON + left) == words
+
+
+def test_moments_carry_their_zone():
+    at = datetime(2026, 11, 23, 15, 41, tzinfo=UTC)
+
+    assert filters.moment(at) == "23 November 2026, 15:41 UTC"
+    assert filters.iso(at) == "2026-11-23T15:41:00Z"
+
+
+@pytest.mark.parametrize(
+    "name,letters", [("Ada Lindqvist", "AL"), ("Ada", "A"), ("ada king lovelace", "AL"), ("", ""), ("東京", "東")]
+)
+def test_initials_are_those_of_the_first_and_last_word(name, letters):
+    assert filters.initials(name) == letters
+
+
+def test_counts_read_as_words():
+    assert filters.plural(1, "person", "people") == "1 person"
+    assert filters.plural(1284, "person", "people") == "1,284 people"
+    assert filters.plural(0, "scope") == "0 scopes"

@@ -1,0 +1,209 @@
+import json
+import re
+
+import pytest
+from flask import Response, jsonify
+from werkzeug.test import Client, create_environ
+
+from latchkey import activity, clock
+from web import middleware
+
+PATHS = ["/nowhere", "/v1/nowhere", "/oauth/token", "/brand.css", "/assets/x/latchkey.css", "/stage/fault"]
+
+
+@pytest.fixture
+def app(app):
+    """With views that tell what they see, and one that breaks."""
+
+    @app.get("/stage/origin/<name>")
+    def origin(name):
+        return jsonify(activity.origin.get()._asdict())
+
+    @app.get("/stage/policy")
+    def policy():
+        return Response("", headers={"Content-Security-Policy": "default-src 'self'"})
+
+    @app.get("/stage/fault")
+    def fault():
+        raise ValueError("a secret")
+
+    @app.get("/stage/stream")
+    def stream():
+        return Response(part for part in ("one", "two"))
+
+    return app
+
+
+@pytest.fixture
+def lines(app):
+    written: list[bytes] = []
+    app.wsgi_app.write = written.append
+    return written
+
+
+def read(lines):
+    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in lines)
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_is_guarded(client, path):
+    headers = client.get(path).headers
+
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert "Strict-Transport-Security" not in headers
+    assert re.search(r"charset=utf-8|json|woff2|png", headers["Content-Type"])
+
+
+@pytest.mark.settings(base_url="https://portal.example.com")
+def test_an_https_installation_asks_for_https_for_a_year(client):
+    assert client.get("/nowhere").headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_a_view_may_set_its_own_policy(client):
+    assert client.get("/stage/policy").headers.getlist("Content-Security-Policy") == ["default-src 'self'"]
+
+
+def test_request_ids_are_ours_and_differ(client):
+    ids = {client.get("/nowhere", headers={"X-Request-Id": "mine"}).headers["X-Request-Id"] for _ in range(5)}
+
+    assert len(ids) == 5
+    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in ids)
+
+
+def test_verbs_learn_where_a_request_came_from(client):
+    agent = "curl/8.14 \u00e9".encode().decode("latin-1") + "x" * 300
+
+    answer = client.get("/stage/origin/x", headers={"User-Agent": agent})
+
+    assert answer.json["address"] == "127.0.0.1"
+    assert answer.json["request_id"] == answer.headers["X-Request-Id"]
+    assert answer.json["agent"].startswith("curl/8.14 é")
+    assert len(answer.json["agent"]) <= 200
+
+
+def test_what_a_program_calls_itself_cannot_break_a_line(client):
+    answer = client.get("/stage/origin/x", environ_overrides={"HTTP_USER_AGENT": "a\r\nb\x1b[31m\x00c"})
+
+    assert answer.json["agent"] == "ab[31mc"
+
+
+def test_a_request_is_one_line_without_path_and_query(app, client, lines):
+    client.get("/stage/origin/secret-name?token=secret", buffered=True)
+
+    (line,) = read(lines)
+    assert line["route"] == "/stage/origin/<name>"
+    assert line["method"] == "GET"
+    assert line["status"] == 200
+    assert line["duration_ms"] >= 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+    assert re.fullmatch("[0-9a-f]{16}", line["request_id"])
+    assert b"secret" not in lines[0]
+
+
+def test_who_asked_is_in_the_line(app, client, lines):
+    client.get("/nowhere", environ_overrides={"latchkey.user": "usr_1", "latchkey.token": "tok_1"}, buffered=True)
+
+    (line,) = read(lines)
+    assert (line["user"], line["token"], line["status"], line["route"]) == ("usr_1", "tok_1", 404, "")
+
+
+def test_an_invented_method_is_not_written_down(client, lines):
+    client.open("/nowhere", method='BAD","status":1', buffered=True)
+
+    assert read(lines)[0]["method"] == "other"
+
+
+def test_a_stream_is_logged_when_it_has_been_sent(client, lines):
+    answer = client.get("/stage/stream")
+    assert not lines
+
+    assert answer.text == "onetwo"
+    answer.close()
+    assert len(lines) == 1
+
+
+def test_a_request_for_the_headers_alone_is_logged_too(client, lines):
+    client.head("/nowhere", buffered=True)
+
+    assert read(lines)[0]["method"] == "HEAD"
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(client, monkeypatch, app):
+    def refuse(_handle, _line):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(middleware.os, "write", refuse)
+    app.wsgi_app.write = middleware.to_stderr
+
+    assert client.get("/brand.css").status_code == 200
+
+
+def test_a_forwarded_address_counts_for_nothing_by_default(client):
+    answer = client.get("/stage/origin/x", headers={"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
+
+    assert answer.json["address"] == "127.0.0.1"
+
+
+@pytest.mark.settings(trusted_proxies=1)
+def test_a_trusted_proxy_says_who_asked_and_no_more_than_one_is_believed(client):
+    answer = client.get("/stage/origin/x", headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"})
+
+    assert answer.json["address"] == "203.0.113.9"
+
+
+@pytest.mark.settings(trusted_proxies=1)
+def test_a_forwarded_host_is_never_believed(client):
+    answer = client.get("/tokens", headers={"X-Forwarded-Host": "evil.example", "Host": "evil.example"})
+
+    assert "evil.example" not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("path,kind", [("/", "text/html"), ("/v1/me", "application/problem+json")])
+def test_an_address_of_many_kilobytes_is_refused(client, path, kind):
+    answer = client.get(path + "?q=" + "x" * 20_000)
+
+    assert answer.status_code == 414
+    assert answer.content_type.startswith(kind)
+    assert "xxx" not in answer.text
+
+
+@pytest.mark.parametrize("path,kind", [("/", "text/html"), ("/v1/me", "application/problem+json")])
+def test_a_fault_outside_the_application_has_an_answer(settings, path, kind, caplog):
+    def broken(_environ, _start):
+        raise RuntimeError("what somebody typed")
+
+    answer = Client(middleware.Layer(broken, secure=False)).get(path + "?typed=this")
+
+    assert answer.status_code == 500
+    assert answer.content_type.startswith(kind)
+    assert answer.headers["X-Request-Id"] in answer.text
+    assert answer.headers["X-Request-Id"] in caplog.text
+    assert "typed" not in answer.text
+
+
+def test_a_fault_after_the_headers_were_given_still_ends_in_500(settings):
+    def broken(_environ, start):
+        start("200 OK", [("Content-Type", "text/plain")])
+        raise RuntimeError
+
+    started = []
+    answer = middleware.Layer(broken, secure=False)(create_environ("/"), lambda *given: started.append(given))
+
+    assert b"Something broke" in b"".join(answer)
+    # PEP 3333: a server that has sent nothing yet takes the second start when it is told of the exception.
+    assert started[1][0].startswith("500")
+    assert started[1][2][0] is RuntimeError
+
+
+def test_times_in_the_log_are_the_real_ones(client, lines):
+    client.get("/nowhere", buffered=True)
+
+    assert read(lines)[0]["time"][:16] == clock.now().isoformat()[:16]
