@@ -1,6 +1,6 @@
 """The composition root: wires settings, ground floor and doors into one Flask application."""
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
 import api
@@ -47,10 +47,6 @@ def _hook(app: Flask) -> None:
     def protect() -> None:
         if request.blueprint == "portal" or request.endpoint in oauth.BROWSER_ENDPOINTS:
             signin.csrf.protect()
-
-    @app.after_request
-    def keep_private(response: Response) -> Response:
-        return response if request.blueprint == "api" else signin.keep_private(response)
 
     @app.teardown_appcontext
     def let_go(_error: BaseException | None) -> None:

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, redirect, request, session, url_for
+from flask import Flask, Request, Response, abort, current_app, redirect, request, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as BaseResponse
@@ -93,14 +94,21 @@ def to_sign_in() -> BaseResponse:
     return redirect(address, 303)
 
 
-def keep_private(response: Response) -> Response:
-    """What was made for one person stays in no cache or index; an `after_request` of the cookie doors (N-07)."""
-    if session.accessed:
+class Cookies(SecureCookieSessionInterface):
+    """Flask's signed cookie; opened only if there is one, and what was made from it is kept nowhere (N-07)."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Programs send no cookie, and pay for none."""
+        return super().open_session(app, request) if "HTTP_COOKIE" in request.environ else SecureCookieSession()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """The cookie, and that neither a cache nor an index may keep an answer that rests on it."""
+        if not session.accessed:
+            return
+        super().save_session(app, session, response)
         response.headers.setdefault("Cache-Control", "no-store")
-        response.vary.add("Cookie")
         if "_user_id" in session:
             response.headers.setdefault("X-Robots-Tag", "noindex")
-    return response
 
 
 def register(app: Flask) -> None:
@@ -122,6 +130,7 @@ def register(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session, whose secret it is made from
         WTF_CSRF_SSL_STRICT=False,  # judges by the Host header; `sent_from_here` does it by the configured address
     )
+    app.session_interface = Cookies()
     manager = LoginManager()
     manager.session_protection = None  # A-03: it reads X-Forwarded-For unasked
     manager.user_loader(load)
