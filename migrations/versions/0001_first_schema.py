@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.Column("trusted", sa.Boolean(), nullable=False),
         sa.Column("logo", sa.LargeBinary(), nullable=True),
         sa.Column("logo_version", sa.String(length=16), nullable=True),
+        sa.Column("form_id", sa.String(length=43), nullable=True),
         sa.Column("suspended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -81,6 +82,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("client", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_client_owner_id"), ["owner_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_client_owner_id_form_id"), ["owner_id", "form_id"], unique=True)
 
     op.create_table(
         "event",
@@ -263,6 +265,7 @@ def downgrade() -> None:
 
     op.drop_table("event")
     with op.batch_alter_table("client", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_client_owner_id_form_id"))
         batch_op.drop_index(batch_op.f("ix_client_owner_id"))
 
     op.drop_table("client")

@@ -1,0 +1,57 @@
+"""OAuth clients, called apps on screens, and their secrets."""
+
+from latchkey.clients.record import (
+    LONGEST_HOMEPAGE,
+    LONGEST_NAME,
+    Client,
+    ClientSecret,
+    find,
+    get_for,
+    list_for,
+    made_by,
+)
+from latchkey.clients.registration import (
+    AlreadyRegistered,
+    add_redirect_uri,
+    change,
+    register,
+    remove,
+    remove_redirect_uri,
+    suspend,
+)
+from latchkey.clients.rules import BadClient
+from latchkey.clients.secrets import (
+    LIVE_SECRETS,
+    OVERLAP,
+    AlreadyRotated,
+    find_secret,
+    live_secrets,
+    remove_secret,
+    rotate_secret,
+)
+
+__all__ = [
+    "LIVE_SECRETS",
+    "LONGEST_HOMEPAGE",
+    "LONGEST_NAME",
+    "OVERLAP",
+    "AlreadyRegistered",
+    "AlreadyRotated",
+    "BadClient",
+    "Client",
+    "ClientSecret",
+    "add_redirect_uri",
+    "change",
+    "find",
+    "find_secret",
+    "get_for",
+    "list_for",
+    "live_secrets",
+    "made_by",
+    "register",
+    "remove",
+    "remove_redirect_uri",
+    "remove_secret",
+    "rotate_secret",
+    "suspend",
+]

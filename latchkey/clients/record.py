@@ -1,0 +1,94 @@
+"""The record of every client and its secrets, and how one is found."""
+
+import re
+from datetime import datetime
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, select
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from latchkey import clock, scopes
+from latchkey.db import Base, db, new_id, stamp
+from latchkey.users import User
+
+LONGEST_NAME = 60
+LONGEST_HOMEPAGE = 500
+ID = re.compile(r"app_[0-9a-f]{28}", re.ASCII)
+
+
+class Client(Base):
+    """An app that acts for users who agreed. Its id is the OAuth client_id."""
+
+    __tablename__ = "client"
+    __table_args__ = (
+        CheckConstraint("confidential OR pkce_required", name="public_pkce"),
+        CheckConstraint("confidential OR NOT trusted", name="public_untrusted"),
+        Index(None, "owner_id", "form_id", unique=True),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("app"))
+    owner_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(LONGEST_NAME))
+    homepage: Mapped[str] = mapped_column(String(LONGEST_HOMEPAGE))
+    redirect_uris: Mapped[list[str]] = mapped_column(JSON)
+    scope: Mapped[str] = mapped_column(String(4000))
+    confidential: Mapped[bool]
+    pkce_required: Mapped[bool] = mapped_column(default=True)
+    trusted: Mapped[bool] = mapped_column(default=False)
+    logo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    logo_version: Mapped[str | None] = mapped_column(String(16))
+    form_id: Mapped[str | None] = mapped_column(String(43))
+    suspended_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    updated_at: Mapped[datetime] = mapped_column(default=stamp)
+
+    owner: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+    secrets: Mapped[list["ClientSecret"]] = relationship(
+        lazy="selectin", order_by="ClientSecret.id.desc()", viewonly=True
+    )
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The most that this client may ask for."""
+        return scopes.held(self.scope)
+
+
+class ClientSecret(Base):
+    """One secret of a confidential client; two may live at a time, so that replacing one needs no outage."""
+
+    __tablename__ = "client_secret"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("sec"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    last4: Mapped[str] = mapped_column(String(4))
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+
+    @property
+    def live(self) -> bool:
+        """Whether it still opens anything."""
+        return self.expires_at is None or self.expires_at > clock.now()
+
+
+def find(client_id: str) -> Client | None:
+    """The client of an id."""
+    return db.scalar(select(Client).where(Client.id == client_id)) if ID.fullmatch(client_id) else None
+
+
+def list_for(owner: User) -> list[Client]:
+    """The clients of a user, the newest first."""
+    return list(db.scalars(select(Client).where(Client.owner_id == owner.id).order_by(Client.id.desc())))
+
+
+def get_for(owner: User, client_id: str, *, lock: bool = False) -> Client | None:
+    """A user's own client; with `lock` nobody else changes it until the commit."""
+    statement = select(Client).where(Client.id == client_id, Client.owner_id == owner.id)
+    if lock:
+        statement = statement.with_for_update(of=Client).execution_options(populate_existing=True)
+    return db.scalar(statement)
+
+
+def made_by(owner: User, form_id: str) -> Client | None:
+    """The client that a form registered when it was sent before."""
+    return db.scalar(select(Client).where(Client.owner_id == owner.id, Client.form_id == form_id))

@@ -1,0 +1,124 @@
+"""Clients registered, changed and removed by their owner."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, select, update
+
+from latchkey import clock
+from latchkey.clients import rules
+from latchkey.clients.record import Client, made_by
+from latchkey.clients.rules import BadClient
+from latchkey.clients.secrets import add_secret
+from latchkey.db import db
+from latchkey.users import User
+
+
+class AlreadyRegistered(Exception):
+    """This form was sent before; `.client` is what it registered then."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__("this form was sent before")
+        self.client = client
+
+
+def register(
+    owner: User,
+    *,
+    name: str,
+    redirect_uris: Sequence[str],
+    scopes: Iterable[str],
+    confidential: bool,
+    homepage: str = "",
+    pkce_required: bool = True,
+    trusted: bool = False,
+    form_id: str | None = None,
+) -> tuple[Client, str | None]:
+    """A new client and, if it is confidential, the plaintext of its secret, once.
+
+    Raises `BadClient` with everything that is wrong, and `AlreadyRegistered` for a form that is sent again.
+    """
+    wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=trusted)
+    if not confidential:
+        _check_public(pkce_required=pkce_required, trusted=trusted)
+    if form_id is not None:
+        # From here on two requests of one user go one after the other.
+        db.execute(select(User.id).where(User.id == owner.id).with_for_update())
+        if registered := made_by(owner, form_id):
+            raise AlreadyRegistered(registered)
+    client = Client(
+        owner=owner,
+        confidential=confidential,
+        pkce_required=pkce_required,
+        trusted=trusted,
+        form_id=form_id,
+        **wanted._asdict(),
+    )
+    db.add(client)
+    db.flush()
+    return client, add_secret(client) if confidential else None
+
+
+def _check_public(*, pkce_required: bool, trusted: bool) -> None:
+    if trusted:
+        raise BadClient(trusted="Only a confidential app can be trusted: anybody can pretend to be a public one.")
+    if not pkce_required:
+        raise BadClient(pkce_required="A public app always uses PKCE.")
+
+
+def change(
+    client: Client,
+    *,
+    name: str,
+    homepage: str,
+    redirect_uris: Sequence[str],
+    scopes: Iterable[str],
+    pkce_required: bool,
+) -> list[str]:
+    """Give a client other settings; the names of those that changed. Raises `BadClient`."""
+    wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=client.trusted)
+    if not client.confidential:
+        _check_public(pkce_required=pkce_required, trusted=False)
+    settings = wanted._asdict() | {"pkce_required": pkce_required}
+    changed = [field for field, value in settings.items() if getattr(client, field) != value]
+    for field in changed:
+        setattr(client, field, settings[field])
+    if changed:
+        client.updated_at = clock.now()
+    db.flush()
+    return changed
+
+
+def add_redirect_uri(client: Client, uri: str) -> bool:
+    """Lead people back to one more address; whether it is new. The client is locked. Raises `BadClient`."""
+    rules.check_redirect_uris([uri])
+    if uri in client.redirect_uris:
+        return False
+    _set_redirect_uris(client, [*client.redirect_uris, uri])
+    return True
+
+
+def remove_redirect_uri(client: Client, uri: str) -> bool:
+    """Lead nobody to an address any more; whether it was there. The client is locked. Raises `BadClient`."""
+    if uri not in client.redirect_uris:
+        return False
+    if len(client.redirect_uris) == 1:
+        raise BadClient(redirect_uris="An app needs at least one redirect URI. Add another one first.")
+    _set_redirect_uris(client, [kept for kept in client.redirect_uris if kept != uri])
+    return True
+
+
+def _set_redirect_uris(client: Client, uris: list[str]) -> None:
+    client.redirect_uris = rules.check_redirect_uris(uris)
+    client.updated_at = clock.now()
+    db.flush()
+
+
+def suspend(client: Client) -> None:
+    """Stop a client: its tokens, codes and requests are refused from the next request on."""
+    db.execute(update(Client).where(Client.id == client.id).values(suspended_at=clock.now()))
+
+
+def remove(client: Client) -> None:
+    """Delete a client with all that hangs on it."""
+    db.execute(delete(Client).where(Client.id == client.id))
+    db.expunge(client)

@@ -1,0 +1,106 @@
+"""What an app may be called and lead to, and what it may ask for at most."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from latchkey import redirects, scopes, settings, texts
+from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME
+
+Kept = TypeVar("Kept")
+
+
+class BadClient(Exception):
+    """A client cannot be registered or changed like this: `errors` says why, by field; `field` is the first one."""
+
+    def __init__(self, **errors: str) -> None:
+        self.errors = errors
+        self.field, message = next(iter(errors.items()))
+        super().__init__(message)
+
+
+class Wanted(NamedTuple):
+    """Settings of a client as they are kept."""
+
+    name: str
+    homepage: str
+    redirect_uris: list[str]
+    scope: str
+
+
+def check(name: str, homepage: str, uris: Sequence[str], names: Iterable[str], *, trusted: bool) -> Wanted:
+    """Settings as they are kept. Raises `BadClient` with everything that is wrong."""
+    errors: dict[str, str] = {}
+    wanted = Wanted(
+        _kept(errors, lambda: check_name(name), ""),
+        _kept(errors, lambda: check_homepage(homepage), ""),
+        _kept(errors, lambda: check_redirect_uris(uris), []),
+        _kept(errors, lambda: check_scopes(names, trusted=trusted), ""),
+    )
+    if errors:
+        raise BadClient(**errors)
+    return wanted
+
+
+def _kept(errors: dict[str, str], rule: Callable[[], Kept], otherwise: Kept) -> Kept:
+    try:
+        return rule()
+    except BadClient as error:
+        errors.update(error.errors)
+        return otherwise
+
+
+def check_name(name: str) -> str:
+    """A name that people can tell from the portal's own (J-04). Raises `BadClient`."""
+    try:
+        line = texts.line(name, LONGEST_NAME)
+    except texts.BadText as error:
+        raise BadClient(name=str(error)) from None
+    if settings.current().brand_name.casefold() in line.casefold():
+        raise BadClient(name=f"Leave {settings.current().brand_name} out of the name: it could pass for us.")
+    return line
+
+
+def check_homepage(homepage: str) -> str:
+    """An https address, or empty. Raises `BadClient`."""
+    if not homepage:
+        return ""
+    parts = urlsplit(homepage) if _plain(homepage) else None
+    if parts is None or parts.scheme != "https" or not redirects.HOST.fullmatch(parts.hostname or ""):
+        raise BadClient(homepage="Write an https address such as https://app.example.com.")
+    return homepage
+
+
+def _plain(address: str) -> bool:
+    return len(address) <= LONGEST_HOMEPAGE and "@" not in address and bool(redirects.ALLOWED.fullmatch(address))
+
+
+def check_redirect_uris(uris: Sequence[str]) -> list[str]:
+    """At least one address to lead people back to, each once. Raises `BadClient`."""
+    unique = list(dict.fromkeys(uris))
+    if not unique:
+        raise BadClient(redirect_uris="Write at least one address to lead people back to.")
+    if len(unique) > redirects.MOST:
+        raise BadClient(redirect_uris=f"Use at most {redirects.MOST} addresses.")
+    for number, uri in enumerate(unique, 1):
+        try:
+            redirects.check(uri)
+        except redirects.BadRedirectURI as error:
+            message = f"Line {number}: {error}" if len(unique) > 1 else str(error)
+            raise BadClient(redirect_uris=message) from None
+    return unique
+
+
+def check_scopes(names: Iterable[str], *, trusted: bool) -> str:
+    """The most that an app may ask for, as a wire string. Raises `BadClient`."""
+    try:
+        chosen = scopes.check(names)
+    except scopes.NoScopes:
+        raise BadClient(scopes="Choose at least one scope.") from None
+    except scopes.UnknownScope:
+        raise BadClient(scopes="One of these scopes does not exist.") from None
+    # I-06: credentials do not breed unseen.
+    if chosen & scopes.BREEDING and not trusted:
+        refused = " and ".join(sorted(chosen & scopes.BREEDING))
+        raise BadClient(scopes=f"{refused} is only for apps that an administrator trusts.")
+    return scopes.serialize(chosen)
