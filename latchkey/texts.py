@@ -4,7 +4,12 @@ import re
 import unicodedata
 
 # Characters that show nothing or reorder what stands beside them; letters of right-to-left scripts are welcome.
-HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+# U+FFFD stands where a byte could not be read. Joiners stay: scripts and emoji need them.
+HIDDEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufeff\uffa0\ufff9-\ufffd\U000e0000-\U000e0fff]"
+)
+UNKEPT = frozenset({"Cc", "Cs", "Cn", "Co", "Zl", "Zp"})
 
 
 class BadText(Exception):
@@ -20,7 +25,7 @@ def line(text: object, longest: int) -> str:
         raise BadText("Write something here.")
     if len(trimmed) > longest:
         raise BadText(f"Use at most {longest} characters.")
-    if HIDDEN.search(trimmed) or any(unicodedata.category(character) in ("Cc", "Cs", "Cn") for character in trimmed):
+    if HIDDEN.search(trimmed) or any(unicodedata.category(character) in UNKEPT for character in trimmed):
         raise BadText("Leave out control characters and characters that cannot be seen.")
     return trimmed
 

@@ -79,9 +79,8 @@ def mint(
     expires_at = _expiry(lifetime, parent)
     # From here on two requests of one user go one after the other.
     db.execute(select(User.id).where(User.id == user.id).with_for_update())
-    if form_id is not None and (made := _made_by(user, form_id)):
-        raise AlreadyMinted(made)
-    if unique and db.scalar(_live(user).where(Token.description == name).limit(1)):
+    _once(user.id, form_id)
+    if unique and _taken(user.id, name):
         raise DescriptionTaken
     plaintext, here = credentials.generate(Kind.DEVELOPER), activity.origin.get()
     token = Token(
@@ -114,27 +113,35 @@ def _expiry(lifetime: timedelta | None, parent: Token | None) -> datetime | None
         raise LifetimeTooLong(f"Tokens here live for {most} days at most.")
     if lifetime is not None and lifetime <= timedelta(0):
         raise LifetimeTooLong("Choose a date after today.")
-    expires_at = clock.now() + lifetime if lifetime is not None else None
+    try:
+        expires_at = clock.now() + lifetime if lifetime is not None else None
+    except OverflowError:
+        raise LifetimeTooLong("Choose a date before the year 10000.") from None
     if parent is not None and parent.expires_at is not None and (expires_at is None or expires_at > parent.expires_at):
         raise LifetimeTooLong("A token lives no longer than the one that made it.")
     return expires_at
 
 
-def _made_by(user: User, form_id: str) -> Token | None:
-    return db.scalar(select(Token).where(Token.user_id == user.id, Token.form_id == form_id))
+def _once(user_id: str, form_id: str | None) -> None:
+    if form_id is None:
+        return
+    made = db.scalar(select(Token).where(Token.user_id == user_id, Token.form_id == form_id))
+    if made is not None:
+        raise AlreadyMinted(db.get_one(Token, made.successor_id) if made.successor_id else made)
+
+
+def _taken(user_id: str, name: str, but: str = "") -> bool:
+    found = _shown(user_id).where(_active(), Token.description == name, Token.id != but)
+    return db.scalar(found.limit(1)) is not None
 
 
 def get_for(user: User, token_id: str) -> Token | None:
     """A user's own developer token."""
-    return db.scalar(_shown(user).where(Token.id == token_id))
+    return db.scalar(_shown(user.id).where(Token.id == token_id))
 
 
-def _shown(user: User) -> Select[Token]:
-    return select(Token).where(Token.user_id == user.id, Token.kind == Kind.DEVELOPER, Token.successor_id.is_(None))
-
-
-def _live(user: User) -> Select[Token]:
-    return _shown(user).where(_active())
+def _shown(user_id: str) -> Select[Token]:
+    return select(Token).where(Token.user_id == user_id, Token.kind == Kind.DEVELOPER, Token.successor_id.is_(None))
 
 
 def _active() -> ColumnElement[bool]:
@@ -143,7 +150,7 @@ def _active() -> ColumnElement[bool]:
 
 def page(user: User, *, status: str = "active", search: str = "", cursor: str | None = None, limit: int = PAGE) -> Page:
     """A user's developer tokens, newest first, in one query: `active`, `ended` or `all` of them."""
-    statement = _shown(user)
+    statement = _shown(user.id)
     if status != "all":
         statement = statement.where(_active() if status == "active" else ~_active())
     if search:
@@ -160,35 +167,54 @@ def children(token: Token) -> list[Token]:
     return list(db.scalars(select(Token).where(Token.parent_id == token.id).order_by(Token.id.desc()).limit(PAGE)))
 
 
-def describe(token: Token, description: str) -> None:
-    """Give a token another description. Raises `texts.BadText`."""
-    token.description = texts.line(description, LONGEST_DESCRIPTION)
+def _locked(token: Token) -> Token:
+    """The token as it stands now, for this transaction alone to change. Raises `TokenEnded`."""
+    fresh = select(Token).where(Token.id == token.id).with_for_update().execution_options(populate_existing=True)
+    locked = db.scalar(fresh)
+    if locked is None or locked.status != "active":
+        raise TokenEnded
+    return locked
+
+
+def describe(token: Token, description: str, *, unique: bool = False) -> None:
+    """Give a token another description. Raises `texts.BadText`, `TokenEnded`, `DescriptionTaken` as `mint` does."""
+    name = texts.line(description, LONGEST_DESCRIPTION)
+    locked = _locked(token)
+    if unique and _taken(str(locked.user_id), name, but=locked.id):
+        raise DescriptionTaken
+    locked.description = name
     db.flush()
 
 
 def narrow(token: Token, wanted: Iterable[str]) -> None:
     """Take scopes away from a token. Raises `ScopeTooWide` when one would be added, `TokenEnded`."""
     chosen = scopes.check(wanted)
-    if not chosen <= token.scopes:
+    locked = _locked(token)
+    if not chosen <= locked.scopes:
         raise ScopeTooWide
-    widen(token, chosen)
-
-
-def widen(token: Token, wanted: Iterable[str]) -> None:
-    """Give a token other scopes, within its parent's; whoever calls has asked for the password. Raises `TokenEnded`."""
-    if token.status != "active":
-        raise TokenEnded
-    token.scope = _checked(frozenset(wanted), token.parent)
+    locked.scope = scopes.serialize(chosen)
     db.flush()
 
 
-def regenerate(token: Token) -> str:
-    """A new plaintext for the same settings; the old one and what it made end at once. Raises `TokenEnded`."""
-    locked = db.scalars(
-        select(Token).where(Token.id == token.id).with_for_update().execution_options(populate_existing=True)
-    ).one()
-    if locked.status != "active":
-        raise TokenEnded
+def widen(token: Token, wanted: Iterable[str]) -> None:
+    """Give a token other scopes, within its parent's; whoever calls has asked for the password.
+
+    Raises `scopes.NoScopes`, `scopes.UnknownScope`, `ScopeTooWide`, `TokenEnded`.
+    """
+    locked = _locked(token)
+    locked.scope = _checked(frozenset(wanted), locked.parent)
+    db.flush()
+
+
+def regenerate(token: Token, *, form_id: str | None = None) -> str:
+    """A new plaintext for the same settings; the old one ends at once, and what it made with it.
+
+    Raises `TokenEnded`, and `AlreadyMinted` for a form that was sent before.
+    """
+    if form_id is not None:
+        db.execute(select(User.id).where(User.id == token.user_id).with_for_update())
+        _once(str(token.user_id), form_id)
+    locked = _locked(token)
     plaintext, now = credentials.generate(Kind.DEVELOPER), clock.now()
     old = {name: getattr(locked, name) for name in ("kind", "digest", "last4", "user_id", "scope", "created_at")}
     locked.digest, locked.last4 = credentials.digest(plaintext), plaintext[-4:]
@@ -205,6 +231,7 @@ def regenerate(token: Token) -> str:
             revoked_at=now,
             consumed_at=now,
             successor_id=locked.id,
+            form_id=form_id,
         )
     )
     revoke_descendants(locked.id, now)

@@ -1,0 +1,81 @@
+import re
+import zlib
+
+import pytest
+
+from latchkey import credentials
+from latchkey.credentials import Kind
+
+# Scanners are written against this form: it never changes.
+VECTOR = "lk_dev_0123456789ABCDEFGHIJKLMNOPQRST" + "0MIDqW"
+
+
+def base62(number: int) -> str:
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    text = ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        text = digits[digit] + text
+    return text
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_credential_is_prefix_kind_thirty_random_characters_and_a_checksum(settings, kind):
+    text = credentials.generate(kind)
+
+    assert re.fullmatch(rf"lk_{kind}_[0-9A-Za-z]{{36}}", text)
+    assert text[-6:] == base62(zlib.crc32(text[:-6].encode()))
+    assert credentials.kind_of(text) is kind
+
+
+def test_the_published_example_is_well_formed(settings):
+    assert credentials.kind_of(VECTOR) is Kind.DEVELOPER
+
+
+def test_the_checksum_is_padded_to_six_characters(settings, monkeypatch):
+    monkeypatch.setattr(credentials.zlib, "crc32", lambda _: 61)
+
+    assert credentials.generate(Kind.DEVELOPER).endswith("00000z")
+
+
+@pytest.mark.settings(token_prefix="acme")
+def test_the_prefix_is_the_installations_own(settings):
+    text = credentials.generate(Kind.DEVELOPER)
+
+    assert text.startswith("acme_dev_")
+    assert credentials.kind_of(text) is Kind.DEVELOPER
+    assert credentials.kind_of("lk" + text.removeprefix("acme")) is None
+
+
+@pytest.mark.parametrize("place", range(43))
+def test_changing_any_character_breaks_it(settings, place):
+    text = credentials.generate(Kind.DEVELOPER)
+
+    other = "b" if text[place] == "a" else "a"
+
+    assert credentials.kind_of(text[:place] + other + text[place + 1 :]) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "lk", "lk_dev_", " ", "lk_dev_" + "x" * 35, "lk_dev_" + "é" * 36, "\x00", "x" * 10_000]
+)
+def test_what_is_no_credential_has_no_kind(settings, text):
+    assert credentials.kind_of(text) is None
+    assert credentials.kind_of(credentials.generate(Kind.ACCESS) + text.ljust(1)) is None
+
+
+def test_two_credentials_are_never_alike(settings):
+    assert len({credentials.generate(Kind.DEVELOPER) for _ in range(1000)}) == 1000
+
+
+def test_only_the_same_plaintext_matches_a_digest():
+    stored = credentials.digest("one")
+
+    assert len(stored) == 32
+    assert credentials.matches("one", stored)
+    assert not credentials.matches("two", stored)
+    assert not credentials.matches("\ud800", stored)
+
+
+def test_opaque_texts_are_43_characters_for_urls():
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", credentials.opaque())

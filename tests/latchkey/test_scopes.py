@@ -1,0 +1,94 @@
+import pytest
+
+from latchkey import scopes
+
+
+@pytest.fixture
+def catalogue(tmp_path):
+    """Write scopes.toml and load it; the shipped catalogue comes back afterwards."""
+    file = tmp_path / "scopes.toml"
+
+    def load(text: str | bytes) -> None:
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        scopes.load(file)
+
+    yield load
+    scopes.load(tmp_path / "none")
+
+
+PROJECTS = '["projects:read"]\ntitle = "See projects"\ndescription = "List projects."\ngroup = "Projects"\n'
+
+
+def test_without_a_file_the_shipped_scopes_are_the_catalogue(tmp_path):
+    scopes.load(tmp_path / "scopes.toml")
+
+    assert list(scopes.catalogue()) == [scope.name for scope in scopes.SHIPPED]
+
+
+def test_an_operators_scope_joins_the_catalogue(catalogue):
+    catalogue(PROJECTS)
+
+    assert scopes.catalogue()["projects:read"].title == "See projects"
+    assert [scope.name for scope in scopes.groups()["Projects"]] == ["projects:read"]
+    assert scopes.parse("projects:read account:read") == {"projects:read", "account:read"}
+
+
+def test_reading_and_writing_are_told_by_the_verb(catalogue):
+    catalogue(PROJECTS + PROJECTS.replace("projects:read", "projects:deploy") + "sensitive = true")
+
+    assert scopes.catalogue()["projects:read"].access == "read"
+    assert scopes.catalogue()["projects:deploy"].access == "write"
+    assert scopes.catalogue()["projects:deploy"].sensitive
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("nonsense", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        ('["Projects"]\n', "noun:verb"),
+        ('["a:b c"]\n', "noun:verb"),
+        (PROJECTS.replace("projects:read", "account:read"), "shipped"),
+        ('"projects:read" = 1', "must be a table"),
+        ('["projects:read"]\ntitle = "See"\ngroup = "P"\n', "needs description"),
+        (PROJECTS.replace('"Projects"', '""'), "needs group"),
+        (PROJECTS.replace('"See projects"', "7"), "needs title"),
+        (PROJECTS.replace('"See projects"', '"See\\nprojects"'), "needs title"),
+        (PROJECTS.replace('"See projects"', f'"{"x" * 81}"'), "needs title"),
+        (PROJECTS + "colour = 1", "unknown key 'colour'"),
+        (PROJECTS + 'sensitive = "yes"', "sensitive"),
+    ],
+)
+def test_a_bad_file_is_refused_with_one_line_that_names_the_fault(catalogue, text, said):
+    with pytest.raises(scopes.BadCatalogue) as refusal:
+        catalogue(text)
+
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_wire_string_is_parsed_and_written_in_the_catalogues_order():
+    assert scopes.parse("tokens:read  account:read") == {"tokens:read", "account:read"}
+    assert scopes.parse("") == frozenset()
+    assert scopes.serialize({"tokens:read", "account:read"}) == "account:read tokens:read"
+
+
+@pytest.mark.parametrize("scope", ["all", "account:read,tokens:read", "account:read\ttokens:read", "*", "ACCOUNT:READ"])
+def test_an_unknown_scope_is_refused(scope):
+    with pytest.raises(scopes.UnknownScope):
+        scopes.parse(scope)
+    with pytest.raises(scopes.UnknownScope):
+        scopes.check([scope])
+
+
+def test_nothing_chosen_is_refused_and_never_means_all():
+    with pytest.raises(scopes.NoScopes):
+        scopes.check([])
+
+
+def test_a_scope_that_left_the_catalogue_permits_nothing():
+    assert scopes.held("account:read projects:read") == {"account:read"}
+
+
+def test_scopes_that_make_credentials_are_marked_sensitive():
+    assert {scope.name for scope in scopes.SHIPPED if scope.sensitive} >= scopes.BREEDING
