@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import clock, credentials
 from latchkey.db import Base, affected, db, new_id, stamp
@@ -71,11 +71,17 @@ def cancel(user: User, purpose: Purpose) -> None:
     )
 
 
+def find(plaintext: str, purpose: Purpose) -> Link | None:
+    """The link, even if it was used or has expired: whoever holds it may be told what became of it."""
+    return db.scalar(select(Link).where(Link.digest == credentials.digest(plaintext), Link.purpose == purpose))
+
+
 def peek(plaintext: str, purpose: Purpose) -> Link | None:
     """The link, if it could be redeemed now."""
     return db.scalar(
         select(Link)
         .join(Link.user)
+        .options(contains_eager(Link.user))
         .where(
             Link.digest == credentials.digest(plaintext),
             Link.purpose == purpose,

@@ -53,7 +53,8 @@ def verify(stored: str | None, password: str) -> bool:
     """Whether the password is the stored one. None takes as long as a wrong one: nobody learns who has an account."""
     with _turns:
         try:
-            return _hasher.verify(stored or _nobodys(), _composed(password[:LONGEST])) and stored is not None
+            right = _hasher.verify(stored or _nobodys(), _composed(password[:LONGEST]))
+            return right and stored is not None and len(password) <= LONGEST
         except (VerificationError, InvalidHashError):
             return False
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from flask_login import UserMixin
 from sqlalchemy import ForeignKey, LargeBinary, String, select, update
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import activity, clock, credentials
 from latchkey.db import Base, affected, db, new_id, stamp
@@ -60,6 +60,7 @@ def find(plaintext: str) -> BrowserSession | None:
     session = db.scalar(
         select(BrowserSession)
         .join(BrowserSession.user)
+        .options(contains_eager(BrowserSession.user))
         .where(
             BrowserSession.digest == credentials.digest(plaintext),
             BrowserSession.ended_at.is_(None),

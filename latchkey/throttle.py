@@ -1,10 +1,11 @@
 """Attempts per key and window, counted in the database so that they hold across workers and hosts."""
 
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 from math import ceil
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, String, case, delete, literal
+from sqlalchemy import BigInteger, Connection, String, case, delete, literal, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -31,24 +32,38 @@ class Attempt(Base):
 
 
 # Guessing grows slower the longer it lasts: a handful at once, then a few an hour, then a few a day.
-SIGN_IN = (Limit(8, timedelta(minutes=1)), Limit(20, timedelta(minutes=15)), Limit(60, timedelta(hours=12)))
+SIGN_IN = (Limit(10, timedelta(minutes=1)), Limit(25, timedelta(minutes=15)), Limit(60, timedelta(hours=12)))
 PER_ADDRESS = (Limit(60, timedelta(minutes=1)), Limit(400, timedelta(hours=1)))
-LETTERS = (Limit(5, timedelta(minutes=15)), Limit(20, timedelta(hours=24)))
+EVERYWHERE = (Limit(600, timedelta(minutes=1)),)
+SIGN_UP = (Limit(120, timedelta(minutes=1)), Limit(1_000, timedelta(hours=1)))
+LETTERS = (Limit(5, timedelta(minutes=15)), Limit(20, timedelta(hours=6)))
 
 
 def hit(key: str, *limits: Limit) -> int:
-    """Count one attempt, at once and for good. Seconds to wait before the next is heard; 0 when this one may go on."""
-    return max(_count(_name(key, limit), limit) for limit in limits)
+    """Count one attempt, at once and for good. Seconds to wait before the next is heard; 0 when this one may go on.
+
+    Writes in a transaction of its own, so it comes before whatever else its request writes.
+    """
+    now = clock.now()
+    with engines().write.begin() as connection:
+        return max(_count(connection, _name(key, limit), limit, now) for limit in limits)
+
+
+def network(address: str) -> str:
+    """What attempts from an address are counted by: for IPv6 the /64, all of which belongs to whoever has one of it."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address
 
 
 def _name(key: str, limit: Limit) -> str:
     return f"{credentials.digest(key).hex()}:{int(limit.window.total_seconds())}"
 
 
-def _count(name: str, limit: Limit) -> int:
-    now = clock.now()
-    dialect = engines().write.dialect.name
-    insert = (sqlite if dialect == "sqlite" else postgresql).insert(Attempt)
+def _count(connection: Connection, name: str, limit: Limit, now: datetime) -> int:
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(Attempt)
     running = Attempt.expires_at > literal(now, UtcDateTime)
     statement = (
         insert.values(key=name, started_at=now, count=1, expires_at=now + limit.window)
@@ -62,15 +77,23 @@ def _count(name: str, limit: Limit) -> int:
         )
         .returning(Attempt.count, Attempt.expires_at)
     )
-    with engines().write.begin() as connection:
-        count, expires_at = connection.execute(statement).one()
+    count, expires_at = connection.execute(statement).one()
     return max(1, ceil((expires_at - now).total_seconds())) if count > limit.most else 0
+
+
+def give_back(key: str, *limits: Limit) -> None:
+    """Take one attempt out of the count: it was no guess. Those of others stay counted."""
+    with engines().write.begin() as connection:
+        for limit in limits:
+            counted = update(Attempt).where(Attempt.key == _name(key, limit), Attempt.count > 0)
+            connection.execute(counted.values(count=Attempt.count - 1))
 
 
 def forgive(key: str, *limits: Limit) -> None:
     """Forget the attempts of a key that turned out to be in the right."""
     with engines().write.begin() as connection:
-        connection.execute(delete(Attempt).where(Attempt.key.in_([_name(key, limit) for limit in limits])))
+        for limit in limits:
+            connection.execute(delete(Attempt).where(Attempt.key == _name(key, limit)))
 
 
 def purge() -> None:
