@@ -1,5 +1,6 @@
 """Door 3: programs, in JSON."""
 
+from api import me, scopes, token
 from api.blueprint import blueprint
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "me", "scopes", "token"]

@@ -1,0 +1,25 @@
+"""GET and PATCH /v1/me: the user for whom a token acts."""
+
+from flask import Response
+
+from api import answers, auth, problems
+from api.blueprint import blueprint
+
+
+@blueprint.get("/v1/me")
+@auth.require_scope("account:read")
+def show_me() -> Response:
+    """The user's record."""
+    caller = auth.bearer()
+    if caller.user_id is None:
+        raise problems.no_user()
+    return answers.shown(
+        {
+            "id": caller.user_id,
+            "email": caller.email,
+            "email_verified": bool(caller.email_verified),
+            "name": caller.name,
+            "created_at": answers.moment(caller.user_created_at),
+            "updated_at": answers.moment(caller.user_updated_at),
+        }
+    )
