@@ -40,7 +40,7 @@ def check(uri: str) -> str:
 
 def _check_http(uri: str) -> None:
     found = HTTP.fullmatch(uri)
-    if found is None or not found[2]:
+    if found is None or not found[2] or found[2].endswith(":"):
         raise BadRedirectURI("Write the whole address, such as https://app.example.com/callback.")
     if "@" in found[2]:
         raise BadRedirectURI("Leave out the user name before the @.")
