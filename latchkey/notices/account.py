@@ -1,0 +1,98 @@
+"""What happens to an account itself: its addresses, passwords and sign-ins."""
+
+from latchkey import activity, outbox
+from latchkey.activity import EventKind
+from latchkey.notices.wording import here
+from latchkey.sessions import BrowserSession
+from latchkey.users import User
+
+
+def signed_up(user: User, link: str) -> None:
+    """An account was made; `link` proves its address."""
+    activity.record(user, EventKind.SIGNED_UP)
+    outbox.post(user.email, "verify_email", link=link)
+
+
+def address_taken(user: User) -> None:
+    """Somebody tried to sign up with the address of this account, and was told nothing (L-04)."""
+    outbox.post(user.email, "address_taken")
+
+
+def verification_asked(user: User, link: str) -> None:
+    """Another link that proves the address."""
+    outbox.post(user.email, "verify_email", link=link)
+
+
+def email_verified(user: User) -> None:
+    """The address was proved."""
+    activity.record(user, EventKind.EMAIL_VERIFIED)
+
+
+def email_change_asked(user: User, new_email: str, link: str) -> None:
+    """Another address is to replace the present one; both hear of it, the new one gets the link (L-08)."""
+    outbox.post(new_email, "email_change_link", link=link)
+    outbox.post(user.email, "email_change_asked", new_email=new_email, **here())
+
+
+def email_changed(user: User, old_email: str) -> None:
+    """The address was replaced."""
+    activity.record(user, EventKind.EMAIL_CHANGED, old=old_email, new=user.email)
+    outbox.post(old_email, "email_changed", new_email=user.email, **here())
+
+
+def renamed(user: User) -> None:
+    """The user has another name."""
+    activity.record(user, EventKind.RENAMED)
+
+
+def signed_in(user: User) -> None:
+    """A browser was signed in."""
+    activity.record(user, EventKind.SIGNED_IN)
+
+
+def sign_in_failed(user: User) -> None:
+    """Somebody gave a wrong password."""
+    activity.record(user, EventKind.SIGN_IN_FAILED)
+
+
+def sign_in_throttled(user: User) -> None:
+    """Somebody gave wrong passwords too often."""
+    activity.record(user, EventKind.SIGN_IN_THROTTLED)
+
+
+def signed_out(user: User) -> None:
+    """A browser was signed out."""
+    activity.record(user, EventKind.SIGNED_OUT)
+
+
+def session_ended(user: User, session: BrowserSession) -> None:
+    """A browser was signed out from another one."""
+    activity.record(user, EventKind.SESSION_ENDED, session_id=session.id, of=session.address)
+
+
+def password_confirmed(user: User) -> None:
+    """The password was given again before something that matters."""
+    activity.record(user, EventKind.REAUTHENTICATED)
+
+
+def password_changed(user: User) -> None:
+    """The user chose another password, knowing the old one."""
+    activity.record(user, EventKind.PASSWORD_CHANGED)
+    outbox.post(user.email, "password_changed", **here())
+
+
+def password_reset_asked(user: User, link: str) -> None:
+    """Somebody asked for a new password; `link` lets the reader choose it."""
+    activity.record(user, EventKind.PASSWORD_RESET_ASKED)
+    outbox.post(user.email, "reset_password", email=user.email, link=link)
+
+
+def password_reset(user: User) -> None:
+    """A new password was chosen by a mailed link."""
+    activity.record(user, EventKind.PASSWORD_RESET)
+    outbox.post(user.email, "password_reset", **here())
+
+
+def account_deleted(user: User) -> None:
+    """The account is gone, with the events in it."""
+    outbox.post(user.email, "account_deleted", **here())

@@ -1,0 +1,83 @@
+"""What happens to OAuth apps, and between users and apps."""
+
+from collections.abc import Iterable
+
+from latchkey import activity, outbox
+from latchkey.activity import EventKind
+from latchkey.clients import Client
+from latchkey.notices.wording import here, listed, unlinked
+from latchkey.users import User
+
+
+def _about(client: Client) -> dict[str, str]:
+    return {"client_id": client.id, "app": client.name}
+
+
+def _letter(user: User, client: Client, letter: str, **more: object) -> None:
+    outbox.post(user.email, letter, app=unlinked(client.name), client_id=client.id, **here(), **more)
+
+
+def app_registered(owner: User, client: Client) -> None:
+    """An app was registered."""
+    activity.record(owner, EventKind.APP_REGISTERED, **_about(client))
+
+
+def app_changed(owner: User, client: Client, changes: list[str]) -> None:
+    """An app has other settings; `changes` are the names of the fields. New redirect URIs are worth a letter."""
+    activity.record(owner, EventKind.APP_CHANGED, changes=changes, **_about(client))
+    if "redirect_uris" in changes:
+        _letter(owner, client, "app_redirects_changed")
+
+
+def app_secret_rotated(owner: User, client: Client) -> None:
+    """An app has a new secret."""
+    activity.record(owner, EventKind.APP_SECRET_ROTATED, **_about(client))
+    _letter(owner, client, "app_secret_rotated")
+
+
+def app_secret_removed(owner: User, client: Client) -> None:
+    """An old secret of an app was ended before its time."""
+    activity.record(owner, EventKind.APP_SECRET_REMOVED, **_about(client))
+    _letter(owner, client, "app_secret_removed")
+
+
+def app_deleted(owner: User, client: Client) -> None:
+    """An app is gone."""
+    activity.record(owner, EventKind.APP_DELETED, **_about(client))
+
+
+def app_cut_off(owner: User, client: Client, count: int) -> None:
+    """The owner ended the access of everybody who used an app; how many they were."""
+    activity.record(owner, EventKind.APP_CUT_OFF, count=count, **_about(client))
+
+
+def authorized(user: User, client: Client, scopes: Iterable[str], *, first: bool) -> None:
+    """A user lets an app act; the first time is worth a letter."""
+    chosen = frozenset(scopes)
+    activity.record(user, EventKind.AUTHORIZED, scopes=sorted(chosen), **_about(client))
+    if first:
+        _letter(user, client, "authorized", scopes=listed(chosen))
+
+
+def authorization_denied(user: User, client: Client) -> None:
+    """A user said no to an app."""
+    activity.record(user, EventKind.AUTHORIZATION_DENIED, **_about(client))
+
+
+def authorization_withdrawn(user: User, client: Client, *, by_user: bool) -> None:
+    """An app may no longer act for a user; they hear of it when somebody else ended it."""
+    activity.record(user, EventKind.AUTHORIZATION_WITHDRAWN, by="user" if by_user else "app", **_about(client))
+    if not by_user:
+        _letter(user, client, "authorization_ended")
+
+
+def code_replayed(user: User, client: Client) -> None:
+    """An authorization code was redeemed twice, so the grant ended (RFC 6749 §4.1.2)."""
+    activity.record(user, EventKind.CODE_REPLAYED, **_about(client))
+    _letter(user, client, "key_replayed")
+
+
+def refresh_replayed(user: User, client: Client) -> None:
+    """A refresh token was used twice, so the grant ended (RFC 9700 §4.14.2)."""
+    activity.record(user, EventKind.REFRESH_REPLAYED, **_about(client))
+    _letter(user, client, "key_replayed")

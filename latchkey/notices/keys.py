@@ -1,0 +1,73 @@
+"""What happens to developer tokens, and to tokens that somebody found."""
+
+from typing import Any
+
+from latchkey import activity, outbox
+from latchkey.activity import EventKind
+from latchkey.credentials import Kind
+from latchkey.notices.wording import here, listed, unlinked
+from latchkey.tokens import Token
+from latchkey.users import User
+
+
+def _about(token: Token) -> dict[str, Any]:
+    return {"token_id": token.id, "description": token.description, "last4": token.last4}
+
+
+def _letter(user: User, token: Token, letter: str, **more: object) -> None:
+    description, expires_at = unlinked(token.description or ""), token.expires_at
+    context: dict[str, object] = {"description": description, "path": f"/tokens/{token.id}", "expires_at": expires_at}
+    outbox.post(user.email, letter, scopes=listed(token.scopes), hint=token.hint, **context, **here(), **more)
+
+
+def token_created(user: User, token: Token) -> None:
+    """A developer token was minted."""
+    activity.record(user, EventKind.TOKEN_CREATED, scopes=sorted(token.scopes), **_about(token))
+    _letter(user, token, "token_created")
+
+
+def token_changed(user: User, token: Token, before: frozenset[str]) -> None:
+    """A token was renamed or lost scopes; `before` is what it had."""
+    activity.record(user, EventKind.TOKEN_CHANGED, removed=sorted(before - token.scopes), **_about(token))
+
+
+def token_widened(user: User, token: Token, before: frozenset[str]) -> None:
+    """A token may do more than before."""
+    added = token.scopes - before
+    activity.record(
+        user, EventKind.TOKEN_WIDENED, added=sorted(added), removed=sorted(before - token.scopes), **_about(token)
+    )
+    _letter(user, token, "token_widened", added=listed(added))
+
+
+def token_regenerated(user: User, token: Token) -> None:
+    """A token has a new string; the old one ended."""
+    activity.record(user, EventKind.TOKEN_REGENERATED, **_about(token))
+    _letter(user, token, "token_regenerated")
+
+
+def token_revoked(user: User, token: Token) -> None:
+    """A token was ended."""
+    activity.record(user, EventKind.TOKEN_REVOKED, **_about(token))
+
+
+def all_tokens_revoked(user: User, count: int) -> None:
+    """All developer tokens of a user were ended at once."""
+    activity.record(user, EventKind.TOKEN_REVOKED, count=count)
+
+
+def token_reported(user: User, token: Token) -> None:
+    """Somebody found a token where it does not belong; it was ended. It may be one that an app was issued."""
+    own = token.kind == Kind.DEVELOPER
+    app = token.grant.client.name if token.grant else ""
+    activity.record(user, EventKind.TOKEN_REPORTED, token_kind=token.kind, app=app or None, **_about(token))
+    outbox.post(
+        user.email,
+        "token_reported",
+        label=unlinked(token.description or "") if own else f"a key of the app {unlinked(app)}",
+        hint=token.hint,
+        path=f"/tokens/{token.id}" if own else "/authorized-apps",
+        own=own,
+        last_used_at=token.last_used_at,
+        **here(),
+    )

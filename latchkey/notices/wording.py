@@ -1,0 +1,59 @@
+"""What letters say about people, programs and places: in plain words, and with nothing in it that leads elsewhere."""
+
+import re
+from collections.abc import Iterable
+
+from latchkey import activity, clock, scopes
+
+# P-06: what a stranger typed as a name must not become a link in a mail that we sign.
+ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:/*|//|www\.)\S*[/.]\S*", re.IGNORECASE)
+DOT_OF_HOST = re.compile(r"(?<=\w)\.(?=[^\W\d_]{2})")
+ONE_DOT_LEADER = "\N{ONE DOT LEADER}"
+
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser": "Samsung Internet",
+    "FxiOS": "Firefox",
+    "Firefox": "Firefox",
+    "CriOS": "Chrome",
+    "Chrome": "Chrome",
+    "Safari": "Safari",
+}
+SYSTEMS = {
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Windows": "Windows",
+    "Macintosh": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+PROGRAM = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}(?=/|\s|$)", re.ASCII)
+
+
+def unlinked(text: str) -> str:
+    """A name without addresses: whole ones go, and what looks like a host is no link for mail programs any more."""
+    bare = " ".join(ADDRESS.sub("", text).split())
+    return DOT_OF_HOST.sub(ONE_DOT_LEADER, bare) or "(a web address)"
+
+
+def device(agent: str) -> str:
+    """What a User-Agent tells people: `Firefox on Linux`, `curl`."""
+    browser = next((name for mark, name in BROWSERS.items() if mark in agent), None)
+    system = next((name for mark, name in SYSTEMS.items() if mark in agent), None)
+    if browser:
+        return f"{browser} on {system}" if system else browser
+    program = PROGRAM.match(agent)
+    return program.group() if program else "an unknown program"
+
+
+def here() -> dict[str, object]:
+    """When and from where this request came, for the templates of letters."""
+    address, agent, _ = activity.origin.get()
+    return {"at": clock.now(), "place": f"{address}, {device(agent)}" if address else "the operator's command line"}
+
+
+def listed(names: Iterable[str]) -> str:
+    """Scopes in the catalogue's order, for people: `account:read, tokens:read`."""
+    return ", ".join(scopes.serialize(names).split())

@@ -1,0 +1,181 @@
+"""Letters: posted in the transaction of what they tell of, delivered after it, by as many processes as there are."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from flask import Flask, render_template
+from sqlalchemy import ColumnElement, Index, String, Text, and_, case, delete, event, func, or_, select, update
+from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
+
+from latchkey import carrier, clock, vault
+from latchkey.db import Base, RoutingSession, affected, db, new_id, stamp
+
+log = logging.getLogger("latchkey.outbox")
+
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=6)
+GIVE_UP = timedelta(days=3)
+# Longer than any conversation with a mail server can take; after it, whoever claimed a letter must have died.
+CLAIM = timedelta(minutes=10)
+KEPT = timedelta(days=30)
+
+# Told after a transaction that posted letters has ended.
+watchers: list[Callable[[], object]] = []
+
+
+class Letter(Base):
+    """A mail that waits, was sent or was given up. Its body is sealed, since links in it open things (E-02)."""
+
+    __tablename__ = "letter"
+    __table_args__ = (Index(None, "next_attempt_at"), Index(None, "created_at"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("ltr"))
+    recipient: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(200))
+    # JSON with text and html; wiped when nothing more will be done with it.
+    sealed: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    attempts: Mapped[int] = mapped_column(default=0)
+    # None when it was sent or given up.
+    next_attempt_at: Mapped[datetime | None] = mapped_column(default=stamp)
+    claimed_until: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(String(200))
+
+
+class Delivery(NamedTuple):
+    """How many letters were sent, and how many attempts failed."""
+
+    sent: int
+    failed: int
+
+
+class Standing(NamedTuple):
+    """How many letters wait, how many of them after a failed attempt, and how many were given up lately."""
+
+    waiting: int
+    delayed: int
+    given_up: int
+
+
+def configure(app: Flask) -> None:
+    """Let this application deliver; by SMTP if a server is configured, else into the instance folder."""
+    carrier.configure(app)
+
+
+def post(recipient: str, letter: str, **context: object) -> Letter:
+    """Write templates/mail/<letter>/ to somebody, with this context, in the caller's transaction."""
+    subject = " ".join(render_template(f"mail/{letter}/subject.txt", **context).split())
+    parts = {kind: render_template(f"mail/{letter}/body.{end}", subject=subject, **context) for kind, end in PARTS}
+    posted = Letter(recipient=recipient, name=letter, subject=subject[:200], sealed=vault.seal(json.dumps(parts)))
+    db.add(posted)
+    db.flush()
+    db().info["posted"] = True
+    return posted
+
+
+PARTS = (("text", "txt"), ("html", "html"))
+
+
+@event.listens_for(RoutingSession, "after_transaction_end")
+def _tell(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None and session.info.pop("posted", False):
+        for tell in watchers:
+            tell()
+
+
+def deliver(limit: int = 50, *, impatient: bool = False) -> Delivery:
+    """Try each letter that is due once, at most so many; `impatient` tries those that wait for another attempt too.
+
+    Commits, once a letter. Any number of processes may do it at the same time.
+    """
+    now = clock.now()
+    due = select(Letter.id).where(_free(now, impatient=impatient)).order_by(Letter.next_attempt_at, Letter.id)
+    sent = failed = 0
+    for letter_id in db.scalars(due.limit(limit)).all():
+        letter = _claim(letter_id, impatient=impatient)
+        if letter is None:
+            continue
+        error = _carry(letter)
+        _settle(letter, error)
+        if error is None:
+            sent += 1
+            continue
+        failed += 1
+        if carrier.away(error):
+            # The others would only wait for the same silence.
+            break
+    return Delivery(sent, failed)
+
+
+def _free(now: datetime, *, impatient: bool) -> ColumnElement[bool]:
+    due = Letter.next_attempt_at.is_not(None) if impatient else Letter.next_attempt_at <= now
+    return and_(due, or_(Letter.claimed_until.is_(None), Letter.claimed_until <= now))
+
+
+def _claim(letter_id: str, *, impatient: bool) -> Letter | None:
+    now = clock.now()
+    ours = affected(
+        update(Letter)
+        .where(Letter.id == letter_id, _free(now, impatient=impatient))
+        .values(claimed_until=now + CLAIM, attempts=Letter.attempts + 1)
+        .execution_options(synchronize_session=False)
+    )
+    db.commit()
+    return db.get(Letter, letter_id, populate_existing=True) if ours == 1 else None
+
+
+def _carry(letter: Letter) -> Exception | None:
+    try:
+        carrier.carry(letter.id, letter.recipient, letter.subject, json.loads(vault.unseal(letter.sealed or "")))
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one letter, the others must go out
+        return error
+    return None
+
+
+def _settle(letter: Letter, error: Exception | None) -> None:
+    now = clock.now()
+    given_up = error is not None and now - letter.created_at >= GIVE_UP
+    values: dict[str, object] = {"claimed_until": None, "last_error": carrier.words(error) if error else None}
+    if error is None or given_up:
+        values |= {"next_attempt_at": None, "sealed": None, "sent_at": None if error else now}
+    else:
+        values["next_attempt_at"] = now + _pause(letter.attempts)
+    # Only while the claim is still ours: whoever took it over since then has the last word.
+    still_ours = (Letter.id == letter.id, Letter.claimed_until == letter.claimed_until)
+    db.execute(update(Letter).where(*still_ours).values(values).execution_options(synchronize_session=False))
+    db.commit()
+    if error is not None:
+        log.log(
+            logging.ERROR if given_up else logging.WARNING,
+            "letter %s (%s) %s after %d attempts: %s",
+            letter.id,
+            letter.name,
+            "given up" if given_up else "delayed",
+            letter.attempts,
+            values["last_error"],
+        )
+
+
+def _pause(attempts: int) -> timedelta:
+    return min(FIRST_PAUSE * (1 << min(attempts - 1, 16)), LONGEST_PAUSE)
+
+
+def standing() -> Standing:
+    """What an operator should know about the outbox."""
+    waits = Letter.next_attempt_at.is_not(None)
+    counts = select(
+        func.count(case((waits, 1))),
+        func.count(case((and_(waits, Letter.attempts > 0, Letter.last_error.is_not(None)), 1))),
+        func.count(case((and_(~waits, Letter.sent_at.is_(None)), 1))),
+    )
+    return Standing(*db.execute(counts).one())
+
+
+def purge() -> None:
+    """Remove letters that were sent or given up long ago."""
+    db.execute(delete(Letter).where(Letter.next_attempt_at.is_(None), Letter.created_at < clock.now() - KEPT))
