@@ -1,0 +1,135 @@
+"""Chromium on a running portal. A page that complains, in its console or by a blocked file, fails its test."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Response, sync_playwright
+
+from latchkey.users import User
+from tests import programs, servers
+from tests.factories import PASSWORD
+
+ARGUMENTS = (
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# Every rule of the standards, and what axe itself holds to be good practice.
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    own = os.path.exists(playwright.chromium.executable_path)  # noqa: PTH110 - Playwright gives a string
+    path = None if own else programs.system_chromium()
+    if not own and path is None:
+        raise RuntimeError("Chromium is not installed: `make test` says how")
+    sandbox = os.geteuid() != 0
+    opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, chromium_sandbox=sandbox)
+    yield opened
+    opened.close()
+
+
+class Complaints(list[str]):
+    """What a page's console, scripts and requests complained of."""
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self.on_console)
+        page.on("pageerror", lambda error: self.append(f"script: {error}"))
+        page.on("response", self.on_response)
+
+    def on_console(self, message: ConsoleMessage) -> None:
+        # Chromium logs every answer of 400 and up; whether one was due is looked at in `on_response`.
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+            self.append(f"console: {message.text} ({message.location})")
+
+    def on_response(self, response: Response) -> None:
+        due = response.request.resource_type in ("document", "fetch", "xhr") and response.status < 500
+        if response.status >= 400 and not due:
+            self.append(f"{response.status} for {response.url}")
+
+
+@pytest.fixture
+def open_context(browser: Browser, live_server: servers.Server) -> Iterator[Callable[..., BrowserContext]]:
+    """Opens another browser profile: `open_context(java_script_enabled=False, color_scheme="dark")`."""
+    contexts: list[BrowserContext] = []
+    complaints = Complaints()
+
+    def open_one(**options: object) -> BrowserContext:
+        given = {"base_url": live_server.url, "locale": "en-GB", "reduced_motion": "reduce"} | options
+        context = browser.new_context(**given)
+        context.set_default_timeout(15_000)
+        context.on("page", complaints.watch)
+        contexts.append(context)
+        return context
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def page(open_context: Callable[..., BrowserContext]) -> Page:
+    return open_context(viewport={"width": 1280, "height": 800}).new_page()
+
+
+@pytest.fixture
+def page_without_javascript(open_context: Callable[..., BrowserContext]) -> Page:
+    return open_context(java_script_enabled=False).new_page()
+
+
+@pytest.fixture
+def narrow_page(open_context: Callable[..., BrowserContext]) -> Page:
+    """A phone's width."""
+    return open_context(viewport={"width": 390, "height": 844}).new_page()
+
+
+@pytest.fixture(params=["with script", "without script"])
+def either_page(request: pytest.FixtureRequest, open_context: Callable[..., BrowserContext]) -> Page:
+    """The test runs twice, with JavaScript and without."""
+    return open_context(java_script_enabled=request.param == "with script").new_page()
+
+
+def sign_in(page: Page, user: User, password: str = PASSWORD) -> Page:
+    """The same page, signed in through the form."""
+    page.goto("/login")
+    page.get_by_label("Email").fill(user.email)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("heading", level=1).filter(has_text="Welcome").wait_for()
+    return page
+
+
+@pytest.fixture
+def alices_page(page: Page, alice: User) -> Page:
+    """A wide window in which Alice is signed in."""
+    return sign_in(page, alice)
+
+
+def assert_accessible(page: Page) -> None:
+    """Axe finds nothing on the page as it stands; needs a page with JavaScript."""
+    results = Axe().run(page, options=AXE)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def assert_fits(page: Page) -> None:
+    """Nothing sticks out sideways."""
+    wide, window = page.evaluate("[document.scrollingElement.scrollWidth, window.innerWidth]")
+    assert wide <= window, f"{page.url} is {wide} px wide in a window of {window}"
