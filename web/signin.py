@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import sessions, settings
 from latchkey.db import db
+from web import faults
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 BODY_BYTES = 256 * 1024
@@ -98,8 +99,10 @@ class Cookies(SecureCookieSessionInterface):
     """Flask's signed cookie; opened only if there is one, and what was made from it is kept nowhere (N-07)."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Programs send no cookie, and pay for none."""
-        return super().open_session(app, request) if "HTTP_COOKIE" in request.environ else SecureCookieSession()
+        """Programs send no cookie and pay for none; endpoints for programs look at none (N-01)."""
+        if "HTTP_COOKIE" not in request.environ or request.path.startswith(faults.MACHINES):
+            return SecureCookieSession()
+        return super().open_session(app, request)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """The cookie, and that neither a cache nor an index may keep an answer that rests on it."""

@@ -121,6 +121,17 @@ def test_an_answer_to_nobody_reads_no_session(client):
     assert "Set-Cookie" not in answer.headers
 
 
+def test_endpoints_for_programs_do_not_look_at_cookies(client, app):
+    @app.get("/v1/stage/private", endpoint="stage_api")
+    def private():
+        return {"signed_in": current_user.is_authenticated, "session": dict(session)}
+
+    client.get("/stage/enter")
+
+    assert client.get("/stage/private").status_code == 200
+    assert client.get("/v1/stage/private").json == {"signed_in": False, "session": {}}
+
+
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 def test_our_own_form_is_taken(client, token, site):
     assert send(client, token, **{"Sec-Fetch-Site": site}).status_code == 200
