@@ -1,0 +1,182 @@
+"""The house rules that a machine can hold: who imports whom, how long things get, what is guarded and documented."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from latchkey import scopes
+from latchkey.settings import ROOT, Settings
+
+# A ground-floor noun imports only nouns above it.
+GROUND_FLOOR = (
+    "clock", "texts", "settings", "vault", "db", "lookup", "migrations", "credentials", "scopes", "throttle",
+    "passwords", "redirects", "users", "activity", "sessions", "links", "clients", "grants", "tokens", "usage",
+    "access", "refusals", "carrier", "outbox", "courier", "notices", "background",
+)  # fmt: skip
+
+# Of our own packages, what each may import besides itself.
+MAY_IMPORT = {
+    "latchkey": set(),
+    "web": {"latchkey"},
+    "portal": {"latchkey"},
+    "oauth": {"latchkey"},
+    "api": {"latchkey"},
+    "app": {"latchkey", "web", "portal", "oauth", "api"},
+    "cli": {"latchkey", "app"},
+    "wsgi": {"app", "latchkey"},
+    "migrations": {"app", "latchkey"},
+}
+OURS = {*MAY_IMPORT, "tests", "benchmarks", "tools"}
+PRODUCT = [
+    path
+    for name in MAY_IMPORT
+    for path in ([ROOT / f"{name}.py"] if (ROOT / f"{name}.py").exists() else sorted((ROOT / name).rglob("*.py")))
+    if "versions" not in path.parts
+]
+TREES = {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in PRODUCT}
+GROUND = [path for path in TREES if path.parts[0] == "latchkey"]
+Import = ast.Import | ast.ImportFrom
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def package(path: Path) -> str:
+    return path.parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names; `from latchkey import clock` is `latchkey.clock`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+@pytest.mark.parametrize("path", TREES, ids=str)
+def test_packages_import_only_what_lies_below_them(path):
+    allowed = MAY_IMPORT[package(path)] | {package(path)}
+
+    reached = {name.partition(".")[0] for name in imports(TREES[path])} & OURS
+
+    assert reached <= allowed
+
+
+@pytest.mark.parametrize("path", GROUND, ids=str)
+def test_the_ground_floor_imports_only_nouns_above(path):
+    noun = path.parts[1].removesuffix(".py")
+    if noun == "__init__":
+        assert not list(imports(TREES[path]))
+        return
+    above = GROUND_FLOOR[: GROUND_FLOOR.index(noun) + 1]
+
+    reached = {name.split(".")[1] for name in imports(TREES[path]) if name.startswith("latchkey.")}
+
+    assert reached <= set(above)
+
+
+@pytest.mark.parametrize("path", GROUND, ids=str)
+def test_the_ground_floor_knows_no_request(path):
+    web = ("flask.", "flask_login.", "flask_wtf.", "werkzeug.")
+
+    from_flask = {name for name in imports(TREES[path]) if name.startswith(web)}
+
+    assert from_flask <= {"flask.Flask", "flask.render_template"}
+
+
+def is_page(tree: ast.AST) -> bool:
+    """Whether the file hangs views on its door's blueprint."""
+    decorators = [ast.unparse(decorator) for function in functions(tree) for decorator in function.decorator_list]
+    return any(re.match(r"blueprint\.(get|post|put|patch|delete|route)\(", text) for text in decorators)
+
+
+@pytest.mark.parametrize("door", ["portal", "oauth", "api"])
+def test_pages_do_not_import_pages(door):
+    pages = {path.stem: tree for path, tree in TREES.items() if package(path) == door and is_page(tree)}
+
+    reached = {(page, *name.split(".")[:2]) for page, tree in pages.items() for name in imports(tree) if "." in name}
+
+    assert not {edge for edge in reached if edge[1] == door and edge[2] in pages}
+
+
+@pytest.mark.parametrize("path", TREES, ids=str)
+def test_no_import_hides_in_a_function(path):
+    inside = (node for function in functions(TREES[path]) for node in ast.walk(function))
+
+    hidden = [node.lineno for node in inside if isinstance(node, Import)]
+
+    assert not hidden
+
+
+@pytest.mark.parametrize("path", TREES, ids=str)
+def test_files_and_functions_stay_short(path):
+    lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
+    lengths = {function.name: function.end_lineno - function.lineno + 1 for function in functions(TREES[path])}
+
+    assert lines <= 250
+    assert not {name: length for name, length in lengths.items() if length > 40}
+
+
+@pytest.mark.parametrize("path", TREES, ids=str)
+def test_modules_open_with_a_sentence(path):
+    docstring = ast.get_docstring(TREES[path])
+
+    assert docstring
+    assert docstring.splitlines()[0].endswith(".")
+
+
+def test_pages_hold_no_inline_script_or_style():
+    inline = re.compile(r"<script(?![^>]*\bsrc=)|<style\b|\sstyle=|\son[a-z]+=\"|javascript:", re.IGNORECASE)
+    # Mail programs know no style sheets.
+    pages = [path for path in (ROOT / "templates").rglob("*.html") if "mail" not in path.parts]
+
+    guilty = [str(path) for path in pages if inline.search(path.read_text(encoding="utf-8"))]
+
+    assert pages
+    assert not guilty
+
+
+def api_views(app: Flask):
+    return {endpoint: view for endpoint, view in app.view_functions.items() if endpoint.startswith("api.")}
+
+
+def test_every_api_view_is_guarded_or_visibly_public(app):
+    for endpoint, view in api_views(app).items():
+        guarded = isinstance(getattr(view, "scopes", None), frozenset)
+
+        assert guarded != getattr(view, "public", False), endpoint
+
+
+def test_every_shipped_scope_opens_a_route_and_every_route_wants_a_shipped_one(app):
+    used = frozenset().union(*(getattr(view, "scopes", None) or () for view in api_views(app).values()))
+
+    assert used == {scope.name for scope in scopes.SHIPPED}
+
+
+def test_every_setting_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in readme.splitlines() if line.startswith("|"))
+
+    documented = set(re.findall(r"`LATCHKEY_([A-Z_]+)`", table))
+
+    assert documented == {field.name.upper() for field in fields(Settings)}
+
+
+def anonymous(path: str) -> str:
+    """A path with its variables' names left out."""
+    return re.sub(r"<[^>]*>", "<>", path)
+
+
+def test_every_route_is_in_the_docs_and_nothing_else(app):
+    listed = re.findall(r"^\| `(/[^`?]*)`", (ROOT / "docs" / "urls.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert {anonymous(path) for path in listed} == {anonymous(rule.rule) for rule in app.url_map.iter_rules()}
