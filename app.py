@@ -6,7 +6,7 @@ from werkzeug.routing import BaseConverter
 import api
 import oauth
 import portal
-from latchkey import db, scopes, settings
+from latchkey import courier, db, outbox, scopes, settings
 from latchkey.settings import Settings
 from web import assets, errors, middleware, signin
 
@@ -32,13 +32,15 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     db.configure(ours.database_url)
     app = Flask("app", static_folder=None, instance_path=str(ours.instance))
     app.url_map.converters["id"] = IdConverter
-    app.config["MAIL_SUPPRESS_SEND"] = False
     for part in (signin, assets, errors):
         part.register(app)
     for door in (portal, oauth, api):
         app.register_blueprint(door.blueprint)
+    outbox.configure(app)
     _hook(app)
     middleware.install(app, write=middleware.to_stderr if background else None)
+    if background:
+        courier.start(app)
     return app
 
 

@@ -23,6 +23,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_attempt_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
+        "letter",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("recipient", sa.String(length=254), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.String(length=200), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_letter")),
+    )
+    with op.batch_alter_table("letter", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_letter_created_at"), ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_letter_next_attempt_at"), ["next_attempt_at"], unique=False)
+
+    op.create_table(
         "user",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
@@ -160,6 +179,56 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_client_secret_client_id"), ["client_id"], unique=False)
 
     op.create_table(
+        "pending_consent",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("session_id", sa.String(length=40), nullable=False),
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("client_id", sa.String(length=40), nullable=False),
+        sa.Column("parameters", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["client.id"], name=op.f("fk_pending_consent_client_id_client"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["session_id"],
+            ["browser_session.id"],
+            name=op.f("fk_pending_consent_session_id_browser_session"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user.id"], name=op.f("fk_pending_consent_user_id_user"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pending_consent")),
+        sa.UniqueConstraint("digest", name=op.f("uq_pending_consent_digest")),
+    )
+    with op.batch_alter_table("pending_consent", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pending_consent_client_id"), ["client_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_pending_consent_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_pending_consent_session_id"), ["session_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_pending_consent_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "refusal",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("client_id", sa.String(length=40), nullable=False),
+        sa.Column("endpoint", sa.String(length=20), nullable=False),
+        sa.Column("error", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("request_id", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["client.id"], name=op.f("fk_refusal_client_id_client"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refusal")),
+    )
+    with op.batch_alter_table("refusal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_refusal_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_refusal_client_id_id"), ["client_id", "id"], unique=False)
+
+    op.create_table(
         "grant",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("client_id", sa.String(length=40), nullable=False),
@@ -187,6 +256,30 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_grant_client_id_ended_at"), ["client_id", "ended_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_grant_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_grant_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "authorization_code",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("grant_id", sa.String(length=40), nullable=False),
+        sa.Column("session_id", sa.String(length=40), nullable=False),
+        sa.Column("redirect_uri", sa.String(length=2000), nullable=False),
+        sa.Column("redirect_uri_sent", sa.Boolean(), nullable=False),
+        sa.Column("challenge", sa.String(length=43), nullable=True),
+        sa.Column("resource", sa.String(length=2000), nullable=False),
+        sa.Column("authenticated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("consumed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["grant_id"], ["grant.id"], name=op.f("fk_authorization_code_grant_id_grant"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_authorization_code")),
+        sa.UniqueConstraint("digest", name=op.f("uq_authorization_code_digest")),
+    )
+    with op.batch_alter_table("authorization_code", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_authorization_code_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_authorization_code_grant_id"), ["grant_id"], unique=False)
 
     op.create_table(
         "token",
@@ -240,6 +333,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_token_grant_id"))
 
     op.drop_table("token")
+    with op.batch_alter_table("authorization_code", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_authorization_code_grant_id"))
+        batch_op.drop_index(batch_op.f("ix_authorization_code_expires_at"))
+
+    op.drop_table("authorization_code")
     with op.batch_alter_table("grant", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_grant_user_id"))
         batch_op.drop_index(batch_op.f("ix_grant_expires_at"))
@@ -247,6 +345,18 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_grant_authorization_id"))
 
     op.drop_table("grant")
+    with op.batch_alter_table("refusal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_refusal_client_id_id"))
+        batch_op.drop_index(batch_op.f("ix_refusal_at"))
+
+    op.drop_table("refusal")
+    with op.batch_alter_table("pending_consent", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pending_consent_user_id"))
+        batch_op.drop_index(batch_op.f("ix_pending_consent_session_id"))
+        batch_op.drop_index(batch_op.f("ix_pending_consent_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_pending_consent_client_id"))
+
+    op.drop_table("pending_consent")
     with op.batch_alter_table("client_secret", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_client_secret_client_id"))
 
@@ -274,6 +384,11 @@ def downgrade() -> None:
 
     op.drop_table("browser_session")
     op.drop_table("user")
+    with op.batch_alter_table("letter", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_letter_next_attempt_at"))
+        batch_op.drop_index(batch_op.f("ix_letter_created_at"))
+
+    op.drop_table("letter")
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempt_expires_at"))
 
