@@ -62,6 +62,11 @@ class Token(Base):
         return scopes.held(self.scope)
 
     @property
+    def access(self) -> str:
+        """`read` when it only looks, else `write`."""
+        return "write" if any(scopes.catalogue()[name].access == "write" for name in self.scopes) else "read"
+
+    @property
     def status(self) -> str:
         """`active`, `expired` or `revoked`."""
         if self.revoked_at is not None:

@@ -1,0 +1,85 @@
+"""Changing a token: its description, its scopes."""
+
+from flask import Response, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from latchkey import notices, scopes, tokens
+from latchkey.db import db
+from latchkey.tokens import Token
+from portal.blueprint import blueprint
+from portal.guards import confirmed, signed_in, this_user
+from portal.token_forms import EditTokenForm
+
+
+@blueprint.route("/tokens/<id:token_id>/edit", methods=["GET", "POST"])
+@signed_in
+def edit_token(token_id: str) -> BaseResponse:
+    """The form of an existing token. Taking scopes away is free; adding some takes the password, every time (L-09)."""
+    token = tokens.get_for(this_user(), token_id) or abort(404)
+    if token.status != "active":
+        return _back(token, "This token has ended and cannot be changed.")
+    form = EditTokenForm(data={"description": token.description, "scope": sorted(token.scopes)})
+    if request.method != "POST":
+        return _page(token, form)
+    if form.wants_all(_allowed(token)):
+        return _page(token, form)
+    if not form.validate():
+        return _page(token, form, 422)
+    added = frozenset(form.scope.data or ()) - token.scopes
+    if not added <= _allowed(token):
+        form.scope.errors = ["The token that made this one does not have all of these."]
+        return _page(token, form, 422)
+    if added and not confirmed(form):
+        return _page(token, form, 422, added=added)
+    return _change(token, form, added)
+
+
+def _allowed(token: Token) -> frozenset[str]:
+    """A token made by a token has no more scopes than that one (I-06)."""
+    return token.parent.scopes if token.parent is not None else frozenset(scopes.catalogue())
+
+
+def _change(token: Token, form: EditTokenForm, added: frozenset[str]) -> BaseResponse:
+    user, before, wanted = this_user(), token.scopes, frozenset(form.scope.data or ())
+    described = token.description != form.description.data
+    try:
+        if described:
+            tokens.describe(token, form.description.data or "", unique=True)
+        if added:
+            tokens.widen(token, wanted)
+        elif wanted != before:
+            tokens.narrow(token, wanted)
+    except tokens.DescriptionTaken:
+        db.rollback()
+        form.description.errors = ["You have a token with this description."]
+        return _page(token, form, 422)
+    except tokens.ScopeTooWide:
+        db.rollback()
+        form.scope.errors = ["The scopes were changed meanwhile. Look them over and save again."]
+        return _page(token, form, 422)
+    except tokens.TokenEnded:
+        db.rollback()
+        return _back(token, "This token has ended and cannot be changed.")
+    if added:
+        notices.token_widened(user, token, before)
+    elif described or wanted != before:
+        notices.token_changed(user, token, before)
+    db.commit()
+    return _back(token, f"Saved “{token.description}”.")
+
+
+def _page(token: Token, form: EditTokenForm, status: int = 200, added: frozenset[str] = frozenset()) -> Response:
+    page = render_template(
+        "portal/tokens/edit.html",
+        token=token,
+        form=form,
+        groups=scopes.groups(),
+        held=_allowed(token) if token.parent is not None else None,
+        added=[name for name in scopes.catalogue() if name in added],
+    )
+    return Response(page, status)
+
+
+def _back(token: Token, said: str) -> BaseResponse:
+    flash(said)
+    return redirect(url_for("portal.show_token", token_id=token.id), 303)

@@ -1,0 +1,125 @@
+"""New tokens: the form, and the one answer that ever shows a token."""
+
+from flask import Response, abort, flash, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from latchkey import access, credentials, notices, scopes, settings, tokens
+from latchkey.db import db
+from latchkey.tokens import Token
+from portal import htmx, token_forms, token_prefill
+from portal.blueprint import blueprint
+from portal.guards import confirmed, this_user, verified
+from portal.token_forms import NewTokenForm, OneTimeForm
+
+
+def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_out: bool = False) -> Response:
+    return htmx.render(
+        "portal/tokens/new.html",
+        "portal/tokens/_new.html",
+        status,
+        form=form,
+        groups=scopes.groups(),
+        lives=token_forms.lives(),
+        first_day=token_forms.day_in(1),
+        last_day=token_forms.last_day(),
+        max_days=settings.current().token_max_days,
+        by_link=by_link,
+        left_out=left_out,
+    )
+
+
+@blueprint.route("/tokens/new", methods=["GET", "POST"])
+@verified
+def new_token() -> BaseResponse:
+    """The form; sent, the token itself. The form's one-time id keeps a second sending from making a second token."""
+    if request.method != "POST":
+        filled = token_prefill.fill(request.args)
+        return _page(filled.form, by_link=filled.by_link, left_out=filled.left_out)
+    form = NewTokenForm()
+    if form.wants_all(scopes.catalogue()):
+        return _page(form)
+    if not form.validate() or not confirmed(form):
+        return _page(form, 422)
+    return _mint(form)
+
+
+def _mint(form: NewTokenForm) -> BaseResponse:
+    user = this_user()
+    try:
+        token, plaintext = tokens.mint(
+            user,
+            description=form.description.data or "",
+            scopes=form.scope.data or (),
+            lifetime=form.lifetime(),
+            form_id=form.form_id.data,
+            unique=True,
+        )
+    except tokens.AlreadyMinted as again:
+        return _shown_before(again.token)
+    except tokens.DescriptionTaken:
+        db.rollback()
+        form.description.errors = ["You have a token with this description."]
+        return _page(form, 422)
+    notices.token_created(user, token)
+    db.commit()
+    return _shown_once(token, plaintext)
+
+
+def _shown_once(token: Token, plaintext: str, *, again: bool = False) -> Response:
+    """The token, in the only answer that ever holds it (I-03)."""
+    held = access.find(plaintext).scopes
+    response = htmx.render(
+        "portal/tokens/created.html",
+        "portal/tokens/_created.html",
+        token=token,
+        plaintext=plaintext,
+        again=again,
+        swapped=htmx.wants_partial(),
+        detected=[scope for name, scope in scopes.catalogue().items() if name in held],
+        call="/v1/me" if "account:read" in held else "/v1/token",
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _shown_before(token: Token) -> BaseResponse:
+    """A form that was sent before leads to what it made, without the string."""
+    db.rollback()
+    session["token_shown_before"] = token.id
+    address = url_for("portal.show_token", token_id=token.id)
+    if htmx.wants_partial():
+        # A script follows a redirect by itself and would put that page into this one.
+        return Response(status=409, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+@blueprint.route("/tokens/<id:token_id>/regenerate", methods=["GET", "POST"])
+@verified
+def regenerate_token(token_id: str) -> BaseResponse:
+    """Asks first; then a new string for the same settings, shown once like a new token's."""
+    token = tokens.get_for(this_user(), token_id) or abort(404)
+    form = OneTimeForm(data={"form_id": credentials.opaque()})
+    if request.method == "POST" and form.validate() and confirmed(form):
+        return _regenerate(token, str(form.form_id.data))
+    if token.status != "active":
+        return _ended(token)
+    page = render_template("portal/tokens/regenerate.html", token=token, form=form, made=tokens.children(token))
+    return Response(page, 422 if form.errors else 200)
+
+
+def _regenerate(token: Token, form_id: str) -> BaseResponse:
+    try:
+        plaintext = tokens.regenerate(token, form_id=form_id)
+    except tokens.AlreadyMinted as again:
+        return _shown_before(again.token)
+    except tokens.TokenEnded:
+        db.rollback()
+        return _ended(token)
+    notices.token_regenerated(this_user(), token)
+    db.commit()
+    return _shown_once(token, plaintext, again=True)
+
+
+def _ended(token: Token) -> BaseResponse:
+    flash("This token has ended and cannot be changed.")
+    return redirect(url_for("portal.show_token", token_id=token.id), 303)

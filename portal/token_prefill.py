@@ -1,0 +1,59 @@
+"""A new token's form at first: empty, or filled in by a link."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from latchkey import credentials, scopes, texts, tokens
+from portal.token_forms import NewTokenForm, day_in, last_day, lives, preset
+
+NUMBER = re.compile(r"[1-9]\d{0,4}", re.ASCII)
+
+
+class Filled(NamedTuple):
+    """A form, whether a link filled it in, and whether something in the link was of no use."""
+
+    form: NewTokenForm
+    by_link: bool
+    left_out: bool
+
+
+def fill(args: Mapping[str, str]) -> Filled:
+    """The form that a link asks for; it is only ever shown, never sent by itself (I-04)."""
+    form = NewTokenForm(formdata=None, data={"expires": str(preset()), "form_id": credentials.opaque()})
+    asked = [name for name in FILL if args.get(name)]
+    useful = [FILL[name](form, args[name]) for name in asked]
+    return Filled(form, bool(asked), not all(useful))
+
+
+def _description(form: NewTokenForm, text: str) -> bool:
+    try:
+        form.description.data = texts.line(text, tokens.LONGEST_DESCRIPTION)
+    except texts.BadText:
+        return False
+    return True
+
+
+def _scopes(form: NewTokenForm, text: str) -> bool:
+    asked = frozenset(text.split())
+    form.scope.data = [name for name in scopes.catalogue() if name in asked]
+    return asked <= scopes.catalogue().keys()
+
+
+def _expiry(form: NewTokenForm, text: str) -> bool:
+    if not NUMBER.fullmatch(text):
+        return False
+    if text in {life.value for life in lives()}:
+        form.expires.data = text
+        return True
+    day, last = day_in(int(text)), last_day()
+    form.expires.data = "date"
+    form.until.data = (day if last is None else min(day, last)).isoformat()
+    return last is None or day <= last
+
+
+FILL: Mapping[str, Callable[[NewTokenForm, str], bool]] = {
+    "description": _description,
+    "scopes": _scopes,
+    "expires_in_days": _expiry,
+}

@@ -1,0 +1,118 @@
+"""The tokens that a person has: the list, one of them, finding one by its string, and revoking."""
+
+import re
+
+from flask import Response, abort, flash, redirect, render_template, request, session, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+from wtforms import StringField
+
+from latchkey import activity, credentials, notices, scopes, texts, tokens
+from latchkey.credentials import Kind
+from latchkey.db import db
+from latchkey.tokens import Page
+from portal import htmx
+from portal.blueprint import blueprint
+from portal.guards import signed_in, this_user
+from portal.token_forms import OneTimeForm
+
+LISTS = ("active", "ended")
+CURSOR = re.compile(r"tok_[0-9a-f]{28}", re.ASCII)
+LONGEST_SEARCH = 80
+EVENTS = 5
+
+
+class FindForm(FlaskForm):
+    """A box for a token that somebody found somewhere. What is pasted is kept nowhere and never shown again."""
+
+    token = StringField("Paste a token to find it")
+
+
+def _index(find: FindForm, status: int = 200) -> Response:
+    shown, search = request.args.get("status", "active"), request.args.get("q", "").strip()
+    cursor = request.args.get("cursor") or None
+    fault = _fault(shown, search, cursor)
+    found = Page([], None) if fault else tokens.page(this_user(), status=shown, search=search, cursor=cursor)
+    # Only an empty list asks whether there is anything at all.
+    nothing = not (found.tokens or fault or search or cursor) and not tokens.page(this_user(), status="all", limit=1)[0]
+    return htmx.render(
+        "portal/tokens/index.html",
+        "portal/tokens/_list.html",
+        422 if fault else status,
+        find=find,
+        found=found,
+        shown=shown if shown in LISTS else "active",
+        search=search,
+        cursor=cursor,
+        fault=fault,
+        nothing=nothing,
+    )
+
+
+def _fault(shown: str, search: str, cursor: str | None) -> str:
+    """What is wrong with the address of a list."""
+    if shown not in LISTS or (cursor and not CURSOR.fullmatch(cursor)):
+        return "There is no such list. Choose one of these."
+    try:
+        texts.line(search or "anything", LONGEST_SEARCH)
+    except texts.BadText as fault:
+        return str(fault)
+    return ""
+
+
+@blueprint.get("/tokens")
+@signed_in
+def list_tokens() -> Response:
+    """A page of the list, in one query; a script gets the list alone."""
+    return _index(FindForm())
+
+
+@blueprint.post("/tokens/find")
+@signed_in
+def find_token() -> BaseResponse:
+    """Which of one's own tokens a string is. Somebody else's is answered like one that never was."""
+    form = FindForm()
+    pasted, form.token.data = (form.token.data or "").split(), ""
+    found = tokens.find(pasted[-1], Kind.DEVELOPER) if pasted else None
+    if found is None or found.user_id != this_user().id:
+        form.token.errors = ["This is none of your tokens." if pasted else "Paste a token here."]
+        return _index(form, 422)
+    if found.successor_id is not None:
+        flash("This is an old string of this token. It ended when the token was regenerated.")
+    return redirect(url_for("portal.show_token", token_id=found.successor_id or found.id), 303)
+
+
+@blueprint.get("/tokens/<id:token_id>")
+@signed_in
+def show_token(token_id: str) -> str:
+    """What is known of a token, never the token."""
+    user = this_user()
+    token = tokens.get_for(user, token_id) or abort(404)
+    held = token.scopes & token.parent.scopes if token.parent is not None else token.scopes
+    return render_template(
+        "portal/tokens/show.html",
+        token=token,
+        held=[scope for name, scope in scopes.catalogue().items() if name in held],
+        made=tokens.children(token),
+        events=activity.list_for(user, group="token", search=token.id, limit=EVENTS),
+        form=OneTimeForm(data={"form_id": credentials.opaque()}),
+        device=notices.device,
+        shown_before=session.pop("token_shown_before", None) == token.id,
+    )
+
+
+@blueprint.route("/tokens/<id:token_id>/revoke", methods=["GET", "POST"])
+@signed_in
+def revoke_token(token_id: str) -> BaseResponse:
+    """Asks first, then ends the token and what it made."""
+    user = this_user()
+    token = tokens.get_for(user, token_id) or abort(404)
+    if token.status != "active":
+        return redirect(url_for("portal.show_token", token_id=token.id), 303)
+    if request.method != "POST":
+        return Response(render_template("portal/tokens/revoke.html", token=token, made=tokens.children(token)))
+    if tokens.revoke(token):
+        notices.token_revoked(user, token)
+        db.commit()
+    flash(f"Revoked “{token.description}”.")
+    return redirect(url_for("portal.list_tokens"), 303)
