@@ -42,13 +42,13 @@ types: $(VENV)/.dev  ## Mypy
 	@$(VENV)/bin/mypy
 
 migration: $(VENV)/.dev  ## Propose a migration: make migration m="what changes"
-	@$(PYTHON) tools/migration.py "$(m)"
+	@$(PYTHON) -m tools.migration "$(m)"
 
 bench: $(VENV)/.dev  ## Measure what README promises
 	@$(PYTHON) -m benchmarks
 
 screenshots: tools  ## Make the pictures of README from the running product
-	@$(PYTHON) tools/screenshots.py
+	@$(PYTHON) -m tools.screenshots
 
 lock: $(VENV)/.dev  ## Choose the versions anew: requirements.lock, requirements-dev.lock
 	@tools/lock

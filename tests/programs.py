@@ -1,14 +1,22 @@
 """Finds the programs that tests drive; run as a module, installs those that are missing where it can."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
+QUIET = (
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 SYSTEM = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin"
 
 
@@ -31,15 +39,29 @@ def postgres() -> Path | None:
     return debian[-1] if debian else _on_path("postgres")
 
 
-def system_chromium() -> Path | None:
-    return _on_path("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+def chromium_of(playwright: Playwright) -> Path | None:
+    """Playwright's own where it is there, else the system's."""
+    own = Path(playwright.chromium.executable_path)
+    return own if own.exists() else _on_path("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def chromium() -> Path | None:
-    """Playwright's own where it is there, else the system's."""
     with sync_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path)
-    return own if own.exists() else system_chromium()
+        return chromium_of(playwright)
+
+
+@contextlib.contextmanager
+def open_chromium(playwright: Playwright) -> Iterator[Browser]:
+    """A browser without a window, that asks nobody on the network for anything."""
+    path = chromium_of(playwright)
+    if path is None:
+        raise RuntimeError("Chromium is not installed: `make test` says how")
+    # Chromium's sandbox does not start for root.
+    browser = playwright.chromium.launch(executable_path=path, args=QUIET, chromium_sandbox=os.geteuid() != 0)
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 # What it is called, how it is found, the Debian package that brings it.

@@ -15,8 +15,8 @@ from latchkey.settings import ROOT, Settings
 # A ground-floor noun imports only nouns above it.
 GROUND_FLOOR = (
     "clock", "texts", "settings", "vault", "db", "lookup", "migrations", "background", "credentials", "scopes",
-    "throttle", "passwords", "redirects", "users", "activity", "sessions", "links", "clients", "grants", "tokens", "usage",
-    "access", "refusals", "carrier", "outbox", "courier", "notices",
+    "throttle", "passwords", "redirects", "users", "activity", "sessions", "links", "clients", "grants", "tokens",
+    "usage", "access", "refusals", "carrier", "outbox", "courier", "notices",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

@@ -1,6 +1,5 @@
 """Chromium on a running portal. A page that complains, in its console or by a blocked file, fails its test."""
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,13 +10,6 @@ from latchkey.users import User
 from tests import programs, servers
 from tests.factories import PASSWORD
 
-ARGUMENTS = (
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # Every rule of the standards, and what axe itself holds to be good practice.
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
@@ -36,14 +28,8 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    own = os.path.exists(playwright.chromium.executable_path)  # noqa: PTH110 - Playwright gives a string
-    path = None if own else programs.system_chromium()
-    if not own and path is None:
-        raise RuntimeError("Chromium is not installed: `make test` says how")
-    sandbox = os.geteuid() != 0
-    opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, chromium_sandbox=sandbox)
-    yield opened
-    opened.close()
+    with programs.open_chromium(playwright) as opened:
+        yield opened
 
 
 class Complaints(list[str]):

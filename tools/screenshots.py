@@ -1,0 +1,61 @@
+"""Makes the pictures of README from the running product, with a small company's worth of tokens."""
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from latchkey import clock, db, settings
+from latchkey.tokens import Token
+from latchkey.users import User
+from tests import factories, programs, servers
+from tests.browser.conftest import sign_in
+
+PICTURE = settings.ROOT / "docs" / "images" / "tokens.png"
+# Description, scopes, days to live, days since it was made, hours since it was used.
+TOKENS = (
+    ("Nightly export", ("account:read", "activity:read"), 365, 212, 9),
+    ("Laptop", ("account:read", "tokens:read"), 90, 83, 700),
+    ("Onboarding script", ("apps:read", "apps:write", "tokens:read", "tokens:write"), None, 61, 26),
+    ("CI on main", ("account:read",), 90, 12, 0.1),
+    ("Status board", ("authorizations:read", "activity:read"), 30, 3, 0.5),
+)
+
+
+def furnish(folder: Path, url: str) -> None:
+    """Ada and her tokens."""
+    settings.use(settings.load({}, instance=folder, base_url=url))
+    db.configure(settings.current().database_url)
+    ada = factories.make_user("ada@example.com", name="Ada Lovelace")
+    for description, scopes, days, made, used in TOKENS:
+        token = factories.make_token(ada, description=description, scopes=scopes, lifetime=None).token
+        record = db.db.get_one(Token, token.id)
+        record.created_at = clock.now() - timedelta(days=made)
+        record.last_used_at = clock.now() - timedelta(hours=used)
+        record.last_used_address = "192.0.2.17"
+        record.expires_at = record.created_at + timedelta(days=days) if days else None
+    db.db.commit()
+    db.dispose()
+
+
+def photograph(url: str) -> None:
+    """The Tokens screen as Ada sees it."""
+    with sync_playwright() as playwright, programs.open_chromium(playwright) as browser:
+        page = browser.new_page(base_url=url, viewport={"width": 1280, "height": 720}, locale="en-GB")
+        sign_in(page, User(email="ada@example.com"))
+        page.goto("/tokens")
+        PICTURE.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=PICTURE)
+    print(PICTURE.relative_to(settings.ROOT))
+
+
+def main() -> None:
+    """Start, furnish, photograph."""
+    with tempfile.TemporaryDirectory() as folder, servers.latchkey(Path(folder)) as server:
+        furnish(Path(folder), server.url)
+        photograph(server.url)
+
+
+if __name__ == "__main__":
+    main()
