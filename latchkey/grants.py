@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from latchkey import clock, scopes
 from latchkey.clients import Client
@@ -134,9 +134,9 @@ def _standing(user: User, client: Client) -> Authorization:
     return fresh
 
 
-def begin(client: Client, wanted: Iterable[str]) -> Grant:
-    """A grant of an app that acts as itself (RFC 6749 §4.4); it has no user."""
-    grant = Grant(client_id=client.id, scope=scopes.serialize(wanted))
+def begin(client: Client, wanted: Iterable[str], expires_at: datetime | None = None) -> Grant:
+    """A grant of an app that acts as itself (RFC 6749 §4.4); it has no user, and no need to outlive its one token."""
+    grant = Grant(client_id=client.id, scope=scopes.serialize(wanted), expires_at=expires_at or clock.now() + ABSOLUTE)
     db.add(grant)
     db.flush()
     return grant
@@ -166,6 +166,7 @@ def withdraw_all(client: Client) -> list[Authorization]:
         db.scalars(
             select(Authorization)
             .where(Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None))
+            .options(joinedload(Authorization.user, innerjoin=True))
             .with_for_update(of=Authorization)
         )
     )
@@ -206,6 +207,16 @@ def count_for(client: Client, since: datetime | None = None) -> int:
     if since is not None:
         statement = statement.where(Authorization.created_at > since)
     return db.scalar(statement) or 0
+
+
+def people(clients: Iterable[Client]) -> dict[str, int]:
+    """How many people let each of these clients act for them, by its id."""
+    statement = (
+        select(Authorization.client_id, func.count())
+        .where(Authorization.client_id.in_([client.id for client in clients]), Authorization.withdrawn_at.is_(None))
+        .group_by(Authorization.client_id)
+    )
+    return dict(db.execute(statement).tuples().all())
 
 
 def purge() -> None:

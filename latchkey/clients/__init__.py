@@ -17,9 +17,10 @@ from latchkey.clients.registration import (
     register,
     remove,
     remove_redirect_uri,
+    set_logo,
     suspend,
 )
-from latchkey.clients.rules import BadClient
+from latchkey.clients.rules import BadClient, check, check_redirect_uris
 from latchkey.clients.secrets import (
     LIVE_SECRETS,
     OVERLAP,
@@ -42,6 +43,8 @@ __all__ = [
     "ClientSecret",
     "add_redirect_uri",
     "change",
+    "check",
+    "check_redirect_uris",
     "find",
     "find_secret",
     "get_for",
@@ -53,5 +56,6 @@ __all__ = [
     "remove_redirect_uri",
     "remove_secret",
     "rotate_secret",
+    "set_logo",
     "suspend",
 ]

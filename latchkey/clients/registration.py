@@ -1,5 +1,6 @@
 """Clients registered, changed and removed by their owner."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, select, update
@@ -109,6 +110,14 @@ def remove_redirect_uri(client: Client, uri: str) -> bool:
 
 def _set_redirect_uris(client: Client, uris: list[str]) -> None:
     client.redirect_uris = rules.check_redirect_uris(uris)
+    client.updated_at = clock.now()
+    db.flush()
+
+
+def set_logo(client: Client, picture: bytes | None) -> None:
+    """Give a client a logo, a PNG that was made here, or none; `logo_version` changes with it."""
+    client.logo = picture
+    client.logo_version = hashlib.sha256(picture).hexdigest()[:16] if picture else None
     client.updated_at = clock.now()
     db.flush()
 

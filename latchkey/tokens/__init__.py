@@ -20,7 +20,7 @@ from latchkey.tokens.developer import (
     revoke_all,
     widen,
 )
-from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, purge, record, revoke
+from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, purge, record, revoke
 
 __all__ = [
     "LONGEST_DESCRIPTION",
@@ -38,6 +38,7 @@ __all__ = [
     "describe",
     "find",
     "get_for",
+    "last_issued",
     "mint",
     "narrow",
     "page",

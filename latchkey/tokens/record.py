@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, delete, or_, select, update
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from latchkey import activity, clock, credentials, scopes, settings
+from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.db import Base, affected, db, new_id, stamp
 from latchkey.grants import Grant
@@ -116,6 +117,11 @@ def find(plaintext: str, *kinds: Kind) -> Token | None:
     if kind is None or (kinds and kind not in kinds):
         return None
     return db.scalar(select(Token).where(Token.digest == credentials.digest(plaintext), Token.kind == kind))
+
+
+def last_issued(client: Client) -> datetime | None:
+    """When a client was last issued a token."""
+    return db.scalar(select(func.max(Token.created_at)).join(Token.grant).where(Grant.client_id == client.id))
 
 
 def revoke(token: Token) -> bool:
