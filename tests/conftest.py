@@ -73,6 +73,18 @@ def database(template: str | Path, instance: Path) -> str:
 
 
 @pytest.fixture
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without a schema."""
+    if not POSTGRESQL:
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    cluster = request.getfixturevalue("postgres")
+    yield cluster.create("empty")
+    database_module.dispose()
+    cluster.drop("empty")
+
+
+@pytest.fixture
 def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> Iterator[Settings]:
     """This test's settings, in use. `@pytest.mark.settings(signup="invite")` changes some."""
     given = {"base_url": "http://localhost", "mode": "development", "instance": instance, "database_url": database}
