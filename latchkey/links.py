@@ -92,6 +92,12 @@ def peek(plaintext: str, purpose: Purpose) -> Link | None:
     )
 
 
+def waiting(user: User, purpose: Purpose) -> Link | None:
+    """The link of a user that is out for a purpose and not used yet."""
+    live = (Link.used_at.is_(None), Link.expires_at > clock.now())
+    return db.scalar(select(Link).where(Link.user_id == user.id, Link.purpose == purpose, *live))
+
+
 def redeem(plaintext: str, purpose: Purpose) -> Link | None:
     """Use a link up; None for all but the first caller."""
     link = peek(plaintext, purpose)

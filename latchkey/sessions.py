@@ -100,6 +100,11 @@ def list_live(user: User) -> list[BrowserSession]:
     )
 
 
+def get_for(user: User, session_id: str) -> BrowserSession | None:
+    """A session by its id, live or not, if it is this user's."""
+    return db.scalar(select(BrowserSession).where(BrowserSession.id == session_id, BrowserSession.user_id == user.id))
+
+
 def end(session: BrowserSession) -> None:
     """Sign a browser out for good."""
     db.execute(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import Response, abort, g, redirect, request, session, url_for
 from flask_login import current_user, login_required, login_user
@@ -12,7 +12,7 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
 
-from latchkey import notices, passwords, sessions, throttle
+from latchkey import notices, passwords, sessions, settings, throttle
 from latchkey.db import db
 from latchkey.sessions import BrowserSession
 from latchkey.users import User
@@ -40,6 +40,16 @@ def local_path(text: str | None) -> str | None:
     if text is None or len(text) > LONGEST_PATH or not LOCAL.fullmatch(text):
         return None
     return text
+
+
+def asked_next() -> str | None:
+    """Where this request says that it should lead in the end."""
+    return local_path(request.form.get("next") or request.args.get("next"))
+
+
+def absolute(endpoint: str, **values: Any) -> str:
+    """The address of a page as a mail names it; the host is the configured one (A-01)."""
+    return settings.current().base_url + url_for(endpoint, **values)
 
 
 def signed_in(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:

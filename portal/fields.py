@@ -1,0 +1,41 @@
+"""Rules for what people type about themselves, worded by the ground floor and shown beside the field."""
+
+from collections.abc import Callable
+
+from flask_wtf import FlaskForm
+from wtforms import Field, ValidationError
+
+from latchkey import passwords, texts, users
+
+
+class Name:
+    """A person's name: one line, kept composed and trimmed."""
+
+    def __call__(self, form: FlaskForm, field: Field) -> None:
+        try:
+            field.data = texts.line(field.data, users.LONGEST_NAME)
+        except texts.BadText as bad:
+            raise ValidationError(str(bad)) from None
+
+
+class Address:
+    """An e-mail address that mail could reach."""
+
+    def __call__(self, form: FlaskForm, field: Field) -> None:
+        try:
+            field.data = users.address(field.data)
+        except users.InvalidEmail as bad:
+            raise ValidationError(str(bad)) from None
+
+
+class NewPassword:
+    """What may become a password; `known` gives the words that a guesser would try first."""
+
+    def __init__(self, known: Callable[[FlaskForm], tuple[str, ...]]) -> None:
+        self.known = known
+
+    def __call__(self, form: FlaskForm, field: Field) -> None:
+        try:
+            passwords.check(field.data, known=self.known(form))
+        except passwords.WeakPassword as weak:
+            raise ValidationError(str(weak)) from None

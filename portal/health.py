@@ -1,0 +1,36 @@
+"""Whether this process lives, and whether it can work; for load balancers, without a word more."""
+
+from functools import cache
+
+from flask import Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from latchkey import migrations
+from portal.blueprint import blueprint
+
+
+@cache
+def _expected() -> str | None:
+    return migrations.head()
+
+
+def _answer(status: int, word: str) -> Response:
+    return Response(
+        f"{word}\n", status, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"}
+    )
+
+
+@blueprint.get("/healthz")
+def show_health() -> Response:
+    """200 as long as requests are answered at all."""
+    return _answer(200, "ok")
+
+
+@blueprint.get("/readyz")
+def show_readiness() -> Response:
+    """200 when the database answers at the migration that this code expects, else 503."""
+    try:
+        ready = migrations.revision() == _expected()
+    except SQLAlchemyError:
+        ready = False
+    return _answer(200, "ok") if ready else _answer(503, "not ready")

@@ -1,0 +1,102 @@
+"""Settings: name, theme, password, and the end of an account."""
+
+from flask import flash, redirect, session, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from latchkey import links, notices, sessions, users
+from latchkey.db import db
+from latchkey.links import Purpose
+from portal import settings_page, theme
+from portal.blueprint import blueprint
+from portal.guards import enter, password_is_right, signed_in, this_session, this_user
+from portal.settings_page import DeleteForm, PasswordForm, ProfileForm, ThemeForm
+
+
+def _back(part: str, said: str) -> Response:
+    flash(said)
+    return redirect(url_for("portal.settings", _anchor=part), 303)
+
+
+@blueprint.get("/settings")
+@signed_in
+def settings() -> ResponseReturnValue:
+    """Everything on one page."""
+    return settings_page.show()
+
+
+@blueprint.get("/settings/<any(profile, theme, email, password, sessions, delete):part>")
+@signed_in
+def show_settings(part: str) -> ResponseReturnValue:
+    """A part of the page by its own address, which a form that was sent back leaves in the browser."""
+    return redirect(url_for("portal.settings", _anchor=part), 303)
+
+
+@blueprint.post("/settings/profile")
+@signed_in
+def change_profile() -> ResponseReturnValue:
+    """Another name."""
+    form = ProfileForm()
+    if not form.validate():
+        return settings_page.show(422, profile=form)
+    users.rename(this_user(), form.name.data or "")
+    notices.renamed(this_user())
+    db.commit()
+    return _back("profile", "Your name is changed.")
+
+
+@blueprint.post("/settings/theme")
+@signed_in
+def change_theme() -> ResponseReturnValue:
+    """Light, dark, or as the system says; kept by the browser alone."""
+    form = ThemeForm()
+    if not form.validate():
+        return settings_page.show(422, theme=form)
+    wanted = form.theme.data or "system"
+    response = _back("theme", f"Theme: {theme.THEMES[wanted].lower()}.")
+    theme.choose(response, wanted)
+    return response
+
+
+@blueprint.post("/settings/password")
+@signed_in
+def change_password() -> ResponseReturnValue:
+    """Another password: every other browser is signed out, and links that are out stop working (L-06, L-09)."""
+    form = PasswordForm()
+    if not form.validate():
+        return settings_page.show(422, password=form)
+    if not password_is_right(form.current.data or ""):
+        form.current.errors = ["This is not your password."]
+        return settings_page.show(422, password=form)
+    user = this_user()
+    prepared = users.prepare_password(user, form.password.data or "")
+    users.store_password(user, prepared)
+    sessions.end_all(user, keep=this_session())
+    sessions.reauthenticate(this_session())
+    for purpose in (Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL):
+        links.cancel(user, purpose)
+    notices.password_changed(user)
+    db.commit()
+    enter(this_session())
+    return _back("password", "Your password is changed. Other browsers are signed out.")
+
+
+@blueprint.post("/settings/delete")
+@signed_in
+def delete_account() -> ResponseReturnValue:
+    """Delete the account and everything in it, at once (L-12)."""
+    form = DeleteForm()
+    if not form.validate():
+        return settings_page.show(422, delete=form)
+    if not password_is_right(form.password.data or ""):
+        form.password.errors = ["This is not your password."]
+        return settings_page.show(422, delete=form)
+    user = this_user()
+    notices.account_deleted(user)
+    users.remove(user)
+    db.commit()
+    session.clear()
+    flash("Your account and everything in it is deleted.")
+    response = redirect(url_for("portal.landing"), 303)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response

@@ -1,0 +1,84 @@
+"""Changing the e-mail address: asked for with the password, confirmed at the new address, told at the old (L-08)."""
+
+from flask import abort, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+
+from latchkey import links, notices, throttle, users
+from latchkey.db import db
+from latchkey.links import Link, Purpose
+from portal import settings_page
+from portal.blueprint import blueprint
+from portal.guards import absolute, password_is_right, signed_in, this_user
+from portal.settings_page import EmailForm
+
+
+@blueprint.post("/settings/email")
+@signed_in
+def change_email() -> ResponseReturnValue:
+    """Mail a link to the new address; nothing changes until it is opened."""
+    form = EmailForm()
+    if not form.validate():
+        return settings_page.show(422, email=form)
+    if not password_is_right(form.password.data or ""):
+        form.password.errors = ["This is not your password."]
+        return settings_page.show(422, email=form)
+    _ask(form.email.data or "")
+    flash(f"Check your e-mail: a link to confirm the change is on its way to {form.email.data}.")
+    return redirect(url_for("portal.settings", _anchor="email"), 303)
+
+
+def _ask(email: str) -> None:
+    user = this_user()
+    counted = (f"letters:{users.key(email)}", f"letters-for:{user.id}")
+    if wait := max(throttle.hit(key, *throttle.LETTERS) for key in counted):
+        abort(429, retry_after=wait)
+    owner = users.find_by_email(email)
+    if owner is not None and owner.id != user.id:
+        # The answer is the same: nobody finds out here who has an account.
+        notices.address_taken(owner)
+    else:
+        plaintext = links.issue(user, Purpose.CHANGE_EMAIL, email=email)
+        notices.email_change_asked(user, email, absolute("portal.confirm_email", token=plaintext))
+    db.commit()
+
+
+def _live(token: str) -> Link | None:
+    link = links.peek(token, Purpose.CHANGE_EMAIL)
+    return link if link is not None and link.user_id == this_user().id else None
+
+
+def _spent(*, taken: bool = False) -> ResponseReturnValue:
+    return render_template("portal/settings/email_spent.html", taken=taken), 410
+
+
+@blueprint.get("/confirm-email/<token>")
+@signed_in
+def confirm_email(token: str) -> ResponseReturnValue:
+    """The link from the mail. Opening it changes nothing: a mail scanner at a mistyped address opens it too."""
+    link = _live(token)
+    if link is None:
+        return _spent()
+    return render_template("portal/settings/email_confirm.html", form=FlaskForm(), link=link, token=token)
+
+
+@blueprint.post("/confirm-email/<token>")
+@signed_in
+def change_email_now(token: str) -> ResponseReturnValue:
+    """Take the new address; only one of two changes at a time can win."""
+    user, before = this_user(), this_user().email
+    link = links.redeem(token, Purpose.CHANGE_EMAIL) if _live(token) is not None else None
+    if link is None:
+        db.rollback()
+        return _spent()
+    try:
+        users.verify_email(user, link.email)
+    except users.EmailTaken:
+        db.commit()
+        return _spent(taken=True)
+    for purpose in (Purpose.RESET_PASSWORD, Purpose.VERIFY_EMAIL):
+        links.cancel(user, purpose)
+    notices.email_changed(user, before)
+    db.commit()
+    flash(f"Your e-mail address is now {user.email}.")
+    return redirect(url_for("portal.settings", _anchor="email"), 303)

@@ -1,0 +1,82 @@
+"""What the Settings page is put together from: its forms, and the page with one of them filled in."""
+
+from flask import render_template
+from flask_wtf import FlaskForm
+from wtforms import EmailField, Field, PasswordField, StringField, ValidationError
+from wtforms.validators import AnyOf, InputRequired
+
+from latchkey import links, sessions, users
+from latchkey.links import Purpose
+from portal.fields import Address, Name, NewPassword
+from portal.guards import this_session, this_user
+from portal.theme import THEMES, chosen
+
+
+class ProfileForm(FlaskForm):
+    """What others see of a person."""
+
+    name = StringField("Name", [InputRequired("Write your name."), Name()])
+
+
+class ThemeForm(FlaskForm):
+    """Light, dark, or as the system says."""
+
+    theme = StringField("Theme", [AnyOf(THEMES, "Choose one of these.")])
+
+
+class EmailForm(FlaskForm):
+    """Where mail goes from now on."""
+
+    email = EmailField("New e-mail address", [InputRequired("Write the new address."), Address()], id="new-email")
+    password = PasswordField("Password", [InputRequired("Write your password.")], id="email-password")
+
+    def validate_email(self, field: Field) -> None:
+        """Another one than now."""
+        if field.data == this_user().email:
+            raise ValidationError("This is your address already.")
+
+
+class PasswordForm(FlaskForm):
+    """Another password."""
+
+    current = PasswordField("Current password", [InputRequired("Write your current password.")])
+    password = PasswordField(
+        "New password",
+        [InputRequired("Choose a password."), NewPassword(lambda _form: (this_user().email, this_user().name))],
+        id="new-password",
+    )
+
+
+class DeleteForm(FlaskForm):
+    """Being sure."""
+
+    email = EmailField("Your e-mail address", [InputRequired("Type your e-mail address.")], id="delete-email")
+    password = PasswordField("Password", [InputRequired("Write your password.")], id="delete-password")
+
+    def validate_email(self, field: Field) -> None:
+        """The address of the account that would be gone."""
+        if users.key((field.data or "").strip()) != this_user().email_key:
+            raise ValidationError("This is not the address of this account.")
+
+
+def show(status: int = 200, **filled: FlaskForm) -> tuple[str, int]:
+    """The page with the forms given, as they were sent, and all others fresh."""
+    user = this_user()
+    kinds: dict[str, type[FlaskForm]] = {
+        "profile": ProfileForm,
+        "theme": ThemeForm,
+        "email": EmailForm,
+        "password": PasswordForm,
+        "delete": DeleteForm,
+    }
+    known = {"profile": {"name": user.name}, "theme": {"theme": chosen()}}
+    forms = {name: filled.get(name) or kind(formdata=None, data=known.get(name)) for name, kind in kinds.items()}
+    page = render_template(
+        "portal/settings/index.html",
+        forms=forms,
+        themes=THEMES,
+        sessions=sessions.list_live(user),
+        here=this_session().id,
+        change=links.waiting(user, Purpose.CHANGE_EMAIL),
+    )
+    return page, status

@@ -1,0 +1,46 @@
+"""Where one is signed in, and ending that."""
+
+from flask import abort, flash, redirect, render_template, session, url_for
+from flask.typing import ResponseReturnValue
+
+from latchkey import notices, sessions
+from latchkey.db import db
+from portal import htmx
+from portal.blueprint import blueprint
+from portal.guards import signed_in, this_session, this_user
+
+# `Firefox on Linux`, as letters say it too.
+blueprint.add_app_template_filter(notices.device, "device")
+
+
+@blueprint.post("/settings/sessions/<id:session_id>/end")
+@signed_in
+def end_session(session_id: str) -> ResponseReturnValue:
+    """Sign out one browser."""
+    ended = sessions.get_for(this_user(), session_id)
+    if ended is None:
+        abort(404)
+    sessions.end(ended)
+    notices.session_ended(this_user(), ended)
+    db.commit()
+    if ended.id == this_session().id:
+        session.clear()
+        return redirect(url_for("portal.landing"), 303)
+    if htmx.wants_partial():
+        return render_template("portal/settings/_session.html", item=ended, here=this_session().id, ended=True)
+    flash("That browser is signed out.")
+    return redirect(url_for("portal.settings", _anchor="sessions"), 303)
+
+
+@blueprint.post("/settings/sessions/end-others")
+@signed_in
+def end_other_sessions() -> ResponseReturnValue:
+    """Sign out every browser but this one."""
+    user, here = this_user(), this_session()
+    others = [other for other in sessions.list_live(user) if other.id != here.id]
+    sessions.end_all(user, keep=here)
+    for other in others:
+        notices.session_ended(user, other)
+    db.commit()
+    flash("All other browsers are signed out." if others else "You were signed in nowhere else.")
+    return redirect(url_for("portal.settings", _anchor="sessions"), 303)

@@ -1,0 +1,163 @@
+"""Signing in and out. Guessing is slowed by account, by network and everywhere (L-05)."""
+
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from flask import abort, make_response, redirect, render_template, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from wtforms import EmailField, PasswordField
+from wtforms.validators import InputRequired
+
+from latchkey import activity, clients, notices, redirects, sessions, settings, throttle, users
+from latchkey.clients import Client
+from latchkey.db import db
+from latchkey.throttle import Limit
+from latchkey.users import User
+from portal import devices
+from portal.blueprint import blueprint
+from portal.guards import asked_next, enter, this_session
+
+AUTHORIZE = "/oauth/authorize"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self' {origin}; frame-ancestors 'none'; base-uri 'none'"
+)
+TOLD_EVERY = (Limit(1, throttle.SIGN_IN[1].window),)
+
+
+class SignInForm(FlaskForm):
+    """Who wants to come in."""
+
+    email = EmailField("Email", [InputRequired("Write your e-mail address.")])
+    password = PasswordField("Password", [InputRequired("Write your password.")])
+
+
+class Waiting(NamedTuple):
+    """The app that sent somebody to sign in, and the source that its redirect URI is for a policy."""
+
+    client: Client
+    origin: str
+
+
+def waiting(next_path: str | None) -> Waiting | None:
+    """The app behind a way to go on that is an authorization request, as far as it is a valid one."""
+    parts = urlsplit(next_path or "")
+    if parts.path != AUTHORIZE:
+        return None
+    query = parse_qs(parts.query)
+    client = clients.find(query.get("client_id", [""])[0])
+    if client is None or client.suspended_at is not None:
+        return None
+    sent = query.get("redirect_uri", client.redirect_uris[:1])[0]
+    if not any(redirects.matches(sent, registered) for registered in client.redirect_uris):
+        return None
+    return Waiting(client, redirects.form_action(sent))
+
+
+def asks_again(next_path: str | None) -> bool:
+    """Whether an app wants the person to sign in even though they are (OpenID Connect's prompt=login)."""
+    parts = urlsplit(next_path or "")
+    return parts.path == AUTHORIZE and "login" in " ".join(parse_qs(parts.query).get("prompt", [])).split()
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+def sign_in() -> ResponseReturnValue:
+    """The form, in the context of the app that waits if there is one."""
+    next_path = asked_next()
+    if current_user.is_authenticated and not asks_again(next_path):
+        return redirect(next_path or url_for("portal.welcome"), 303)
+    form = SignInForm()
+    refusal = ""
+    if form.validate_on_submit():
+        user = authenticate(form.email.data or "", form.password.data or "")
+        if user is not None:
+            return let_in(user, next_path)
+        refusal = "E-mail or password is not right."
+    app = waiting(next_path)
+    page = render_template(
+        "portal/signin/index.html",
+        form=form,
+        refusal=refusal,
+        next_path=next_path,
+        app=app,
+        open_to_all=settings.current().signup != "invite",
+    )
+    response = make_response(page, 422 if form.is_submitted() else 200)
+    if app is not None:
+        # N-05: Chromium holds the redirect that follows this form to the policy of the page that the form was on.
+        response.headers["Content-Security-Policy"] = POLICY.format(origin=app.origin)
+    return response
+
+
+def authenticate(email: str, password: str) -> User | None:
+    """The user, or None after leaving a trace; counted before the password is looked at. 429 after too many."""
+    counters = _counters(email.strip())
+    if wait := max(throttle.hit(key, *limits) for key, limits in counters):
+        _tell_owner(email.strip())
+        abort(429, retry_after=wait)
+    user = users.authenticate(email, password)
+    if user is not None:
+        throttle.forgive(*_flat(counters[0]))
+        for counter in counters[1:]:
+            throttle.give_back(*_flat(counter))
+        return user
+    owner = users.find_by_email(email)
+    notices.sign_in_failed(owner or users.stand_in("nobody@localhost"))
+    if owner is not None:
+        db.commit()
+    else:
+        db.rollback()
+    return None
+
+
+def _flat(counter: tuple[str, tuple[Limit, ...]]) -> tuple[str, *tuple[Limit, ...]]:
+    return counter[0], *counter[1]
+
+
+def _counters(email: str) -> list[tuple[str, tuple[Limit, ...]]]:
+    device = devices.known(email)
+    if device is not None:
+        return [(f"sign-in-device:{device}:{users.key(email)}", throttle.SIGN_IN)]
+    network = throttle.network(activity.origin.get().address)
+    return [
+        (f"sign-in:{users.key(email)}", throttle.SIGN_IN),
+        (f"sign-in-from:{network}", throttle.PER_ADDRESS),
+        ("sign-in-anywhere", throttle.EVERYWHERE),
+    ]
+
+
+def _tell_owner(email: str) -> None:
+    """Leave a trace of an attack, but not one a try."""
+    quiet = throttle.hit(f"throttled:{users.key(email)}", *TOLD_EVERY)
+    owner = users.find_by_email(email)
+    if owner is not None and not quiet:
+        notices.sign_in_throttled(owner)
+        db.commit()
+
+
+def let_in(user: User, next_path: str | None) -> ResponseReturnValue:
+    """Open a session for this browser and go on. Commits."""
+    if current_user.is_authenticated:
+        sessions.end(this_session())
+    opened = sessions.open(user)
+    notices.signed_in(user)
+    db.commit()
+    enter(opened)
+    response = redirect(next_path or url_for("portal.welcome"), 303)
+    devices.remember(response, user.email)
+    return response
+
+
+@blueprint.post("/logout")
+def sign_out() -> ResponseReturnValue:
+    """End the session, here and in the browser (M-06)."""
+    if current_user.is_authenticated:
+        notices.signed_out(this_session().user)
+        sessions.end(this_session())
+        db.commit()
+    session.clear()
+    response = redirect(url_for("portal.landing"), 303)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response

@@ -1,0 +1,71 @@
+"""Making an account. The answer is the same whether somebody has the address already or not (L-04)."""
+
+from flask import abort, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from wtforms import EmailField, Field, PasswordField, StringField, ValidationError
+from wtforms.validators import InputRequired
+
+from latchkey import activity, links, notices, settings, throttle, users
+from latchkey.db import db
+from latchkey.links import Purpose
+from portal.blueprint import blueprint
+from portal.fields import Address, Name, NewPassword
+from portal.guards import absolute, asked_next
+
+
+class SignUpForm(FlaskForm):
+    """Who wants an account."""
+
+    name = StringField("Name", [InputRequired("Write your name."), Name()])
+    email = EmailField("Email", [InputRequired("Write your e-mail address."), Address()])
+    password = PasswordField(
+        "Password",
+        [
+            InputRequired("Choose a password."),
+            NewPassword(lambda form: (form.email.data or "", form.name.data or "")),
+        ],
+    )
+
+    def validate_email(self, field: Field) -> None:
+        """Only whom this installation lets in."""
+        try:
+            users.may_sign_up(field.data)
+        except users.SignupClosed as closed:
+            raise ValidationError(str(closed)) from None
+
+
+@blueprint.route("/signup", methods=["GET", "POST"])
+def sign_up() -> ResponseReturnValue:
+    """The form, then "Check your e-mail"."""
+    next_path = asked_next()
+    if current_user.is_authenticated:
+        return redirect(next_path or url_for("portal.welcome"), 303)
+    form = SignUpForm()
+    if settings.current().signup == "invite":
+        return render_template("portal/signup/closed.html"), 403 if form.is_submitted() else 200
+    if not form.validate_on_submit():
+        page = render_template("portal/signup/index.html", form=form, next_path=next_path)
+        return page, 422 if form.is_submitted() else 200
+    if wait := throttle.hit(f"sign-up:{throttle.network(activity.origin.get().address)}", *throttle.SIGN_UP):
+        abort(429, retry_after=wait)
+    email = form.email.data or ""
+    register(form.name.data or "", email, form.password.data or "", next_path)
+    return render_template("portal/verification/sent.html", email=email, next_path=next_path)
+
+
+def register(name: str, email: str, password: str, next_path: str | None) -> None:
+    """Make the account and mail its link, or tell whoever has the address already. Commits."""
+    # Counted before anything is written; a new account gets its letter in any case.
+    told_enough = throttle.hit(f"letters:{users.key(email)}", *throttle.LETTERS)
+    try:
+        user = users.sign_up(name=name, email=email, password=password)
+    except users.EmailTaken:
+        owner = users.find_by_email(email)
+        if owner is not None and not told_enough:
+            notices.address_taken(owner)
+    else:
+        plaintext = links.issue(user, Purpose.VERIFY_EMAIL, next_path=next_path)
+        notices.signed_up(user, absolute("portal.verify_email", token=plaintext))
+    db.commit()

@@ -1,0 +1,97 @@
+"""Proving that an e-mail address is one's own: asking for the link again, and following it."""
+
+from flask import Response, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from wtforms import EmailField
+from wtforms.validators import InputRequired
+
+from latchkey import activity, links, notices, sessions, throttle, users
+from latchkey.db import db
+from latchkey.links import Link, Purpose
+from latchkey.users import User
+from portal import devices
+from portal.blueprint import blueprint
+from portal.fields import Address
+from portal.guards import absolute, asked_next, enter, this_session, this_user
+
+
+class ResendForm(FlaskForm):
+    """Where a new link should go."""
+
+    email = EmailField("Email", [InputRequired("Write your e-mail address."), Address()])
+
+
+@blueprint.get("/verify-email")
+def ask_verification() -> ResponseReturnValue:
+    """What waits for the address to be verified, and another link for it."""
+    if current_user.is_authenticated and this_user().verified:
+        return redirect(asked_next() or url_for("portal.welcome"), 303)
+    return render_template("portal/verification/index.html", form=ResendForm(formdata=None), next_path=asked_next())
+
+
+@blueprint.post("/verify-email")
+def resend_verification() -> ResponseReturnValue:
+    """Mail the link again. Signed out, the answer is alike for every address (L-04)."""
+    next_path = asked_next()
+    if current_user.is_authenticated:
+        user = this_user()
+        if not user.verified:
+            send_again(user, user.email, next_path)
+            flash(f"A new link is on its way to {user.email}.")
+        return redirect(url_for("portal.ask_verification", next=next_path), 303)
+    form = ResendForm()
+    if not form.validate():
+        return render_template("portal/verification/index.html", form=form, next_path=next_path), 422
+    email = form.email.data or ""
+    send_again(users.find_by_email(email), email, next_path)
+    return render_template("portal/verification/sent.html", email=email, next_path=next_path)
+
+
+def send_again(user: User | None, email: str, next_path: str | None) -> None:
+    """Mail a new link to a user who needs one; for anybody else the same work is done and forgotten. Commits."""
+    counted = (f"letters:{users.key(email)}", f"letters-from:{throttle.network(activity.origin.get().address)}")
+    wait = max(throttle.hit(counted[0], *throttle.LETTERS), throttle.hit(counted[1], *throttle.PER_ADDRESS))
+    if wait:
+        abort(429, retry_after=wait)
+    wanted = user is not None and not user.verified and user.disabled_at is None
+    receiver = user if wanted and user is not None else users.stand_in(email)
+    plaintext = links.issue(receiver, Purpose.VERIFY_EMAIL, next_path=next_path)
+    notices.verification_asked(receiver, absolute("portal.verify_email", token=plaintext))
+    if wanted:
+        db.commit()
+    else:
+        db.rollback()
+
+
+@blueprint.get("/verify-email/<token>")
+def verify_email(token: str) -> ResponseReturnValue:
+    """The link from the mail: verifies, signs in, and leads to where the account was asked for."""
+    if request.method == "HEAD":
+        return Response()
+    link = links.redeem(token, Purpose.VERIFY_EMAIL)
+    if link is None or link.email != link.user.email:
+        db.rollback()
+        return spent(links.find(token, Purpose.VERIFY_EMAIL))
+    users.verify_email(link.user, link.email)
+    notices.email_verified(link.user)
+    if current_user.is_authenticated:
+        sessions.end(this_session())
+    opened = sessions.open(link.user)
+    notices.signed_in(link.user)
+    db.commit()
+    enter(opened)
+    response = redirect(link.next_path or url_for("portal.welcome"), 303)
+    devices.remember(response, link.email)
+    return response
+
+
+def spent(link: Link | None) -> ResponseReturnValue:
+    """What became of a link that opens nothing any more; its own user simply goes on."""
+    done = link is not None and link.user.verified
+    if link is not None and done and current_user.is_authenticated and this_user().id == link.user_id:
+        return redirect(link.next_path or url_for("portal.welcome"), 303)
+    next_path = link.next_path if link is not None else None
+    form = ResendForm(formdata=None, data={"email": link.email if link is not None else ""})
+    return render_template("portal/verification/spent.html", form=form, done=done, next_path=next_path), 410
