@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Index, String, Text, and_, case, delete, e
 from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
 
 from latchkey import carrier, clock, vault
-from latchkey.db import Base, RoutingSession, affected, db, new_id, stamp
+from latchkey.db import Base, RoutingSession, UtcDateTime, affected, db, new_id, stamp
 
 log = logging.getLogger("latchkey.outbox")
 
@@ -55,11 +55,12 @@ class Delivery(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How many letters wait, how many of them after a failed attempt, and how many were given up lately."""
+    """How many letters wait, since when the oldest, how many were given up lately, and what went wrong last."""
 
     waiting: int
-    delayed: int
+    oldest_at: datetime | None
     given_up: int
+    trouble: str | None
 
 
 def configure(app: Flask) -> None:
@@ -170,10 +171,11 @@ def standing() -> Standing:
     waits = Letter.next_attempt_at.is_not(None)
     counts = select(
         func.count(case((waits, 1))),
-        func.count(case((and_(waits, Letter.attempts > 0, Letter.last_error.is_not(None)), 1))),
+        func.min(case((waits, Letter.created_at)), type_=UtcDateTime),
         func.count(case((and_(~waits, Letter.sent_at.is_(None)), 1))),
     )
-    return Standing(*db.execute(counts).one())
+    newest = select(Letter.last_error).where(Letter.last_error.is_not(None)).order_by(Letter.id.desc()).limit(1)
+    return Standing(*db.execute(counts).one(), trouble=db.scalar(newest))
 
 
 def purge() -> None:

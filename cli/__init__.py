@@ -1,0 +1,11 @@
+"""Door 4: operators, in a terminal. The `latchkey` command."""
+
+from cli import clients, doctor, installation, mail, serve, tokens, users
+from cli.base import latchkey
+
+__all__ = ["clients", "doctor", "installation", "latchkey", "mail", "main", "serve", "tokens", "users"]
+
+
+def main() -> None:
+    """What the `latchkey` script runs."""
+    latchkey(prog_name="latchkey")

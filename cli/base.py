@@ -1,0 +1,101 @@
+"""What every command shares: exit codes, `--json`, and the installation that it works on."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import IO, Any, TypeVar
+
+import click
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from app import create_app
+from latchkey import migrations, settings, users
+from latchkey.scopes import BadCatalogue
+from latchkey.settings import SettingError
+from latchkey.users import User
+
+LONGEST_INPUT = 4096
+AS_JSON = "latchkey.as_json"
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Refused(click.ClickException):
+    """The request cannot be carried out: one clear line on stderr, exit 1."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """One line, whatever the message holds."""
+        click.echo(f"latchkey: {' '.join(self.message.split())}", err=True)
+
+
+class Commands(click.Group):
+    """A group whose commands may fail as the ground floor does."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; faults of configuration or database become a refusal."""
+        try:
+            return super().invoke(ctx)
+        except (SettingError, BadCatalogue) as error:
+            raise Refused(str(error)) from None
+        except (ArgumentError, ModuleNotFoundError):
+            raise Refused(
+                "LATCHKEY_DATABASE_URL cannot be used: allowed are sqlite:///<file> and postgresql+psycopg://…"
+            ) from None
+        except DBAPIError as error:
+            raise Refused(f"the database cannot be used: {error.orig}") from None
+
+
+def _remember(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value:
+        ctx.meta[AS_JSON] = True
+
+
+def json_option(command: Command) -> Command:
+    """Give a command `--json`: one JSON object on stdout and nothing else."""
+    return click.option(
+        "--json", is_flag=True, expose_value=False, callback=_remember, help="Print one JSON object, nothing else."
+    )(command)
+
+
+def tell(facts: dict[str, Any], text: str) -> None:
+    """Print what came out, for people or as JSON."""
+    as_json = click.get_current_context().meta.get(AS_JSON, False)
+    click.echo(json.dumps(facts, ensure_ascii=False) if as_json else text)
+
+
+@click.group(cls=Commands)
+@json_option
+def latchkey() -> None:
+    """Run and look after a Latchkey installation."""
+
+
+@contextlib.contextmanager
+def installation() -> Iterator[None]:
+    """The configured installation, with its database at the newest migration, as the ground floor sees it."""
+    app = create_app(settings.load())
+    with app.app_context():
+        if migrations.revision() != migrations.head():
+            raise Refused("the database is not at the newest migration; run: latchkey init")
+        yield
+
+
+def user_of(email: str) -> User:
+    """The user of an address. Raises `Refused`."""
+    user = users.find_by_email(email) if email.isprintable() else None
+    if user is None:
+        raise Refused("no user has this address")
+    return user
+
+
+def secret_input(what: str) -> str:
+    """One line of standard input, so that nothing secret need stand on a command line. Raises `Refused`."""
+    given = sys.stdin.buffer.read(LONGEST_INPUT + 1)
+    try:
+        line = given.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise Refused(f"the {what} on standard input is not UTF-8") from None
+    if not line or len(given) > LONGEST_INPUT or "\n" in line:
+        raise Refused(f"standard input must hold the {what} and nothing else")
+    return line

@@ -1,0 +1,24 @@
+"""`latchkey init`: an installation that can serve."""
+
+from cli.base import json_option, latchkey, tell
+from latchkey import db, migrations, settings
+
+
+def prepare() -> str:
+    """Create or migrate the database of this process's settings; the revision at which it stands then."""
+    ours = settings.load()
+    settings.use(ours)
+    db.configure(ours.database_url)
+    if migrations.revision() != migrations.head():
+        migrations.upgrade()
+    return migrations.revision() or ""
+
+
+@latchkey.command("init")
+@json_option
+def init() -> None:
+    """Create or migrate the database; safe to repeat."""
+    revision = prepare()
+    backend = db.engines().write.dialect.name
+    db.dispose()
+    tell({"database": backend, "revision": revision}, f"The {backend} database is ready, at migration {revision}.")

@@ -1,0 +1,137 @@
+"""`latchkey serve`: the production server, granian with WSGI workers."""
+
+import contextlib
+import ipaddress
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import connection
+from typing import Any
+
+import click
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import MPServer
+
+from app import create_app
+from cli.base import Refused, latchkey
+from cli.installation import prepare
+from latchkey import db, settings
+from latchkey.settings import Settings
+
+# Measured in benchmarks: few threads a worker, and room for connections well above those expected.
+WORKERS = 2
+THREADS = 4
+BACKLOG = 2048
+BACKPRESSURE = 4096
+HEADER_MILLISECONDS = 10_000
+# Requests in flight get so long to finish when the server is told to stop.
+GRACE_SECONDS = 30
+
+
+def _work(_target: str) -> Callable[..., Any]:
+    """The application, in a worker process."""
+    # Ctrl-C reaches every process of the terminal's group; whether to stop is the parent's decision.
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
+    return create_app(background=True)
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # A parent that was killed cannot say goodbye; without it nobody would stop this worker.
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Server(MPServer):
+    """granian's server, telling when it can be reached."""
+
+    announcement = ""
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        """Start the workers and wait for the first of them to listen."""
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call] # granian leaves it so
+        while not self.main_loop_interrupt.is_set():
+            with contextlib.suppress(OSError), socket.create_connection((self.bind_addr, self.bind_port), timeout=1):
+                click.echo(self.announcement)
+                return
+            time.sleep(0.02)
+
+
+def _loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _origin(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _settle(host: str, port: int) -> Settings:
+    """The settings to serve with; links lead to where we listen unless a base URL was chosen."""
+    ours = settings.load()
+    if ours.base_url == Settings.base_url and not os.environ.get("LATCHKEY_BASE_URL") and _loopback(host):
+        os.environ["LATCHKEY_BASE_URL"] = _origin(host, port)
+        ours = settings.load()
+    if ours.development and not _loopback(host):
+        click.echo("latchkey: development mode on an address that others reach: they can read all mail", err=True)
+    return ours
+
+
+def _check_port(host: str, port: int) -> None:
+    """Several processes may share a port on purpose; two servers would share it by mistake. Raises `Refused`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Refused(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+
+
+def _announcement(ours: Settings, host: str, port: int) -> str:
+    listening = "" if ours.base_url == _origin(host, port) else f" (listening on {_origin(host, port)})"
+    mail = f", mail at {ours.base_url}/dev/mail" if ours.development and ours.mail_server is None else ""
+    return f"{ours.brand_name} is ready at {ours.base_url}{listening}{mail}"
+
+
+@latchkey.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="The port to listen on.")
+@click.option("--workers", type=click.IntRange(1, 64), default=WORKERS, show_default=True, help="Processes.")
+def serve(host: str, port: int, workers: int) -> None:
+    """Bring the database up to date and serve the portal until stopped."""
+    _check_port(host, port)
+    ours = _settle(host, port)
+    prepare()
+    # What is wrong with the configuration is said here once, and not by each worker.
+    create_app(ours)
+    # Workers inherit this process: it must not hold a connection when they begin.
+    db.dispose()
+    server = Server(
+        "wsgi:app",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=THREADS,
+        websockets=False,
+        backlog=BACKLOG,
+        backpressure=BACKPRESSURE,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        log_level=LogLevels.error,
+        log_access=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GRACE_SECONDS,
+    )
+    server.announcement = _announcement(ours, host, port)
+    server.serve(target_loader=_work)

@@ -1,0 +1,71 @@
+"""What a server process does beside its requests: deliver letters, write down uses of tokens, clear away."""
+
+from collections.abc import Callable
+from multiprocessing.util import Finalize
+
+from flask import Flask
+
+from latchkey import activity, grants, links, outbox, throttle, tokens, usage
+from latchkey.background import Loop
+from latchkey.db import db
+
+# How often the outbox is looked through when nothing wakes the courier: letters of other processes, second attempts.
+LOOK_SECONDS = 5.0
+USAGE_SECONDS = 1.0
+CLEAR_SECONDS = 3600.0
+STOP_SECONDS = 5.0
+
+
+class Courier:
+    """The threads of one process."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._fresh = True
+        self._letters = Loop("courier", self._within(self._deliver), LOOK_SECONDS)
+        self._uses = Loop("usage", self._within(usage.flush), USAGE_SECONDS)
+        self._clearing = Loop("clearing", self._within(clear), CLEAR_SECONDS)
+
+    def start(self) -> None:
+        """Begin, and be told of every letter that is posted."""
+        outbox.watchers.append(self._letters.wake)
+        for loop in (self._letters, self._uses, self._clearing):
+            loop.start()
+
+    def stop(self) -> None:
+        """Finish the letter that is under way, as far as a few seconds allow, and write the last uses."""
+        if self._letters.wake in outbox.watchers:
+            outbox.watchers.remove(self._letters.wake)
+        for loop in (self._uses, self._letters):
+            loop.stop(STOP_SECONDS)
+
+    def _within(self, work: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            # Its end gives the thread's session back.
+            with self._app.app_context():
+                work()
+
+        return run
+
+    def _deliver(self) -> None:
+        # At the start, what waits after a fault is tried at once: it may be what this start was to mend.
+        delivery = outbox.deliver(impatient=self._fresh)
+        self._fresh = False
+        if delivery.sent:
+            self._letters.wake()
+
+
+def start(app: Flask) -> Courier:
+    """Start the threads of this process. They end with it: at its normal end what is under way is finished."""
+    courier = Courier(app)
+    courier.start()
+    # A process that multiprocessing started, such as a worker of the server, runs finalizers but no atexit functions.
+    Finalize(None, courier.stop, exitpriority=10)
+    return courier
+
+
+def clear() -> None:
+    """Remove rows of every kind that nobody needs any more, a kind at a time so that nobody waits long for it."""
+    for noun in (throttle, links, activity, tokens, grants, outbox):
+        noun.purge()
+        db.commit()
