@@ -198,3 +198,8 @@ def test_the_shell_names_every_place_and_marks_where_one_is(page):
 def test_an_address_that_is_not_verified_is_pointed_out_on_every_page(page):
     assert "Verify your e-mail address" not in page()
     assert "Verify your e-mail address" in page(email_verified_at=None)
+
+
+def test_every_place_that_the_shell_names_is_there(page, signed_in):
+    for address in re.findall(r'<a[^>]* href="(/[^"]*)"', page()):
+        assert signed_in.get(address).status_code == 200, address
