@@ -1,0 +1,51 @@
+"""What the two commands stand on: lock files that install the same everywhere, and a Makefile that lists itself."""
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+
+from latchkey.settings import ROOT
+
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def pinned(lock: str) -> dict[str, str]:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_with_hashes_and_names_no_address(lock):
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    entries = [line for line in text.replace("\\\n", "").splitlines() if line and not line.lstrip().startswith("#")]
+
+    assert not re.search(r"(https?|file|git|ssh):", text)
+    assert all("==" in entry and "--hash=sha256:" in entry for entry in entries)
+
+
+def test_what_is_developed_with_is_what_runs():
+    developed = pinned("requirements-dev.lock")
+
+    assert pinned("requirements.lock").items() <= developed.items()
+
+
+def test_every_direct_dependency_is_locked_and_explained():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)
+    groups = [entry for group in project["dependency-groups"].values() for entry in group if isinstance(entry, str)]
+    locked = pinned("requirements-dev.lock")
+
+    for requirement in project["project"]["dependencies"] + groups:
+        name = re.match(r"[a-z0-9-]+", requirement).group()
+
+        assert name in locked
+        assert re.search(rf'^    "{re.escape(requirement)}", *# \S', text, re.MULTILINE), requirement
+
+
+def test_make_lists_what_there_is():
+    listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    for command in ("run", "test", "test-fast", "browser", "lint", "types", "migration", "bench"):
+        assert re.search(rf"^make {command} +\S", listing, re.MULTILINE), command
