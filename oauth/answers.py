@@ -1,0 +1,37 @@
+"""The answers of this door: redirects back to an app, and the JSON that programs read."""
+
+import json
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from flask import Response
+
+from latchkey import settings
+
+PRIVATE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+
+
+def extended(uri: str, parameters: Mapping[str, str]) -> str:
+    """A registered URI with more query parameters, every byte of it kept (B-18)."""
+    joint = "" if uri.endswith(("?", "&")) else "&" if "?" in uri else "?"
+    return uri + joint + "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
+
+
+def to_app(uri: str, state: str | None, **parameters: str) -> Response:
+    """Lead the browser back to the app. 303 in answer to a POST, too (B-12); `iss` is RFC 9207's."""
+    if state is not None:
+        parameters["state"] = state
+    location = extended(uri, parameters | {"iss": settings.current().base_url})
+    response = Response(status=303)
+    # Not through Flask's own redirect, which would rewrite the bytes of a private-use scheme.
+    response.autocorrect_location_header = False
+    response.headers["Location"] = location
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def as_json(status: int, body: object, headers: tuple[tuple[str, str], ...] = PRIVATE) -> Response:
+    """JSON that no cache keeps (D-09)."""
+    response = Response(json.dumps(body), status, content_type="application/json")
+    response.headers.extend(headers)
+    return response

@@ -1,0 +1,162 @@
+"""Authorization codes: kept as digests, bound to what was agreed, redeemed once."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Connection,
+    ForeignKey,
+    LargeBinary,
+    String,
+    bindparam,
+    delete,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from latchkey import clock, credentials, scopes
+from latchkey.db import Base, UtcDateTime, db, new_id, stamp
+from latchkey.grants import Grant
+from latchkey.lookup import Lookup
+from latchkey.sessions import BrowserSession
+from latchkey.users import User
+
+LIFETIME = timedelta(seconds=60)
+FORM_LENGTH = 43
+
+
+class AuthorizationCode(Base):
+    """One code. User, client and scopes stand on its grant, which ends with all that came of it (RFC 6749 §4.1.2)."""
+
+    __tablename__ = "authorization_code"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("cod"))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    grant_id: Mapped[str] = mapped_column(ForeignKey("grant.id", ondelete="CASCADE"), index=True)
+    session_id: Mapped[str] = mapped_column(String(40))
+    redirect_uri: Mapped[str] = mapped_column(String(2000))
+    # Whether the app named it in its request: if it did, it must name it again (RFC 6749 §4.1.3).
+    redirect_uri_sent: Mapped[bool]
+    challenge: Mapped[str | None] = mapped_column(String(43))
+    resource: Mapped[str] = mapped_column(String(2000))
+    authenticated_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    consumed_at: Mapped[datetime | None]
+
+
+class Found(NamedTuple):
+    """A code that was presented, a consumed one too, with the facts that decide about it."""
+
+    code_id: str
+    client_id: str
+    user_id: str
+    grant_id: str
+    grant_expires_at: datetime
+    scope: str
+    redirect_uri: str
+    redirect_uri_sent: bool
+    code_challenge: str | None
+    code_challenge_method: str
+    consumed: bool
+    expired: bool
+    orphaned: bool
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What was agreed to."""
+        return scopes.held(self.scope)
+
+    def get_redirect_uri(self) -> str:
+        """What must be sent again; empty when it was left out."""
+        return self.redirect_uri if self.redirect_uri_sent else ""
+
+    def get_scope(self) -> str:
+        """What was agreed to, as it goes over the wire."""
+        return self.scope
+
+
+_now: Any = bindparam("now", type_=UtcDateTime)
+_found = Lookup(
+    "FoundCode",
+    select(
+        AuthorizationCode.id.label("code_id"),
+        Grant.client_id,
+        Grant.user_id,
+        Grant.id.label("grant_id"),
+        Grant.expires_at.label("grant_expires_at"),
+        Grant.scope,
+        AuthorizationCode.redirect_uri,
+        AuthorizationCode.redirect_uri_sent,
+        AuthorizationCode.challenge.label("code_challenge"),
+        literal_column("'S256'").label("code_challenge_method"),
+        AuthorizationCode.consumed_at.is_not(None).label("consumed"),
+        (AuthorizationCode.expires_at <= _now).label("expired"),
+        or_(
+            Grant.ended_at.is_not(None),
+            Grant.expires_at <= _now,
+            User.disabled_at.is_not(None),
+            # C-10: whoever set a new password did not mean what was agreed to before it.
+            User.password_changed_at > AuthorizationCode.created_at,
+        ).label("orphaned"),
+    )
+    .select_from(AuthorizationCode)
+    .join(Grant, Grant.id == AuthorizationCode.grant_id)
+    .join(User, User.id == Grant.user_id)
+    .where(AuthorizationCode.digest == bindparam("digest")),
+)
+_consume = (
+    update(AuthorizationCode)
+    .where(AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None))
+    .values(consumed_at=_now)
+)
+
+
+def save(
+    plaintext: str,
+    grant: Grant,
+    session: BrowserSession,
+    *,
+    redirect_uri: str,
+    redirect_uri_sent: bool,
+    challenge: str | None,
+    resource: str,
+) -> None:
+    """Keep a new code for a minute."""
+    now = clock.now()
+    db.add(
+        AuthorizationCode(
+            digest=credentials.digest(plaintext),
+            grant_id=grant.id,
+            session_id=session.id,
+            redirect_uri=redirect_uri,
+            redirect_uri_sent=redirect_uri_sent,
+            challenge=challenge,
+            resource=resource,
+            authenticated_at=session.authenticated_at,
+            created_at=now,
+            expires_at=now + LIFETIME,
+        )
+    )
+    db.flush()
+
+
+def find(plaintext: str) -> Found | None:
+    """The code that this is; a consumed one too, so that its replay is recognised (C-07)."""
+    if len(plaintext) != FORM_LENGTH:
+        return None
+    found = _found.one(digest=credentials.digest(plaintext), now=clock.now())
+    return None if found is None else Found._make(found)
+
+
+def consume(connection: Connection, code_id: str) -> bool:
+    """Use a code up, in the transaction that issues its tokens. True for exactly one caller (C-06)."""
+    return connection.execute(_consume, {"code_id": code_id, "now": clock.now()}).rowcount == 1
+
+
+def purge() -> None:
+    """Remove codes that neither work nor need to be recognised any more."""
+    db.execute(delete(AuthorizationCode).where(AuthorizationCode.expires_at < clock.now() - timedelta(days=1)))

@@ -1,0 +1,98 @@
+"""The endpoints that programs post forms to: token (RFC 6749 §3.2) and revocation (RFC 7009)."""
+
+from collections.abc import Callable
+from typing import cast
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
+from authlib.oauth2.rfc7009 import RevocationEndpoint
+from flask import Response, g, request
+
+from latchkey import grants, refusals, tokens
+from latchkey.clients.record import ID
+from latchkey.credentials import Kind
+from latchkey.db import db
+from latchkey.grants import EndReason
+from latchkey.tokens import Token
+from oauth import cross_origin, guard, parties
+from oauth.blueprint import blueprint
+from oauth.server import Request, party_of, server
+
+
+class Revocation(RevocationEndpoint):
+    """RFC 7009, in which a hint is only a hint and the answer tells nothing."""
+
+    CLIENT_AUTH_METHODS = parties.METHODS
+
+    def authenticate_token(self, request: OAuth2Request, client: object) -> Token | None:
+        """The client's own token; another's is as unknown as one that does not exist (F-04)."""
+        text = request.form.get("token")
+        if text is None:
+            raise InvalidRequestError("The token is missing.")
+        token = tokens.find(text, Kind.ACCESS, Kind.REFRESH)
+        if token is None or token.grant is None or token.grant.client_id != party_of(request).id:
+            return None
+        return token
+
+    def create_endpoint_response(self, request: OAuth2Request) -> tuple[int, Response, list[tuple[str, str]]]:
+        client = self.authenticate_endpoint_client(request)  # type: ignore[no-untyped-call] # their stubs
+        token = self.authenticate_token(request, client)
+        if token is not None:
+            self.revoke_token(token, request)
+        # F-02: the same empty answer, whether there was something to end or not.
+        return 200, Response(status=200, content_type="text/plain; charset=utf-8"), []
+
+    def revoke_token(self, token: Token, request: OAuth2Request) -> None:
+        """End the grant: either of a pair takes the other along, whatever else came of it too (F-05)."""
+        if token.grant_id is not None:
+            grants.end(token.grant_id, EndReason.REVOKED)
+
+
+server.register_endpoint(Revocation)
+
+
+def answer(endpoint: str, respond: Callable[[Request], Response]) -> Response:
+    """Read the request, let Authlib answer it, and settle what came of it."""
+    try:
+        parameters = guard.form()
+        if endpoint == "token" and "grant_type" not in parameters:
+            raise InvalidRequestError("The grant_type is missing.")
+        sent = guard.presented(parameters)
+        asked = Request(parameters, guard.resources(request.form), sent)
+        return settle(endpoint, sent.client_id, respond(asked))
+    except OAuth2Error as error:
+        return settle(endpoint, None, server.handle_error_response(None, error))
+
+
+def respond(name: str, asked: Request) -> Response:
+    """What Authlib's endpoint of this name answers."""
+    return cast("Response", server.create_endpoint_response(name, asked))  # type: ignore[no-untyped-call] # their stubs
+
+
+def settle(endpoint: str, client_id: str | None, response: Response) -> Response:
+    """Commit what a success did; roll back what a refusal began, and keep the reason for the app's owner."""
+    if response.status_code < 400:
+        db.commit()
+    else:
+        db.rollback()
+        client_id = client_id or request.form.get("client_id", "")
+        if ID.fullmatch(client_id):
+            refusals.record(client_id, endpoint, *g.refused)
+            db.commit()
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Pragma"] = "no-cache"
+    return response
+
+
+@blueprint.post("/oauth/token")
+@cross_origin.for_apps
+def token() -> Response:
+    """RFC 6749 §3.2."""
+    return answer("token", lambda asked: cast("Response", server.create_token_response(asked)))
+
+
+@blueprint.post("/oauth/revoke")
+@cross_origin.for_apps
+def revoke() -> Response:
+    """RFC 7009 §2."""
+    return answer("revoke", lambda asked: respond(Revocation.ENDPOINT_NAME, asked))

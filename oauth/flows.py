@@ -1,0 +1,198 @@
+"""The grant types: Authlib decides whether a request is valid, each hook here is one call into our records."""
+
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import Any, cast
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import (
+    AccessDeniedError,
+    ClientMixin,
+    InvalidGrantError,
+    InvalidRequestError,
+    InvalidScopeError,
+    OAuth2Request,
+    grants,
+)
+from authlib.oauth2.rfc7636 import CodeChallenge
+
+from latchkey import clients, clock, credentials, notices, scopes, settings
+from latchkey import grants as records
+from latchkey.db import db, new_id
+from latchkey.grants import EndReason, Grant
+from oauth import answers, codes, issuing, parties
+from oauth.issuing import Under
+from oauth.server import Request, party_of, server
+
+CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+HEADERS: list[tuple[str, str]] = []
+
+
+class InvalidTargetError(OAuth2Error):
+    """RFC 8707 §2: a resource that no token is issued for."""
+
+    error = "invalid_target"
+    description = "The resource is not the API of this server, whose identifier is in its metadata."
+
+
+def check_resources(request: Request, redirect_uri: str | None = None) -> None:
+    """The API here is the only resource, named exactly. Raises `InvalidTargetError`."""
+    if any(resource != settings.current().base_url for resource in request.resources):
+        raise InvalidTargetError(redirect_uri=redirect_uri)
+
+
+class TokenFlow(grants.BaseGrant):
+    """What the flows have in common at the token endpoint."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = parties.METHODS
+
+    def authenticate_token_endpoint_client(self) -> ClientMixin:
+        client = self.server.authenticate_client(self.request, self.TOKEN_ENDPOINT_AUTH_METHODS)
+        check_resources(cast("Request", self.request))
+        return cast("ClientMixin", client)
+
+    def scopes_within(self, granted: str, asked: str | None = None) -> frozenset[str]:
+        """What the new access token may do. Raises `InvalidScopeError`."""
+        try:
+            return issuing.within(granted, party_of(self.request).scopes, scopes.parse(asked) if asked else None)
+        except scopes.UnknownScope:
+            raise InvalidScopeError(
+                "A scope that is asked for was not granted, or the app may not have it any more."
+            ) from None
+        except scopes.NoScopes:
+            raise InvalidScopeError("The app may have none of the granted scopes any more.") from None
+
+    def end_replayed(self, grant_id: str, reason: EndReason) -> None:
+        """Somebody has a copy: end the grant, for good, and only then refuse (C-07, E-05)."""
+        db.rollback()
+        if records.end(grant_id, reason):
+            grant = db.get_one(Grant, grant_id)
+            if grant.user is not None:
+                told = notices.code_replayed if reason is EndReason.CODE_REPLAYED else notices.refresh_replayed
+                told(grant.user, grant.client)
+        db.commit()
+
+
+class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: ignore[misc] # stubs: list or Collection
+    """RFC 6749 §4.1."""
+
+    @staticmethod
+    def validate_authorization_redirect_uri(request: OAuth2Request, client: ClientMixin) -> str:
+        """The one that the request may be answered at; it was found to be registered before Authlib was asked."""
+        used = cast("Request", request).redirect_uri_used
+        if not client.check_redirect_uri(used):
+            raise InvalidRequestError("The redirect_uri is not registered.")
+        return used
+
+    def create_authorization_response(self, redirect_uri: str, grant_user: Any) -> Any:
+        request = cast("Request", self.request)
+        state = self.request.payload.state if self.request.payload else None
+        if not grant_user:
+            raise AccessDeniedError(redirect_uri=redirect_uri)
+        code = self.generate_authorization_code()
+        self.save_authorization_code(code, request)
+        return 303, answers.to_app(redirect_uri, state, code=code), HEADERS
+
+    def generate_authorization_code(self) -> str:
+        return credentials.opaque()
+
+    def save_authorization_code(self, code: str, request: OAuth2Request) -> None:
+        asked = cast("Request", request)
+        codes.save(
+            code,
+            asked.grant,
+            asked.session,
+            redirect_uri=asked.redirect_uri_used,
+            redirect_uri_sent="redirect_uri" in asked.parameters,
+            challenge=asked.parameters.get("code_challenge"),
+            resource=settings.current().base_url,
+        )
+
+    def query_authorization_code(self, code: str, client: ClientMixin) -> codes.Found | None:
+        found = codes.find(code)
+        if found is None or found.client_id != client.get_client_id():
+            return None
+        sent = self.request.payload.redirect_uri if self.request.payload else None
+        # RFC 6749 §4.1.3: where it was left out before, it may be named now, but no other.
+        return None if sent and not found.redirect_uri_sent and sent != found.redirect_uri else found
+
+    def create_token_response(self) -> Any:
+        """Spend the code and issue tokens in one transaction; spent already means a replay."""
+        code = cast("codes.Found", self.request.authorization_code)
+        if code.orphaned or (code.expired and not code.consumed):
+            raise InvalidGrantError("The code has expired or does not work any more.")
+        access = self.scopes_within(code.scope)
+        if code.consumed or not codes.consume(issuing.connection(), code.code_id):
+            self.end_replayed(code.grant_id, EndReason.CODE_REPLAYED)
+            raise InvalidGrantError("The code was used before.")
+        under = Under(code.grant_id, code.user_id, code.grant_expires_at)
+        return 200, issuing.issue(under, access, code.scope), HEADERS
+
+
+class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
+    """RFC 6749 §6, each refresh token used once (RFC 9700 §4.14.2)."""
+
+    INCLUDE_NEW_REFRESH_TOKEN = True
+
+    def authenticate_refresh_token(self, refresh_token: str) -> Any:
+        return issuing.find_refresh(refresh_token)
+
+    def create_token_response(self) -> Any:
+        """Retire the token and issue its successor in one transaction; retired already means a replay."""
+        old = cast("issuing.Found", self.request.refresh_token)
+        if old.orphaned or (old.expired and not old.retired):
+            raise InvalidGrantError("The refresh token has expired or does not work any more.")
+        access = self.scopes_within(old.scope, cast("Request", self.request).parameters.get("scope"))
+        successor = new_id("tok")
+        if not issuing.retire(old.token_id, successor):
+            self.end_replayed(old.grant_id, EndReason.REFRESH_REPLAYED)
+            raise InvalidGrantError("The refresh token was used before.")
+        under = Under(old.grant_id, old.user_id, old.grant_expires_at)
+        return 200, issuing.issue(under, access, old.scope, refresh_id=successor), HEADERS
+
+
+class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
+    """RFC 6749 §4.4: a confidential client as itself, without a user and without a refresh token (D-13)."""
+
+    def create_token_response(self) -> Any:
+        party = party_of(self.request)
+        access = self.scopes_within(" ".join(party.scopes), cast("Request", self.request).parameters.get("scope"))
+        client = clients.find(party.id)
+        if client is None:
+            raise InvalidGrantError
+        grant = records.begin(client, access, clock.now() + issuing.ACCESS_LIFETIME)
+        return 200, issuing.issue(Under(grant.id, None, grant.expires_at), access), HEADERS
+
+
+def matches(verifier: str, challenge: str) -> bool:
+    """RFC 7636 §4.6, in constant time."""
+    hashed = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=")
+    return hmac.compare_digest(hashed, challenge.encode())
+
+
+class S256Challenge(CodeChallenge):
+    """RFC 7636 with S256 alone, asked of every client unless its owner turned that off for a confidential one."""
+
+    DEFAULT_CODE_CHALLENGE_METHOD = "S256"
+    SUPPORTED_CODE_CHALLENGE_METHOD = ["S256"]  # noqa: RUF012 - Authlib's own way to declare it
+    CODE_CHALLENGE_METHODS = {"S256": matches}  # noqa: RUF012 - Authlib's own way to declare it
+
+    def validate_code_challenge(self, grant: Any, redirect_uri: object) -> None:
+        """At the authorization endpoint, so that nobody consents in vain (C-01, C-02, C-03)."""
+        parameters = cast("Request", grant.request).parameters
+        challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
+        if challenge is None and method is None and not party_of(grant.request).pkce_required:
+            return
+        if challenge is None:
+            raise InvalidRequestError("The code_challenge is missing: PKCE is required.")
+        if method != "S256":
+            raise InvalidRequestError("The code_challenge_method must be S256.")
+        if not CHALLENGE.fullmatch(challenge):
+            raise InvalidRequestError("The code_challenge must be 43 base64url characters.")
+
+
+FLOWS = (AuthorizationCodeFlow, RefreshTokenFlow, ClientCredentialsFlow)
+for flow in FLOWS:
+    server.register_grant(flow, [S256Challenge(required=True)] if flow is AuthorizationCodeFlow else None)

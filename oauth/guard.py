@@ -1,0 +1,103 @@
+"""Stands before Authlib and refuses malformed, duplicate and misplaced parameters, so that no input becomes a fault."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+FORM = "application/x-www-form-urlencoded"
+# What this door understands; each at most once (RFC 6749 §3.1, §3.2), `resource` aside (RFC 8707 §2).
+KNOWN = frozenset(
+    {
+        *("client_id", "client_secret", "client_assertion", "client_assertion_type"),
+        *("response_type", "response_mode", "redirect_uri", "scope", "state", "prompt", "request", "request_uri"),
+        *("code_challenge", "code_challenge_method", "code_verifier", "grant_type", "code", "refresh_token"),
+        *("token", "token_type_hint"),
+    }
+)
+PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class Presented(NamedTuple):
+    """The credentials that a client sent, and by which method (RFC 6749 §2.3)."""
+
+    client_id: str
+    secret: str | None
+    method: str
+
+
+def duplicates(values: MultiDict[str, str]) -> list[str]:
+    """The recognised parameters that appear more than once."""
+    return [name for name, given in values.lists() if len(given) > 1 and name in KNOWN]
+
+
+def single(values: MultiDict[str, str]) -> dict[str, str]:
+    """Each parameter's value; one sent without a value counts as left out (RFC 6749 §3.1)."""
+    return {name: value for name, value in values.items() if value}
+
+
+def form() -> dict[str, str]:
+    """The parameters of a request to a machine endpoint, from its form alone. Raises `InvalidRequestError`."""
+    if request.mimetype != FORM and (request.mimetype or request.content_length):
+        raise InvalidRequestError(f"Send the parameters as {FORM}.", status_code=415)
+    if request.query_string and not (KNOWN | {"resource"}).isdisjoint(request.args):
+        raise InvalidRequestError("Send the parameters in the body, not in the address.")
+    values = request.form
+    if twice := duplicates(values):
+        raise InvalidRequestError(f"The parameter {twice[0]} appears more than once.")
+    if any("\x00" in value for value in values.values()):
+        raise InvalidRequestError("A parameter holds a NUL character.")
+    return single(values)
+
+
+def resources(values: MultiDict[str, str]) -> list[str]:
+    """Every value of the one parameter that may be repeated."""
+    return [value for value in values.getlist("resource") if value]
+
+
+def presented(parameters: Mapping[str, str]) -> Presented:
+    """How the client authenticates, by exactly one method. Raises `InvalidRequestError`, `InvalidClientError`."""
+    header = request.headers.get("Authorization")
+    client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
+    assertion = "client_assertion" in parameters or "client_assertion_type" in parameters
+    if (header is not None) + (secret is not None) + assertion > 1:
+        raise InvalidRequestError("The client authenticates by more than one method.")
+    if header is not None:
+        found = _basic(header)
+        if client_id is not None and client_id != found.client_id:
+            raise InvalidRequestError("The client_id in the body is not the one in the Authorization header.")
+        return found
+    if client_id is None or assertion:
+        raise InvalidClientError
+    return Presented(client_id, secret, "none" if secret is None else "client_secret_post")
+
+
+def _basic(header: str) -> Presented:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise InvalidClientError
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+        name, colon, secret = text.partition(":")
+        client_id, secret = _decoded(name), _decoded(secret)
+    except (binascii.Error, ValueError):
+        raise InvalidClientError from None
+    if not colon:
+        raise InvalidClientError
+    return Presented(client_id, secret, "client_secret_basic")
+
+
+def _decoded(text: str) -> str:
+    """RFC 6749 §2.3.1: both halves are form-encoded before they are joined."""
+    if PERCENT.search(text):
+        raise ValueError("a percent sign that encodes nothing")
+    decoded = unquote_to_bytes(text.replace("+", " ")).decode()
+    if "\x00" in decoded:
+        raise ValueError("a NUL character")
+    return decoded

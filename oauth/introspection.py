@@ -1,0 +1,58 @@
+"""/oauth/introspect (RFC 7662): what a live token is, for an app that proved itself; never a name or an address."""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from flask import Response
+
+from latchkey import access, settings
+from latchkey.access import Bearer
+from oauth import parties
+from oauth.blueprint import blueprint
+from oauth.endpoints import answer, respond
+from oauth.server import server
+
+
+class Introspection(IntrospectionEndpoint):
+    """Translates the one bearer decision. A refresh token is no bearer of anything, so it is inactive here (E-12)."""
+
+    CLIENT_AUTH_METHODS = parties.SECRET_METHODS
+
+    def authenticate_token(self, request: OAuth2Request, client: object) -> Bearer | None:
+        text = request.form.get("token")
+        if text is None:
+            raise InvalidRequestError("The token is missing.")
+        try:
+            return access.admit(text)
+        except access.InvalidToken:
+            return None
+
+    def create_introspection_payload(self, token: Bearer | None) -> dict[str, Any]:
+        """RFC 7662 §2.2; whatever is wrong with a token, the answer is the same (F-07)."""
+        if token is None:
+            return {"active": False}
+        issuer = settings.current().base_url
+        body: dict[str, Any] = {
+            "active": True,
+            "scope": token.scope,
+            "token_type": "Bearer",
+            "sub": token.user_id or token.client_id,
+            "aud": issuer,
+            "iss": issuer,
+            "iat": int(token.created_at.timestamp()),
+        }
+        if token.client_id is not None:
+            body["client_id"] = token.client_id
+        if token.expires_at is not None:
+            body["exp"] = int(token.expires_at.timestamp())
+        return body
+
+
+server.register_endpoint(Introspection)
+
+
+@blueprint.post("/oauth/introspect")
+def introspect() -> Response:
+    """RFC 7662 §2.1."""
+    return answer("introspect", lambda asked: respond(Introspection.ENDPOINT_NAME, asked))

@@ -1,0 +1,92 @@
+"""What programs may know about this server (RFC 8414) and its API (RFC 9728), read from what is registered."""
+
+import json
+from typing import Any
+
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from authlib.oauth2.rfc9207 import AuthorizationServerMetadata as IssuerMetadata
+from flask import Response, url_for
+
+from latchkey import scopes, settings
+from oauth import cross_origin, parties
+from oauth.blueprint import blueprint
+from oauth.endpoints import Revocation
+from oauth.flows import FLOWS, AuthorizationCodeFlow, S256Challenge
+from oauth.introspection import Introspection
+
+MINUTES = "public, max-age=300"
+
+
+def authorization_server() -> dict[str, Any]:
+    """RFC 8414 §2: all that works here, and nothing that does not (G-02)."""
+    issuer = settings.current().base_url
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": issuer + url_for("oauth.authorize"),
+        "token_endpoint": issuer + url_for("oauth.token"),
+        "revocation_endpoint": issuer + url_for("oauth.revoke"),
+        "introspection_endpoint": issuer + url_for("oauth.introspect"),
+        "scopes_supported": list(scopes.catalogue()),
+        "response_types_supported": sorted(AuthorizationCodeFlow.RESPONSE_TYPES),
+        "response_modes_supported": ["query"],
+        "grant_types_supported": [flow.GRANT_TYPE for flow in FLOWS],
+        "token_endpoint_auth_methods_supported": list(parties.METHODS),
+        "revocation_endpoint_auth_methods_supported": list(Revocation.CLIENT_AUTH_METHODS),
+        "introspection_endpoint_auth_methods_supported": list(Introspection.CLIENT_AUTH_METHODS),
+        "code_challenge_methods_supported": list(S256Challenge.SUPPORTED_CODE_CHALLENGE_METHOD),
+        "authorization_response_iss_parameter_supported": True,
+        "service_documentation": issuer + url_for("portal.guide_oauth"),
+    }
+
+
+def protected_resource() -> dict[str, Any]:
+    """RFC 9728 §2; the API's identifier is the origin."""
+    issuer = settings.current().base_url
+    return {
+        "resource": issuer,
+        "authorization_servers": [issuer],
+        "scopes_supported": list(scopes.catalogue()),
+        "bearer_methods_supported": ["header"],
+        "resource_name": f"{settings.current().brand_name} API",
+        "resource_documentation": issuer + url_for("portal.guide_api"),
+    }
+
+
+def validate(document: dict[str, Any]) -> None:
+    """Raises `ValueError` where the document breaks RFC 8414 or RFC 9207."""
+    AuthorizationServerMetadata(document).validate(metadata_classes=[IssuerMetadata])
+
+
+def _public(document: dict[str, Any]) -> Response:
+    response = cross_origin.for_everybody(Response(json.dumps(document), content_type="application/json"))
+    response.headers["Cache-Control"] = MINUTES
+    return response
+
+
+@blueprint.get("/.well-known/oauth-authorization-server")
+def show_server_metadata() -> Response:
+    """RFC 8414 §3."""
+    return _public(authorization_server())
+
+
+@blueprint.get("/.well-known/oauth-protected-resource")
+def show_resource_metadata() -> Response:
+    """RFC 9728 §3."""
+    return _public(protected_resource())
+
+
+@blueprint.route("/.well-known/oauth-authorization-server", methods=["OPTIONS"], endpoint="ask_server_metadata")
+@blueprint.route("/.well-known/oauth-protected-resource", methods=["OPTIONS"], endpoint="ask_resource_metadata")
+def ask_metadata() -> Response:
+    """A browser asks beforehand when its page sends a header of its own."""
+    response = cross_origin.for_everybody(Response(status=204))
+    response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
+    response.headers["Access-Control-Allow-Headers"] = "*"
+    return response
+
+
+@blueprint.route("/oauth/token", methods=["OPTIONS"], endpoint="ask_token")
+@blueprint.route("/oauth/revoke", methods=["OPTIONS"], endpoint="ask_revoke")
+def ask_endpoint() -> Response:
+    """The same for the endpoints that public browser apps post to."""
+    return cross_origin.preflight()

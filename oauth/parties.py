@@ -1,0 +1,189 @@
+"""Clients as this door sees them: what Authlib asks of one, and how one proves who it is."""
+
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+from typing import Any
+
+from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error
+from sqlalchemy import bindparam, select, update
+
+from latchkey import activity, clients, clock, credentials, redirects, scopes, throttle
+from latchkey.clients import Client, ClientSecret
+from latchkey.clients.record import ID
+from latchkey.credentials import Kind
+from latchkey.db import UtcDateTime, engines
+from latchkey.lookup import Lookup
+from latchkey.throttle import Limit
+from oauth.guard import Presented
+
+METHODS = ("client_secret_basic", "client_secret_post", "none")
+SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+USED_EVERY = timedelta(minutes=1)
+# Wrong secrets, per client and per address. The right one always passes: strangers cannot lock an app out, and
+# 178 random bits are not found by trying.
+PER_CLIENT = (Limit(20, timedelta(minutes=10)),)
+PER_ADDRESS = (Limit(300, timedelta(minutes=10)),)
+
+
+class TooManyGuesses(OAuth2Error):
+    """Wrong secrets came faster than one may try (D-08); `.wait` is in seconds."""
+
+    error = "temporarily_unavailable"
+    description = "Too many wrong client secrets. Wait before the next try."
+    status_code = 429
+
+    def __init__(self, wait: int) -> None:
+        super().__init__()
+        self.wait = wait
+
+
+class Party(ClientMixin):
+    """A client that is not suspended, and the answers to Authlib's questions about it."""
+
+    __slots__ = ("confidential", "id", "pkce_required", "redirect_uris", "scopes")
+
+    def __init__(
+        self,
+        client_id: str,
+        scope: str,
+        *,
+        confidential: bool,
+        pkce_required: bool,
+        trusted: bool,
+        redirect_uris: Collection[str] = (),
+    ) -> None:
+        self.id, self.confidential, self.pkce_required = client_id, confidential, pkce_required
+        self.redirect_uris = redirect_uris
+        # I-06: a scope that makes credentials needs an administrator's trust, also after that was taken back.
+        self.scopes = scopes.held(scope) if trusted else scopes.held(scope) - scopes.BREEDING
+
+    def get_client_id(self) -> str:
+        return self.id
+
+    def get_default_redirect_uri(self) -> str:
+        """The one that may be left out, if there is just one (B-06)."""
+        return next(iter(self.redirect_uris)) if len(self.redirect_uris) == 1 else ""
+
+    def get_allowed_scope(self, scope: Collection[str] | str) -> str:
+        """What was asked for, or all that the client is registered for. None when one is not allowed (B-17)."""
+        try:
+            wanted = scopes.parse(str(scope or "")) or self.scopes
+        except scopes.UnknownScope:
+            return None  # type: ignore[return-value] # Authlib's way to hear "invalid_scope"; its stubs lag behind
+        return scopes.serialize(wanted) if wanted and wanted <= self.scopes else None  # type: ignore[return-value]
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        return any(redirects.matches(redirect_uri, registered) for registered in self.redirect_uris)
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """A confidential client by either way to send a secret, a public one by none, everywhere (D-03)."""
+        return method in SECRET_METHODS if self.confidential else method == "none"
+
+    def check_response_type(self, response_type: str) -> bool:
+        return response_type == "code"
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return self.confidential or grant_type != "client_credentials"
+
+
+def of(client: Client) -> Party:
+    """A client's record, as Authlib wants to see it."""
+    return Party(
+        client.id,
+        client.scope,
+        confidential=client.confidential,
+        pkce_required=client.pkce_required,
+        trusted=client.trusted,
+        redirect_uris=client.redirect_uris,
+    )
+
+
+def find(client_id: str) -> Party | None:
+    """A client that may ask for something now."""
+    client = clients.find(client_id)
+    return None if client is None or client.suspended_at is not None else of(client)
+
+
+_known = Lookup(
+    "Known",
+    select(
+        Client.id,
+        Client.scope,
+        Client.confidential,
+        Client.pkce_required,
+        Client.trusted,
+        Client.suspended_at.is_not(None).label("suspended"),
+        ClientSecret.id.label("secret_id"),
+        ClientSecret.digest,
+        ClientSecret.expires_at,
+        ClientSecret.last_used_at,
+    )
+    .select_from(Client)
+    .outerjoin(ClientSecret, ClientSecret.client_id == Client.id)
+    .where(Client.id == bindparam("client_id")),
+)
+
+
+def authenticate(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
+    """The client that these credentials prove, in one statement. Raises `InvalidClientError`, `TooManyGuesses`.
+
+    Unknown clients, suspended ones and wrong secrets cannot be told apart (D-06).
+    """
+    rows = _known.all(client_id=sent.client_id) if ID.fullmatch(sent.client_id) else []
+    if not rows:
+        raise _refused(sent, "")
+    first = rows[0]
+    if first.suspended:
+        raise _refused(sent, "the app is suspended")
+    party = Party(
+        first.id,
+        first.scope,
+        confidential=first.confidential,
+        pkce_required=first.pkce_required,
+        trusted=first.trusted,
+    )
+    if sent.method not in methods or not party.check_endpoint_auth_method(sent.method, endpoint):
+        raise _refused(sent, _misfit(party))
+    if sent.secret is not None and not _secret_is_right(sent.secret, rows):
+        raise _refused(sent, "client secret is wrong or no longer valid")
+    return party
+
+
+def _misfit(party: Party) -> str:
+    if party.confidential:
+        return "no client secret was sent, and the app is confidential"
+    return "a client secret was sent, or is needed here, and the app is public"
+
+
+def _secret_is_right(plaintext: str, rows: Iterable[Any]) -> bool:
+    if credentials.kind_of(plaintext) is not Kind.SECRET:
+        return False
+    now = clock.now()
+    for row in rows:
+        if credentials.matches(plaintext, row.digest) and (row.expires_at is None or row.expires_at > now):
+            if row.last_used_at is None or row.last_used_at < now - USED_EVERY:
+                _note_use(row.secret_id)
+            return True
+    return False
+
+
+def _note_use(secret_id: str) -> None:
+    """Keep when a secret was last used, so that its owner sees when an old one can go (D-12)."""
+    table: Any = ClientSecret.__table__
+    statement = update(table).where(table.c.id == secret_id).values(last_used_at=bindparam("at", type_=UtcDateTime))
+    with engines().write.begin() as connection:
+        connection.execute(statement, {"at": clock.now()})
+
+
+def _refused(sent: Presented, reason: str) -> OAuth2Error:
+    if sent.secret is not None:
+        network = throttle.network(activity.origin.get().address)
+        wait = max(
+            throttle.hit(f"secret:{sent.client_id}", *PER_CLIENT),
+            throttle.hit(f"secrets-from:{network}", *PER_ADDRESS),
+        )
+        if wait:
+            return TooManyGuesses(wait)
+    error = InvalidClientError()
+    error.reason = reason  # type: ignore[attr-defined] # for the app's owner, never for the answer
+    return error

@@ -1,0 +1,107 @@
+"""Authlib's authorization server, wired to our records: requests come from the guard, answers go through one place."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, cast
+
+from authlib.oauth2 import AuthorizationServer
+from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error, OAuth2Request
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+from flask import Response, g
+
+from latchkey import settings
+from latchkey.grants import Grant
+from latchkey.sessions import BrowserSession
+from oauth import answers, parties
+from oauth.guard import Presented
+from oauth.parties import Party, TooManyGuesses
+
+CHALLENGE = ("WWW-Authenticate", 'Basic realm="oauth"')
+DESCRIPTIONS = {
+    "unsupported_grant_type": "The grant_type is none of those in the metadata.",
+    "invalid_grant": "The code or refresh token is unknown, or was issued to another client.",
+}
+NOT_TRUSTED = "The client is unknown, or its credentials are wrong or not those that it must use."
+
+
+class Request(OAuth2Request):
+    """A request whose parameters the guard has read; Authlib sees nothing else of it."""
+
+    # What the decision about it adds.
+    session: BrowserSession
+    grant: Grant
+    redirect_uri_used: str = ""
+
+    def __init__(
+        self,
+        parameters: dict[str, str],
+        resources: list[str],
+        presented: Presented | None = None,
+    ) -> None:
+        # Authlib judges whether the transport is secure by this address: the configured one, never the Host header.
+        super().__init__("POST" if presented else "GET", settings.current().base_url)
+        self.parameters, self.resources, self.presented = parameters, resources, presented
+        self.payload = BasicOAuth2Payload(parameters)
+
+    @property
+    def form(self) -> dict[str, str]:
+        return self.parameters
+
+    @property
+    def args(self) -> dict[str, str | None]:
+        return cast("dict[str, str | None]", self.parameters)
+
+
+class Server(AuthorizationServer):
+    """The seams that Authlib leaves to us."""
+
+    def query_client(self, client_id: str) -> ClientMixin:
+        return cast("ClientMixin", parties.find(client_id))
+
+    def authenticate_client(
+        self, request: OAuth2Request, methods: Collection[str], endpoint: str = "token"
+    ) -> ClientMixin:
+        sent = cast("Request", request).presented
+        if sent is None:
+            raise InvalidClientError
+        party = parties.authenticate(sent, methods, endpoint)
+        request.auth_method = sent.method
+        return party
+
+    def create_oauth2_request(self, request: Any) -> OAuth2Request:
+        return cast("Request", request)
+
+    def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
+        """Nobody listens: what must be noted is noted where it happens."""
+
+    def handle_response(self, status: int, body: Mapping[str, object] | str, headers: object) -> Response:
+        if isinstance(body, Response):
+            return body
+        return answers.as_json(status, body)
+
+    def handle_error_response(self, request: OAuth2Request | None, error: OAuth2Error) -> Response:
+        """Back to the app where its address is known to be right, else JSON; the reason is kept for its owner."""
+        described = _described(error)
+        g.refused = (str(error.error), str(getattr(error, "reason", "") or described))
+        if error.redirect_uri:
+            return answers.to_app(error.redirect_uri, error.state, error=str(error.error), error_description=described)
+        body = {"error": error.error, "error_description": described}
+        if isinstance(error, InvalidClientError):
+            return answers.as_json(401, body, (*answers.PRIVATE, CHALLENGE))
+        if isinstance(error, TooManyGuesses):
+            return answers.as_json(429, body, (*answers.PRIVATE, ("Retry-After", str(error.wait))))
+        return answers.as_json(error.status_code, body)
+
+
+def _described(error: OAuth2Error) -> str:
+    """A text of ours or Authlib's, never of the request's."""
+    if isinstance(error, InvalidClientError):
+        return NOT_TRUSTED
+    return error.description or DESCRIPTIONS.get(str(error.error), "The request was refused.")
+
+
+def party_of(request: OAuth2Request) -> Party:
+    """The client that Authlib has found or authenticated."""
+    return cast("Party", request.client)
+
+
+server = Server()
