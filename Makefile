@@ -33,7 +33,7 @@ browser: tools  ## Browser tests through Chromium
 	@$(PYTEST) -m browser
 
 lint: $(VENV)/.dev  ## Ruff, rules and format
-	@$(VENV)/bin/ruff check --quiet && $(VENV)/bin/ruff format --check --quiet
+	@$(VENV)/bin/ruff check && $(VENV)/bin/ruff format --check
 
 format: $(VENV)/.dev  ## Let Ruff repair and format
 	@$(VENV)/bin/ruff check --fix --quiet; $(VENV)/bin/ruff format --quiet
