@@ -6,14 +6,12 @@ PORT ?= 5000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST := $(PYTHON) -m pytest -q
-# A base URL follows the port, unless somebody chose one.
-URL := $(or $(LATCHKEY_BASE_URL),$(if $(filter-out 5000,$(PORT)),http://127.0.0.1:$(PORT)))
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.runtime  ## Serve the portal on 127.0.0.1:5000; PORT=5001 moves it
-	@LATCHKEY_MODE=$${LATCHKEY_MODE:-development} LATCHKEY_BASE_URL=$(URL) exec $(VENV)/bin/latchkey serve --port $(PORT)
+	@LATCHKEY_MODE=$${LATCHKEY_MODE:-development} exec $(VENV)/bin/latchkey serve --port $(PORT)
 
 test: lint types tests-sqlite tests-postgresql browser  ## Everything: lint, types, tests on both databases, browser
 
