@@ -1,0 +1,128 @@
+"""Changing a token: free when it can do less afterwards, with the password when it can do more."""
+
+import re
+
+import pytest
+
+from latchkey import access, scopes, tokens
+from tests import pages
+from tests.factories import PASSWORD, make_token
+
+BOTH = ["account:read", "tokens:read"]
+
+
+def edit(client, token, **fields):
+    given = {"description": token.description, "scope": sorted(token.scopes)} | fields
+    return pages.submit(client, f"/tokens/{token.id}/edit", **given)
+
+
+@pytest.fixture
+def token(alice):
+    return make_token(alice, description="CI deploy", scopes=BOTH).token
+
+
+def stored(db, token):
+    db.expire_all()
+    return db.get_one(tokens.Token, token.id)
+
+
+def test_the_form_holds_what_the_token_has(signed_in, token):
+    page = signed_in.get(f"/tokens/{token.id}/edit").text
+
+    assert 'value="CI deploy"' in page
+    assert len(re.findall(r"data-access[^>]* checked", page)) == 2
+    assert 'name="password"' not in page
+
+
+def test_a_description_is_changed(signed_in, token, db):
+    answer = edit(signed_in, token, description="  CI deploy, eu ")
+
+    assert (answer.status_code, answer.location) == (303, f"/tokens/{token.id}")
+    assert stored(db, token).description == "CI deploy, eu"
+    page = signed_in.get(answer.location).text
+    assert "Saved “CI deploy, eu”." in page and "<p>Changed" in page
+
+
+def test_saving_without_a_change_leaves_no_trace(signed_in, token):
+    assert edit(signed_in, token).status_code == 303
+
+    assert "<p>Changed" not in signed_in.get(f"/tokens/{token.id}").text
+
+
+def test_scopes_are_taken_away_without_a_password(signed_in, alice):
+    token, plaintext = make_token(alice, scopes=BOTH)
+
+    assert edit(signed_in, token, scope=["account:read"]).status_code == 303
+
+    with pytest.raises(access.ScopeTooNarrow):
+        access.admit(plaintext, ["tokens:read"])
+    assert "Changed, without tokens:read" in signed_in.get(f"/tokens/{token.id}").text
+
+
+@pytest.mark.parametrize(
+    "password, said", [(None, "Type your password"), ("", "Type your password"), ("wrong", "not your password")]
+)
+def test_adding_scopes_takes_the_password_however_lately_it_was_given(signed_in, token, db, password, said):
+    fields = {} if password is None else {"password": password}
+
+    page = edit(signed_in, token, scope=[*BOTH, "account:write"], description="Other", **fields)
+
+    assert page.status_code == 422
+    assert said in page.text
+    assert "You are adding account:write." in page.text
+    assert 'value="Other"' in page.text
+    assert stored(db, token).scope == "account:read tokens:read"
+    assert stored(db, token).description == "CI deploy"
+
+
+def test_added_scopes_work_at_once_and_a_mail_says_so(signed_in, alice, mailbox):
+    token, plaintext = make_token(alice, description="CI deploy", scopes=BOTH)
+
+    answer = edit(signed_in, token, scope=[*BOTH, "account:write"], password=PASSWORD)
+
+    assert answer.status_code == 303
+    assert access.admit(plaintext, ["account:write"])
+    letter = mailbox.last("alice@example.com")
+    assert "account:write" in letter.text and "CI deploy" in letter.text
+    assert "Scopes added: account:write" in signed_in.get(answer.location).text
+
+
+@pytest.mark.parametrize(
+    "fields, said",
+    [
+        ({"description": ""}, "Describe what will use this token."),
+        ({"description": "a\x00b"}, "cannot be seen"),
+        ({"description": "x" * 81}, "at most 80 characters"),
+        ({"scope": []}, "Choose at least one scope."),
+        ({"scope": ["evil:scope"]}, "Choose from these scopes only"),
+        ({"description": "Taken"}, "You have a token with this description."),
+    ],
+)
+def test_what_is_wrong_stands_beside_the_field_and_nothing_is_changed(signed_in, alice, token, db, fields, said):
+    make_token(alice, description="Taken")
+
+    page = edit(signed_in, token, **({"scope": ["account:read"]} | fields))
+
+    assert page.status_code == 422
+    assert said in page.text
+    assert (stored(db, token).description, stored(db, token).scope) == ("CI deploy", "account:read tokens:read")
+
+
+def test_select_all_ticks_everything_and_saves_nothing(signed_in, token, db):
+    page = edit(signed_in, token, do="select-all", description="Other")
+
+    assert page.status_code == 200
+    assert len(re.findall(r"data-access[^>]* checked", page.text)) == len(scopes.catalogue())
+    assert stored(db, token).description == "CI deploy"
+
+
+def test_a_token_made_by_a_token_never_gets_more_than_that_one_has(signed_in, alice, db):
+    parent = make_token(alice, description="Parent", scopes=["tokens:write", "account:read"], lifetime=None).token
+    child = make_token(alice, description="Child", scopes=["tokens:write"], parent=parent).token
+
+    page = edit(signed_in, child, scope=["tokens:write", "account:write"], password=PASSWORD)
+
+    assert page.status_code == 422
+    assert "does not have all of these" in page.text
+    assert stored(db, child).scope == "tokens:write"
+    assert edit(signed_in, child, scope=["tokens:write", "account:read"], password=PASSWORD).status_code == 303
