@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing import connection
 from typing import Any
 
 import click
@@ -32,10 +31,14 @@ BACKPRESSURE = 4096
 HEADER_MILLISECONDS = 10_000
 # Requests in flight get so long to finish when the server is told to stop.
 GRACE_SECONDS = 30
+# How often a worker looks whether its parent is still there.
+PARENT_SECONDS = 0.5
 
 
 def _work(_target: str) -> Callable[..., Any]:
     """The application, in a worker process."""
+    # The parent's handlers came along and would do nothing here; granian sets the worker's own after this.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # Ctrl-C reaches every process of the terminal's group; whether to stop is the parent's decision.
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
@@ -45,10 +48,10 @@ def _work(_target: str) -> Callable[..., Any]:
 
 def _follow_parent() -> None:
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        # A parent that was killed cannot say goodbye; without it nobody would stop this worker.
-        connection.wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
+    # A parent that was killed cannot say goodbye, and without it nobody would stop this worker.
+    while parent is not None and os.getppid() == parent.pid:
+        time.sleep(PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Server(MPServer):
@@ -104,20 +107,9 @@ def _announcement(ours: Settings, host: str, port: int) -> str:
     return f"{ours.brand_name} is ready at {ours.base_url}{listening}{mail}"
 
 
-@latchkey.command("serve")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="The port to listen on.")
-@click.option("--workers", type=click.IntRange(1, 64), default=WORKERS, show_default=True, help="Processes.")
-def serve(host: str, port: int, workers: int) -> None:
-    """Bring the database up to date and serve the portal until stopped."""
-    _check_port(host, port)
-    ours = _settle(host, port)
-    prepare()
-    # What is wrong with the configuration is said here once, and not by each worker.
-    create_app(ours)
-    # Workers inherit this process: it must not hold a connection when they begin.
-    db.dispose()
-    server = Server(
+def listening(host: str, port: int, workers: int) -> Server:
+    """The server as it is set up for production; what it serves is told to its `serve`."""
+    return Server(
         "wsgi:app",
         address=host,
         port=port,
@@ -133,5 +125,21 @@ def serve(host: str, port: int, workers: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE_SECONDS,
     )
+
+
+@latchkey.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="The port to listen on.")
+@click.option("--workers", type=click.IntRange(1, 64), default=WORKERS, show_default=True, help="Processes.")
+def serve(host: str, port: int, workers: int) -> None:
+    """Bring the database up to date and serve the portal until stopped."""
+    _check_port(host, port)
+    ours = _settle(host, port)
+    prepare()
+    # What is wrong with the configuration is said here once, and not by each worker.
+    create_app(ours)
+    # Workers inherit this process: it must not hold a connection when they begin.
+    db.dispose()
+    server = listening(host, port, workers)
     server.announcement = _announcement(ours, host, port)
     server.serve(target_loader=_work)

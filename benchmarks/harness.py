@@ -1,0 +1,185 @@
+"""Starts servers, sends them requests over loopback and reads what CPU they used for it."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TICK = os.sysconf("SC_CLK_TCK")
+CONNECTIONS = 8
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its port and the process at the top of its tree."""
+
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """User and system time that the whole tree has used so far."""
+        return sum(_cpu_ticks(pid) for pid in _tree(self.pid)) / TICK
+
+
+def _tree(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in _tree(int(child)))]
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+BARE = "from cli.serve import listening; from benchmarks.bare import app"
+OURS = "from cli.serve import listening; from app import create_app"
+
+
+@contextlib.contextmanager
+def bare(instance: Path, *, workers: int = 1) -> Iterator[Server]:
+    """The bare Flask application under the server and settings of `latchkey serve`."""
+    with _serve(
+        instance, f"{BARE}; listening('127.0.0.1', %d, {workers}).serve(target_loader=lambda _: app)"
+    ) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def latchkey(instance: Path, *, workers: int = 1) -> Iterator[Server]:
+    """Latchkey itself, log and background threads included."""
+    loader = "target_loader=lambda _: create_app(background=True)"
+    with _serve(instance, f"{OURS}; listening('127.0.0.1', %d, {workers}).serve({loader})") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _serve(instance: Path, program: str) -> Iterator[Server]:
+    port = free_port()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("LATCHKEY_")}
+    environment |= {"LATCHKEY_INSTANCE": str(instance), "LATCHKEY_BASE_URL": f"http://127.0.0.1:{port}"}
+    if url := os.environ.get("LATCHKEY_BENCH_DATABASE_URL"):
+        environment["LATCHKEY_DATABASE_URL"] = url
+    command = [sys.executable, "-c", program % port]
+    with (instance / f"server-{port}.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            _wait(port, process)
+            yield Server(port, process.pid)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise SystemExit("the server did not start; its log is in the instance folder")
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """An instance folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="latchkey-bench-") as folder:
+        yield Path(folder)
+
+
+class Connection:
+    """One keep-alive connection that sends prepared bytes and reads whole answers."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._left = b""
+
+    def ask(self, request: bytes) -> tuple[int, bytes]:
+        """Status and body."""
+        self._socket.sendall(request)
+        while b"\r\n\r\n" not in self._left:
+            self._left += self._socket.recv(65536)
+        head, _, rest = self._left.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        while len(rest) < length:
+            rest += self._socket.recv(65536)
+        self._left = rest[length:]
+        return int(head[9:12]), rest[:length]
+
+
+def get(path: str, **headers: str) -> bytes:
+    """A GET as it goes over the wire."""
+    lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def post(path: str, body: str, **headers: str) -> bytes:
+    """A form POST as it goes over the wire."""
+    headers |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body.encode()))}
+    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", body]).encode()
+
+
+def cpu_per_request(server: Server, requests: Sequence[bytes], *, count: int, status: int = 200) -> float:
+    """Seconds of server CPU for one request; `requests` are sent in turn over some keep-alive connections."""
+    _send(server.port, requests, max(200, count // 10), status)
+    before = server.cpu_seconds()
+    _send(server.port, requests, count, status)
+    return (server.cpu_seconds() - before) / count
+
+
+def _send(port: int, requests: Sequence[bytes], count: int, status: int) -> None:
+    failures: list[str] = []
+
+    def work(first: int) -> None:
+        connection = Connection(port)
+        for number in range(first, count, CONNECTIONS):
+            got, body = connection.ask(requests[number % len(requests)])
+            if got != status:
+                failures.append(f"{got}: {body[:200]!r}")
+                return
+
+    together(work, CONNECTIONS)
+    if failures:
+        raise SystemExit(f"a request failed: {failures[0]}")
+
+
+def together(work: Callable[[int], None], threads: int) -> None:
+    """Run `work(0)` to `work(threads - 1)` at the same time."""
+    running = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+
+
+def bare_cpu(instance: Path, *, count: int = 20_000) -> float:
+    """Seconds of server CPU for one request to the bare route."""
+    with bare(instance) as server:
+        return cpu_per_request(server, [get("/bare")], count=count)
+
+
+def report(name: str, ratio: float, goal: float, *figures: str) -> None:
+    """One line that a person compares with the last run's."""
+    verdict = "reached" if ratio >= goal else "MISSED"
+    print(f"{name}: ratio {ratio:.2f} (goal {goal:.2f}, {verdict}); {', '.join(figures)}")
