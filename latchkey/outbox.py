@@ -175,7 +175,8 @@ def standing() -> Standing:
         func.count(case((and_(~waits, Letter.sent_at.is_(None)), 1))),
     )
     newest = select(Letter.last_error).where(Letter.last_error.is_not(None)).order_by(Letter.id.desc()).limit(1)
-    return Standing(*db.execute(counts).one(), trouble=db.scalar(newest))
+    waiting, oldest_at, given_up = db.execute(counts).one()
+    return Standing(waiting, oldest_at, given_up, db.scalar(newest))
 
 
 def purge() -> None:
