@@ -54,7 +54,7 @@ def verify(stored: str | None, password: str) -> bool:
     with _turns:
         try:
             right = _hasher.verify(stored or _nobodys(), _composed(password[:LONGEST]))
-            return right and stored is not None and len(password) <= LONGEST
+            return right and bool(stored) and len(password) <= LONGEST
         except (VerificationError, InvalidHashError):
             return False
 

@@ -1,0 +1,77 @@
+import pytest
+
+from latchkey import passwords
+
+pytestmark = pytest.mark.usefixtures("settings")
+
+PASSPHRASE = "Ein Käfer läuft über die Straße 虫虫虫虫虫虫 und singt ein Lied im Regen"
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "umbrella-quarry-violet-91",
+        PASSPHRASE,
+        "correct horse battery staple but longer",
+        "x7Q!p2Lm#9vR",
+        "q" + "zK4-" * 63 + "wxy",
+        "   spaces   count   as   characters   ",
+    ],
+)
+def test_good_passwords_are_taken_as_they_are(password):
+    passwords.check(password, known=("ada@example.com", "Ada Lindqvist"))
+
+    stored = passwords.hash(password)
+
+    assert passwords.verify(stored, password)
+    assert not passwords.verify(stored, password + " ")
+
+
+@pytest.mark.parametrize(
+    "password, says",
+    [
+        ("", "at least 12"),
+        ("eleven-char", "at least 12"),
+        ("v" * 257, "at most 256"),
+        ("password12345678", "too easy"),
+        ("passwordpassword", "too easy"),
+        ("123456789012", "too easy"),
+        ("qwertyuiopas", "too easy"),
+        ("aaaaaaaaaaaaaaaa", "too easy"),
+        ("ada@example.com", "too easy"),
+        ("Ada Lindqvist", "too easy"),
+        ("adalindqvist1", "too easy"),
+        ("LatchkeyLatchkey", "too easy"),
+    ],
+)
+def test_short_common_and_obvious_passwords_are_refused_with_a_reason(password, says):
+    with pytest.raises(passwords.WeakPassword, match=says):
+        passwords.check(password, known=("ada@example.com", "Ada Lindqvist", "adalindqvist"))
+
+
+def test_passwords_are_kept_as_argon2id_with_the_recommended_cost():
+    stored = passwords.hash("umbrella-quarry-violet-91")
+
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert not passwords.outdated(stored)
+    assert passwords.outdated(stored.replace("t=2", "t=1"))
+
+
+def test_two_spellings_of_one_letter_are_one_password():
+    composed, decomposed = "Caf\u00e9 hammock 4711 tulip", "Cafe\u0301 hammock 4711 tulip"
+
+    assert passwords.verify(passwords.hash(composed), decomposed)
+
+
+def test_a_password_of_the_greatest_length_is_not_a_prefix_of_longer_ones():
+    longest = "kW3-" * 64
+    stored = passwords.hash(longest)
+
+    assert passwords.verify(stored, longest)
+    assert not passwords.verify(stored, longest + "x")
+    assert not passwords.verify(stored, longest * 1000)
+
+
+@pytest.mark.parametrize("stored", [None, "", "not a hash", "$argon2id$v=19$m=19456,t=2,p=1$broken"])
+def test_whoever_has_no_password_has_no_right_one(stored):
+    assert not passwords.verify(stored, "nobody has this password")

@@ -1,0 +1,210 @@
+import pytest
+from sqlalchemy import func, select
+
+from latchkey import passwords, tokens, users
+from latchkey import settings as settings_module
+from latchkey.clients import Client
+from latchkey.sessions import BrowserSession
+from latchkey.texts import BadText
+from latchkey.users import User
+from tests.factories import PASSWORD, make_client, make_token, make_user
+
+pytestmark = pytest.mark.usefixtures("settings")
+
+
+def sign_up(**given):
+    return users.sign_up(**{"email": "ada@example.com", "name": "Ada", "password": PASSWORD, **given})
+
+
+def test_a_new_user_is_not_verified_and_found_by_any_spelling_of_the_address(db):
+    user = sign_up(email="  Ada.Lindqvist@EXAMPLE.com ", name="  Ada  ")
+    db.commit()
+
+    assert (user.email, user.name, user.verified, user.is_admin) == ("Ada.Lindqvist@example.com", "Ada", False, False)
+    assert user.id.startswith("usr_")
+    assert users.find_by_email("ada.lindqvist@example.COM") is user
+    assert users.find(user.id) is user
+    assert PASSWORD not in user.password_hash
+
+
+def test_an_address_belongs_to_one_user_however_it_is_spelt(db):
+    sign_up(email="ada@example.com")
+    db.commit()
+
+    with pytest.raises(users.EmailTaken):
+        sign_up(email="ADA@Example.com")
+
+    assert db.scalar(select(func.count()).select_from(User)) == 1
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "",
+        " ",
+        "ada",
+        "ada@",
+        "@example.com",
+        "ada@exa mple.com",
+        "ada@example.com\x00",
+        "ada\r\nBcc: bob@example.com",
+        "ada@example.com, bob@example.com",
+        "Ada <ada@example.com>",
+        "a\u202eda@example.com",
+        "ada@example..com",
+        "ada@" + "e" * 250 + ".com",
+        "\u0390" * 32 + "@" + ".".join(["d" * 60] * 3) + ".com",
+        "x" * 1_000_000,
+        None,
+        ["ada@example.com"],
+    ],
+)
+def test_what_is_no_address_is_refused(email):
+    with pytest.raises(users.InvalidEmail, match=r"ada@example\.com"):
+        sign_up(email=email)
+
+    assert users.find_by_email(str(email)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["", "   ", "\u200b", "Ada\x00", "Ada\nLindqvist", "Ada \u202eLindqvist", "x" * 81, "x" * 1_000_000, None]
+)
+def test_names_are_one_visible_line(name):
+    with pytest.raises(BadText):
+        sign_up(name=name)
+
+
+def test_names_of_all_scripts_are_kept(db):
+    for number, name in enumerate(["Åsa Öström", "李小龍", "محمد علي", "<b>Ada</b>", "O'Brien", "🔑"]):
+        assert sign_up(name=name, email=f"ada{number}@example.com").name == name
+
+
+def test_a_weak_password_makes_no_account(db):
+    with pytest.raises(passwords.WeakPassword):
+        sign_up(password="password12345678")
+
+    assert users.find_by_email("ada@example.com") is None
+
+
+def test_the_right_password_authenticates_and_nothing_else_does(db):
+    user = sign_up()
+    db.commit()
+
+    assert users.authenticate("ADA@example.com ", PASSWORD) is user
+    for email, password in [
+        ("ada@example.com", "wrong-" + PASSWORD),
+        ("ada@example.com", ""),
+        ("ada@example.com", PASSWORD + "\x00"),
+        ("bob@example.com", PASSWORD),
+        ("ada@example.com\x00", PASSWORD),
+        ("", PASSWORD),
+        ("%", PASSWORD),
+    ]:
+        assert users.authenticate(email, password) is None
+
+
+def test_an_old_hash_is_replaced_at_sign_in(db, monkeypatch):
+    user = make_user()
+    before = user.password_hash
+    monkeypatch.setattr(passwords, "outdated", lambda stored: stored == before)
+
+    users.authenticate(user.email, PASSWORD)
+    db.commit()
+
+    assert user.password_hash != before
+    assert users.authenticate(user.email, PASSWORD) is user
+
+
+def test_a_disabled_user_has_no_password_until_enabled(db):
+    user = make_user()
+
+    users.disable(user)
+    db.commit()
+    refused = users.authenticate(user.email, PASSWORD)
+    users.enable(user)
+    db.commit()
+
+    assert refused is None
+    assert users.authenticate(user.email, PASSWORD) is user
+
+
+def test_verifying_another_address_replaces_the_first_and_never_one_of_somebody_else(db):
+    ada, bob = make_user("ada@example.com", verified=False), make_user("bob@example.com")
+
+    users.verify_email(ada, "Ada@new.example.com")
+    db.commit()
+    with pytest.raises(users.EmailTaken):
+        users.verify_email(ada, "BOB@example.com")
+    db.rollback()
+
+    assert (ada.email, ada.verified) == ("Ada@new.example.com", True)
+    assert users.find_by_email("bob@example.com") is bob
+    assert users.find_by_email("ada@example.com") is None
+
+
+def test_a_changed_password_is_the_only_one(db):
+    user = make_user()
+
+    users.set_password(user, "lantern-orchid-57-gravel")
+    db.commit()
+
+    assert users.authenticate(user.email, PASSWORD) is None
+    assert users.authenticate(user.email, "lantern-orchid-57-gravel") is user
+    with pytest.raises(passwords.WeakPassword):
+        users.set_password(user, "alice@example.com")
+
+
+def test_renaming_moves_the_time_of_the_last_change(db, clock):
+    user = make_user()
+    clock.move(hours=1)
+
+    users.rename(user, " Alice Liddell ")
+
+    assert (user.name, user.updated_at) == ("Alice Liddell", clock.now())
+
+
+def test_removing_a_user_takes_all_that_is_theirs_along(db):
+    alice, bob = make_user("alice@example.com"), make_user("bob@example.com")
+    hers, his = make_token(alice), make_token(bob)
+    make_client(alice)
+
+    users.remove(alice)
+    db.commit()
+
+    assert users.find_by_email("alice@example.com") is None
+    assert tokens.find(hers.plaintext) is None
+    assert tokens.find(his.plaintext) is not None
+    assert db.scalar(select(func.count()).select_from(Client)) == 0
+    assert db.scalar(select(func.count()).select_from(BrowserSession)) == 0
+
+
+def test_a_stand_in_can_be_used_like_a_user_and_is_gone_after_a_rollback(db):
+    nobody = users.stand_in("nobody@example.com")
+
+    assert db.get(User, nobody.id) is nobody
+    db.rollback()
+
+    assert db.scalar(select(func.count()).select_from(User)) == 0
+
+
+@pytest.mark.parametrize(
+    "signup, email, lets_in",
+    [
+        ("open", "ada@example.com", True),
+        ("invite", "ada@example.com", False),
+        ("example.com,example.org", "ada@EXAMPLE.org", True),
+        ("example.com", "ada@sub.example.com", False),
+        ("example.com", "ada@notexample.com", False),
+        ("example.com", '"ada@example.com"@evil.example', False),
+    ],
+)
+def test_an_installation_says_who_may_sign_up(settings, signup, email, lets_in):
+    settings_module.use(
+        settings_module.load({}, instance=settings.instance, database_url=settings.database_url, signup=signup)
+    )
+
+    if lets_in:
+        users.may_sign_up(email)
+    else:
+        with pytest.raises(users.SignupClosed):
+            users.may_sign_up(email)
