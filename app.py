@@ -1,6 +1,6 @@
 """The composition root: wires settings, ground floor and doors into one Flask application."""
 
-from flask import Flask, request
+from flask import Flask
 from werkzeug.routing import BaseConverter
 
 import api
@@ -9,9 +9,6 @@ import portal
 from latchkey import courier, db, outbox, scopes, settings
 from latchkey.settings import Settings
 from web import assets, errors, middleware, signin
-
-# Machine endpoints never look at cookies; these do, and their changes need a CSRF token (N-01).
-COOKIE_DOORS = ("portal", "oauth")
 
 
 class IdConverter(BaseConverter):
@@ -37,19 +34,8 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     for door in (portal, oauth, api):
         app.register_blueprint(door.blueprint)
     outbox.configure(app)
-    _hook(app)
+    app.teardown_appcontext(lambda _error: db.db.remove())
     middleware.install(app, write=middleware.to_stderr if background else None)
     if background:
         courier.start(app)
     return app
-
-
-def _hook(app: Flask) -> None:
-    @app.before_request
-    def protect() -> None:
-        if request.blueprint == "portal" or request.endpoint in oauth.BROWSER_ENDPOINTS:
-            signin.csrf.protect()
-
-    @app.teardown_appcontext
-    def let_go(_error: BaseException | None) -> None:
-        db.db.remove()

@@ -1,5 +1,15 @@
 """The blueprint that every view of this door hangs on."""
 
-from flask import Blueprint
+from flask import Blueprint, current_app, request
+
+# Where people, not programs, come: these look at cookies, and their changes need a CSRF token (N-01).
+BROWSER_ENDPOINTS = frozenset({"oauth.authorize", "oauth.decide"})
 
 blueprint = Blueprint("oauth", __name__)
+
+
+@blueprint.before_request
+def protect() -> None:
+    """A decision comes from our own page."""
+    if request.endpoint in BROWSER_ENDPOINTS:
+        current_app.extensions["csrf"].protect()
