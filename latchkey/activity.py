@@ -1,11 +1,14 @@
 """What happened in an account: an event for each security-relevant fact, in the transaction of what it tells of."""
 
+import json
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ForeignKey, Index, String, delete, or_, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, delete, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
@@ -25,6 +28,17 @@ class Origin(NamedTuple):
 
 COMMAND_LINE = Origin("", "command line", "")
 origin: ContextVar[Origin] = ContextVar("origin", default=COMMAND_LINE)
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """What is recorded within happens to users by somebody else's doing, whose address and browser are not theirs."""
+    before = origin.get()
+    mark = origin.set(Origin("", "", before.request_id))
+    try:
+        yield
+    finally:
+        origin.reset(mark)
 
 
 class EventKind(StrEnum):
@@ -116,20 +130,33 @@ def list_for(
     user: User,
     *,
     group: str | None = None,
+    kinds: Collection[EventKind] | None = None,
     search: str = "",
     before: str | None = None,
     limit: int = 50,
 ) -> list[Event]:
-    """Events of a user, newest first; `before` is the id of the last one already seen."""
+    """Events of a user, newest first, of a group or of some kinds; `before` is the id of the last one already seen.
+
+    Every word of `search` stands somewhere in the event: its kind, what it tells of, the address or the browser.
+    """
     statement = select(Event).where(Event.user_id == user.id, Event.at > clock.now() - KEPT)
     if group:
         statement = statement.where(Event.kind.startswith(f"{group}.", autoescape=True))
+    if kinds is not None:
+        statement = statement.where(Event.kind.in_(kinds))
     if before:
         statement = statement.where(Event.id < before)
-    if search:
-        columns = (Event.kind, Event.address, Event.agent, Event.detail.cast(String))
-        statement = statement.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    statement = statement.where(*(_mentions(word) for word in search.split()))
     return list(db.scalars(statement.order_by(Event.id.desc()).limit(limit)))
+
+
+def _mentions(word: str) -> ColumnElement[bool]:
+    columns = (Event.kind, Event.address, Event.agent)
+    return or_(
+        *(column.icontains(word, autoescape=True) for column in columns),
+        # Within JSON, letters beyond ASCII stand as \u escapes.
+        Event.detail.cast(String).icontains(json.dumps(word)[1:-1], autoescape=True),
+    )
 
 
 def purge() -> None:

@@ -190,15 +190,12 @@ def list_for(user: User) -> list[Authorization]:
     )
 
 
-def get_for(user: User, authorization_id: str) -> Authorization | None:
-    """A user's own live authorization."""
-    return db.scalar(
-        select(Authorization).where(
-            Authorization.id == authorization_id,
-            Authorization.user_id == user.id,
-            Authorization.withdrawn_at.is_(None),
-        )
-    )
+def get_for(user: User, authorization_id: str, *, withdrawn: bool = False) -> Authorization | None:
+    """A user's own live authorization; with `withdrawn` also one that was taken back."""
+    statement = select(Authorization).where(Authorization.id == authorization_id, Authorization.user_id == user.id)
+    if not withdrawn:
+        statement = statement.where(Authorization.withdrawn_at.is_(None))
+    return db.scalar(statement)
 
 
 def count_for(client: Client, since: datetime | None = None) -> int:

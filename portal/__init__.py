@@ -1,6 +1,15 @@
 """Door 1: people, in HTML."""
 
 from portal import (
+    activity,
+    app_detail,
+    app_end,
+    app_logo,
+    app_preview,
+    app_secrets,
+    app_uris,
+    apps,
+    authorized_apps,
     edit_token,
     health,
     new_token,
@@ -17,6 +26,15 @@ from portal import (
 from portal.blueprint import blueprint
 
 __all__ = [
+    "activity",
+    "app_detail",
+    "app_end",
+    "app_logo",
+    "app_preview",
+    "app_secrets",
+    "app_uris",
+    "apps",
+    "authorized_apps",
     "blueprint",
     "edit_token",
     "health",

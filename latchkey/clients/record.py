@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from latchkey import clock, scopes
+from latchkey import clock, scopes, settings
+from latchkey.credentials import Kind
 from latchkey.db import Base, db, new_id, stamp
 from latchkey.users import User
 
@@ -69,6 +70,11 @@ class ClientSecret(Base):
     def live(self) -> bool:
         """Whether it still opens anything."""
         return self.expires_at is None or self.expires_at > clock.now()
+
+    @property
+    def hint(self) -> str:
+        """What may be shown of it."""
+        return f"{settings.current().token_prefix}_{Kind.SECRET}_…{self.last4}"
 
 
 def find(client_id: str) -> Client | None:

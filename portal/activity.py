@@ -1,0 +1,158 @@
+"""What happened in an account: by day, by kind, by words, and to take away."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from io import StringIO
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from flask import Response, request, url_for
+
+from latchkey import activity, clock
+from latchkey.activity import SUSPICIOUS, Event, EventKind
+from portal import htmx, sentences
+from portal.blueprint import blueprint
+from portal.guards import signed_in, this_user
+from portal.sentences import Sentence
+
+PAGE = 50
+CHUNK = 500
+LONGEST_SEARCH = 80
+CURSOR = re.compile(r"evt_[0-9a-f]{28}", re.ASCII)
+# A spreadsheet takes a cell that begins like this for a formula, and what strangers sent stands in these cells.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+COLUMNS = ("time", "event", "what", "address", "agent", "request_id", "suspicious")
+
+
+def _kinds(*groups: str) -> frozenset[EventKind]:
+    return frozenset(kind for kind in EventKind if kind.partition(".")[0] in groups)
+
+
+PILLS: dict[str, tuple[str, frozenset[EventKind] | None]] = {
+    "": ("Everything", None),
+    "sign-ins": ("Sign-ins", _kinds("sign_in")),
+    "tokens": ("Tokens", _kinds("token")),
+    "apps": ("Apps", _kinds("app", "authorization")),
+    "security": ("Security", _kinds("security", "account") | SUSPICIOUS),
+}
+
+
+class Asked(NamedTuple):
+    """Which events the address of the page asks for."""
+
+    kind: str
+    search: str
+    before: str | None
+
+    def events(self, limit: int, before: str | None = None) -> list[Event]:
+        """Those events, newest first."""
+        return activity.list_for(
+            this_user(), kinds=PILLS[self.kind][1], search=self.search, before=before or self.before, limit=limit
+        )
+
+    def address(self, endpoint: str = "portal.list_activity", *, kind: str | None = None, **more: Any) -> str:
+        """Another page of these events, or the same of another kind."""
+        chosen = self.kind if kind is None else kind
+        return url_for(endpoint, kind=chosen or None, q=self.search or None, **more)
+
+
+def _asked() -> Asked:
+    """What the address says; what makes no sense there asks for everything."""
+    kind, before = request.args.get("kind", ""), request.args.get("before", "")
+    search = "".join(sign for sign in request.args.get("q", "") if sign.isprintable()).strip()
+    return Asked(kind if kind in PILLS else "", search[:LONGEST_SEARCH], before if CURSOR.fullmatch(before) else None)
+
+
+def _day(day: date) -> str:
+    today = clock.now().date()
+    if day >= today - timedelta(days=1):
+        return "Today" if day >= today else "Yesterday"
+    return f"{day:%A} {day.day} {day:%B}"
+
+
+def _days(events: list[Event]) -> list[tuple[str, list[tuple[Event, Sentence]]]]:
+    return [
+        (_day(day), [(event, sentences.of(event)) for event in those])
+        for day, those in groupby(events, lambda event: event.at.date())
+    ]
+
+
+def _is_partial_of_more() -> bool:
+    return htmx.wants_partial() and "before" in request.args
+
+
+@blueprint.get("/activity")
+@signed_in
+def list_activity() -> Response:
+    """A page of it; a script gets the list alone, or what comes after the list that it has."""
+    asked = _asked()
+    events = asked.events(PAGE + 1)
+    shown, more = events[:PAGE], len(events) > PAGE
+    return htmx.render(
+        "portal/activity/index.html",
+        "portal/activity/_days.html" if _is_partial_of_more() else "portal/activity/_log.html",
+        asked=asked,
+        days=_days(shown),
+        continues=request.args.get("on") == (f"{shown[0].at:%Y-%m-%d}" if shown else None),
+        older=asked.address(before=shown[-1].id, on=f"{shown[-1].at:%Y-%m-%d}") if more else "",
+        appended=_is_partial_of_more(),
+        pills=PILLS,
+    )
+
+
+def _all(asked: Asked) -> Iterator[Event]:
+    """Every event that is asked for, read in parts."""
+    chunk = asked.events(CHUNK)
+    while chunk:
+        yield from chunk
+        chunk = asked.events(CHUNK, before=chunk[-1].id) if len(chunk) == CHUNK else []
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    values = (
+        _iso(event.at),
+        event.kind,
+        sentences.of(event).text,
+        event.address,
+        event.agent,
+        event.request_id,
+        event.suspicious,
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _iso(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _cell(value: object) -> str:
+    text = str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _download(body: str, kind: str, suffix: str) -> Response:
+    response = Response(body, content_type=kind)
+    response.headers["Content-Disposition"] = f'attachment; filename="activity-{clock.now():%Y-%m-%d}.{suffix}"'
+    return response
+
+
+@blueprint.get("/activity.csv")
+@signed_in
+def download_activity_csv() -> Response:
+    """The events for a spreadsheet, in which nothing that a stranger sent becomes a formula."""
+    written = StringIO()
+    table = csv.writer(written)
+    table.writerow(COLUMNS)
+    table.writerows([_cell(value) for value in _facts(event).values()] for event in _all(_asked()))
+    return _download(written.getvalue(), "text/csv; charset=utf-8", "csv")
+
+
+@blueprint.get("/activity.json")
+@signed_in
+def download_activity_json() -> Response:
+    """The events for a program, with all that was kept of each."""
+    events = [_facts(event) | {"detail": event.detail} for event in _all(_asked())]
+    return _download(json.dumps({"data": events}, ensure_ascii=False, indent=1), "application/json", "json")

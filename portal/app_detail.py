@@ -1,0 +1,99 @@
+"""One app: what it is, how it is doing, how to begin with it, and changing it."""
+
+from datetime import timedelta
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+from wtforms import BooleanField
+
+from latchkey import clients, clock, grants, notices, refusals, scopes, sessions, tokens
+from latchkey.clients import Client
+from latchkey.db import db
+from portal import htmx, quickstart
+from portal.app_form import AppForm, offered
+from portal.app_owner import own_app
+from portal.blueprint import blueprint
+from portal.guards import confirmed, signed_in, this_session, this_user, verified
+
+WEEK = timedelta(days=7)
+REFUSALS_SHOWN = 20
+
+
+@blueprint.get("/apps/<id:client_id>")
+@signed_in
+def show_app(client_id: str) -> Response:
+    """Everything about one app."""
+    client = own_app(client_id)
+    return htmx.render(
+        "portal/apps/show.html",
+        "portal/apps/_quickstart.html",
+        client=client,
+        secrets=clients.live_secrets(client),
+        people=grants.count_for(client),
+        new_people=grants.count_for(client, clock.now() - WEEK),
+        last_issued_at=tokens.last_issued(client),
+        asked=[scope for name, scope in scopes.catalogue().items() if name in client.scopes],
+        refused=refusals.list_for(client, REFUSALS_SHOWN),
+        start=quickstart.of(client, request.args.get("lang")),
+        confirmed=sessions.recently_authenticated(this_session()),
+    )
+
+
+class EditAppForm(AppForm):
+    """What may be changed of an app; its redirect URIs come and go one by one."""
+
+    pkce_required = BooleanField("Require PKCE")
+    remove_logo = BooleanField("Remove the logo")
+
+    def __init__(self, client: Client, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.client, self.trusted = client, client.trusted
+        if not client.confidential:
+            del self.pkce_required
+        if client.logo_version is None:
+            del self.remove_logo
+
+    def addresses(self) -> list[str]:
+        """Where the app leads people back to stays as it is."""
+        return self.client.redirect_uris
+
+
+@blueprint.route("/apps/<id:client_id>/edit", methods=["GET", "POST"])
+@verified
+def edit_app(client_id: str) -> BaseResponse:
+    """The form; sent, back to the app."""
+    client = own_app(client_id)
+    if request.method != "POST":
+        now = {"name": client.name, "homepage": client.homepage, "pkce_required": client.pkce_required}
+        form = EditAppForm(client, formdata=None, data=now | {"scope": sorted(client.scopes)})
+        return _page(client, form)
+    form = EditAppForm(client)
+    if form.wants_all():
+        return _page(client, form)
+    if not form.validate() or not confirmed(form):
+        return _page(client, form, 422)
+    _change(own_app(client_id, lock=True), form)
+    return redirect(url_for("portal.show_app", client_id=client_id), 303)
+
+
+def _page(client: Client, form: EditAppForm, status: int = 200) -> Response:
+    groups = offered(trusted=client.trusted)
+    return Response(render_template("portal/apps/edit.html", client=client, form=form, groups=groups), status)
+
+
+def _change(client: Client, form: EditAppForm) -> None:
+    changes = clients.change(
+        client,
+        name=form.name.data or "",
+        homepage=(form.homepage.data or "").strip(),
+        redirect_uris=client.redirect_uris,
+        scopes=form.scope.data or (),
+        pkce_required=bool(form.pkce_required.data) if client.confidential else True,
+    )
+    if form.picture or (client.logo_version and form.remove_logo and form.remove_logo.data):
+        clients.set_logo(client, form.picture)
+        changes.append("logo")
+    if changes:
+        notices.app_changed(this_user(), client, changes)
+        flash(f"Changed “{client.name}”.")
+    db.commit()

@@ -1,0 +1,77 @@
+"""What the forms of new and existing apps have in common."""
+
+from flask import request
+from flask_wtf.file import FileField
+from wtforms import SelectMultipleField, StringField
+
+from latchkey import clients, scopes
+from latchkey.clients import BadClient
+from latchkey.scopes import Scope
+from portal import pictures
+from portal.guards import ConfirmPassword
+
+# The ground floor's names of what may be wrong, where the form has another one.
+FIELDS = {"scopes": "scope"}
+
+
+def offered(*, trusted: bool = False) -> dict[str, list[Scope]]:
+    """The scopes that an app may ask for, by group: those that make credentials only if it is trusted (I-06)."""
+    allowed = {
+        group: [scope for scope in members if trusted or scope.name not in scopes.BREEDING]
+        for group, members in scopes.groups().items()
+    }
+    return {group: members for group, members in allowed.items() if members}
+
+
+class AppForm(ConfirmPassword):
+    """Name, homepage, logo and scopes; what is typed stays in the fields when something is wrong."""
+
+    name = StringField("Name")
+    homepage = StringField("Homepage")
+    logo = FileField("Logo")
+    scope = SelectMultipleField("Scopes", choices=[], validate_choice=False)
+
+    trusted = False
+
+    def addresses(self) -> list[str]:
+        """Where the app leads people back to."""
+        raise NotImplementedError
+
+    def validate(self, extra_validators: object = None) -> bool:
+        """Everything that the ground floor would refuse, each fault beside its field."""
+        valid = super().validate()
+        try:
+            clients.check(
+                self.name.data or "",
+                (self.homepage.data or "").strip(),
+                self.addresses(),
+                self.scope.data or (),
+                trusted=self.trusted,
+            )
+        except BadClient as bad:
+            self.complain(bad)
+            valid = False
+        return self._read_logo() and valid
+
+    def _read_logo(self) -> bool:
+        self.picture: bytes | None = None
+        if not self.logo.data:
+            return True
+        try:
+            self.picture = pictures.square(self.logo.data.stream)
+        except pictures.BadPicture as bad:
+            self.logo.errors = [str(bad)]
+            return False
+        return True
+
+    def complain(self, bad: BadClient) -> None:
+        """Say beside each field what is wrong with it."""
+        for name, message in bad.errors.items():
+            self[FIELDS.get(name, name)].errors = [message]
+
+    def wants_all(self) -> bool:
+        """Whether “Select all scopes” was pressed, which without a script is a button; it ticks what is offered."""
+        if request.form.get("do") != "select-all":
+            return False
+        self.scope.data = [scope.name for members in offered(trusted=self.trusted).values() for scope in members]
+        return True

@@ -1,0 +1,33 @@
+"""The logo of an app, from our own store: no page of ours loads a picture from elsewhere (J-04)."""
+
+from flask import Response, abort, request
+
+from latchkey import clients
+from portal.blueprint import blueprint
+
+UPLOADS = frozenset({"portal.new_app", "portal.edit_app"})
+MOST_UPLOADED = 2 * 1024 * 1024
+FOREVER = "public, max-age=31536000, immutable"
+# A picture that is opened on its own must not become a page of ours.
+POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+
+@blueprint.url_value_preprocessor
+def allow_uploads(endpoint: str | None, _values: dict[str, object] | None) -> None:
+    """Forms with a picture may be larger than others, so that one that is too large is refused beside its field."""
+    if endpoint in UPLOADS:
+        request.max_content_length = MOST_UPLOADED
+
+
+@blueprint.get("/apps/<id:client_id>/logo")
+def show_app_logo(client_id: str) -> Response:
+    """The picture, which consent shows to everybody; its address changes with it."""
+    client = clients.find(client_id)
+    if client is None or client.logo is None:
+        abort(404)
+    response = Response(client.logo, content_type="image/png")
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = FOREVER if request.args.get("v") == client.logo_version else "no-cache"
+    response.set_etag(client.logo_version or "")
+    response.make_conditional(request)
+    return response

@@ -1,0 +1,30 @@
+"""What people will see when an app asks them."""
+
+from urllib.parse import urlsplit
+
+from flask import render_template
+
+from latchkey import grants, redirects, scopes
+from portal.app_owner import own_app
+from portal.blueprint import blueprint
+from portal.guards import signed_in, this_user
+
+
+@blueprint.get("/apps/<id:client_id>/consent")
+@signed_in
+def preview_consent(client_id: str) -> str:
+    """The consent screen of an own app that asks for all that it may, with nothing to press."""
+    client = own_app(client_id)
+    asked = [scope for name, scope in scopes.catalogue().items() if name in client.scopes]
+    return render_template(
+        "portal/apps/preview.html",
+        client=client,
+        homepage=urlsplit(client.homepage).netloc,
+        user=this_user(),
+        reads=[scope for scope in asked if scope.access == "read"],
+        writes=[scope for scope in asked if scope.access == "write"],
+        known=frozenset(),
+        handle="",
+        destination=redirects.destination(client.redirect_uris[0]),
+        lifetime_days=grants.ABSOLUTE.days,
+    )

@@ -1,0 +1,94 @@
+"""The apps that a user registered, and registering one."""
+
+import re
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+from wtforms import Field, HiddenField, RadioField, TextAreaField, ValidationError
+
+from latchkey import clients, credentials, grants, notices
+from latchkey.clients import Client
+from latchkey.db import db
+from portal.app_form import AppForm, offered
+from portal.blueprint import blueprint
+from portal.guards import confirmed, signed_in, this_user, verified
+
+FORM_ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+@blueprint.get("/apps")
+@signed_in
+def list_apps() -> str:
+    """All of them, the newest first."""
+    own = clients.list_for(this_user())
+    return render_template("portal/apps/index.html", apps=own, people=grants.people(own))
+
+
+class NewAppForm(AppForm):
+    """Everything about a new app."""
+
+    redirect_uris = TextAreaField("Redirect URIs")
+    type = RadioField("Type", choices=[("confidential", "Confidential"), ("public", "Public")])
+    form_id = HiddenField()
+
+    def addresses(self) -> list[str]:
+        """Where the app leads people back to, one a line."""
+        lines = (line.strip() for line in (self.redirect_uris.data or "").splitlines())
+        return [line for line in lines if line]
+
+    def validate_form_id(self, field: Field) -> None:
+        """The number of the form, without which it could be taken twice."""
+        if not FORM_ID.fullmatch(field.data or ""):
+            field.data = credentials.opaque()
+            raise ValidationError("Part of this form was missing. Look it over and press Register app again.")
+
+
+def _page(form: NewAppForm, status: int = 200) -> Response:
+    return Response(render_template("portal/apps/new.html", form=form, groups=offered()), status)
+
+
+@blueprint.route("/apps/new", methods=["GET", "POST"])
+@verified
+def new_app() -> BaseResponse:
+    """The form; sent, the app's secret. The form's one-time id keeps a second sending from registering a second app."""
+    if request.method != "POST":
+        return _page(NewAppForm(formdata=None, data={"type": "confidential", "form_id": credentials.opaque()}))
+    form = NewAppForm()
+    if form.wants_all():
+        return _page(form)
+    if not form.validate() or not confirmed(form):
+        return _page(form, 422)
+    return _register(form)
+
+
+def _register(form: NewAppForm) -> BaseResponse:
+    user = this_user()
+    try:
+        client, secret = clients.register(
+            user,
+            name=form.name.data or "",
+            homepage=(form.homepage.data or "").strip(),
+            redirect_uris=form.addresses(),
+            scopes=form.scope.data or (),
+            confidential=form.type.data == "confidential",
+            form_id=form.form_id.data,
+        )
+    except clients.AlreadyRegistered as again:
+        db.rollback()
+        flash(f"“{again.client.name}” was registered already. A secret is shown only once; rotate it for a new one.")
+        return redirect(url_for("portal.show_app", client_id=again.client.id), 303)
+    if form.picture:
+        clients.set_logo(client, form.picture)
+    notices.app_registered(user, client)
+    db.commit()
+    return _registered(client, secret)
+
+
+def _registered(client: Client, secret: str | None) -> BaseResponse:
+    """The secret, in the only answer that ever holds it (I-03); a public app has none and is shown at once."""
+    if secret is None:
+        flash(f"Registered “{client.name}”.")
+        return redirect(url_for("portal.show_app", client_id=client.id), 303)
+    response = Response(render_template("portal/apps/created.html", client=client, secret=secret))
+    response.headers["Cache-Control"] = "no-store"
+    return response

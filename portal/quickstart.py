@@ -1,0 +1,70 @@
+"""The code flow in three languages, filled in for one app and ready to paste."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from latchkey import scopes, settings
+from latchkey.clients import Client
+
+LANGUAGES = {"curl": "curl", "python": "Python", "javascript": "JavaScript"}
+
+
+@dataclass(frozen=True, slots=True)
+class Quickstart:
+    """What a template needs to write the example: values, and the same quoted for a shell, Python and JavaScript."""
+
+    language: str
+    client: Client
+    issuer: str
+    redirect_uri: str
+    path: str
+
+    @property
+    def languages(self) -> dict[str, str]:
+        """What may be chosen."""
+        return LANGUAGES
+
+    @property
+    def scope(self) -> str:
+        """All that the app may ask for."""
+        return scopes.serialize(self.client.scopes)
+
+    @property
+    def authorize(self) -> str:
+        """The address to send people to, without what is made anew each time."""
+        fixed = {
+            "response_type": "code",
+            "client_id": self.client.id,
+            "redirect_uri": self.redirect_uri,
+            "scope": self.scope,
+            "code_challenge_method": "S256",
+        }
+        return f"{self.issuer}/oauth/authorize?{urlencode(fixed)}"
+
+    @property
+    def plain_http(self) -> bool:
+        """Whether this installation is reached without TLS, which libraries want to be told."""
+        return self.issuer.startswith("http:")
+
+    @staticmethod
+    def sh(text: str) -> str:
+        """A word for a shell."""
+        return shlex.quote(text)
+
+    @staticmethod
+    def quoted(text: str) -> str:
+        """A string that Python and JavaScript read alike."""
+        return json.dumps(text)
+
+
+def of(client: Client, language: str | None) -> Quickstart:
+    """The example in a language that exists, else for curl; it ends with a call that the app's scopes allow."""
+    return Quickstart(
+        language=language if language in LANGUAGES else "curl",
+        client=client,
+        issuer=settings.current().base_url,
+        redirect_uri=client.redirect_uris[0],
+        path="/v1/me" if "account:read" in client.scopes else "/v1/token",
+    )

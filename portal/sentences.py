@@ -1,0 +1,177 @@
+"""What happened in an account, in words: a sentence for each kind of event."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from flask import url_for
+
+from latchkey import notices
+from latchkey.activity import Event, EventKind
+
+
+class Wording(NamedTuple):
+    """How events of one kind read: a sentence with the name of what they tell of, an icon and its colour."""
+
+    text: str
+    symbol: str
+    tone: str = ""
+
+
+class Sentence(NamedTuple):
+    """One event in words. `name` stands between `start` and `end` and leads to `url`, where there is one."""
+
+    start: str
+    name: str
+    end: str
+    url: str
+    symbol: str
+    tone: str
+    place: str
+    advice: tuple[str, str] | None
+
+    @property
+    def text(self) -> str:
+        """The whole sentence."""
+        return self.start + self.name + self.end
+
+
+NAME = "{name}"
+WORDINGS = {
+    EventKind.SIGNED_UP: Wording("You created your account", "user-plus", "ok"),
+    EventKind.EMAIL_VERIFIED: Wording("You verified your e-mail address", "mail-check"),
+    EventKind.EMAIL_CHANGED: Wording("Your e-mail address changed from {old} to {new}", "mail", "warn"),
+    EventKind.RENAMED: Wording("You changed your name", "pencil"),
+    EventKind.SIGNED_IN: Wording("You signed in", "log-in"),
+    EventKind.SIGN_IN_FAILED: Wording("Somebody tried to sign in with a wrong password", "triangle-alert", "warn"),
+    EventKind.SIGN_IN_THROTTLED: Wording(
+        "Signing in was stopped for a while after too many wrong passwords", "shield-alert", "warn"
+    ),
+    EventKind.SIGNED_OUT: Wording("You signed out", "log-out"),
+    EventKind.SESSION_ENDED: Wording("You signed out another browser", "log-out"),
+    EventKind.REAUTHENTICATED: Wording("You confirmed your password", "lock"),
+    EventKind.PASSWORD_CHANGED: Wording("You changed your password", "lock", "ok"),
+    EventKind.PASSWORD_RESET_ASKED: Wording("Somebody asked for a link to choose a new password", "mail"),
+    EventKind.PASSWORD_RESET: Wording("You chose a new password by a mailed link", "lock", "ok"),
+    EventKind.USER_DISABLED: Wording("An administrator disabled your account", "user-x", "bad"),
+    EventKind.TOKEN_CREATED: Wording("You created the token {name}", "key-round", "ok"),
+    EventKind.TOKEN_CHANGED: Wording("You changed the token {name}{scopes}", "square-pen"),
+    EventKind.TOKEN_WIDENED: Wording("You gave the token {name} more scopes{scopes}", "shield-alert", "warn"),
+    EventKind.TOKEN_REGENERATED: Wording("You regenerated the token {name}", "rotate-cw"),
+    EventKind.TOKEN_REVOKED: Wording("You revoked the token {name}", "ban", "bad"),
+    EventKind.TOKEN_REPORTED: Wording(
+        "Somebody found {name} and reported it, so it was revoked", "shield-alert", "warn"
+    ),
+    EventKind.APP_REGISTERED: Wording("You registered the app {name}", "blocks", "ok"),
+    EventKind.APP_CHANGED: Wording("You changed the {changes} of the app {name}", "square-pen"),
+    EventKind.APP_SECRET_ROTATED: Wording("You rotated the secret of {name}", "rotate-cw", "ok"),
+    EventKind.APP_SECRET_REMOVED: Wording("You ended an old secret of {name}", "ban"),
+    EventKind.APP_DELETED: Wording("You deleted the app {name}", "trash-2", "bad"),
+    EventKind.APP_CUT_OFF: Wording("You cut off {people} from {name}", "users", "bad"),
+    EventKind.AUTHORIZED: Wording("You authorized {name} to use {scopes}", "plug-zap", "ok"),
+    EventKind.AUTHORIZATION_DENIED: Wording("You did not let {name} use your account", "ban"),
+    EventKind.AUTHORIZATION_WITHDRAWN: Wording("{who} the access of {name}", "undo-2"),
+    EventKind.CODE_REPLAYED: Wording(
+        "A sign-in code of {name} was used twice, so that sign-in was ended", "shield-alert", "warn"
+    ),
+    EventKind.REFRESH_REPLAYED: Wording(
+        "A refresh token of {name} was used twice, so that sign-in was ended", "shield-alert", "warn"
+    ),
+}
+# What the log calls the settings of an app.
+CHANGES = {
+    "homepage": "homepage",
+    "redirect_uris": "redirect URIs",
+    "scope": "scopes",
+    "pkce_required": "PKCE",
+}
+
+
+def of(event: Event) -> Sentence:
+    """The event as its owner reads it."""
+    detail: Mapping[str, Any] = event.detail
+    wording = WORDINGS[EventKind(event.kind)]
+    text = _text(event, wording.text)
+    before, _, after = text.partition(NAME)
+    start, end = (_filled(part, detail) for part in (before, after))
+    name = _name(detail) if NAME in text else ""
+    return Sentence(
+        start,
+        name,
+        end,
+        _url(event),
+        wording.symbol,
+        wording.tone,
+        _place(event),
+        _advice(event) if event.suspicious else None,
+    )
+
+
+def _text(event: Event, text: str) -> str:
+    if event.kind == EventKind.TOKEN_REVOKED and "count" in event.detail:
+        return "You revoked all your tokens: {count}"
+    return text
+
+
+def _name(detail: Mapping[str, Any]) -> str:
+    return str(detail.get("description") or detail.get("app") or "one without a name")
+
+
+def _filled(part: str, detail: Mapping[str, Any]) -> str:
+    if "{" not in part:
+        return part
+    return part.format_map(
+        {
+            "old": detail.get("old", ""),
+            "new": detail.get("new", ""),
+            "count": f"{detail.get('count', 0):,}",
+            "people": _counted(int(detail.get("count", 0)), "person", "people"),
+            "changes": _listed([CHANGES.get(name, name) for name in detail.get("changes", ())] or ["settings"]),
+            "scopes": _scopes(detail),
+            "who": "You took back" if detail.get("by") == "user" else "The people who run it ended",
+        }
+    )
+
+
+def _scopes(detail: Mapping[str, Any]) -> str:
+    if "scopes" in detail:
+        return _counted(len(detail["scopes"]), "scope", "scopes")
+    parts = [
+        f"{verb} {_listed(detail[key])}"
+        for key, verb in (("added", "added"), ("removed", "removed"))
+        if detail.get(key)
+    ]
+    return f": {' and '.join(parts)}" if parts else ""
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _url(event: Event) -> str:
+    """Where the thing is now; nothing leads to what was deleted."""
+    if event.kind == EventKind.APP_DELETED:
+        return ""
+    if event.group == "app":
+        return url_for("portal.show_app", client_id=event.detail["client_id"])
+    if event.group == "token" and event.detail.get("token_kind", "dev") == "dev" and "token_id" in event.detail:
+        return url_for("portal.show_token", token_id=event.detail["token_id"])
+    return ""
+
+
+def _place(event: Event) -> str:
+    if event.address:
+        return f"{event.address}, {notices.device(event.agent)}"
+    return "" if not event.agent else event.agent[:1].upper() + event.agent[1:]
+
+
+def _advice(event: Event) -> tuple[str, str]:
+    """What to do about something suspicious: words and where."""
+    if event.group == "authorization":
+        return "Review authorized apps", url_for("portal.list_authorized_apps")
+    if event.group == "token":
+        return "Create another token", url_for("portal.new_token")
+    return "Not you? Change your password", url_for("portal.settings")
