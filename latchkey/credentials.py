@@ -33,11 +33,15 @@ def _checksum(text: str) -> str:
     return digits.rjust(CHECKSUM_LENGTH, "0")
 
 
+def with_checksum(text: str) -> str:
+    """A text and, behind it, the checksum that makes it well-formed (I-01)."""
+    return text + _checksum(text)
+
+
 def generate(kind: Kind) -> str:
     """A new credential: prefix, kind, 30 random base62 characters (178 bits), CRC-32 of all before it."""
     random = "".join(secrets.choice(BASE62) for _ in range(RANDOM_LENGTH))
-    text = f"{settings.current().token_prefix}_{kind}_{random}"
-    return text + _checksum(text)
+    return with_checksum(f"{settings.current().token_prefix}_{kind}_{random}")
 
 
 def kind_of(text: str) -> Kind | None:

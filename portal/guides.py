@@ -1,0 +1,90 @@
+"""The guides: which way to call the API, the code flow, the scopes, the reference. Readable signed out."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from flask import current_app, redirect, render_template, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from latchkey import clients, credentials, scopes, settings
+from portal import guide_search, reference
+from portal.blueprint import blueprint
+
+# 30 characters that are clearly nobody's, so that a scanner can be tried out with it.
+VECTOR_RANDOM = "TestVectorTestVectorTestVector"
+
+
+class Sample(NamedTuple):
+    """The app in the examples of the OAuth guide."""
+
+    client_id: str
+    redirect_uri: str
+
+
+def _sample() -> Sample:
+    """The reader's newest app, or one that nobody has."""
+    mine = clients.list_for(current_user.user) if current_user.is_authenticated else []
+    if mine:
+        return Sample(mine[0].id, mine[0].redirect_uris[0])
+    return Sample("YOUR_CLIENT_ID", "https://app.example.com/callback")
+
+
+@blueprint.get("/docs")
+def list_guides() -> Response:
+    """The first guide."""
+    return redirect(url_for("portal.guide_authentication"), 303)
+
+
+@blueprint.get("/docs/authentication")
+def guide_authentication() -> str:
+    """Token or OAuth, and developer tokens step by step."""
+    ours = settings.current()
+    return render_template(
+        "guides/authentication.html",
+        prefix=ours.token_prefix,
+        max_days=ours.token_max_days,
+        vector=credentials.with_checksum(f"{ours.token_prefix}_dev_{VECTOR_RANDOM}"),
+        pictures=(Path(current_app.root_path) / "static" / "guides" / "new-token.png").is_file(),
+    )
+
+
+@blueprint.get("/docs/oauth")
+def guide_oauth() -> str:
+    """The authorization code flow with the requests and answers spelled out."""
+    return render_template("guides/oauth.html", prefix=settings.current().token_prefix, example=_sample())
+
+
+@blueprint.get("/docs/scopes")
+def guide_scopes() -> str:
+    """The catalogue, with the calls that need each scope."""
+    needing = defaultdict(list)
+    for call in reference.calls(reference.document()):
+        for scope in call.scopes:
+            needing[scope].append(call)
+    return render_template("guides/scopes.html", groups=scopes.groups(), calls=needing)
+
+
+@blueprint.get("/docs/api")
+def guide_api() -> str:
+    """The reference, made from the OpenAPI document."""
+    document = reference.document()
+    grouped = defaultdict(list)
+    for call in reference.calls(document, personal=current_user.is_authenticated):
+        grouped[call.group].append(call)
+    return render_template("guides/api.html", document=document, groups=grouped)
+
+
+@blueprint.get("/docs/search")
+def search_guides() -> str:
+    """Sections of the guides that hold all the words asked for."""
+    asked = request.args.get("q", "")[:80].replace("\x00", "")
+    pages = {
+        "guide_authentication": guide_authentication,
+        "guide_oauth": guide_oauth,
+        "guide_scopes": guide_scopes,
+        "guide_api": guide_api,
+    }
+    found = guide_search.find(asked, {url_for(f"portal.{name}"): page for name, page in pages.items()})
+    return render_template("guides/search.html", asked=asked, found=found)
