@@ -5,10 +5,11 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
-from werkzeug.routing.exceptions import HTTPException
 from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
 
@@ -51,16 +52,16 @@ class Finding(NamedTuple):
 
 @blueprint.route("/docs/explain", methods=["GET", "POST"])
 @signed_in
-def explain_request() -> object:
+def explain_request() -> ResponseReturnValue:
     """Explain what was pasted. Nothing of it is kept, and credentials in it are masked in the answer."""
     form = ExplainForm()
     if request.method == "GET":
         return render_template("guides/explain.html", form=form, findings=())
+    pasted = form.text.data or ""
+    form.text.data = masked(pasted)
     if not form.validate():
-        form.text.data = masked(form.text.data or "")[:LONGEST]
         return render("guides/explain.html", "guides/_explain.html", 422, form=form, findings=())
-    findings = explain(form.text.data)
-    form.text.data = masked(form.text.data)
+    findings = explain(pasted)
     return render("guides/explain.html", "guides/_explain.html", form=form, findings=findings)
 
 
@@ -87,7 +88,7 @@ def explain(text: str) -> list[Finding]:
 _STATUSES = {
     "401": "401 means that the token itself does not work: it is unknown, has expired or was revoked.",
     "403": "403 means that the token works but lacks a scope. The answer's “fix_url” leads to a form with it ticked.",
-    "404": "404 means that there is no such thing, or that it belongs to somebody else: the answer does not tell which.",
+    "404": "404 means that there is no such thing, or that it is somebody else's: the answer does not tell.",
     "422": "422 means that a field was not as it should be. “errors” in the answer names it.",
     "429": "429 means too many calls. “Retry-After” says how many seconds to wait.",
 }
@@ -164,9 +165,11 @@ def _about_address(text: str, findings: list[Finding]) -> reference.Call | None:
 def _call(path: str, method: str) -> tuple[reference.Call | None, list[str]]:
     """The call that answers there, or the methods that would be answered."""
     known = reference.calls(reference.document())
-    rules = [Rule(re.sub(r"\{(\w+)\}", r"<\1>", call.path), methods=[call.method], endpoint=call.id) for call in known]
+    rules = [
+        Rule(re.sub(r"\{(\w+)\}", r"<\1>", call.template), methods=[call.method], endpoint=call.id) for call in known
+    ]
     adapter = Map(rules, strict_slashes=False).bind("")
-    others = sorted(adapter.allowed_methods(path) - {"HEAD", "OPTIONS"}) if path else []
+    others = sorted(set(adapter.allowed_methods(path)) - {"HEAD", "OPTIONS"}) if path else []
     try:
         endpoint, _ = adapter.match(path, method)
     except HTTPException:
@@ -179,7 +182,7 @@ def _about_scopes(token: Token, call: reference.Call, findings: list[Finding]) -
     named = ", ".join(call.scopes)
     if needed <= held:
         what = f"needs {named}, which the token has" if needed else "needs no scope"
-        findings.append(Finding("ok", f"{call.method} {call.path} {what}."))
+        findings.append(Finding("ok", f"{call.method} {call.template} {what}."))
         return
     missing = scopes.serialize(needed - held)
     have = scopes.serialize(held)
@@ -187,7 +190,7 @@ def _about_scopes(token: Token, call: reference.Call, findings: list[Finding]) -
     findings.append(
         Finding(
             "bad",
-            f"{call.method} {call.path} needs {named}. The token lacks {missing}; it has {have}.",
+            f"{call.method} {call.template} needs {named}. The token lacks {missing}; it has {have}.",
             url,
             "Make one with it",
         )

@@ -31,6 +31,7 @@ class Call:
 
     id: str
     method: str
+    template: str
     path: str
     summary: str
     description: str
@@ -64,100 +65,90 @@ def document() -> dict[str, Any]:
 def calls(openapi: dict[str, Any], *, personal: bool = False) -> list[Call]:
     """Every call, in the document's order; with the reader's own ids and names where they are signed in."""
     own = _own() if personal else {}
-    return list(_calls(openapi, own))
+    return list(_Document(openapi, own).calls())
 
 
-def _calls(openapi: dict[str, Any], own: Mapping[str, str]) -> Iterator[Call]:
-    for path, operations in openapi["paths"].items():
-        for method in METHODS:
-            if operation := operations.get(method):
-                shared = operations.get("parameters", [])
-                yield _call(openapi, path, method, operation, shared, own)
+class _Document:
+    """The OpenAPI document, read for people: `$ref`s followed, samples replaced by the reader's own."""
 
+    def __init__(self, openapi: dict[str, Any], own: Mapping[str, str]) -> None:
+        self._openapi, self._own = openapi, own
 
-def _call(
-    openapi: dict[str, Any],
-    path: str,
-    method: str,
-    operation: dict[str, Any],
-    shared: list[Any],
-    own: Mapping[str, str],
-) -> Call:
-    security = operation.get("security", openapi.get("security", []))
-    scopes = tuple(scope for requirement in security for names in requirement.values() for scope in names)
-    parameters = [_resolved(openapi, entry) for entry in [*shared, *operation.get("parameters", [])]]
-    media = next(iter(_resolved(openapi, operation.get("requestBody", {})).get("content", {}).values()), {})
-    answers = [
-        _answer(openapi, status, _resolved(openapi, entry), own) for status, entry in operation["responses"].items()
-    ]
-    return Call(
-        id=operation.get("operationId", f"{method}-{re.sub(r'[^a-z]+', '-', path.strip('/'))}"),
-        method=method.upper(),
-        path=_filled(path, parameters, own),
-        summary=operation.get("summary", ""),
-        description=operation.get("description", ""),
-        public=not security or {} in security,
-        scopes=scopes,
-        parameters=tuple(parameters),
-        fields=tuple(_fields(openapi, media.get("schema", {}))),
-        body=_personal(_example(openapi, media), own),
-        answers=tuple(answers),
-        group=next(iter(operation.get("tags", [])), "API"),
-    )
+    def calls(self) -> Iterator[Call]:
+        for path, operations in self._openapi["paths"].items():
+            shared = operations.get("parameters", [])
+            for method in METHODS:
+                if operation := operations.get(method):
+                    yield self._call(path, method, operation, shared)
 
+    def _call(self, path: str, method: str, operation: dict[str, Any], shared: list[Any]) -> Call:
+        security = operation.get("security", self._openapi.get("security", []))
+        scopes = tuple(scope for requirement in security for names in requirement.values() for scope in names)
+        parameters = [self._resolved(entry) for entry in [*shared, *operation.get("parameters", [])]]
+        media = self._media(operation.get("requestBody", {}))
+        return Call(
+            id=operation.get("operationId", f"{method}-{re.sub(r'[^a-z]+', '-', path.strip('/'))}"),
+            method=method.upper(),
+            template=path,
+            path=self._filled(path, parameters),
+            summary=operation.get("summary", ""),
+            description=operation.get("description", ""),
+            public=not security or {} in security,
+            scopes=scopes,
+            parameters=tuple(parameters),
+            fields=tuple(self._fields(media.get("schema", {}))),
+            body=self._example(media),
+            answers=tuple(self._answer(status, entry) for status, entry in operation["responses"].items()),
+            group=next(iter(operation.get("tags", [])), "API"),
+        )
 
-def _resolved(openapi: dict[str, Any], entry: Any) -> Any:
-    """The entry itself, or what its `$ref` names."""
-    while isinstance(entry, dict) and "$ref" in entry:
-        target: Any = openapi
-        for step in entry["$ref"].removeprefix("#/").split("/"):
-            target = target[step]
-        entry = target
-    return entry
+    def _resolved(self, entry: Any) -> Any:
+        while isinstance(entry, dict) and "$ref" in entry:
+            target: Any = self._openapi
+            for step in entry["$ref"].removeprefix("#/").split("/"):
+                target = target[step]
+            entry = target
+        return entry
 
+    def _media(self, entry: Any) -> dict[str, Any]:
+        content: dict[str, dict[str, Any]] = self._resolved(entry).get("content", {})
+        return next(iter(content.values()), {})
 
-def _answer(openapi: dict[str, Any], status: str, entry: dict[str, Any], own: Mapping[str, str]) -> Answer:
-    media = next(iter(entry.get("content", {}).values()), {})
-    return Answer(status, entry.get("description", ""), _personal(_example(openapi, media), own))
+    def _answer(self, status: str, entry: Any) -> Answer:
+        return Answer(status, self._resolved(entry).get("description", ""), self._example(self._media(entry)))
 
+    def _example(self, media: dict[str, Any]) -> str:
+        example = media.get("example")
+        if example is None and media.get("examples"):
+            example = self._resolved(next(iter(media["examples"].values()))).get("value")
+        if example is None:
+            example = next(iter(self._resolved(media.get("schema", {})).get("examples", [])), None)
+        return "" if example is None else self._personal(json.dumps(example, indent=2, ensure_ascii=False))
 
-def _example(openapi: dict[str, Any], media: dict[str, Any]) -> str:
-    example = media.get("example")
-    if example is None and media.get("examples"):
-        example = _resolved(openapi, next(iter(media["examples"].values()))).get("value")
-    if example is None:
-        schema = _resolved(openapi, media.get("schema", {}))
-        example = next(iter(schema.get("examples", [])), None)
-    return "" if example is None else json.dumps(example, indent=2, ensure_ascii=False)
+    def _fields(self, schema: Any) -> Iterator[tuple[str, str, bool, str]]:
+        """Name, type, whether it must be there, and what it says, for each field of a body."""
+        schema = self._resolved(schema)
+        for name, entry in schema.get("properties", {}).items():
+            field = self._resolved(entry)
+            kind = field.get("type", "")
+            shown = " or ".join(kind) if isinstance(kind, list) else kind
+            yield name, shown, name in schema.get("required", []), field.get("description", "")
 
+    def _filled(self, path: str, parameters: list[Any]) -> str:
+        """The path, with an own id in it for a reader who is signed in."""
+        for parameter in parameters:
+            mine = self._own.get(str(parameter.get("example", ""))[:4])
+            if parameter.get("in") == "path" and mine:
+                path = path.replace("{" + parameter["name"] + "}", mine)
+        return path
 
-def _fields(openapi: dict[str, Any], schema: Any) -> Iterator[tuple[str, str, bool, str]]:
-    """Name, type, whether it must be there, and what it says, for each field of a body."""
-    schema = _resolved(openapi, schema)
-    for name, entry in schema.get("properties", {}).items():
-        field = _resolved(openapi, entry)
-        kind = field.get("type", "")
-        shown = " or ".join(kind) if isinstance(kind, list) else kind
-        yield name, shown, name in schema.get("required", []), field.get("description", "")
-
-
-def _filled(path: str, parameters: list[Any], own: Mapping[str, str]) -> str:
-    """The path as it is written in the document; a reader who is signed in sees an own id."""
-    for parameter in parameters:
-        example = str(parameter.get("example", ""))
-        mine = own.get(example[:4])
-        if parameter.get("in") == "path" and mine:
-            path = path.replace("{" + parameter["name"] + "}", mine)
-    return path
-
-
-def _personal(text: str, own: Mapping[str, str]) -> str:
-    for sample, mine in own.items():
-        if len(sample) == 4:
-            text = re.sub(rf"\b{sample}[0-9a-f]{{28}}\b", mine, text)
-        else:
-            text = text.replace(sample, json.dumps(mine)[1:-1])
-    return text
+    def _personal(self, text: str) -> str:
+        for sample, mine in self._own.items():
+            if len(sample) == 4:
+                text = re.sub(rf"\b{sample}[0-9a-f]{{28}}\b", mine, text)
+            else:
+                text = text.replace(sample, json.dumps(mine)[1:-1])
+        return text
 
 
 def _own() -> dict[str, str]:
