@@ -2,37 +2,67 @@
 
 from collections import namedtuple
 from collections.abc import Callable
+from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Dialect, Select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
-from latchkey.db import engines
+from latchkey.db import UtcDateTime, engines
 
 # Told the text of each statement that runs here; tests count with it.
 watchers: list[Callable[[str], None]] = []
+
+Convert = Callable[[Any], Any] | None
+
+
+def _to_sqlite(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def _from_sqlite(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text + "+00:00")
+
+
+def _binder(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    # SQLAlchemy's own conversions of moments cost more than finding the row.
+    if isinstance(kind, UtcDateTime) and dialect.name == "sqlite":
+        return _to_sqlite
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    if isinstance(kind, UtcDateTime) and dialect.name == "sqlite":
+        return _from_sqlite
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
 class _Compiled:
     """One statement in one dialect: its text, how to bind its parameters and how to read its rows."""
 
-    def __init__(self, statement: Select[Any], name: str, dialect: Dialect) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]], row: Any, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
-        self.binds = {
-            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind, name in compiled.bind_names.items()
-        }
-        self.order: list[str] | None = getattr(compiled, "positiontup", None)
-        self.defaults = dict(compiled.params)
+        binders = {name: _binder(bind.type, dialect) for bind, name in compiled.bind_names.items()}
+        self.binders = [(name, bind) for name, bind in binders.items() if bind is not None]
+        order: list[str] | None = getattr(compiled, "positiontup", None)
+        self.in_order = itemgetter(*order) if order and len(order) > 1 else None
+        self.only = order[0] if order and len(order) == 1 else None
+        self.defaults = {name: value for name, value in compiled.params.items() if value is not None}
         columns = list(statement.selected_columns)
-        self.row: Any = namedtuple(name, [column.key for column in columns])  # noqa: PYI024 - made at run time
-        readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self.row = row
+        readers = [_reader(column.type, dialect) for column in columns]
         self.readers = [(index, reader) for index, reader in enumerate(readers) if reader is not None]
 
     def parameters(self, given: dict[str, Any]) -> Any:
-        values = self.defaults | given
-        bound = {key: bind(values[key]) if bind else values[key] for key, bind in self.binds.items()}
-        return bound if self.order is None else tuple(bound[key] for key in self.order)
+        values = self.defaults | given if self.defaults else given
+        for name, bind in self.binders:
+            values[name] = bind(values[name])
+        if self.in_order is not None:
+            return self.in_order(values)
+        return values if self.only is None else (values[self.only],)
 
     def read(self, record: Any) -> Any:
         values = list(record)
@@ -42,10 +72,15 @@ class _Compiled:
 
 
 class Lookup:
-    """A SELECT of a few rows, which are named tuples with the selected columns' names."""
+    """A SELECT of a few rows, which are named tuples with the selected columns' names.
 
-    def __init__(self, name: str, statement: Select[Any]) -> None:
-        self._name, self._statement = name, statement
+    `row` is the class of the rows, whose fields are those columns in their order; by default one is made.
+    """
+
+    def __init__(self, name: str, statement: Select[*tuple[Any, ...]], row: type[Any] | None = None) -> None:
+        columns = [str(column.key) for column in statement.selected_columns]
+        self._row: Any = row or namedtuple(name, columns)  # noqa: PYI024 - made at run time
+        self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
     def one(self, **parameters: Any) -> Any:
@@ -76,5 +111,5 @@ class Lookup:
             return compiled, pair.held().execute(compiled.text, bound)
 
     def _compile(self, dialect: Dialect) -> _Compiled:
-        compiled = self._compiled[dialect.name] = _Compiled(self._statement, self._name, dialect)
+        compiled = self._compiled[dialect.name] = _Compiled(self._statement, self._row, dialect)
         return compiled
