@@ -4,14 +4,38 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
+from wsgiref.types import WSGIEnvironment
 
 from flask import Response, request
-
-from api.problems import PRIVATE
+from werkzeug.datastructures import Headers
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-OPEN = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
+EXPOSED = (
+    "Access-Control-Expose-Headers",
+    "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id",
+)
+
+
+class Answer(Response):
+    """An answer of this door. Its fixed headers are added last, and headers that we wrote are not looked over again."""
+
+    # H-09: an answer to one token is not for another. Browser apps call from any origin, without cookies.
+    fixed: ClassVar = [("Cache-Control", "no-store"), ("Vary", "Authorization"), ANY_ORIGIN, EXPOSED]
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        return self.headers
+
+    def get_wsgi_response(self, environ: WSGIEnvironment) -> Any:
+        body, status, headers = super().get_wsgi_response(environ)
+        return body, status, headers + self.fixed
+
+
+class PublicAnswer(Answer):
+    """An answer that is the same for everybody."""
+
+    fixed: ClassVar = [("Cache-Control", "public, max-age=300"), ANY_ORIGIN, EXPOSED]
 
 
 def moment(at: datetime | None) -> str | None:
@@ -19,22 +43,22 @@ def moment(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()[:-6] + "Z"
 
 
-def shown(data: Mapping[str, Any], *, headers: Mapping[str, str] = PRIVATE) -> Response:
+def shown(data: Mapping[str, Any], answer: type[Answer] = Answer) -> Response:
     """The answer to a read; 304 for who has it already (RFC 9110 §13.1.2)."""
     body = _encode(data).encode()
     tag = sha256(body).hexdigest()[:32]
     if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag):
-        return Response(status=304, headers={**headers, "ETag": f'"{tag}"'})
-    return Response(body, 200, {**headers, "ETag": f'"{tag}"'}, content_type="application/json")
+        return empty(304, answer, ETag=f'"{tag}"')
+    return answer(body, 200, {"ETag": f'"{tag}"'}, content_type="application/json")
 
 
 def changed(data: Mapping[str, Any], status: int = 200, **headers: str) -> Response:
     """The answer to a change."""
-    return Response(_encode(data), status, {**PRIVATE, **headers}, content_type="application/json")
+    return Answer(_encode(data).encode(), status, headers, content_type="application/json")
 
 
-def gone() -> Response:
-    """The answer to a removal."""
-    response = Response(status=204, headers=PRIVATE)
+def empty(status: int, answer: type[Answer] = Answer, **headers: str) -> Response:
+    """An answer without a body, such as to a removal."""
+    response = answer(status=status, headers=headers)
     del response.headers["Content-Type"]
     return response

@@ -1,10 +1,11 @@
-"""Who may call: views declare their scopes here, and one hook lets a call pass or refuses it."""
+"""Who may call: a view declares the scopes that a token needs, and is reached by no other token."""
 
 import re
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Response, current_app, g, request
+from flask import Response, request
 
 from api import limits, problems
 from api.blueprint import blueprint
@@ -12,20 +13,29 @@ from latchkey import access, users
 from latchkey.access import Bearer
 from latchkey.users import User
 
-View = TypeVar("View", bound=Callable[..., Any])
+View = TypeVar("View", bound=Callable[..., Response])
 
 # A second value behind the comma that joins two headers of one name.
 _ANOTHER_VALUE = re.compile(r",\s*[A-Za-z][A-Za-z0-9-]*\s+\S")
 
 
-def require_scope(*scopes: str) -> Callable[[View], View]:
-    """Let a call pass whose token has all of these scopes; none given: any live token. Marks the view `.scopes`."""
+def require_scope(*scopes: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Let a call pass whose token has all of these scopes; none given: any live token.
 
-    def mark(view: View) -> View:
-        view.__dict__["scopes"] = frozenset(scopes)
-        return view
+    The view is called with the `Bearer` first and marked `.scopes`; enforcement, OpenAPI and the reference read that.
+    """
+    needed = frozenset(scopes)
 
-    return mark
+    def guard(view: Callable[..., Response]) -> Callable[..., Response]:
+        @wraps(view)
+        def call(**ids: str) -> Response:
+            caller = _let_pass(request.environ, needed)
+            return limits.shown(view(caller, **ids), caller)
+
+        call.__dict__["scopes"] = needed
+        return call
+
+    return guard
 
 
 def public(view: View) -> View:
@@ -46,51 +56,36 @@ def presented(environ: Mapping[str, Any]) -> str | None:
     return rest.strip() if is_bearer else None
 
 
-@blueprint.before_request
-def let_pass() -> Response | None:
-    """The guard of every view of this door; one that declares nothing is closed to every token (H-05)."""
-    if request.method == "OPTIONS":
-        return None
-    view = current_app.view_functions[request.endpoint or ""]
-    if getattr(view, "public", False):
-        return None
-    environ = request.environ
+def _let_pass(environ: dict[str, Any], needed: frozenset[str]) -> Bearer:
     plaintext = presented(environ)
-    needed: frozenset[str] | None = getattr(view, "scopes", None)
+    refusal = None
     try:
-        caller = access.admit(plaintext, needed or ())
+        caller = access.admit(plaintext, needed)
     except access.NoCredential:
         raise problems.no_credential() from None
     except access.InvalidToken as error:
         raise problems.invalid_token(plaintext or "", error) from None
     except access.ScopeTooNarrow as error:
-        caller = error.bearer
-        _tell(environ, caller)
-        limits.count(caller)
-        raise problems.scope_missing(error) from None
-    _tell(environ, caller)
+        caller, refusal = error.bearer, error
+    environ["latchkey.token"], environ["latchkey.user"] = caller.token_id, caller.user_id
     limits.count(caller)
-    if needed is None:
-        raise problems.closed()
-    g.bearer = caller
-    return None
+    if refusal is not None:
+        raise problems.scope_missing(refusal)
+    return caller
 
 
-def _tell(environ: dict[str, Any], caller: Bearer) -> None:
-    environ["latchkey.token"] = caller.token_id
-    environ["latchkey.user"] = caller.user_id
-
-
-def bearer() -> Bearer:
-    """Who is calling: the facts of token, user and app, as the guard read them."""
-    found: Bearer = g.bearer
-    return found
-
-
-def user() -> User:
+def user_of(caller: Bearer) -> User:
     """The user for whom the caller acts. Raises `problems.Problem` when an app acts as itself."""
-    caller = bearer()
     found = users.find(caller.user_id) if caller.user_id else None
     if found is None:
         raise problems.no_user()
     return found
+
+
+@require_scope()
+def closed(_caller: Bearer, **_ids: str) -> Response:
+    """What is reached instead of a view that declares nothing (H-05)."""
+    raise problems.closed()
+
+
+blueprint.closed = closed

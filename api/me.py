@@ -4,13 +4,13 @@ from flask import Response
 
 from api import answers, auth, problems
 from api.blueprint import blueprint
+from latchkey.access import Bearer
 
 
 @blueprint.get("/v1/me")
 @auth.require_scope("account:read")
-def show_me() -> Response:
+def show_me(caller: Bearer) -> Response:
     """The user's record."""
-    caller = auth.bearer()
     if caller.user_id is None:
         raise problems.no_user()
     return answers.shown(

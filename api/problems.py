@@ -8,13 +8,12 @@ from urllib.parse import quote
 
 from flask import Response, request
 
+from api.answers import Answer
 from api.blueprint import blueprint
 from latchkey import scopes, settings
 from latchkey.access import Fault, InvalidToken, ScopeTooNarrow
 
 REALM = "api"
-# RFC 9110 §12.5.5 and H-09: an answer to one token is not for another.
-PRIVATE = {"Cache-Control": "no-store", "Vary": "Authorization", "Access-Control-Allow-Origin": "*"}
 _BEARER_FORM = re.compile(r"[a-z][a-z0-9]{1,9}_(dev|oat)_[0-9A-Za-z]{36}", re.ASCII)
 
 
@@ -47,12 +46,8 @@ def answer(problem: Problem) -> Response:
         "request_id": request.environ.get("latchkey.request_id", ""),
         **problem.members,
     }
-    return Response(
-        json.dumps(body, ensure_ascii=False),
-        problem.status,
-        {**PRIVATE, **problem.headers},
-        content_type="application/problem+json",
-    )
+    text = json.dumps(body, ensure_ascii=False).encode()
+    return Answer(text, problem.status, problem.headers, content_type="application/problem+json")
 
 
 def challenge(**attributes: str) -> dict[str, str]:

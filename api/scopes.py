@@ -25,4 +25,4 @@ def _entry(scope: Scope) -> dict[str, str | bool]:
 def list_scopes() -> Response:
     """Every scope there is, in the order in which people see them."""
     data = [_entry(scope) for scope in scopes.catalogue().values()]
-    return answers.shown({"data": data, "next_cursor": None}, headers=answers.OPEN)
+    return answers.shown({"data": data, "next_cursor": None}, answers.PublicAnswer)

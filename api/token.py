@@ -4,13 +4,13 @@ from flask import Response
 
 from api import answers, auth
 from api.blueprint import blueprint
+from latchkey.access import Bearer
 
 
 @blueprint.get("/v1/token")
 @auth.require_scope()
-def show_token() -> Response:
+def show_token(caller: Bearer) -> Response:
     """The token that this call came with."""
-    caller = auth.bearer()
     app = None if caller.client_id is None else {"id": caller.client_id, "name": caller.client_name}
     return answers.shown(
         {
