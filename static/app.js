@@ -86,6 +86,9 @@
   /* The answer that holds a secret was a POST: give it an address that is safe to reload. */
   const shown = () => { const el = $("[data-replace-url]"); if (el) history.replaceState(null, "", el.dataset.replaceUrl); };
 
+  /* A browser may keep a page that one left and bring it back whole: never with a secret. */
+  addEventListener("pageshow", (event) => { if (event.persisted && $(".secret")) location.reload(); });
+
   function enhance(root) {
     $$("form[data-scopes]", root).forEach((f) => { if (!f.dataset.ready) { f.dataset.ready = "1"; scopes(f); } });
     $$("[data-try-path*='{']", root).forEach((b) => { b.hidden = true; });
