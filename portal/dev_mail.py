@@ -1,0 +1,103 @@
+"""/dev/mail: letters that were kept instead of sent, readable in development only."""
+
+import re
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import NamedTuple
+
+from flask import Response, abort, make_response, render_template
+
+from latchkey import carrier, settings
+from portal.blueprint import blueprint
+
+MOST = 100
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+# A mail brings its own styles and nothing else; its links open in the whole window.
+LETTER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; "
+    "sandbox allow-top-navigation-by-user-activation"
+)
+HEAD = re.compile(r"(<head\b[^>]*>)", re.IGNORECASE)
+
+
+class Kept(NamedTuple):
+    """One letter as its reader gets it."""
+
+    id: str
+    subject: str
+    to: str
+    sender: str
+    at: datetime
+    text: str
+    html: str
+
+
+def _read(path: Path) -> Kept:
+    message = message_from_bytes(path.read_bytes(), policy=policy.default)
+    return Kept(
+        id=path.stem,
+        subject=str(message["Subject"]),
+        to=str(message["To"]),
+        sender=str(message["From"]),
+        at=message["Date"].datetime,
+        text=_part(message, "plain"),
+        html=_part(message, "html"),
+    )
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    return str(body.get_content()) if body else ""
+
+
+def _file(letter_id: str) -> Path:
+    path = carrier.folder() / f"{letter_id}.eml"
+    if not settings.current().development or not path.is_file():
+        abort(404)
+    return path
+
+
+def _private(body: str, kind: str, content_policy: str) -> Response:
+    response = make_response(body)
+    response.content_type = f"{kind}; charset=utf-8"
+    response.headers["Content-Security-Policy"] = content_policy
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/dev/mail")
+def dev_mail() -> Response:
+    """Every letter, newest first."""
+    if not settings.current().development:
+        abort(404)
+    newest = sorted(carrier.folder().glob("*.eml"), key=lambda path: path.name, reverse=True)[:MOST]
+    page = render_template(
+        "portal/dev_mail/index.html", letters=[_read(path) for path in newest], server=settings.current().mail_server
+    )
+    return _private(page, "text/html", PAGE_POLICY)
+
+
+@blueprint.get("/dev/mail/<id:letter_id>")
+def dev_letter(letter_id: str) -> Response:
+    """One letter: its text, and its HTML in a frame."""
+    page = render_template("portal/dev_mail/letter.html", letter=_read(_file(letter_id)))
+    return _private(page, "text/html", PAGE_POLICY)
+
+
+@blueprint.get("/dev/mail/<id:letter_id>/html")
+def dev_letter_html(letter_id: str) -> Response:
+    """What a mail program shows of a letter."""
+    html = HEAD.sub(r'\1<base target="_top">', _read(_file(letter_id)).html, count=1)
+    return _private(html, "text/html", LETTER_POLICY)
+
+
+@blueprint.get("/dev/mail/<id:letter_id>/source")
+def dev_letter_source(letter_id: str) -> Response:
+    """A letter as it would travel."""
+    source = _file(letter_id).read_bytes().decode("utf-8", "replace")
+    return _private(source, "text/plain", LETTER_POLICY)
