@@ -45,6 +45,7 @@ def photograph(url: str) -> None:
         page = browser.new_page(base_url=url, viewport={"width": 1280, "height": 720}, locale="en-GB")
         sign_in(page, User(email="ada@example.com"))
         page.goto("/tokens")
+        page.get_by_role("heading", level=1, name="Tokens").wait_for()
         PICTURE.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURE)
     print(PICTURE.relative_to(settings.ROOT))
