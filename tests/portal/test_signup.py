@@ -1,0 +1,184 @@
+"""Making an account and proving its address."""
+
+from urllib.parse import urlencode
+
+import pytest
+
+from latchkey import throttle, users
+from tests import pages
+from tests.factories import PASSWORD, make_user
+
+ADA = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
+
+
+def sign_up(client, **fields):
+    return pages.submit(client, "/signup", **{**ADA, **fields})
+
+
+def test_a_newcomer_follows_the_mailed_link_to_welcome(client, mailbox):
+    answer = sign_up(client)
+
+    letter = mailbox.last("ada@example.com")
+    opened = client.get(letter.link("/verify-email/"))
+    assert (answer.status_code, "Check your e-mail" in answer.text) == (200, True)
+    assert (opened.status_code, opened.location) == (303, "/")
+    assert "Welcome, Ada" in client.get("/").text
+    assert users.find_by_email("ada@example.com").verified
+
+
+def test_nobody_is_signed_in_before_the_link_is_opened(client, mailbox):
+    sign_up(client)
+
+    assert client.get("/settings").status_code == 303
+    assert not users.find_by_email("ada@example.com").verified
+
+
+def test_a_taken_address_gets_the_same_answer_and_its_owner_a_letter(app, mailbox):
+    make_user("alice@example.com")
+    free = sign_up(app.test_client(), email="clara@example.com")
+
+    taken = sign_up(app.test_client(), email="Alice@example.com", password="another-owl-38-cabinet")
+
+    letter = mailbox.last("alice@example.com")
+    assert (taken.status_code, len(taken.text)) == (free.status_code, len(free.text))
+    assert set(taken.headers.keys()) == set(free.headers.keys())
+    assert "already" in letter.subject
+    assert "/verify-email" not in letter.text
+    assert users.authenticate("alice@example.com", PASSWORD)
+    assert users.authenticate("alice@example.com", "another-owl-38-cabinet") is None
+
+
+def test_nobodys_mailbox_is_flooded_by_signing_up_with_their_address(app, client, alice, mailbox):
+    for _ in range(8):
+        assert sign_up(client, email=alice.email).status_code == 200
+
+    assert len(mailbox.letters(alice.email)) == 5
+
+
+BAD_NAMES = ["", "  ", "\x00", "Ada\x00", "\u200b\u200b", "Ada\u202e", "A" * 81, "A" * 40_000]
+BAD_EMAILS = [
+    "",
+    " ",
+    "ada",
+    "ada@example.com\x00",
+    "ada@example.com\nBcc: bob@example.com",
+    "<b>ada@example.com</b>",
+    "\u202eada@example.com",
+    "a@b" * 10_000,
+]
+BAD_PASSWORDS = ["", "short", "password12345678", "a" * 257, "b" * 40_000, "adaada@example.com"]
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        *(("name", value) for value in BAD_NAMES),
+        *(("email", value) for value in BAD_EMAILS),
+        *(("password", value) for value in BAD_PASSWORDS),
+    ],
+)
+def test_bad_input_is_named_beside_its_field_and_the_rest_is_kept(client, field, value):
+    answer = sign_up(client, **{field: value})
+
+    assert answer.status_code == 422
+    assert f'id="{field}-error"' in answer.text
+    assert f'aria-describedby="{field}-error' in answer.text
+    kept = {"name": 'value="Ada"', "email": 'value="ada@example.com"'}
+    for other, text in kept.items():
+        assert (text in answer.text) == (other != field)
+    assert PASSWORD not in answer.text
+    assert users.find_by_email("ada@example.com") is None
+
+
+@pytest.mark.parametrize("field", ["name", "email"])
+def test_bytes_that_are_no_text_are_named_beside_their_field(client, field):
+    fields = {**ADA, "csrf_token": pages.csrf(client.get("/signup")), field: b"ada\xff@example.com"}
+
+    answer = client.post("/signup", data=urlencode(fields), content_type="application/x-www-form-urlencoded")
+
+    assert answer.status_code == 422
+    assert f'id="{field}-error"' in answer.text
+
+
+def test_missing_fields_are_all_named(client):
+    answer = client.post("/signup", data={"csrf_token": pages.csrf(client.get("/signup"))})
+
+    assert answer.status_code == 422
+    assert "3 things need another look" in answer.text
+
+
+def test_a_megabyte_is_refused_before_it_is_read(client):
+    answer = sign_up(client, name="A" * 1_000_000)
+
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "محمد علي", "李小龍", 'Zoë "Z" O\'Hara'])
+def test_names_of_all_kinds_are_welcome(client, mailbox, name):
+    sign_up(client, name=name)
+
+    client.get(mailbox.last("ada@example.com").link("/verify-email/"))
+
+    assert users.find_by_email("ada@example.com").name == name
+    assert "<script>alert" not in client.get("/").text
+
+
+def test_a_form_without_its_token_is_refused_with_a_way_to_try_again(client):
+    client.get("/signup")
+
+    answer = client.post("/signup", data=ADA, headers={"Sec-Fetch-Site": "same-origin"})
+
+    assert answer.status_code == 400
+    assert "Send it again" in answer.text
+    assert PASSWORD not in answer.text
+    assert users.find_by_email("ada@example.com") is None
+
+
+def test_the_way_on_survives_the_mail(app, client, mailbox):
+    way = "/oauth/authorize?client_id=app_1&state=a%20b"
+    page = client.get("/signup", query_string={"next": way})
+    assert 'value="/oauth/authorize?client_id=app_1&amp;state=a%20b"' in page.text
+
+    pages.submit(client, "/signup", **ADA, next=way)
+    opened = app.test_client().get(mailbox.last("ada@example.com").link("/verify-email/"))
+
+    assert (opened.status_code, opened.location) == (303, way)
+
+
+def test_whoever_is_signed_in_is_led_on(signed_in):
+    assert signed_in.get("/signup").location == "/"
+    assert signed_in.get("/signup?next=/tokens").location == "/tokens"
+
+
+@pytest.mark.settings(signup="invite")
+def test_without_an_invitation_nobody_gets_an_account(client):
+    page = client.get("/signup")
+    answer = client.post("/signup", data={"csrf_token": pages.csrf(client.get("/login")), **ADA})
+
+    assert "made by an administrator" in page.text
+    assert "<form" not in page.text
+    assert answer.status_code == 403
+    assert users.find_by_email("ada@example.com") is None
+
+
+@pytest.mark.settings(signup="example.com, example.org")
+def test_only_addresses_at_the_operators_domains_get_an_account(client):
+    outside = sign_up(client, email="ada@evil.example")
+    inside = sign_up(client, email="ada@EXAMPLE.org")
+
+    assert (outside.status_code, "at example.com, example.org." in outside.text) == (422, True)
+    assert inside.status_code == 200
+    assert users.find_by_email("ada@example.org")
+
+
+def test_one_network_cannot_make_accounts_without_end(client, clock):
+    for _ in range(119):
+        throttle.hit("sign-up:127.0.0.1", *throttle.SIGN_UP)
+    statuses = [
+        sign_up(client, email="ada@", password=PASSWORD).status_code,
+        sign_up(client).status_code,
+        sign_up(client, email="clara@example.com").status_code,
+    ]
+
+    assert statuses == [422, 200, 429]
+    assert users.find_by_email("clara@example.com") is None
