@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, literal_column, or_, select
+from sqlalchemy import bindparam, case, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
 from latchkey import clock, credentials, scopes, usage
@@ -77,6 +77,8 @@ class Bearer(NamedTuple):
     user_updated_at: datetime | None
     client_id: str | None
     client_name: str | None
+    # What replacing, refreshing or minting tokens does not change: the grant, or the token that all others came from.
+    family: str
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -101,8 +103,10 @@ def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
     )
 
 
+_family = func.coalesce(Token.grant_id, Token.id).label("family")
+
 _bearer = Lookup(
-    "Found",
+    "Bearer",
     select(
         Token.id.label("token_id"),
         Token.kind,
@@ -123,12 +127,14 @@ _bearer = Lookup(
         User.updated_at.label("user_updated_at"),
         Client.id.label("client_id"),
         Client.name.label("client_name"),
+        _family,
     )
     .select_from(Token)
     .outerjoin(User, User.id == Token.user_id)
     .outerjoin(Grant, Grant.id == Token.grant_id)
     .outerjoin(Client, Client.id == Grant.client_id)
     .where(Token.digest == bindparam("digest")),
+    row=Bearer,
 )
 
 
@@ -137,7 +143,7 @@ def _ancestry() -> Lookup:
     elder = aliased(Token)
     above = above.union_all(select(elder.id, elder.parent_id).join(above, elder.id == above.c.parent_id))
     statement = (
-        select(Token.scope, _fault(Token, User, Grant, Client).label("fault"))
+        select(Token.scope, Token.parent_id, _family, _fault(Token, User, Grant, Client).label("fault"))
         .select_from(Token)
         .join(above, above.c.id == Token.id)
         .outerjoin(User, User.id == Token.user_id)
@@ -158,23 +164,24 @@ def find(plaintext: str) -> Bearer:
     if credentials.kind_of(plaintext) not in BEARERS:
         raise InvalidToken(Fault.UNKNOWN)
     now = clock.now()
-    found = _bearer.one(digest=credentials.digest(plaintext), now=now, lately=now - usage.NOTED_EVERY)
-    if found is None:
+    bearer: Bearer | None = _bearer.one(digest=credentials.digest(plaintext), now=now, lately=now - usage.NOTED_EVERY)
+    if bearer is None:
         raise InvalidToken(Fault.UNKNOWN)
-    if found.fault:
-        raise InvalidToken(Fault(found.fault))
-    bearer = Bearer._make(found)
+    if bearer.fault:
+        raise InvalidToken(Fault(bearer.fault))
     return _under_parents(bearer, now) if bearer.parent_id else bearer
 
 
 def _under_parents(bearer: Bearer, now: datetime) -> Bearer:
     """A token made by a token dies with it and can never do more than all those above it (I-06)."""
-    held = bearer.scopes
+    held, family = bearer.scopes, bearer.family
     for ancestor in _ancestors.all(parent_id=bearer.parent_id, now=now):
         if ancestor.fault:
             raise InvalidToken(Fault(ancestor.fault))
         held &= scopes.held(ancestor.scope)
-    return bearer._replace(scope=scopes.serialize(held))
+        if ancestor.parent_id is None:
+            family = ancestor.family
+    return bearer._replace(scope=scopes.serialize(held), family=family)
 
 
 def admit(plaintext: str | None, needed: Iterable[str] = ()) -> Bearer:
