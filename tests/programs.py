@@ -79,7 +79,8 @@ def install(packages: list[str]) -> bool:
         return False
     print("Installing what the tests need:", *packages, flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    commands = (["update", "-qq"], ["install", "-qq", "--yes", "--no-install-recommends", *packages])
+    wait = ["-qq", "-o", "DPkg::Lock::Timeout=300"]
+    commands = ([*wait, "update"], [*wait, "install", "--yes", "--no-install-recommends", *packages])
     return all(
         subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
         for command in commands
