@@ -1,5 +1,6 @@
 """What an app asks at the authorization endpoint: read, and checked as far as Authlib does not do it."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import NoReturn, cast
 from urllib.parse import unquote_to_bytes
@@ -79,7 +80,7 @@ def understood(values: MultiDict[str, str]) -> Asked:
     state = parameters.get("state", "")
     if len(state) > LONGEST_STATE:
         raise Stopped(f"the state is longer than {LONGEST_STATE:,} characters", client)
-    if not all(sign.isprintable() or sign.isspace() for sign in state) or any(sign < " " for sign in state):
+    if any(unicodedata.category(sign) == "Cc" for sign in state):
         raise Stopped("the state holds control characters", client)
     if "redirect_uri" in doubled:
         raise Stopped("the redirect_uri appears more than once", client)

@@ -51,7 +51,7 @@ def issue(
     answer: dict[str, object] = {
         "access_token": token,
         "token_type": "Bearer",
-        "expires_in": int((expires_at - now).total_seconds()),
+        "expires_in": round((expires_at - now).total_seconds()),
     }
     if refresh is not None:
         successor = credentials.generate(Kind.REFRESH)

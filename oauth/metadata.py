@@ -35,7 +35,7 @@ def authorization_server() -> dict[str, Any]:
         "introspection_endpoint_auth_methods_supported": list(Introspection.CLIENT_AUTH_METHODS),
         "code_challenge_methods_supported": list(S256Challenge.SUPPORTED_CODE_CHALLENGE_METHOD),
         "authorization_response_iss_parameter_supported": True,
-        "service_documentation": issuer + url_for("portal.guide_oauth"),
+        "service_documentation": f"{issuer}/docs/oauth",
     }
 
 
@@ -48,7 +48,7 @@ def protected_resource() -> dict[str, Any]:
         "scopes_supported": list(scopes.catalogue()),
         "bearer_methods_supported": ["header"],
         "resource_name": f"{settings.current().brand_name} API",
-        "resource_documentation": issuer + url_for("portal.guide_api"),
+        "resource_documentation": f"{issuer}/docs/api",
     }
 
 

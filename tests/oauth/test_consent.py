@@ -1,0 +1,272 @@
+"""The consent screen (B-13, K): what it says, what its form can do, and what is left behind."""
+
+import pytest
+
+from latchkey import clients, grants
+from latchkey.activity import Event, EventKind
+from latchkey.db import db
+from latchkey.grants import Authorization, Grant
+from tests import factories, pages
+from tests.factories import CALLBACK
+from tests.oauth import dance
+from tests.oauth.conftest import enter
+
+
+def events(kind):
+    return db.query(Event).filter(Event.kind == kind).count()
+
+
+def test_the_page_says_who_asks_for_what_and_where_it_leads(signed_in, bob):
+    app = factories.make_client(bob, name="Fieldnotes", scopes=("account:read", "account:write", "authorizations:write"))
+
+    page = dance.authorize(signed_in, app, scope="account:read account:write")
+
+    text = page.text
+    for words in (
+        "Fieldnotes wants to use your Latchkey account",
+        "By Bob",
+        "https://app.example.com",
+        "Not verified by Latchkey",
+        "Signed in as",
+        "alice@example.com",
+        "Not you?",
+        "See your name and e-mail address",
+        "Change your name",
+        "Look, but not change",
+        "Make changes",
+        "180 days",
+        "app.example.com</b>",
+        ">Authorize</button>",
+        ">Cancel</button>",
+    ):
+        assert words in text, words
+    assert "authorizations:write" not in text
+    assert "bob@example.com" not in text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "Cookie" in page.headers["Vary"]
+
+
+def test_a_sensitive_scope_is_marked(signed_in, bob):
+    app = factories.make_client(bob, scopes=("account:read", "tokens:write"), trusted=True)
+
+    page = dance.authorize(signed_in, app, scope="tokens:write", prompt="consent")
+
+    assert "Sensitive" in page.text
+    assert "Verified by Latchkey" in page.text
+
+
+def test_an_app_name_is_text(signed_in, bob):
+    app = factories.make_client(bob, name="<script>alert(1)</script>")
+
+    page = dance.authorize(signed_in, app)
+
+    assert "<script>alert(1)</script>" not in page.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
+
+
+@pytest.mark.parametrize(
+    "uri, source, words",
+    [
+        (CALLBACK, "https://app.example.com", "app.example.com</b>"),
+        ("https://app.example.com:8443/x?y", "https://app.example.com:8443", "app.example.com:8443</b>"),
+        ("http://127.0.0.1:4711/cb", "http://127.0.0.1:4711", "an app on this device"),
+        ("com.example.app:/cb", "com.example.app:", "an app on this device"),
+    ],
+)
+def test_the_form_may_end_at_the_app_alone(signed_in, bob, uri, source, words):
+    app = factories.make_client(bob, redirect_uris=(uri.replace(":4711", ""),))
+
+    page = dance.authorize(signed_in, app, redirect_uri=uri)
+
+    directives = dict(part.strip().split(" ", 1) for part in page.headers["Content-Security-Policy"].split(";"))
+    assert directives["form-action"] == f"'self' {source}"
+    assert directives["default-src"] == "'none'"
+    assert directives["frame-ancestors"] == "'none'"
+    assert page.headers["X-Frame-Options"] == "DENY"
+    assert words in page.text
+
+
+def test_the_second_visit_asks_for_what_is_new(signed_in, bob):
+    app = factories.make_client(bob, scopes=("account:read", "account:write"))
+    dance.code(signed_in, app)
+
+    page = dance.authorize(signed_in, app, scope="account:read account:write")
+
+    assert page.text.count(">New</span>") == 1
+    assert page.text.count(">Already allowed</span>") == 1
+
+
+def test_the_same_or_less_is_not_asked_again_of_a_confidential_app(signed_in, bob):
+    app = factories.make_client(bob, scopes=("account:read", "account:write"))
+    dance.code(signed_in, app, scope="account:read account:write")
+
+    answer = dance.authorize(signed_in, app, scope="account:write")
+
+    assert "code" in dance.back(answer).parameters
+    assert events(EventKind.AUTHORIZED) == 1
+
+
+def test_a_public_app_asks_every_time(signed_in, bob):
+    app = factories.make_client(bob, confidential=False)
+    dance.code(signed_in, app)
+
+    assert dance.authorize(signed_in, app).status_code == 200
+
+
+def test_a_trusted_app_is_not_asked_for(signed_in, bob):
+    app = factories.make_client(bob, trusted=True)
+
+    assert "code" in dance.back(dance.authorize(signed_in, app)).parameters
+    assert events(EventKind.AUTHORIZED) == 1
+
+
+def test_cancel_says_so_and_leaves_nothing(signed_in, alice, example_client):
+    back = dance.back(dance.decide(signed_in, dance.authorize(signed_in, example_client), "deny"))
+
+    assert back.uri == CALLBACK
+    assert back.parameters["error"] == "access_denied"
+    assert back.parameters["state"] == "xyz"
+    assert back.parameters["iss"] == "http://localhost"
+    assert db.query(Grant).count() == db.query(Authorization).count() == 0
+    assert events(EventKind.AUTHORIZATION_DENIED) == 1
+
+
+@pytest.mark.parametrize("decision", ["", "yes", "Allow"])
+def test_anything_but_allow_is_no(signed_in, example_client, decision):
+    answer = dance.decide(signed_in, dance.authorize(signed_in, example_client), decision)
+
+    assert dance.back(answer).parameters["error"] == "access_denied"
+
+
+def test_the_form_cannot_change_the_request(signed_in, bob):
+    app = factories.make_client(
+        bob, scopes=("account:read", "account:write"), redirect_uris=(CALLBACK, "https://app.example.com/other")
+    )
+    other = factories.make_client(bob, name="Other")
+    page = dance.authorize(signed_in, app)
+
+    answer = dance.decide(
+        signed_in,
+        page,
+        scope="account:write",
+        client_id=other.client.id,
+        redirect_uri="https://app.example.com/other",
+        state="forged",
+        code_challenge="b" * 43,
+        resource="https://evil.example",
+    )
+
+    back = dance.back(answer)
+    assert back.uri == CALLBACK
+    assert back.parameters["state"] == "xyz"
+    assert db.query(Grant).one().scope == "account:read"
+    assert db.query(Grant).one().client_id == app.client.id
+    assert dance.redeem(signed_in.application.test_client(), app, back.parameters["code"]).status_code == 200
+
+
+def test_a_handle_works_once(signed_in, example_client):
+    page = dance.authorize(signed_in, example_client)
+    dance.decide(signed_in, page)
+
+    answer = dance.decide(signed_in, page)
+
+    assert answer.status_code == 400
+    assert "This request is over" in answer.text
+    assert db.query(Grant).count() == 1
+
+
+def test_a_handle_waits_for_ten_minutes(signed_in, example_client, clock):
+    page = dance.authorize(signed_in, example_client)
+    clock.move(minutes=10, seconds=1)
+
+    assert dance.decide(signed_in, page).status_code == 400
+
+
+def test_a_handle_is_of_no_use_to_anybody_else(app, signed_in, alice, bobs_browser, example_client):
+    page = dance.authorize(signed_in, example_client)
+    another = enter(app.test_client(), alice)
+
+    for browser in (bobs_browser, another):
+        token = pages.csrf(dance.authorize(browser, example_client))
+        fields = {"csrf_token": token, "handle": dance.handle(page), "decision": "allow"}
+        assert browser.post("/oauth/authorize", data=fields).status_code == 400
+    assert db.query(Grant).count() == 0
+    assert dance.decide(signed_in, page).status_code == 303
+
+
+@pytest.mark.parametrize("handle", ["", "x", "\x00", "é", "x" * 10_000])
+def test_a_made_up_handle_is_refused(signed_in, example_client, handle):
+    token = pages.csrf(dance.authorize(signed_in, example_client))
+
+    answer = signed_in.post("/oauth/authorize", data={"csrf_token": token, "handle": handle, "decision": "allow"})
+
+    assert answer.status_code == 400
+
+
+def test_no_decision_without_csrf_token_or_from_elsewhere(signed_in, example_client):
+    page = dance.authorize(signed_in, example_client)
+    fields = {"handle": dance.handle(page), "decision": "allow"}
+
+    without = signed_in.post("/oauth/authorize", data=fields)
+    wrong = signed_in.post("/oauth/authorize", data=fields | {"csrf_token": "x"})
+    elsewhere = signed_in.post(
+        "/oauth/authorize",
+        data=fields | {"csrf_token": pages.csrf(page)},
+        headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    )
+
+    assert (without.status_code, wrong.status_code, elsewhere.status_code) == (400, 400, 403)
+    assert db.query(Grant).count() == 0
+
+
+def test_a_decision_after_signing_out_counts_for_nothing(signed_in, example_client):
+    page = dance.authorize(signed_in, example_client)
+    signed_in.post("/logout", data={"csrf_token": pages.csrf(page)})
+
+    assert dance.decide(signed_in, page).status_code == 400
+    assert db.query(Grant).count() == 0
+
+
+def test_not_you_signs_out_and_starts_the_same_request_again(signed_in, bob, example_client):
+    page = dance.authorize(signed_in, example_client, state="a b+é&")
+
+    answer = dance.decide(signed_in, page, "switch")
+
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/login?next=")
+    way_back = signed_in.get(answer.headers["Location"]).text
+    assert "Example" in way_back
+    assert dance.authorize(signed_in, example_client).headers["Location"].startswith("/login")
+    enter(signed_in, bob)
+    page = signed_in.get(answer.headers["Location"], follow_redirects=True)
+    assert "bob@example.com" in page.text
+    assert dance.back(dance.decide(signed_in, page)).parameters["state"] == "a b+é&"
+
+
+def test_the_first_time_is_worth_a_letter(signed_in, mailbox, example_client):
+    dance.code(signed_in, example_client)
+    dance.code(signed_in, example_client, prompt="consent")
+
+    letters = mailbox.letters("alice@example.com")
+    assert len(letters) == 1
+    assert "Example" in letters[0].subject + letters[0].text
+
+
+def test_a_scope_that_the_app_lost_meanwhile_is_refused(signed_in, bob):
+    app = factories.make_client(bob, scopes=("account:read", "account:write"))
+    page = dance.authorize(signed_in, app, scope="account:write")
+    found = clients.find(app.client.id)
+    found.scope = "account:read"
+    db.commit()
+
+    assert dance.back(dance.decide(signed_in, page)).parameters["error"] == "invalid_scope"
+
+
+def test_a_scope_that_makes_credentials_is_not_granted_after_trust_was_taken_back(signed_in, bob):
+    app = factories.make_client(bob, scopes=("account:read", "tokens:write"), trusted=True)
+    found = clients.find(app.client.id)
+    found.trusted = False
+    db.commit()
+
+    assert dance.back(dance.authorize(signed_in, app, scope="tokens:write")).parameters["error"] == "invalid_scope"
+    assert grants.count_for(app.client) == 0
