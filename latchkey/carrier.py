@@ -137,7 +137,7 @@ def words(error: Exception) -> str:
         return _reply(code, text)
     if isinstance(error, smtplib.SMTPResponseException):
         return _reply(error.smtp_code, error.smtp_error)
-    reason = getattr(error, "strerror", None)
+    reason = error if isinstance(error, smtplib.SMTPServerDisconnected) else getattr(error, "strerror", None)
     return texts.printable(f"{type(error).__name__}{f': {reason}' if reason else ''}", 200)
 
 
