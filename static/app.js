@@ -62,27 +62,6 @@
     refresh();
   }
 
-  /* "Try it" in the API reference: the call is made from here, with the token that was pasted, and its answer is shown. */
-  async function tryIt(button) {
-    const field = $("#try-token");
-    const panel = $("[data-try-answer]", button.closest(".call"));
-    const headers = field?.value.trim() ? { Authorization: `Bearer ${field.value.trim()}` } : {};
-    button.setAttribute("aria-disabled", "true");
-    try {
-      const answer = await fetch(button.dataset.tryPath, { headers, credentials: "omit", cache: "no-store", redirect: "error" });
-      const text = await answer.text();
-      let shown = text;
-      try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* not JSON: as it came */ }
-      $("[data-try-status]", panel).textContent = `${answer.status} ${answer.statusText}`.trim();
-      $("code", panel).textContent = shown;
-      panel.hidden = false;
-      announce(`Answered ${answer.status}.`, { visible: false });
-    } catch {
-      announce("That did not reach the server. Check your connection and try again.");
-    }
-    button.removeAttribute("aria-disabled");
-  }
-
   /* The answer that holds a secret was a POST: give it an address that is safe to reload. */
   const shown = () => { const el = $("[data-replace-url]"); if (el) history.replaceState(null, "", el.dataset.replaceUrl); };
 
@@ -91,14 +70,11 @@
 
   function enhance(root) {
     $$("form[data-scopes]", root).forEach((f) => { if (!f.dataset.ready) { f.dataset.ready = "1"; scopes(f); } });
-    $$("[data-try-path*='{']", root).forEach((b) => { b.hidden = true; });
   }
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) { copy(button); return; }
-    const trial = event.target.closest("[data-try-path]");
-    if (trial) { if (!trial.hasAttribute("aria-disabled")) tryIt(trial); return; }
     const opener = event.target.closest("a[data-dialog]");
     if (opener && !event.metaKey && !event.ctrlKey && !event.shiftKey) {
       const dialog = document.getElementById(opener.dataset.dialog);
