@@ -213,7 +213,7 @@ def people(clients: Iterable[Client]) -> dict[str, int]:
         .where(Authorization.client_id.in_([client.id for client in clients]), Authorization.withdrawn_at.is_(None))
         .group_by(Authorization.client_id)
     )
-    return dict(db.execute(statement).tuples().all())
+    return dict(db.execute(statement).all())
 
 
 def purge() -> None:
