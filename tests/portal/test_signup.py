@@ -103,7 +103,7 @@ def test_bytes_that_are_no_text_are_refused(client):
     )
 
     assert (parts.status_code, 'id="name-error"' in parts.text) == (422, True)
-    assert (plain.status_code, "We could not read that" in plain.text) == (400, True)
+    assert plain.status_code == 400
 
 
 def test_missing_fields_are_all_named(client):

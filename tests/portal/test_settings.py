@@ -1,0 +1,269 @@
+"""The Settings page: name, theme, password, sessions, and the end of an account."""
+
+import re
+
+import pytest
+from sqlalchemy import func, select
+
+from latchkey import access, activity, sessions, users
+from latchkey.clients import Client
+from latchkey.users import User
+from tests import pages
+from tests.factories import PASSWORD, make_client, make_token
+
+NEW = "lantern-orchid-57-gravel"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def send(client, part, **fields):
+    return pages.submit(client, f"/settings/{part}", form="/settings", **fields)
+
+
+def test_settings_are_for_people_who_are_signed_in(client):
+    assert client.get("/settings").location == "/login?next=/settings"
+    for part in ("profile", "theme", "email", "password", "delete", "sessions/end-others"):
+        assert (
+            client.post(f"/settings/{part}", data={"csrf_token": pages.csrf(client.get("/login"))}).status_code == 303
+        )
+
+
+@pytest.mark.parametrize("part", ["profile", "theme", "email", "password", "delete"])
+def test_every_part_needs_the_forms_token_and_has_an_address_to_reload(signed_in, part):
+    assert signed_in.post(f"/settings/{part}").status_code == 400
+    assert signed_in.get(f"/settings/{part}").location == f"/settings#{part}"
+
+
+def test_a_new_name_is_shown_everywhere(signed_in, alice):
+    answer = send(signed_in, "profile", name="  Zoë “Z” 李 ")
+
+    page = signed_in.get("/settings")
+    assert (answer.status_code, answer.location) == (303, "/settings#profile")
+    assert 'value="Zoë “Z” 李"' in page.text
+    assert "Your name is changed." in page.text
+    assert activity.list_for(alice)[0].kind == "account.renamed"
+
+
+@pytest.mark.parametrize("name", ["", " ", "\x00", "a\nb", "\u202eevil", "x" * 81, "x" * 40_000])
+def test_a_bad_name_is_refused_beside_the_field_and_kept_for_editing(signed_in, alice, name):
+    answer = send(signed_in, "profile", name=name)
+
+    assert answer.status_code == 422
+    assert 'id="name-error"' in answer.text
+    assert users.find_by_email(alice.email).name == "Alice"
+
+
+def test_a_theme_is_kept_by_the_browser(signed_in):
+    send(signed_in, "theme", theme="dark")
+    dark = signed_in.get("/settings").text
+    send(signed_in, "theme", theme="system")
+    system = signed_in.get("/settings").text
+
+    assert '<html lang="en" data-theme="dark">' in dark
+    assert re.search(r'value="dark" checked', dark)
+    assert '<html lang="en">' in system
+    assert re.search(r'value="system" checked', system)
+
+
+@pytest.mark.parametrize("theme", ["", "blue", "dark\x00", "x" * 40_000])
+def test_there_is_no_other_theme(signed_in, theme):
+    answer = send(signed_in, "theme", theme=theme)
+
+    assert answer.status_code == 422
+    assert 'id="theme-error"' in answer.text
+
+
+def test_another_password_ends_every_other_session_and_renews_this_one(app, signed_in, alice, mailbox):
+    other = pages.sign_in(app.test_client(), alice)
+    copied = app.test_client()
+    copied.set_cookie("latchkey", signed_in.get_cookie("latchkey").value)
+
+    answer = send(signed_in, "password", current=PASSWORD, password=NEW)
+
+    assert (answer.status_code, answer.location) == (303, "/settings#password")
+    assert "Your password is changed" in signed_in.get("/settings").text
+    assert other.get("/settings").status_code == 303
+    assert copied.get("/settings").status_code == 303
+    assert users.authenticate(alice.email, NEW)
+    assert users.authenticate(alice.email, PASSWORD) is None
+    assert mailbox.last(alice.email).subject == "Your password was changed"
+
+
+@pytest.mark.parametrize(
+    "current, password, named",
+    [
+        ("", NEW, "current"),
+        ("wrong-" + PASSWORD, NEW, "current"),
+        ("\x00", NEW, "current"),
+        (PASSWORD, "", "new-password"),
+        (PASSWORD, "short", "new-password"),
+        (PASSWORD, "a" * 257, "new-password"),
+        (PASSWORD, "alice@example.com", "new-password"),
+        (PASSWORD, "x" * 20_000, "new-password"),
+    ],
+)
+def test_a_password_is_not_changed_without_the_present_one_or_to_a_bad_one(signed_in, alice, current, password, named):
+    answer = send(signed_in, "password", current=current, password=password)
+
+    assert answer.status_code == 422
+    assert f'id="{named}-error"' in answer.text
+    assert PASSWORD not in answer.text
+    assert users.authenticate(alice.email, PASSWORD)
+
+
+def test_guessing_the_present_password_is_slowed_down(signed_in, alice, clock):
+    form = {"csrf_token": pages.csrf(signed_in.get("/settings")), "password": NEW}
+
+    statuses = [
+        signed_in.post("/settings/password", data={**form, "current": f"guess {n}"}).status_code for n in range(11)
+    ]
+
+    assert statuses == [422] * 10 + [429]
+    assert activity.list_for(alice)[0].kind == "sign_in.failed"
+
+
+@pytest.fixture
+def elsewhere(app, alice):
+    """Alice's other browser."""
+    browser = app.test_client()
+    browser.environ_base["HTTP_USER_AGENT"] = FIREFOX
+    browser.environ_base["REMOTE_ADDR"] = "192.0.2.44"
+    return pages.sign_in(browser, alice)
+
+
+def other_session(alice):
+    return next(session for session in sessions.list_live(alice) if session.address == "192.0.2.44")
+
+
+def test_sessions_say_device_address_since_when_and_last_seen(signed_in, elsewhere):
+    page = signed_in.get("/settings").text
+
+    rows = [
+        " ".join(re.sub(r"<[^>]+>", " ", row).split())
+        for row in re.findall(r"<li class=\"sess.*?</li>", page, re.DOTALL)
+    ]
+    assert len(rows) == 2
+    assert any("This browser" in row and "127.0.0.1" in row and "End session" not in row for row in rows)
+    assert any(
+        row.startswith("Firefox on Linux 192.0.2.44 Signed in just now Last seen just now End session") for row in rows
+    )
+
+
+def test_one_session_is_ended(signed_in, elsewhere, alice):
+    session = other_session(alice)
+
+    answer = send(signed_in, f"sessions/{session.id}/end")
+
+    assert (answer.status_code, answer.location) == (303, "/settings#sessions")
+    assert elsewhere.get("/settings").status_code == 303
+    assert signed_in.get("/settings").status_code == 200
+    assert activity.list_for(alice)[0].kind == "sign_in.session_ended"
+
+
+def test_a_script_gets_the_row_back(signed_in, elsewhere, alice):
+    session = other_session(alice)
+    form = {"csrf_token": pages.csrf(signed_in.get("/settings"))}
+
+    answer = signed_in.post(
+        f"/settings/sessions/{session.id}/end",
+        data=form,
+        headers={"HX-Request": "true", "HX-Request-Type": "partial"},
+    )
+
+    assert answer.status_code == 200
+    assert answer.text.strip().startswith(f'<li class="sessions__row" id="{session.id}"')
+    assert "Signed out" in answer.text
+    assert "<form" not in answer.text
+
+
+def test_a_session_of_somebody_else_is_not_found(app, signed_in, bob):
+    his = pages.sign_in(app.test_client(), bob)
+    session = sessions.list_live(bob)[0]
+
+    answer = send(signed_in, f"sessions/{session.id}/end")
+
+    assert answer.status_code == 404
+    assert his.get("/settings").status_code == 200
+
+
+@pytest.mark.parametrize("session_id", ["ses_0000000000000000000000000000", "x", "%00", "..%2f"])
+def test_what_is_no_session_is_not_found(signed_in, session_id):
+    assert send(signed_in, f"sessions/{session_id}/end").status_code == 404
+
+
+def test_ending_ones_own_session_signs_out(signed_in, alice):
+    session = sessions.list_live(alice)[0]
+
+    answer = send(signed_in, f"sessions/{session.id}/end")
+
+    assert answer.location == "/"
+    assert signed_in.get("/settings").status_code == 303
+
+
+def test_all_other_sessions_are_ended_at_once(app, signed_in, elsewhere, alice, bob):
+    third = pages.sign_in(app.test_client(), alice)
+    his = pages.sign_in(app.test_client(), bob)
+
+    answer = send(signed_in, "sessions/end-others")
+
+    assert answer.location == "/settings#sessions"
+    assert [browser.get("/settings").status_code for browser in (signed_in, elsewhere, third, his)] == [
+        200,
+        303,
+        303,
+        200,
+    ]
+
+
+def test_a_session_that_is_used_is_seen(signed_in, alice, clock):
+    clock.move(minutes=5)
+
+    signed_in.get("/")
+
+    assert sessions.list_live(alice)[0].last_seen_at == clock.now()
+
+
+def test_an_account_and_everything_in_it_is_deleted_at_once(app, client, db, signed_in, alice, bob, mailbox):
+    hers, his = make_token(alice), make_token(bob)
+    make_client(alice)
+    other = pages.sign_in(app.test_client(), alice)
+
+    answer = send(signed_in, "delete", email=" Alice@Example.com", password=PASSWORD)
+
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert "Your account and everything in it is deleted." in signed_in.get("/").text
+    assert [browser.get("/settings").status_code for browser in (signed_in, other)] == [303, 303]
+    with pytest.raises(access.InvalidToken):
+        access.admit(hers.plaintext)
+    assert access.admit(his.plaintext)
+    assert db.scalars(select(User.email)).all() == ["bob@example.com"]
+    assert db.scalar(select(func.count()).select_from(Client)) == 0
+    assert mailbox.last("alice@example.com").subject == "Your account was deleted"
+
+
+@pytest.mark.parametrize(
+    "email, password, named",
+    [
+        ("", PASSWORD, "delete-email"),
+        ("bob@example.com", PASSWORD, "delete-email"),
+        ("alice@example.com\x00", PASSWORD, "delete-email"),
+        ("alice@example.com", "", "delete-password"),
+        ("alice@example.com", "wrong-" + PASSWORD, "delete-password"),
+    ],
+)
+def test_nothing_is_deleted_without_address_and_password(signed_in, alice, email, password, named):
+    answer = send(signed_in, "delete", email=email, password=password)
+
+    assert answer.status_code == 422
+    assert f'id="{named}-error"' in answer.text
+    assert "<details" in answer.text
+    assert re.search(r"<details[^>]* open", answer.text)
+    assert users.find_by_email(alice.email)
+
+
+def test_the_address_of_a_deleted_account_is_free(client, signed_in, mailbox):
+    send(signed_in, "delete", email="alice@example.com", password=PASSWORD)
+
+    pages.submit(client, "/signup", name="Alice", email="alice@example.com", password=NEW)
+
+    assert client.get(mailbox.last("alice@example.com").link("/verify-email/")).status_code == 303

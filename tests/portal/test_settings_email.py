@@ -1,0 +1,144 @@
+"""Another e-mail address: asked for with the password, confirmed at the new one, told at the old one (L-08)."""
+
+import pytest
+
+from latchkey import activity, users
+from tests import pages
+from tests.factories import PASSWORD, make_user
+
+NEW = "alice@new.example.com"
+
+
+def ask(client, **fields):
+    return pages.submit(client, "/settings/email", form="/settings", **{"email": NEW, "password": PASSWORD, **fields})
+
+
+def test_nothing_changes_before_the_new_address_is_confirmed(signed_in, mailbox):
+    answer = ask(signed_in)
+
+    page = signed_in.get("/settings").text
+    assert (answer.status_code, answer.location) == (303, "/settings#email")
+    assert f"on its way to {NEW}" in page
+    assert "Waiting for you to open the link" in page
+    assert users.find_by_email("alice@example.com")
+    assert users.find_by_email(NEW) is None
+    assert {letter.to for letter in mailbox.letters()} == {NEW, "alice@example.com"}
+
+
+def test_confirming_changes_it_and_tells_the_old_address(client, signed_in, mailbox):
+    ask(signed_in)
+    link = mailbox.last(NEW).link("/confirm-email/")
+    opened = signed_in.get(link)
+    assert users.find_by_email(NEW) is None
+
+    answer = signed_in.post(link, data={"csrf_token": pages.csrf(opened)})
+
+    user = users.find_by_email(NEW)
+    assert answer.location == "/settings#email"
+    assert f"Your e-mail address is now {NEW}." in signed_in.get("/settings").text
+    assert user.verified
+    assert users.find_by_email("alice@example.com") is None
+    assert activity.list_for(user)[0].kind == "account.email_changed"
+    assert mailbox.last("alice@example.com").subject == "Your e-mail address was changed"
+
+
+def test_a_confirmation_works_once(signed_in, mailbox):
+    ask(signed_in)
+    link = mailbox.last(NEW).link("/confirm-email/")
+    pages.submit(signed_in, link)
+
+    assert signed_in.get(link).status_code == 410
+    assert signed_in.post(link, data={"csrf_token": pages.csrf(signed_in.get("/settings"))}).status_code == 410
+
+
+def test_whoever_reads_the_mail_cannot_confirm_for_somebody_else(app, signed_in, bob, mailbox):
+    ask(signed_in)
+    link = mailbox.last(NEW).link("/confirm-email/")
+    stranger = app.test_client()
+
+    assert stranger.get(link).location.startswith("/login?next=/confirm-email/")
+    pages.sign_in(stranger, bob)
+    assert stranger.get(link).status_code == 410
+    assert stranger.post(link, data={"csrf_token": pages.csrf(stranger.get("/settings"))}).status_code == 410
+    assert pages.submit(signed_in, link).status_code == 303
+
+
+def test_of_two_changes_the_later_one_counts(signed_in, mailbox):
+    ask(signed_in, email="first@example.com")
+    ask(signed_in, email="second@example.com")
+
+    first = signed_in.get(mailbox.last("first@example.com").link("/confirm-email/"))
+    pages.submit(signed_in, mailbox.last("second@example.com").link("/confirm-email/"))
+
+    assert first.status_code == 410
+    assert users.find_by_email("second@example.com")
+    assert users.find_by_email("first@example.com") is None
+
+
+def test_an_address_of_somebody_else_gets_the_same_answer_and_a_letter(signed_in, bob, mailbox):
+    answer = ask(signed_in, email="BOB@example.com")
+
+    assert answer.status_code == 303
+    assert "on its way to BOB@example.com" in signed_in.get("/settings").text
+    assert mailbox.last("bob@example.com").subject == "You already have an account"
+    assert "/confirm-email/" not in mailbox.last("bob@example.com").text
+
+
+def test_an_address_that_was_taken_meanwhile_stays_with_whoever_has_it(signed_in, alice, mailbox):
+    ask(signed_in)
+    make_user(NEW, name="Quick")
+
+    answer = pages.submit(signed_in, mailbox.last(NEW).link("/confirm-email/"))
+
+    assert (answer.status_code, "That address is in use" in answer.text) == (410, True)
+    assert users.find_by_email(NEW).name == "Quick"
+    assert users.find_by_email("alice@example.com").name == "Alice"
+
+
+def test_only_the_spelling_may_change_too(signed_in, mailbox):
+    ask(signed_in, email="Alice@example.com")
+
+    pages.submit(signed_in, mailbox.last("Alice@example.com").link("/confirm-email/"))
+
+    assert users.find_by_email("alice@example.com").email == "Alice@example.com"
+
+
+def test_whoever_mistyped_the_address_at_sign_up_can_correct_it(client, mailbox):
+    pages.sign_in(client, make_user("alcie@example.com", verified=False))
+
+    ask(client)
+    pages.submit(client, mailbox.last(NEW).link("/confirm-email/"))
+
+    assert users.find_by_email(NEW).verified
+
+
+@pytest.mark.parametrize(
+    "email, password, named",
+    [
+        ("", PASSWORD, "new-email"),
+        ("alice", PASSWORD, "new-email"),
+        ("alice@example.com", PASSWORD, "new-email"),
+        (NEW + "\x00", PASSWORD, "new-email"),
+        ("x" * 40_000, PASSWORD, "new-email"),
+        (NEW, "", "email-password"),
+        (NEW, "wrong-" + PASSWORD, "email-password"),
+    ],
+)
+def test_what_is_wrong_is_named_beside_its_field(signed_in, mailbox, email, password, named):
+    answer = ask(signed_in, email=email, password=password)
+
+    assert answer.status_code == 422
+    assert f'id="{named}-error"' in answer.text
+    assert PASSWORD not in answer.text
+    assert mailbox.letters() == []
+
+
+def test_nobodys_mailbox_is_flooded(signed_in, mailbox):
+    statuses = [ask(signed_in, email=f"{number}@new.example.com").status_code for number in range(6)]
+
+    assert statuses == [303] * 5 + [429]
+
+
+@pytest.mark.parametrize("token", ["x", "%00", "a" * 5_000])
+def test_what_is_no_link_is_told_so(signed_in, token):
+    assert signed_in.get(f"/confirm-email/{token}").status_code == 410

@@ -1,0 +1,335 @@
+"""Signing in and out: alike for everybody, slowed down for whoever guesses, open to whoever was here before."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from latchkey import activity, sessions, throttle, users
+from latchkey import settings as settings_module
+from tests import pages
+from tests.factories import CALLBACK, PASSWORD, make_client, make_user
+
+
+def attempt(client, email, password, **fields):
+    return pages.submit(client, "/login", email=email, password=password, **fields)
+
+
+def test_the_right_password_opens_a_session(client, alice):
+    answer = attempt(client, " Alice@EXAMPLE.com ", PASSWORD)
+
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert "Welcome, Alice" in client.get("/").text
+    assert [session.address for session in sessions.list_live(alice)] == ["127.0.0.1"]
+    assert activity.list_for(alice)[0].kind == "sign_in.succeeded"
+
+
+def test_signing_in_gives_another_cookie_and_another_form_secret(client, alice):
+    page = client.get("/login")
+    before = client.get_cookie("latchkey").value
+
+    client.post("/login", data={"csrf_token": pages.csrf(page), "email": alice.email, "password": PASSWORD})
+    stale = client.post("/logout", data={"csrf_token": pages.csrf(page)})
+
+    assert client.get_cookie("latchkey").value != before
+    assert stale.status_code == 400
+    assert client.get("/settings").status_code == 200
+
+
+def test_the_cookie_is_for_this_site_alone_and_closed_to_scripts(client, alice):
+    answer = attempt(client, alice.email, PASSWORD)
+
+    for cookie in answer.headers.getlist("Set-Cookie"):
+        assert "; HttpOnly" in cookie
+        assert "; Path=/" in cookie
+        assert "; SameSite=Lax" in cookie
+        assert len(cookie) < 4096
+
+
+@pytest.mark.settings(base_url="https://portal.example.com")
+def test_over_https_every_cookie_is_bound_to_the_host(app, alice):
+    client = app.test_client()
+    options = {"base_url": "https://portal.example.com", "headers": {"Origin": "https://portal.example.com"}}
+    page = client.get("/login", **options)
+
+    answer = client.post(
+        "/login", data={"csrf_token": pages.csrf(page), "email": alice.email, "password": PASSWORD}, **options
+    )
+
+    cookies = answer.headers.getlist("Set-Cookie")
+    assert answer.status_code == 303
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"__Host-latchkey", "__Host-device"}
+    assert all("; Secure" in cookie for cookie in cookies)
+
+
+@pytest.mark.parametrize(
+    "email, password",
+    [
+        ("alice@example.com", "wrong-" + PASSWORD),
+        ("nobod@example.com", PASSWORD),
+        ("alice@example.com", "\x00"),
+        ("alice@example.com\x00", PASSWORD),
+        ("not an address", PASSWORD),
+        ("' OR 1=1 --", PASSWORD),
+        ("a" * 20_000, "b" * 20_000),
+    ],
+)
+def test_whatever_is_wrong_the_answer_is_the_same(client, alice, email, password):
+    answer = attempt(client, email, password)
+
+    assert answer.status_code == 422
+    assert "E-mail or password is not right." in answer.text
+    assert password not in answer.text
+    assert client.get("/settings").status_code == 303
+
+
+def test_known_and_unknown_addresses_are_answered_alike(app, alice):
+    known, unknown = (
+        attempt(app.test_client(), email, "wrong-" + PASSWORD) for email in ("alice@example.com", "nobod@example.com")
+    )
+
+    def headers(answer):
+        return sorted((name, len(value)) for name, value in answer.headers)
+
+    assert known.status_code == unknown.status_code == 422
+    assert known.text.replace(alice.email, "") != unknown.text
+    assert len(known.text) == len(unknown.text)
+    assert headers(known) == headers(unknown)
+
+
+def test_a_suspended_user_is_told_no_more_than_anybody(client, db, alice):
+    users.disable(alice)
+    db.commit()
+
+    assert "E-mail or password is not right." in attempt(client, alice.email, PASSWORD).text
+
+
+@pytest.mark.parametrize("email, password, named", [("", PASSWORD, "email"), ("alice@example.com", "", "password")])
+def test_a_missing_field_is_named_beside_it(client, alice, email, password, named):
+    answer = attempt(client, email, password)
+
+    assert answer.status_code == 422
+    assert f'id="{named}-error"' in answer.text
+    assert ('value="alice@example.com"' in answer.text) == bool(email)
+
+
+def test_a_wrong_password_is_kept_in_the_owners_activity(client, alice):
+    attempt(client, alice.email, "wrong-" + PASSWORD)
+
+    event = activity.list_for(alice)[0]
+    assert (event.kind, event.address, event.suspicious) == ("sign_in.failed", "127.0.0.1", True)
+
+
+def guess(client, email, times):
+    form = {"csrf_token": pages.csrf(client.get("/login")), "email": email}
+    return [client.post("/login", data={**form, "password": f"guess {number}"}) for number in range(times)]
+
+
+@pytest.mark.parametrize("email", ["alice@example.com", "nobody@example.com"])
+def test_guessing_at_one_account_is_slowed_down_whether_it_exists_or_not(client, alice, clock, email):
+    answers = guess(client, email, 12)
+
+    assert [answer.status_code for answer in answers] == [422] * 10 + [429] * 2
+    assert answers[-1].headers["Retry-After"] == "60"
+    assert "Too many tries" in answers[-1].text
+    assert len(activity.list_for(alice)) in (0, 11)
+
+
+def test_the_right_password_is_not_looked_at_while_one_has_to_wait(app, client, alice, clock):
+    guess(client, alice.email, 11)
+
+    refused = attempt(app.test_client(), alice.email, PASSWORD)
+    clock.move(seconds=61)
+    heard = attempt(app.test_client(), alice.email, PASSWORD)
+
+    assert (refused.status_code, heard.status_code) == (429, 303)
+
+
+def test_a_stranger_cannot_lock_out_a_browser_that_was_here_before(app, alice, clock):
+    hers, strangers = app.test_client(), app.test_client()
+    attempt(hers, alice.email, PASSWORD)
+    hers.post("/logout", data={"csrf_token": pages.csrf(hers.get("/"))})
+    guess(strangers, alice.email, 11)
+
+    assert attempt(strangers, alice.email, PASSWORD).status_code == 429
+    assert attempt(hers, alice.email, PASSWORD).status_code == 303
+
+
+def test_a_known_browser_is_slowed_down_by_its_own_guesses_and_for_its_accounts_alone(app, alice, bob, clock):
+    hers = app.test_client()
+    attempt(hers, alice.email, PASSWORD)
+    hers.post("/logout", data={"csrf_token": pages.csrf(hers.get("/"))})
+
+    own = guess(hers, alice.email, 11)
+    elsewhere = guess(hers, bob.email, 11)
+
+    assert [own[9].status_code, own[10].status_code] == [422, 429]
+    assert [elsewhere[9].status_code, elsewhere[10].status_code] == [422, 429]
+    assert attempt(app.test_client(), alice.email, PASSWORD).status_code == 303
+
+
+@pytest.mark.parametrize("forged", ["", "x", "x.y.z", "WyJ4IixbIjEiXV0.aaaa.bbbb", "\x00"])
+def test_a_forged_device_is_no_known_one(app, alice, clock, forged):
+    client = app.test_client()
+    client.set_cookie("device", forged)
+
+    assert guess(client, alice.email, 11)[-1].status_code == 429
+
+
+def test_one_network_cannot_try_one_password_on_everybody(app, clock):
+    for _ in range(60):
+        throttle.hit("sign-in-from:127.0.0.1", *throttle.PER_ADDRESS)
+
+    assert guess(app.test_client(), "somebody@example.com", 1)[0].status_code == 429
+
+
+def test_those_who_are_in_the_right_are_never_slowed_down(app, alice, clock):
+    statuses = {attempt(app.test_client(), alice.email, PASSWORD).status_code for _ in range(65)}
+
+    assert statuses == {303}
+
+
+def test_a_forwarded_address_counts_for_nothing_unless_a_proxy_is_trusted(client, alice):
+    form = {"csrf_token": pages.csrf(client.get("/login")), "email": alice.email, "password": PASSWORD}
+
+    client.post("/login", data=form, headers={"X-Forwarded-For": "203.0.113.9"})
+
+    assert [session.address for session in sessions.list_live(alice)] == ["127.0.0.1"]
+
+
+def test_signing_out_ends_the_session_here_and_on_the_server(app, signed_in, alice):
+    copied = app.test_client()
+    copied.set_cookie("latchkey", signed_in.get_cookie("latchkey").value)
+    page = signed_in.get("/")
+    assert copied.get("/settings").status_code == 200
+
+    answer = signed_in.post("/logout", data={"csrf_token": pages.csrf(page)})
+
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert "latchkey=;" in answer.headers["Set-Cookie"]
+    assert signed_in.get("/settings").status_code == 303
+    assert copied.get("/settings").status_code == 303
+    assert sessions.list_live(alice) == []
+
+
+def test_signing_out_is_a_form_and_not_a_link(signed_in):
+    assert signed_in.get("/logout").status_code == 405
+    assert signed_in.post("/logout").status_code == 400
+    assert signed_in.get("/settings").status_code == 200
+
+
+def test_whoever_is_signed_in_is_led_on(signed_in):
+    assert signed_in.get("/login").location == "/"
+    assert signed_in.get("/login?next=/tokens").location == "/tokens"
+
+
+def test_a_page_that_asked_to_sign_in_is_come_back_to(client, alice):
+    asked = client.get("/tokens?status=ended")
+
+    answer = client.get(asked.location)
+    signed = client.post(
+        "/login",
+        data={
+            "csrf_token": pages.csrf(answer),
+            "email": alice.email,
+            "password": PASSWORD,
+            "next": parse_qs(urlsplit(asked.location).query)["next"][0],
+        },
+    )
+
+    assert 'name="next" value="/tokens?status=ended"' in answer.text
+    assert signed.location == "/tokens?status=ended"
+
+
+def way(client_id, redirect_uri=CALLBACK, **more):
+    query = {"response_type": "code", "client_id": client_id, "redirect_uri": redirect_uri, **more}
+    return "/oauth/authorize?" + "&".join(f"{name}={value}" for name, value in query.items())
+
+
+def policy(answer):
+    return answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "uri, source",
+    [
+        (CALLBACK, "https://app.example.com"),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:52100"),
+        ("com.example.app:/callback", "com.example.app:"),
+    ],
+)
+def test_an_app_that_waits_is_named_and_its_form_may_lead_back_to_it(client, bob, uri, source):
+    app = make_client(bob, name="Field <notes>", redirect_uris=[uri]).client
+    sent = uri.replace("127.0.0.1", "127.0.0.1:52100")
+
+    page = client.get("/login", query_string={"next": way(app.id, sent)})
+    again = client.post(
+        "/login",
+        data={"csrf_token": pages.csrf(page), "email": "a@example.com", "password": "x", "next": way(app.id, sent)},
+    )
+
+    for answer in (page, again):
+        assert "Sign in to continue to Field &lt;notes&gt;" in answer.text
+        assert "Field &lt;notes&gt; never sees your password" in answer.text
+        assert f"form-action 'self' {source};" in policy(answer)
+    assert "/signup?next=/oauth/authorize" in page.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"client_id": "app_00000000000000000000000000000000"},
+        {"client_id": "x\x00"},
+        {"client_id": ""},
+        {"redirect_uri": "https://evil.example/callback"},
+        {"redirect_uri": "javascript:alert(1)"},
+    ],
+)
+def test_whoever_is_no_app_or_sends_people_elsewhere_is_not_named(client, bob, change):
+    app = make_client(bob).client
+
+    page = client.get("/login", query_string={"next": way(**{"client_id": app.id, **change})})
+
+    assert page.status_code == 200
+    assert "to continue" not in page.text
+    assert "form-action 'self';" in policy(page)
+
+
+def test_an_app_may_have_somebody_sign_in_once_more(app, client, alice, bob):
+    registered = make_client(bob).client
+    pages.sign_in(client, alice)
+    old = client.get_cookie("latchkey").value
+    page = client.get("/login", query_string={"next": way(registered.id, prompt="login")})
+
+    answer = client.post(
+        "/login",
+        data={
+            "csrf_token": pages.csrf(page),
+            "email": bob.email,
+            "password": PASSWORD,
+            "next": way(registered.id, prompt="login"),
+        },
+    )
+
+    assert 'You are signed in as <b class="break">alice@example.com</b>' in page.text
+    assert answer.location == way(registered.id, prompt="login")
+    assert client.get_cookie("latchkey").value != old
+    assert sessions.list_live(alice) == []
+    assert "bob@example.com" in client.get("/settings").text
+
+
+def test_the_host_that_a_request_names_appears_nowhere(app, alice, mailbox, settings):
+    assert settings_module.current().base_url == "http://localhost"
+    client = app.test_client()
+
+    page = client.get("/login", headers={"Host": "evil.example"})
+    make_user("carol@example.com", verified=False)
+    form = client.get("/verify-email", headers={"Host": "evil.example"})
+    client.post(
+        "/verify-email",
+        data={"csrf_token": pages.csrf(form), "email": "carol@example.com"},
+        headers={"Host": "evil.example"},
+    )
+
+    assert "evil.example" not in page.text
+    assert "evil.example" not in mailbox.last("carol@example.com").text
