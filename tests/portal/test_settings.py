@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from latchkey import access, activity, sessions, users
 from latchkey.clients import Client
+from latchkey.db import db
 from latchkey.users import User
 from tests import pages
 from tests.factories import PASSWORD, make_client, make_token
@@ -222,17 +223,16 @@ def test_a_session_that_is_used_is_seen(signed_in, alice, clock):
     assert sessions.list_live(alice)[0].last_seen_at == clock.now()
 
 
-def test_an_account_and_everything_in_it_is_deleted_at_once(app, client, db, signed_in, alice, bob, mailbox):
+def test_an_account_and_everything_in_it_is_deleted_at_once(signed_in, elsewhere, alice, bob, mailbox):
     hers, his = make_token(alice), make_token(bob)
     make_client(alice)
-    other = pages.sign_in(app.test_client(), alice)
 
     answer = send(signed_in, "delete", email=" Alice@Example.com", password=PASSWORD)
 
     assert (answer.status_code, answer.location) == (303, "/")
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert "Your account and everything in it is deleted." in signed_in.get("/").text
-    assert [browser.get("/settings").status_code for browser in (signed_in, other)] == [303, 303]
+    assert [browser.get("/settings").status_code for browser in (signed_in, elsewhere)] == [303, 303]
     with pytest.raises(access.InvalidToken):
         access.admit(hers.plaintext)
     assert access.admit(his.plaintext)
