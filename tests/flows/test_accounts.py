@@ -1,0 +1,157 @@
+"""From the front door to the first key, as one person's story; and what many do at the same time."""
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import func, select
+
+from latchkey import links, sessions, users
+from latchkey.db import db as database_session
+from latchkey.links import Purpose
+from latchkey.users import User
+from tests import pages
+from tests.factories import PASSWORD, make_user
+
+NEW = "lantern-orchid-57-gravel"
+CROWD = 16
+
+
+def test_a_person_comes_looks_round_forgets_returns_and_leaves(app, mailbox):
+    browser = app.test_client()
+    assert "Sign up free" in browser.get("/").text
+    pages.submit(browser, "/signup", name="Ada", email="ada@example.com", password=PASSWORD)
+    first = mailbox.last("ada@example.com").link("/verify-email/")
+
+    pages.sign_in(browser, users.find_by_email("ada@example.com"))
+    assert browser.get("/tokens").status_code == 200
+    assert "Verify your e-mail address." in browser.get("/").text
+
+    assert browser.get(first).location == "/"
+    assert "Verify your e-mail address." not in browser.get("/").text
+
+    browser.post("/logout", data={"csrf_token": pages.csrf(browser.get("/"))})
+    pages.submit(browser, "/forgot-password", email="ada@example.com")
+    browser.get(mailbox.last("ada@example.com").link("/reset-password/"))
+    pages.submit(browser, "/reset-password", password=NEW)
+    pages.sign_in(browser, users.find_by_email("ada@example.com"), NEW)
+
+    pages.submit(browser, "/settings/delete", form="/settings", email="ada@example.com", password=NEW)
+    assert users.find_by_email("ada@example.com") is None
+    assert browser.get("/settings").status_code == 303
+
+
+def at_once(act, crowd=CROWD):
+    """What each of a crowd got who were let go at the same moment."""
+    barrier = threading.Barrier(crowd)
+
+    def one(number):
+        return act(number, barrier)
+
+    with ThreadPoolExecutor(crowd) as pool:
+        return list(pool.map(one, range(crowd)))
+
+
+def test_of_sixteen_who_use_one_reset_link_one_succeeds(app, db, alice):
+    plaintext = links.issue(alice, Purpose.RESET_PASSWORD)
+    db.commit()
+
+    def reset(number, barrier):
+        browser = app.test_client()
+        page = browser.get(f"/reset-password/{plaintext}", follow_redirects=True)
+        barrier.wait()
+        return browser.post(
+            "/reset-password", data={"csrf_token": pages.csrf(page), "password": f"{NEW}-{number}"}
+        ).status_code
+
+    statuses = at_once(reset)
+
+    database_session.remove()
+    winner = statuses.index(303)
+    assert sorted(statuses) == [303] + [410] * (CROWD - 1)
+    assert users.authenticate(alice.email, f"{NEW}-{winner}")
+    assert users.authenticate(alice.email, PASSWORD) is None
+
+
+def test_of_sixteen_who_open_one_verification_link_one_is_signed_in(app, db):
+    carol = make_user("carol@example.com", verified=False)
+    plaintext = links.issue(carol, Purpose.VERIFY_EMAIL)
+    db.commit()
+
+    def verify(_, barrier):
+        browser = app.test_client()
+        barrier.wait()
+        return browser.get(f"/verify-email/{plaintext}").status_code
+
+    statuses = at_once(verify)
+
+    assert sorted(statuses) == [303] + [410] * (CROWD - 1)
+    assert len(sessions.list_live(carol)) == 1
+
+
+def test_sixteen_who_sign_up_with_one_address_make_one_account(app, db):
+    def sign_up(number, barrier):
+        browser = app.test_client()
+        form = {"csrf_token": pages.csrf(browser.get("/signup")), "name": f"Ada {number}", "password": PASSWORD}
+        barrier.wait()
+        answer = browser.post("/signup", data={**form, "email": "ada@example.com"})
+        return answer.status_code, "Check your e-mail" in answer.text
+
+    assert set(at_once(sign_up)) == {(200, True)}
+    assert db.scalar(select(func.count()).select_from(User)) == 1
+
+
+def test_of_two_who_take_one_address_at_once_one_gets_it(app, db, mailbox):
+    wanted = "wanted@example.com"
+    people = [make_user(f"{name}@example.com") for name in ("ada", "bob", "cleo", "dan")]
+    browsers = [pages.sign_in(app.test_client(), person) for person in people]
+    confirmations = []
+    for browser, person in zip(browsers, people, strict=True):
+        plaintext = links.issue(person, Purpose.CHANGE_EMAIL, email=wanted)
+        db.commit()
+        confirmations.append((browser, f"/confirm-email/{plaintext}"))
+
+    def confirm(number, barrier):
+        browser, path = confirmations[number]
+        form = {"csrf_token": pages.csrf(browser.get(path))}
+        barrier.wait()
+        return browser.post(path, data=form).status_code
+
+    statuses = at_once(confirm, len(people))
+
+    database_session.remove()
+    assert sorted(statuses) == [303, 410, 410, 410]
+    assert users.find_by_email(wanted).id == people[statuses.index(303)].id
+
+
+def test_eight_browsers_of_one_person_sign_in_at_once(app, alice):
+    def sign_in(_, barrier):
+        browser = app.test_client()
+        form = {"csrf_token": pages.csrf(browser.get("/login")), "email": alice.email, "password": PASSWORD}
+        barrier.wait()
+        return browser.post("/login", data=form).status_code
+
+    statuses = at_once(sign_in, 8)
+
+    assert statuses == [303] * 8
+    assert len(sessions.list_live(alice)) == 8
+
+
+def test_sixteen_guesses_at_once_are_all_counted(app, alice):
+    def guess(number, barrier):
+        browser = app.test_client()
+        form = {"csrf_token": pages.csrf(browser.get("/login")), "email": alice.email, "password": f"guess {number}"}
+        barrier.wait()
+        return browser.post("/login", data=form).status_code
+
+    assert sorted(at_once(guess)) == [422] * 10 + [429] * 6
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/signup", "/forgot-password", "/settings", "/verify-email"])
+def test_no_page_about_an_account_holds_script_style_or_another_host(signed_in, app, path):
+    for browser in (signed_in, app.test_client()):
+        page = browser.get(path).text
+        assert not re.search(r"<style|\bstyle=|\bon\w+=|<script>|javascript:", page)
+        for address in re.findall(r'\s(?:src|href|action)="([^"]*)"', page):
+            assert address.startswith(("/", "#")), address
