@@ -1,0 +1,105 @@
+"""The threads of a server process: letters go out at once, uses are written, and an end finishes what is under way."""
+
+import dataclasses
+import time
+
+import pytest
+from sqlalchemy import select
+
+from latchkey import access, courier, outbox, usage
+from latchkey import settings as settings_module
+from latchkey.outbox import Letter
+from latchkey.tokens import Token
+from tests import factories, servers, smtp
+
+
+@pytest.fixture
+def through(app):
+    """Let mail go to a server."""
+
+    def use(port: int) -> None:
+        settings_module.use(dataclasses.replace(settings_module.current(), mail_server="127.0.0.1", mail_port=port))
+        outbox.configure(app)
+
+    return use
+
+
+@pytest.fixture
+def running(app, db):
+    """A courier on this test's application."""
+    started = []
+
+    def start() -> courier.Courier:
+        started.append(courier.Courier(app))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def post(app, db) -> Letter:
+    with app.app_context():
+        letter = outbox.post("alice@example.com", "address_taken")
+        db.commit()
+        return letter
+
+
+def test_a_letter_goes_out_as_soon_as_its_transaction_has_ended(app, db, through, running):
+    with smtp.server() as server:
+        through(server.port)
+        running()
+        time.sleep(0.2)
+
+        post(app, db)
+
+        servers.wait_until(lambda: server.received, "the letter", courier.LOOK_SECONDS - 1)
+
+
+def test_a_restart_tries_at_once_what_waits_for_another_attempt(app, db, through, running):
+    through(servers.free_port())
+    post(app, db)
+    with app.app_context():
+        assert outbox.deliver().failed == 1
+
+    with smtp.server() as server:
+        through(server.port)
+        running()
+
+        servers.wait_until(lambda: server.received, "the letter", 4)
+
+
+def test_stopping_finishes_the_letter_that_is_under_way(app, db, through, running):
+    with smtp.server(slow=0.5) as server:
+        through(server.port)
+        started = running()
+        letter = post(app, db)
+        servers.wait_until(lambda: db.scalar(select(Letter.claimed_until).where(Letter.id == letter.id)), "the claim")
+
+        started.stop()
+
+        assert len(server.received) == 1
+        assert db.scalar(select(Letter.sent_at).where(Letter.id == letter.id)) is not None
+
+
+def test_stopping_writes_the_last_uses(app, db, alice, running):
+    minted = factories.make_token(alice)
+    started = running()
+    access.admit(minted.plaintext)
+
+    started.stop()
+
+    assert usage.flush() == 0
+    assert db.scalar(select(Token.last_used_at).where(Token.id == minted.token.id)) is not None
+
+
+def test_clearing_away_keeps_what_is_in_use(app, db, alice):
+    minted = factories.make_token(alice)
+    letter = post(app, db)
+
+    with app.app_context():
+        courier.clear()
+
+    assert access.admit(minted.plaintext).user_id == alice.id
+    assert db.scalar(select(Letter.id)) == letter.id
