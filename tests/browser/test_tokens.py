@@ -1,0 +1,430 @@
+"""Developer tokens as people use them: with script and without, by mouse and by keyboard."""
+
+import contextlib
+import json
+import re
+import subprocess
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Error, Page, expect
+
+from latchkey import tokens
+from tests import programs
+from tests.browser.conftest import assert_accessible, assert_fits, sign_in
+from tests.factories import make_token
+
+PASSWORD = "seven-lanterns-on-a-quay"
+
+
+def mail(page: Page, subject: str) -> None:
+    """Open the newest letter of that subject, once it has come."""
+    found = page.get_by_role("link", name=subject).first
+    page.goto("/dev/mail")
+    for _ in range(50):
+        if found.count():
+            break
+        page.wait_for_timeout(200)
+        page.reload()
+    found.click()
+
+
+def fill_in(page: Page, description: str = "Nightly backup", *scopes: str) -> None:
+    page.get_by_label("Description").fill(description)
+    for scope in scopes or ("account:read",):
+        page.get_by_label(scope, exact=True).check()
+
+
+def create(page: Page, description: str = "Nightly backup", *scopes: str) -> str:
+    """Through the form to the summary; the token."""
+    page.goto("/tokens/new")
+    fill_in(page, description, *scopes)
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_text("shown only once")).to_be_visible()
+    return page.get_by_label("Token", exact=True).input_value()
+
+
+def descriptions(page: Page) -> list[str]:
+    page.goto("/tokens")
+    return page.locator(".list__link").all_inner_texts()
+
+
+def test_a_newcomer_signs_up_makes_a_token_and_calls_the_api(either_page):
+    page = either_page
+    page.goto("/")
+    page.get_by_role("link", name="Sign up free").first.click()
+    page.get_by_label("Name").fill("Ada Lindqvist")
+    page.get_by_label("Email").fill("ada@example.com")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_role("heading", name="Check your e-mail")).to_be_visible()
+
+    mail(page, "Confirm your e-mail address")
+    page.get_by_role("link", name=re.compile("verify-email")).first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Ada Lindqvist")
+
+    page.get_by_role("link", name="Create a Token", exact=True).click()
+    fill_in(page, "Nightly backup", "account:read")
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_text("shown only once")).to_be_visible()
+    token = page.get_by_label("Token", exact=True).input_value()
+    line = page.get_by_role("region", name="Example call").first.inner_text()
+
+    answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=30)
+    record = json.loads(answer.stdout)
+    assert (record["name"], record["email"]) == ("Ada Lindqvist", "ada@example.com")
+    assert programs.curl() is not None
+
+    page.get_by_role("link", name="Done").click()
+    row = page.get_by_role("listitem").filter(has_text="Nightly backup")
+    for said in ("account:read", token[-4:], "in 90 days"):
+        expect(row).to_contain_text(said)
+    mail(page, "New token in your account")
+    text = page.get_by_role("region", name="Text of the letter").inner_text()
+    for said in ("Nightly backup", "account:read", "127.0.0.1"):
+        assert said in text
+    assert token not in text
+
+
+def test_the_copy_button_puts_the_token_on_the_clipboard(open_context, alice):
+    context = open_context()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = sign_in(context.new_page(), alice)
+    token = create(page)
+
+    page.get_by_role("button", name="Copy").click()
+
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("copied to the clipboard")
+    assert page.evaluate("navigator.clipboard.readText()") == token
+    page.get_by_role("button", name="to the clipboard").click()
+    expect(page.get_by_role("status")).to_contain_text("on the clipboard")
+    assert page.evaluate("navigator.clipboard.readText()").startswith(f'curl -H "Authorization: Bearer {token}" http')
+
+
+def test_select_all_scopes_ticks_and_unticks_everything(alices_page):
+    page = alices_page
+    page.goto("/tokens/new")
+    every = page.get_by_label("Select all scopes")
+
+    every.check()
+    expect(page.get_by_text("9 of 9 selected")).to_be_visible()
+    expect(page.get_by_text("This token gets 9 scopes")).to_be_visible()
+    page.get_by_label("account:read", exact=True).uncheck()
+    assert every.evaluate("box => box.indeterminate")
+    every.check()
+    every.uncheck()
+
+    expect(page.get_by_text("0 of 9 selected")).to_be_visible()
+
+
+def test_select_all_scopes_works_without_script(page_without_javascript, alice):
+    page = sign_in(page_without_javascript, alice)
+    page.goto("/tokens/new")
+    page.get_by_label("Description").fill("Everything")
+    page.get_by_label("30 days").check()
+
+    page.get_by_role("button", name="Select all scopes").click()
+
+    boxes = page.get_by_role("checkbox")
+    assert boxes.count() == 9
+    assert all(boxes.nth(number).is_checked() for number in range(9))
+    expect(page.get_by_label("Description")).to_have_value("Everything")
+    expect(page.get_by_label("30 days")).to_be_checked()
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_text("shown only once")).to_be_visible()
+
+
+def test_enter_creates_and_never_selects_all(either_page, alice):
+    page = sign_in(either_page, alice)
+    page.goto("/tokens/new")
+    page.get_by_label("account:read", exact=True).check()
+    page.get_by_label("Description").fill("By keyboard")
+
+    page.get_by_label("Description").press("Enter")
+
+    expect(page.get_by_text("shown only once")).to_be_visible()
+    expect(page.locator("#detected").get_by_role("listitem")).to_have_count(1)
+
+
+def test_errors_stand_beside_the_fields_and_the_first_has_the_focus(either_page, alice):
+    page = sign_in(either_page, alice)
+    page.goto("/tokens/new")
+    page.get_by_label("365").or_(page.get_by_label("1 year")).check()
+
+    page.get_by_role("button", name="Create", exact=True).click()
+
+    expect(page.get_by_text("Describe what will use this token.")).to_be_visible()
+    expect(page.locator("#scope-error")).to_have_text("Choose at least one scope.")
+    expect(page.get_by_label("Description")).to_be_focused()
+    expect(page.get_by_label("Description")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("1 year")).to_be_checked()
+
+
+def test_with_script_the_form_is_swapped_and_history_stays_untouched(alices_page):
+    page = alices_page
+    page.goto("/tokens/new")
+    page.evaluate("window.same = true")
+    before = page.evaluate("history.length")
+
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_text("Describe what will use this token.")).to_be_visible()
+    fill_in(page)
+    expect(page.get_by_text("This token gets 1 scope, all read-only,")).to_be_visible()
+    page.get_by_role("button", name="Create", exact=True).click()
+
+    expect(page.get_by_role("heading", level=1, name="Your token is ready")).to_be_focused()
+    expect(page).to_have_title("Token created · Latchkey")
+    assert page.evaluate("window.same")
+    assert page.evaluate("history.length") == before
+    assert page.url.endswith("/tokens/new")
+    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, history.state])")
+    assert page.get_by_label("Token", exact=True).input_value() not in kept
+
+
+@pytest.mark.parametrize("leave", ["reload", "back and forward", "away and back"])
+def test_a_token_that_was_left_is_never_shown_again(either_page, alice, leave):
+    page = sign_in(either_page, alice)
+    page.goto("/tokens")
+    token = create(page)
+
+    # Without script it is the answer to a form; the browser says that it will not send that again by itself.
+    with contextlib.suppress(Error):
+        if leave == "reload":
+            page.reload()
+        elif leave == "back and forward":
+            page.go_back()
+            page.go_forward()
+        else:
+            page.get_by_role("link", name="Done").click()
+            page.go_back()
+
+    page.wait_for_timeout(500)
+    assert token not in page.evaluate("document.documentElement.outerHTML")
+    assert descriptions(page) == ["Nightly backup"]
+
+
+def test_a_second_submit_leads_to_the_token_and_to_regenerating_it(page_without_javascript, alice):
+    page = sign_in(page_without_javascript, alice)
+    create(page)
+
+    page.reload()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nightly backup")
+    expect(page.get_by_text("This token was already shown.")).to_be_visible()
+    page.get_by_role("link", name="regenerate it").click()
+    page.get_by_role("button", name="Regenerate").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your new token is ready")
+
+
+def test_two_tabs_do_not_make_two_tokens(alices_page):
+    first, second = alices_page, alices_page.context.new_page()
+    for tab in (first, second):
+        tab.goto("/tokens/new")
+        fill_in(tab)
+
+    first.get_by_role("button", name="Create", exact=True).click()
+    expect(first.get_by_text("shown only once")).to_be_visible()
+    second.get_by_role("button", name="Create", exact=True).click()
+
+    expect(second.get_by_text("You have a token with this description.")).to_be_visible()
+    assert descriptions(first) == ["Nightly backup"]
+
+
+def test_a_date_can_be_chosen(either_page, alice):
+    page = sign_in(either_page, alice)
+    page.goto("/tokens/new")
+    expect(page.get_by_label("Last day it works")).to_be_hidden()
+    fill_in(page)
+
+    page.get_by_label("On a date").check()
+    page.get_by_label("Last day it works").fill("2030-02-28")
+    page.get_by_role("button", name="Create", exact=True).click()
+
+    expect(page.get_by_text("works now and expires on 28 February 2030")).to_be_visible()
+
+
+def test_the_whole_form_works_by_keyboard(alices_page):
+    page = alices_page
+    page.goto("/tokens/new")
+    page.get_by_label("Description").focus()
+    keys = page.keyboard
+
+    keys.type("By keyboard")
+    for key in ("Tab", "Tab", "Space", "Tab", "Tab", "Space"):
+        keys.press(key)
+    expect(page.get_by_label("account:read", exact=True)).to_be_checked()
+    for _ in range(20):
+        if page.evaluate("document.activeElement.name") == "expires":
+            break
+        keys.press("Tab")
+    keys.press("ArrowLeft")
+    expect(page.get_by_label("30 days")).to_be_checked()
+    for key in ("Tab", "Tab", "Enter"):
+        keys.press(key)
+
+    expect(page.get_by_role("heading", level=1, name="Your token is ready")).to_be_focused()
+
+
+# --- the list
+
+
+def test_filter_and_search_swap_the_list_and_back_returns(alices_page, alice, db):
+    make_token(alice, description="Nightly backup")
+    make_token(alice, description="CI deploy")
+    tokens.revoke(make_token(alice, description="Old laptop").token)
+    db.commit()
+    page = alices_page
+    page.goto("/tokens")
+    page.evaluate("window.same = true")
+
+    page.get_by_role("link", name="Expired or revoked").click()
+    expect(page.get_by_role("link", name="Old laptop")).to_be_visible()
+    expect(page.get_by_role("link", name="Expired or revoked")).to_be_focused()
+    expect(page).to_have_url(re.compile(r"/tokens\?status=ended$"))
+    page.get_by_role("searchbox").press_sequentially("lap")
+    expect(page).to_have_url(re.compile("q=lap"))
+    expect(page.get_by_role("link", name="Old laptop")).to_be_visible()
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.get_by_role("link", name="Active", exact=True).click()
+    expect(page.get_by_text("No active token matches “lap”")).to_be_visible()
+    assert page.evaluate("window.same")
+
+    page.go_back()
+    expect(page.get_by_role("link", name="Old laptop")).to_be_visible()
+    page.goto("/tokens")
+    page.get_by_role("searchbox").fill("deploy")
+    expect(page.get_by_role("link", name="Nightly backup", exact=True)).to_be_hidden()
+    expect(page.get_by_role("link", name="CI deploy", exact=True)).to_be_visible()
+
+
+def test_older_tokens_are_a_page_away(either_page, alice):
+    for number in range(51):
+        make_token(alice, description=f"Token {number:02}")
+    page = sign_in(either_page, alice)
+    page.goto("/tokens")
+
+    page.get_by_role("link", name="Show older").click()
+
+    expect(page.get_by_role("link", name="Token 00", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Token 50", exact=True)).to_be_hidden()
+    page.get_by_role("link", name="Newest").click()
+    expect(page.get_by_role("link", name="Token 50", exact=True)).to_be_visible()
+
+
+def test_revoking_asks_in_a_dialog_that_starts_on_the_safe_side(alices_page, alice):
+    make_token(alice, description="CI deploy")
+    page = alices_page
+    page.goto("/tokens")
+    opener = page.get_by_role("link", name="Revoke CI deploy")
+
+    opener.focus()
+    opener.press("Enter")
+    dialog = page.get_by_role("dialog", name="Revoke “CI deploy”?")
+    expect(dialog.get_by_role("button", name="Keep token")).to_be_focused()
+    assert_accessible(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+    opener.click()
+    dialog.get_by_role("button", name="Revoke token").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Revoked “CI deploy”.")
+    expect(opener).to_be_hidden()
+
+
+def test_revoking_works_without_script(page_without_javascript, alice):
+    make_token(alice, description="CI deploy")
+    page = sign_in(page_without_javascript, alice)
+    page.goto("/tokens")
+
+    page.get_by_role("link", name="Revoke CI deploy").click()
+    expect(page.get_by_text("It was never used.")).to_be_visible()
+    page.get_by_role("button", name="Revoke token").click()
+
+    expect(page.get_by_text("Revoked “CI deploy”.")).to_be_visible()
+    page.get_by_role("link", name="Expired or revoked").click()
+    expect(page.get_by_role("link", name="CI deploy")).to_be_visible()
+
+
+def test_a_pasted_token_is_found(either_page, alice):
+    minted = make_token(alice, description="CI deploy")
+    page = sign_in(either_page, alice)
+    page.goto("/tokens")
+
+    page.get_by_label("Paste a token to find it").fill(minted.plaintext[:-1] + "!")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("This is none of your tokens.")).to_be_visible()
+    expect(page.get_by_label("Paste a token to find it")).to_have_value("")
+    page.get_by_label("Paste a token to find it").fill(minted.plaintext)
+    page.get_by_role("button", name="Find").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("CI deploy")
+
+
+# --- one token
+
+
+def test_adding_a_scope_asks_for_the_password(either_page, alice):
+    token = make_token(alice, description="CI deploy").token
+    page = sign_in(either_page, alice)
+    page.goto(f"/tokens/{token.id}")
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("tokens:read", exact=True).check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("You are adding tokens:read.")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_focused()
+
+    page.get_by_label("Password").fill("umbrella-quarry-violet-91")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_role("rowheader", name="tokens:read")).to_be_visible()
+
+
+def test_regenerating_from_the_dialog_shows_the_new_string(alices_page, alice):
+    minted = make_token(alice, description="CI deploy")
+    page = alices_page
+    page.goto(f"/tokens/{minted.token.id}")
+
+    page.get_by_role("link", name="Regenerate").click()
+    dialog = page.get_by_role("dialog", name="Regenerate “CI deploy”?")
+    expect(dialog.get_by_role("button", name="Keep current")).to_be_focused()
+    dialog.get_by_role("button", name="Regenerate").click()
+
+    shown = page.get_by_label("Token", exact=True).input_value()
+    assert shown != minted.plaintext
+    expect(page).to_have_url(re.compile(f"/tokens/{minted.token.id}$"))
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("CI deploy")
+    assert shown not in page.content()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nobody_is_shut_out_of_these_pages(open_context, alice, db, theme, width):
+    page = sign_in(open_context(color_scheme=theme, viewport={"width": width, "height": 800}).new_page(), alice)
+
+    def look() -> None:
+        assert_accessible(page)
+        assert_fits(page)
+
+    page.goto("/tokens")
+    look()
+    old = make_token(alice, description="Old laptop").token
+    parent = make_token(alice, description="A" * 80, scopes=["tokens:write", "account:read", "apps:read", "apps:write"])
+    make_token(alice, description="Child", scopes=["tokens:write"], parent=parent.token, lifetime=timedelta(days=2))
+    tokens.revoke(old)
+    db.commit()
+    here = f"/tokens/{parent.token.id}"
+    for path in ("/tokens", "/tokens?status=ended", "/tokens?q=zzz", "/tokens?status=x", f"/tokens/{old.id}", here):
+        page.goto(path)
+        look()
+    for path in (f"{here}/edit", f"{here}/regenerate", f"{here}/revoke", "/tokens/new?scopes=x&expires_in_days=45"):
+        page.goto(path)
+        look()
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_text("Describe what will use this token.")).to_be_visible()
+    look()
+    create(page, "Summary", "account:read", "tokens:write")
+    page.get_by_text("Keep it out of your shell history").click()
+    look()

@@ -1,0 +1,61 @@
+"""A newcomer's first job from start to end: sign up, make a token, call the API, take the token back."""
+
+import html
+import re
+
+from tests import pages
+
+PASSWORD = "seven-lanterns-on-a-quay"
+
+
+def bearer(plaintext: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {plaintext}"}
+
+
+def test_a_developer_signs_up_makes_a_token_calls_the_api_and_takes_it_back(app, client, mailbox):
+    program = app.test_client()
+
+    # Sign up; the mailed link verifies, signs in and leads to Welcome.
+    answer = pages.submit(client, "/signup", name="Ada Lindqvist", email="ada@example.com", password=PASSWORD)
+    assert "Check your e-mail" in answer.text
+    welcome = client.get(mailbox.last("ada@example.com").link("/verify-email/"), follow_redirects=True)
+    assert "Welcome, Ada Lindqvist" in welcome.text
+    assert ">Create a Token</a>" in welcome.text
+
+    # Create; the string is shown once.
+    form = client.get("/tokens/new").text
+    form_id = re.search(r'name="form_id"[^>]*value="([^"]+)"', form).group(1)
+    summary = client.post(
+        "/tokens/new",
+        data={
+            "csrf_token": pages.csrf(form),
+            "form_id": form_id,
+            "description": "Nightly backup",
+            "scope": ["account:read", "tokens:read"],
+            "expires": "30",
+        },
+    )
+    plaintext = html.unescape(re.search(r"<textarea[^>]*>([^<]+)</textarea>", summary.text).group(1))
+
+    # Call.
+    me = program.get("/v1/me", headers=bearer(plaintext))
+    assert me.status_code == 200
+    assert (me.json["email"], me.json["name"], me.json["email_verified"]) == ("ada@example.com", "Ada Lindqvist", True)
+    token = program.get("/v1/token", headers=bearer(plaintext)).json
+    assert (token["description"], token["scopes"]) == ("Nightly backup", ["account:read", "tokens:read"])
+
+    # A mail confirms it.
+    letter = mailbox.last("ada@example.com")
+    assert letter.subject == "New token in your account"
+    assert "Nightly backup" in letter.text
+    assert plaintext not in letter.message.as_string()
+
+    # Take it back: the very next call is refused.
+    page = letter.link("/tokens/")
+    asked = client.get(f"{page}/revoke")
+    client.post(f"{page}/revoke", data={"csrf_token": pages.csrf(asked)})
+    refused = program.get("/v1/me", headers=bearer(plaintext))
+    assert refused.status_code == 401
+    assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+    assert "revoked" in refused.json["detail"]
+    assert "Nightly backup" in client.get("/tokens?status=ended").text
