@@ -3,7 +3,6 @@
 import json
 import shlex
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from latchkey import scopes, settings
 from latchkey.clients import Client
@@ -30,18 +29,6 @@ class Quickstart:
     def scope(self) -> str:
         """All that the app may ask for."""
         return scopes.serialize(self.client.scopes)
-
-    @property
-    def authorize(self) -> str:
-        """The address to send people to, without what is made anew each time."""
-        fixed = {
-            "response_type": "code",
-            "client_id": self.client.id,
-            "redirect_uri": self.redirect_uri,
-            "scope": self.scope,
-            "code_challenge_method": "S256",
-        }
-        return f"{self.issuer}/oauth/authorize?{urlencode(fixed)}"
 
     @property
     def plain_http(self) -> bool:

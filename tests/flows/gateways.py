@@ -1,0 +1,176 @@
+"""Gateways started from the very files that the guide shows, in front of an API that says what reached it."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+from tests import programs, servers
+
+FILES = servers.ROOT / "docs" / "gateways"
+LATCHKEY, API = "127.0.0.1:5000", "127.0.0.1:8080"
+
+
+class Answer(NamedTuple):
+    """What the caller got; `reached` and `path` are what the API saw, None if it was not asked."""
+
+    status: int
+    challenges: list[str]
+    headers: list[tuple[str, str]]
+    reached: list[tuple[str, str]] | None
+    path: str | None
+
+    def saw(self, name: str) -> list[str]:
+        """The values under which the API saw a header, read as WSGI and CGI read names."""
+        assert self.reached is not None
+        return [value for seen, value in self.reached if seen.lower().replace("_", "-") == name.lower()]
+
+
+class _Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        status = 403 if self.path.startswith("/projects/forbidden") else 200
+        body = json.dumps(self.headers.items()).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Path-Seen", self.path)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the library's names
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def api() -> Iterator[str]:
+    """The API behind the gateway: its address. It answers with the headers that it got."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _find(name: str) -> Path | None:
+    found = shutil.which(name, path=programs.SYSTEM)
+    return Path(found) if found else None
+
+
+def _nginx(text: str, port: int, folder: Path) -> list[str]:
+    text = text.replace("listen 80;", f"listen 127.0.0.1:{port};")
+    kept = " ".join(
+        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    alone = f"daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}"
+    (folder / "nginx.conf").write_text(f"{alone} http {{ access_log off; {kept}\n{text}\n}}\n")
+    return ["-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+
+
+def _caddy(text: str, port: int, folder: Path) -> list[str]:
+    text = text.replace("api.example.com {", f"http://api.example.com:{port} {{")
+    (folder / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{text}")
+    return ["run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+
+
+def _envoy(text: str, port: int, folder: Path) -> list[str]:
+    text = text.replace("address: 0.0.0.0, port_value: 80 ", f"address: 127.0.0.1, port_value: {port} ")
+    (folder / "envoy.yaml").write_text(text)
+    return ["-c", str(folder / "envoy.yaml"), "--log-level", "warning", "--concurrency", "1", "--disable-hot-restart"]
+
+
+class Kind(NamedTuple):
+    """How one gateway is found and started."""
+
+    program: str
+    file: str
+    stop: signal.Signals
+    prepare: Callable[[str, int, Path], list[str]]
+
+
+KINDS = {
+    "nginx": Kind("nginx", "nginx.conf", signal.SIGQUIT, _nginx),
+    "Caddy": Kind("caddy", "Caddyfile", signal.SIGTERM, _caddy),
+    "Envoy": Kind("envoy", "envoy.yaml", signal.SIGTERM, _envoy),
+}
+
+
+def _with_ports(text: str, latchkey: str, behind: str) -> str:
+    """The file as it stands in the guide, but for the addresses of this test."""
+    assert LATCHKEY in text or LATCHKEY.replace(":", ", port_value: ") in text
+    for shown, real in ((LATCHKEY, latchkey), (API, behind)):
+        text = text.replace(shown, real)
+        text = text.replace(*(address.replace(":", ", port_value: ") for address in (shown, real)))
+    return text
+
+
+class Gateway:
+    """A running gateway."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+    def call(self, path: str, *headers: tuple[str, str], method: str = "GET", token: str | None = None) -> Answer:
+        """One request, with headers exactly as given."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        authorization = [("Authorization", f"Bearer {token}")] if token else []
+        for name, value in [("Host", "api.example.com"), *authorization, *headers]:
+            connection.putheader(name, value)
+        connection.endheaders()
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        path = response.getheader("X-Path-Seen")
+        reached = json.loads(body or "[]") if path is not None else None
+        return Answer(
+            response.status, response.headers.get_all("WWW-Authenticate", []), response.getheaders(), reached, path
+        )
+
+
+def find(name: str) -> Path | None:
+    """The gateway's program, if this machine has it."""
+    return _find(KINDS[name].program)
+
+
+@contextlib.contextmanager
+def run(name: str, latchkey: str, behind: str, folder: Path) -> Iterator[Gateway]:
+    """The gateway with its file from the guide, between callers and the API that is `behind`."""
+    kind, program = KINDS[name], find(name)
+    assert program is not None, f"{name} is not installed: `make test` says how"
+    port = servers.free_port()
+    text = _with_ports((FILES / kind.file).read_text(), re.sub("^https?://", "", latchkey), behind)
+    arguments = kind.prepare(text, port, folder)
+    environment = os.environ | {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with (folder / "log").open("wb") as log:
+        process = servers.start(
+            [str(program), *arguments], kind.stop, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environment
+        )
+    gateway = Gateway(port)
+    try:
+        servers.wait_until(gateway.answers, f"{name}: {(folder / 'log').read_text()[-2000:]}")
+        yield gateway
+    finally:
+        servers.end(process, kind.stop)

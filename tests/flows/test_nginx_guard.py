@@ -1,0 +1,234 @@
+"""An API behind each gateway of the guide: nginx as every run of the tests has it, others where they are installed."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import pytest
+
+from latchkey import db as database
+from latchkey import migrations, scopes, settings, tokens
+from latchkey.users import User
+from tests import factories, servers
+from tests.flows import gateways
+from tests.flows.gateways import Gateway
+
+IDENTITY = ("X-Auth-User-Id", "X-Auth-Email", "X-Auth-Client-Id", "X-Auth-Scope", "X-Auth-Token-Id")
+SPOOFED = [
+    *((name, "admin") for name in IDENTITY),
+    ("x-auth-user-id", "admin"),
+    ("X_Auth_User_Id", "admin"),
+    ("X-Auth_User-Id", "admin"),
+    ("X_AUTH_EMAIL", "admin"),
+]
+OWN_SCOPES = """
+["projects:read"]
+title = "See your projects"
+description = "List projects."
+group = "Projects"
+
+["projects:write"]
+title = "Change your projects"
+description = "Change projects."
+group = "Projects"
+"""
+
+
+class Stage(NamedTuple):
+    """A running Latchkey whose operator has scopes of an own API, and tokens of two people."""
+
+    server: servers.Server
+    alice: User
+    reader: tokens.Minted
+    writer: tokens.Minted
+    strange: tokens.Minted
+
+    def revoke(self, minted: tokens.Minted) -> None:
+        command = [str(servers.LATCHKEY), "token", "revoke", minted.token.id]
+        subprocess.run(command, check=True, capture_output=True, env={"LATCHKEY_INSTANCE": str(self.server.instance)})
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "scopes.toml").write_text(OWN_SCOPES)
+    ours = settings.load({}, instance=folder, database_url=f"sqlite:///{folder / 'latchkey.db'}")
+    settings.use(ours)
+    database.configure(ours.database_url)
+    migrations.upgrade()
+    scopes.load(folder / "scopes.toml")
+    alice = factories.make_user("alice@example.com")
+    # Nobody can sign up like this; the gateway must not depend on it.
+    strange = factories.make_user("é\r\nX-Evil: y@example.com", name="é\r\nX: y")
+    read, write = ("projects:read",), ("projects:write",)
+    minted = [
+        factories.make_token(user, description=str(number), scopes=names)
+        for number, (user, names) in enumerate([(alice, read), (alice, write), (strange, read)])
+    ]
+    database.dispose()
+    with servers.latchkey(folder) as server:
+        yield Stage(server, alice, *minted)
+    scopes.load(Path("nowhere"))
+
+
+@pytest.fixture(scope="module", params=list(gateways.KINDS))
+def gateway(
+    request: pytest.FixtureRequest, stage: Stage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    name = request.param
+    if name != "nginx" and gateways.find(name) is None:
+        pytest.skip(f"{name} is not installed")
+    with (
+        gateways.api() as behind,
+        gateways.run(name, stage.server.url, behind, tmp_path_factory.mktemp(name)) as running,
+    ):
+        yield running
+
+
+def test_a_call_with_the_scope_of_the_path_reaches_the_api_with_who_calls(gateway, stage):
+    answer = gateway.call("/projects/1", token=stage.reader.plaintext)
+
+    assert answer.status == 200
+    assert answer.saw("X-Auth-User-Id") == [stage.alice.id]
+    assert answer.saw("X-Auth-Email") == ["alice@example.com"]
+    assert answer.saw("X-Auth-Scope") == ["projects:read"]
+    assert answer.saw("X-Auth-Token-Id") == [stage.reader.token.id]
+    assert answer.saw("X-Auth-Client-Id") in ([], [""])
+    assert answer.saw("Authorization") in ([], [""]), "the token stays at the gateway"
+
+
+def test_reading_and_writing_take_different_scopes(gateway, stage):
+    assert gateway.call("/projects/1", token=stage.writer.plaintext).status == 403
+    assert gateway.call("/projects/1", method="DELETE", token=stage.reader.plaintext).status == 403
+    assert gateway.call("/projects/1", method="DELETE", token=stage.writer.plaintext).status == 200
+    assert gateway.call("/projects/1", method="HEAD", token=stage.reader.plaintext).status == 200
+
+
+def test_the_caller_sees_which_scope_is_missing(gateway, stage):
+    answer = gateway.call("/projects/1", method="POST", token=stage.reader.plaintext)
+
+    assert answer.status == 403
+    assert answer.reached is None
+    [challenge] = answer.challenges
+    assert challenge.startswith("Bearer ")
+    assert 'error="insufficient_scope"' in challenge
+    assert 'scope="projects:write"' in challenge
+
+
+def test_a_call_without_a_token_is_challenged_without_an_error(gateway):
+    answer = gateway.call("/projects/1")
+
+    assert answer.status == 401
+    assert answer.reached is None
+    [challenge] = answer.challenges
+    assert challenge.startswith("Bearer ")
+    assert "error=" not in challenge
+    assert "resource_metadata=" in challenge
+
+
+@pytest.mark.parametrize("authorization", ["Bearer lk_dev_nonsense", "Bearer", "Basic YTpi", "Bearer a, Bearer b"])
+def test_what_is_no_token_is_refused(gateway, authorization):
+    answer = gateway.call("/projects/1", ("Authorization", authorization))
+
+    assert answer.status == 401
+    assert answer.reached is None
+    assert len(answer.challenges) == 1
+
+
+def test_names_that_a_caller_sends_never_reach_the_api_beside_a_valid_token(gateway, stage):
+    answer = gateway.call("/projects/1", *SPOOFED, token=stage.reader.plaintext)
+
+    assert answer.status == 200
+    assert answer.saw("X-Auth-User-Id") == [stage.alice.id]
+    assert not any("admin" in value for _, value in answer.reached)
+
+
+def test_names_that_a_caller_sends_never_reach_the_api_on_an_open_path(gateway, stage):
+    for token in (None, stage.reader.plaintext):
+        answer = gateway.call("/public/hello", *SPOOFED, token=token)
+
+        assert answer.status == 200
+        assert not any("admin" in value for _, value in answer.reached)
+        for name in IDENTITY:
+            assert answer.saw(name) in ([], [""])
+
+
+def test_names_that_a_caller_sends_open_nothing_without_a_token(gateway):
+    answer = gateway.call("/projects/1", *SPOOFED)
+
+    assert answer.status == 401
+    assert answer.reached is None
+
+
+def test_a_user_whose_address_would_break_a_header_adds_none(gateway, stage):
+    answer = gateway.call("/projects/1", token=stage.strange.plaintext)
+
+    assert answer.status == 200
+    [email] = answer.saw("X-Auth-Email")
+    assert email.isascii()
+    assert "%0D%0A" in email
+    assert not answer.saw("X-Evil")
+    assert not answer.saw("X")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/projects/1?scope=account:read",
+        "/projects/1?scope=moon:land",
+        "/projects/1&scope=moon:land",
+        "/projects/1?scope=",
+    ],
+)
+def test_a_caller_cannot_ask_for_less_than_the_path_takes(gateway, stage, path):
+    assert gateway.call(path, token=stage.writer.plaintext).status == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/public/../projects/1",
+        "/public/%2e%2e/projects/1",
+        "/public/%2E%2E%2Fprojects/1",
+        "/public/..%2fprojects/1",
+        "/public//../projects/1",
+        "//projects/1",
+        "/PROJECTS/1",
+    ],
+)
+def test_no_spelling_of_a_path_leads_round_the_guard(gateway, path):
+    seen = gateway.call(path).path
+
+    assert seen is None or (seen.startswith("/public/") and ".." not in unquote(seen))
+
+
+def test_paths_that_nobody_named_are_closed(gateway, stage):
+    assert gateway.call("/admin", token=stage.reader.plaintext).status in (403, 404)
+    assert gateway.call("/_latchkey", token=stage.reader.plaintext).status in (403, 404)
+
+
+def test_what_the_api_itself_forbids_is_passed_on_as_it_is(gateway, stage):
+    answer = gateway.call("/projects/forbidden", token=stage.reader.plaintext)
+
+    assert answer.status == 403
+    assert answer.reached is not None
+    assert answer.challenges == []
+
+
+def test_cookies_open_nothing(gateway):
+    assert gateway.call("/projects/1", ("Cookie", "latchkey=x; session=y")).status == 401
+
+
+def test_a_revoked_token_is_refused_at_the_next_call(gateway, stage):
+    database.configure(f"sqlite:///{stage.server.instance / 'latchkey.db'}")
+    minted = factories.make_token(stage.alice, description="to be revoked", scopes=("projects:read",))
+    database.dispose()
+    assert gateway.call("/projects/1", token=minted.plaintext).status == 200
+
+    stage.revoke(minted)
+
+    answer = gateway.call("/projects/1", token=minted.plaintext)
+    assert answer.status == 401
+    assert 'error="invalid_token"' in answer.challenges[0]
