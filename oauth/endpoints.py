@@ -59,9 +59,9 @@ def answer(endpoint: str, respond: Callable[[Request], Response]) -> Response:
             raise InvalidRequestError("The grant_type is missing.")
         sent = guard.presented(parameters)
         asked = Request(parameters, guard.resources(request.form), sent)
-        return settle(endpoint, sent.client_id, respond(asked))
+        return settle(endpoint, respond(asked))
     except OAuth2Error as error:
-        return settle(endpoint, None, server.handle_error_response(None, error))
+        return settle(endpoint, server.handle_error_response(None, error))
 
 
 def respond(name: str, asked: Request) -> Response:
@@ -69,29 +69,29 @@ def respond(name: str, asked: Request) -> Response:
     return cast("Response", server.create_endpoint_response(name, asked))  # type: ignore[no-untyped-call] # their stubs
 
 
-def settle(endpoint: str, client_id: str | None, response: Response) -> Response:
+def settle(endpoint: str, response: Response) -> Response:
     """Commit what a success did; roll back what a refusal began, and keep the reason for the app's owner."""
     if response.status_code < 400:
         db.commit()
     else:
         db.rollback()
-        client_id = client_id or request.form.get("client_id", "")
-        if ID.fullmatch(client_id):
-            refusals.record(client_id, endpoint, *g.refused)
+        claimed = guard.claimed()
+        if claimed is not None and ID.fullmatch(claimed):
+            refusals.record(claimed, endpoint, *g.refused)
             db.commit()
     response.headers["Cache-Control"] = "no-store"
     response.headers["Pragma"] = "no-cache"
     return response
 
 
-@blueprint.post("/oauth/token")
+@blueprint.post("/oauth/token", provide_automatic_options=False)
 @cross_origin.for_apps
 def token() -> Response:
     """RFC 6749 §3.2."""
     return answer("token", lambda asked: cast("Response", server.create_token_response(asked)))
 
 
-@blueprint.post("/oauth/revoke")
+@blueprint.post("/oauth/revoke", provide_automatic_options=False)
 @cross_origin.for_apps
 def revoke() -> Response:
     """RFC 7009 §2."""

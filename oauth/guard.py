@@ -78,6 +78,14 @@ def presented(parameters: Mapping[str, str]) -> Presented:
     return Presented(client_id, secret, "none" if secret is None else "client_secret_post")
 
 
+def claimed() -> str | None:
+    """Whose request a refused one claims to be, proved or not."""
+    try:
+        return presented(single(request.form)).client_id
+    except (InvalidClientError, InvalidRequestError):
+        return request.form.get("client_id")
+
+
 def _basic(header: str) -> Presented:
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":

@@ -63,13 +63,13 @@ def _public(document: dict[str, Any]) -> Response:
     return response
 
 
-@blueprint.get("/.well-known/oauth-authorization-server")
+@blueprint.get("/.well-known/oauth-authorization-server", provide_automatic_options=False)
 def show_server_metadata() -> Response:
     """RFC 8414 §3."""
     return _public(authorization_server())
 
 
-@blueprint.get("/.well-known/oauth-protected-resource")
+@blueprint.get("/.well-known/oauth-protected-resource", provide_automatic_options=False)
 def show_resource_metadata() -> Response:
     """RFC 9728 §3."""
     return _public(protected_resource())

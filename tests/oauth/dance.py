@@ -1,4 +1,4 @@
-"""What an app and its user do, in few words: ask, agree, exchange. Over the test client, which follows nothing by itself."""
+"""What an app and its user do, in few words: ask, agree, exchange. The test client follows nothing by itself."""
 
 import base64
 import html
@@ -75,7 +75,12 @@ def basic(client_id: str, secret: str | None) -> dict[str, str]:
 
 
 def post(
-    app_client: FlaskClient, path: str, registered: Registered, *, headers: dict[str, str] | None = None, **fields: str | None
+    app_client: FlaskClient,
+    path: str,
+    registered: Registered,
+    *,
+    headers: dict[str, str] | None = None,
+    **fields: str | None,
 ) -> TestResponse:
     """A form from the app's server, with the app's credentials unless `headers` are given."""
     data = {name: value for name, value in fields.items() if value is not None}
@@ -85,10 +90,10 @@ def post(
     return app_client.post(path, data=data, headers=sent)
 
 
-def redeem(app_client: FlaskClient, registered: Registered, code: str, **changes: str | None) -> TestResponse:
+def redeem(app_client: FlaskClient, registered: Registered, plaintext: str, /, **changes: str | None) -> TestResponse:
     fields = {
         "grant_type": "authorization_code",
-        "code": code,
+        "code": plaintext,
         "redirect_uri": CALLBACK,
         "code_verifier": VERIFIER,
     } | changes

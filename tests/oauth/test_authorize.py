@@ -115,7 +115,9 @@ def test_nothing_leaves_before_sign_in(client, example_client, changes):
     assert answer.status_code in (302, 303)
     target = urlsplit(answer.headers["Location"])
     assert (target.netloc, target.path) == ("", "/login")
-    assert parse_qs(target.query)["next"][0].startswith("/oauth/authorize?response_type=" if "response_type" not in changes else "/oauth/authorize?")
+    assert parse_qs(target.query)["next"][0].startswith(
+        "/oauth/authorize?response_type=" if "response_type" not in changes else "/oauth/authorize?"
+    )
 
 
 def test_sign_in_comes_back_to_the_same_request(client, alice, example_client):
@@ -136,7 +138,19 @@ def test_sign_in_comes_back_to_the_same_request(client, alice, example_client):
 
 
 @pytest.mark.parametrize(
-    "name", ["client_id", "redirect_uri", "state", "scope", "response_type", "code_challenge", "code_challenge_method", "prompt", "response_mode", "request"]
+    "name",
+    [
+        "client_id",
+        "redirect_uri",
+        "state",
+        "scope",
+        "response_type",
+        "code_challenge",
+        "code_challenge_method",
+        "prompt",
+        "response_mode",
+        "request",
+    ],
 )
 def test_a_parameter_that_appears_twice_is_refused(signed_in, example_client, name):
     given = dance.asked(example_client)
@@ -163,13 +177,17 @@ def test_a_request_that_is_not_utf8_is_stopped(signed_in, example_client, sent):
     assert stopped(signed_in.get(f"/oauth/authorize?{query}&state={sent}"))
 
 
-@pytest.mark.parametrize("state", ["a%20b%2B%C3%A9%26", "%22%3C%3E%5C%25", "x" * 1024, "%F0%9F%97%9D", "%25zz%2500", "%E2%80%8B"])
+@pytest.mark.parametrize(
+    "state", ["a%20b%2B%C3%A9%26", "%22%3C%3E%5C%25", "x" * 1024, "%F0%9F%97%9D", "%25zz%2500", "%E2%80%8B"]
+)
 def test_state_comes_back_as_it_was(signed_in, example_client, state):
     query = urlencode(dance.asked(example_client, state=None))
 
     page = signed_in.get(f"/oauth/authorize?{query}&state={state}")
     success = dance.back(dance.decide(signed_in, page))
-    failure = dance.back(signed_in.get(f"/oauth/authorize?{query}&scope=bogus&state={state}".replace("scope=account%3Aread&", "")))
+    failure = dance.back(
+        signed_in.get(f"/oauth/authorize?{query}&scope=bogus&state={state}".replace("scope=account%3Aread&", ""))
+    )
 
     expected = parse_qs(f"state={state}")["state"][0]
     assert success.parameters["state"] == expected
@@ -251,7 +269,7 @@ def test_there_is_no_cross_origin_access(signed_in, example_client):
         signed_in.options("/oauth/authorize", headers={"Origin": "https://app.example.com"}),
         signed_in.get("/login", headers={"Origin": "https://app.example.com"}),
     ):
-        assert not [name for name in answer.headers.keys() if name.lower().startswith("access-control")]
+        assert not [name for name, _ in answer.headers if name.lower().startswith("access-control")]
 
 
 class TestPrompt:
@@ -269,10 +287,15 @@ class TestPrompt:
 
     def test_none_with_a_foreign_redirect_uri(self, client, signed_in, example_client):
         for browser in (client, signed_in):
-            assert stopped(dance.authorize(browser, example_client, prompt="none", redirect_uri="https://evil.example/"))
+            assert stopped(
+                dance.authorize(browser, example_client, prompt="none", redirect_uri="https://evil.example/")
+            )
 
     def test_none_without_consent(self, signed_in, example_client):
-        assert dance.back(dance.authorize(signed_in, example_client, prompt="none")).parameters["error"] == "consent_required"
+        assert (
+            dance.back(dance.authorize(signed_in, example_client, prompt="none")).parameters["error"]
+            == "consent_required"
+        )
 
     def test_none_with_consent(self, signed_in, example_client):
         dance.code(signed_in, example_client)
@@ -300,7 +323,12 @@ class TestPrompt:
 
         answer = signed_in.post(
             "/login",
-            data={"csrf_token": pages.csrf(page), "email": alice.email, "password": factories.PASSWORD, "next": way_back},
+            data={
+                "csrf_token": pages.csrf(page),
+                "email": alice.email,
+                "password": factories.PASSWORD,
+                "next": way_back,
+            },
         )
 
         assert "code" in dance.back(signed_in.get(answer.headers["Location"])).parameters

@@ -105,7 +105,16 @@ def test_a_wrong_secret_ends_nothing(signed_in, caller, example_client):
     first = dance.redeem(caller, example_client, code)
     wrong = dance.basic(example_client.client.id, "lk_sec_wrong")
 
-    answer = caller.post("/oauth/token", data={"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": dance.VERIFIER}, headers=wrong)
+    answer = caller.post(
+        "/oauth/token",
+        data={
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": CALLBACK,
+            "code_verifier": dance.VERIFIER,
+        },
+        headers=wrong,
+    )
 
     assert refused(answer, "invalid_client", 401)
     assert dance.works(caller, first.json["access_token"])
@@ -153,9 +162,10 @@ def test_a_redirect_uri_that_was_left_out_may_be_left_out_again(signed_in, calle
 
 
 @pytest.mark.parametrize("cause", ["disabled", "password", "withdrawn", "deleted"])
-def test_a_code_dies_with_its_cause(signed_in, caller, alice, example_client, cause, clock):
+def test_a_code_dies_with_its_cause(signed_in, caller, *, alice, example_client, cause, clock):
     code = dance.code(signed_in, example_client)
     clock.move(seconds=1)
+    alice = users.find(alice.id)
     if cause == "disabled":
         users.disable(alice)
     elif cause == "password":
@@ -210,7 +220,9 @@ class TestOptOut:
         assert refused(dance.redeem(caller, opted_out, code, code_verifier="b" * 43))
         assert dance.redeem(caller, opted_out, code).status_code == 200
 
-    @pytest.mark.parametrize("changes", [{"code_challenge_method": "plain"}, {"code_challenge": None}, {"code_challenge_method": None}])
+    @pytest.mark.parametrize(
+        "changes", [{"code_challenge_method": "plain"}, {"code_challenge": None}, {"code_challenge_method": None}]
+    )
     def test_half_a_challenge_is_refused(self, signed_in, opted_out, changes):
         assert dance.back(dance.authorize(signed_in, opted_out, **changes)).parameters["error"] == "invalid_request"
 

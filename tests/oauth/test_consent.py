@@ -17,7 +17,9 @@ def events(kind):
 
 
 def test_the_page_says_who_asks_for_what_and_where_it_leads(signed_in, bob):
-    app = factories.make_client(bob, name="Fieldnotes", scopes=("account:read", "account:write", "authorizations:write"))
+    app = factories.make_client(
+        bob, name="Fieldnotes", scopes=("account:read", "account:write", "authorizations:write")
+    )
 
     page = dance.authorize(signed_in, app, scope="account:read account:write")
 

@@ -32,7 +32,7 @@ def test_each_use_gives_a_new_pair(signed_in, caller, example_client):
 
 
 @pytest.mark.parametrize("confidential", [True, False])
-def test_a_replay_ends_the_grant(signed_in, caller, alice, bob, confidential, mailbox):
+def test_a_replay_ends_the_grant(signed_in, caller, *, alice, bob, confidential, mailbox):
     app = factories.make_client(bob, confidential=confidential)
     first = dance.tokens(signed_in, app)
     second = dance.refresh(caller, app, first["refresh_token"]).json
@@ -77,7 +77,9 @@ def test_a_replay_that_fails_in_another_way_ends_nothing(signed_in, caller, exam
     wrong = caller.post("/oauth/token", data=old, headers=dance.basic(example_client.client.id, "lk_sec_x"))
     assert refused(wrong, "invalid_client", 401)
     assert refused(dance.refresh(caller, example_client, first["refresh_token"], scope="bogus"), "invalid_scope")
-    assert refused(dance.refresh(caller, example_client, first["refresh_token"], resource="https://x.example"), "invalid_target")
+    assert refused(
+        dance.refresh(caller, example_client, first["refresh_token"], resource="https://x.example"), "invalid_target"
+    )
     assert dance.works(caller, second["access_token"])
 
 
@@ -86,7 +88,9 @@ def test_it_narrows_and_widens_within_the_grant(signed_in, caller, wide):
 
     narrow = dance.refresh(caller, wide, first["refresh_token"], scope="account:read").json
     assert narrow["scope"] == "account:read"
-    assert refused(dance.refresh(caller, wide, narrow["refresh_token"], scope="account:read activity:read"), "invalid_scope")
+    assert refused(
+        dance.refresh(caller, wide, narrow["refresh_token"], scope="account:read activity:read"), "invalid_scope"
+    )
     full = dance.refresh(caller, wide, narrow["refresh_token"]).json
     assert full["scope"] == "account:read account:write"
     assert dance.refresh(caller, wide, full["refresh_token"], scope="account:write").json["scope"] == "account:write"
@@ -99,20 +103,21 @@ def test_a_refused_refresh_uses_nothing_up(signed_in, caller, example_client):
     assert dance.refresh(caller, example_client, first["refresh_token"]).status_code == 200
 
 
+def give(registered, scope):
+    clients.find(registered.client.id).scope = scope
+    db.commit()
+
+
 def test_scopes_that_the_app_lost_disappear(signed_in, caller, wide):
     first = dance.tokens(signed_in, wide, scope="account:read account:write")
-    app = clients.find(wide.client.id)
-    app.scope = "account:read activity:read"
-    db.commit()
+    give(wide, "account:read activity:read")
 
     second = dance.refresh(caller, wide, first["refresh_token"]).json
     assert second["scope"] == "account:read"
     assert refused(dance.refresh(caller, wide, second["refresh_token"], scope="account:write"), "invalid_scope")
-    app.scope = "activity:read"
-    db.commit()
+    give(wide, "activity:read")
     assert refused(dance.refresh(caller, wide, second["refresh_token"]), "invalid_scope")
-    app.scope = "account:read account:write"
-    db.commit()
+    give(wide, "account:read account:write")
     assert dance.refresh(caller, wide, second["refresh_token"]).json["scope"] == "account:read account:write"
 
 
@@ -142,7 +147,7 @@ def test_after_180_days_every_grant_ends(signed_in, caller, example_client, cloc
 @pytest.mark.parametrize("cause", ["disabled", "deleted", "withdrawn", "cut off", "suspended", "client deleted"])
 def test_tokens_die_with_their_cause(signed_in, caller, alice, example_client, cause):
     issued = dance.tokens(signed_in, example_client)
-    client = clients.find(example_client.client.id)
+    client, alice = clients.find(example_client.client.id), users.find(alice.id)
     {
         "disabled": lambda: users.disable(alice),
         "deleted": lambda: users.remove(alice),

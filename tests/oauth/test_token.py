@@ -7,7 +7,8 @@ from io import BytesIO
 
 import pytest
 
-from latchkey import clients, clock as time
+from latchkey import clients
+from latchkey import clock as time
 from latchkey.db import db
 from tests import factories
 from tests.oauth import dance
@@ -78,7 +79,9 @@ def test_only_forms_are_read(caller, example_client, endpoint):
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-@pytest.mark.parametrize("name", ["client_id", "client_secret", "code", "grant_type", "token", "refresh_token", "resource"])
+@pytest.mark.parametrize(
+    "name", ["client_id", "client_secret", "code", "grant_type", "token", "refresh_token", "resource"]
+)
 def test_no_parameter_belongs_in_the_address(caller, example_client, endpoint, name):
     proof = dance.basic(example_client.client.id, example_client.secret)
 
@@ -88,7 +91,9 @@ def test_no_parameter_belongs_in_the_address(caller, example_client, endpoint, n
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-@pytest.mark.parametrize("name", ["client_id", "client_secret", "code", "grant_type", "token", "scope", "token_type_hint"])
+@pytest.mark.parametrize(
+    "name", ["client_id", "client_secret", "code", "grant_type", "token", "scope", "token_type_hint"]
+)
 def test_no_parameter_appears_twice(caller, example_client, endpoint, name):
     fields = {name: "y"} | form(endpoint, client_id=example_client.client.id, client_secret=example_client.secret)
     data = [*fields.items(), (name, fields[name])]
@@ -111,17 +116,25 @@ class TestProof:
 
         by_header = caller.post(f"/oauth/{endpoint}", data=form(endpoint), headers=dance.basic(client_id, secret))
         by_form = caller.post(f"/oauth/{endpoint}", data=form(endpoint, client_id=client_id, client_secret=secret))
-        both_ids = caller.post(f"/oauth/{endpoint}", data=form(endpoint, client_id=client_id), headers=dance.basic(client_id, secret))
+        both_ids = caller.post(
+            f"/oauth/{endpoint}", data=form(endpoint, client_id=client_id), headers=dance.basic(client_id, secret)
+        )
 
         assert [by_header.status_code, by_form.status_code, both_ids.status_code] == [200, 200, 200]
 
     def test_a_confidential_client_never_without_its_secret(self, caller, example_client, endpoint):
         client_id = example_client.client.id
 
-        assert refused(caller.post(f"/oauth/{endpoint}", data=form(endpoint, client_id=client_id)), "invalid_client", 401)
+        assert refused(
+            caller.post(f"/oauth/{endpoint}", data=form(endpoint, client_id=client_id)), "invalid_client", 401
+        )
         empty = form(endpoint, client_id=client_id, client_secret="")
         assert refused(caller.post(f"/oauth/{endpoint}", data=empty), "invalid_client", 401)
-        assert refused(caller.post(f"/oauth/{endpoint}", data=form(endpoint), headers=dance.basic(client_id, "")), "invalid_client", 401)
+        assert refused(
+            caller.post(f"/oauth/{endpoint}", data=form(endpoint), headers=dance.basic(client_id, "")),
+            "invalid_client",
+            401,
+        )
 
     def test_a_public_client_by_its_id_alone(self, caller, public, endpoint):
         client_id = public.client.id
@@ -136,7 +149,9 @@ class TestProof:
 
     def test_a_public_client_has_no_secret(self, caller, public, example_client, endpoint):
         for secret in (example_client.secret, "x", ""):
-            by_header = caller.post(f"/oauth/{endpoint}", data=form(endpoint), headers=dance.basic(public.client.id, secret))
+            by_header = caller.post(
+                f"/oauth/{endpoint}", data=form(endpoint), headers=dance.basic(public.client.id, secret)
+            )
             assert refused(by_header, "invalid_client", 401)
         by_form = form(endpoint, client_id=public.client.id, client_secret=example_client.secret)
         assert refused(caller.post(f"/oauth/{endpoint}", data=by_form), "invalid_client", 401)
@@ -146,11 +161,16 @@ class TestProof:
         header = dance.basic(client_id, secret)
         other = form(endpoint, client_id="app_00000000000000000000000000ff")
 
-        assert refused(caller.post(f"/oauth/{endpoint}", data=form(endpoint, client_secret=secret), headers=header), "invalid_request")
+        assert refused(
+            caller.post(f"/oauth/{endpoint}", data=form(endpoint, client_secret=secret), headers=header),
+            "invalid_request",
+        )
         assert refused(caller.post(f"/oauth/{endpoint}", data=other, headers=header), "invalid_request")
         assertion = form(endpoint, client_id=client_id, client_secret=secret, client_assertion="x")
         assert refused(caller.post(f"/oauth/{endpoint}", data=assertion), "invalid_request")
-        assert refused(caller.post(f"/oauth/{endpoint}", data=form(endpoint, client_assertion="x")), "invalid_client", 401)
+        assert refused(
+            caller.post(f"/oauth/{endpoint}", data=form(endpoint, client_assertion="x")), "invalid_client", 401
+        )
 
     def test_nothing_at_all(self, caller, endpoint):
         assert refused(caller.post(f"/oauth/{endpoint}", data=form(endpoint)), "invalid_client", 401)
@@ -176,7 +196,11 @@ class TestProof:
         ],
     )
     def test_a_header_that_makes_no_sense(self, caller, endpoint, header):
-        answer = caller.post(f"/oauth/{endpoint}", data=form(endpoint), headers={"Authorization": header.encode("utf-8").decode("latin-1")})
+        answer = caller.post(
+            f"/oauth/{endpoint}",
+            data=form(endpoint),
+            headers={"Authorization": header.encode("utf-8").decode("latin-1")},
+        )
 
         assert refused(answer, "invalid_client", 401)
 
@@ -234,14 +258,24 @@ def test_error_codes(caller, example_client, fields, error):
     answer = dance.post(caller, "/oauth/token", example_client, **fields)
 
     assert refused(answer, error)
-    assert "x\"" not in answer.text
+    assert 'x"' not in answer.text
 
 
 def test_broken_forms_are_no_fault(caller, example_client):
     proof = dance.basic(example_client.client.id, example_client.secret)
-    for body in (b"%", b"%ff=%ff", b"grant_type=%ff", b"=&=&;", b"grant_type[]=x", b"\x00\xff", b"grant_type=client_credentials&scope=%ff"):
+    for body in (
+        b"%",
+        b"%ff=%ff",
+        b"grant_type=%ff",
+        b"=&=&;",
+        b"grant_type[]=x",
+        b"\x00\xff",
+        b"grant_type=client_credentials&scope=%ff",
+    ):
         for endpoint in ENDPOINTS:
-            answer = caller.post(f"/oauth/{endpoint}", data=body, content_type="application/x-www-form-urlencoded", headers=proof)
+            answer = caller.post(
+                f"/oauth/{endpoint}", data=body, content_type="application/x-www-form-urlencoded", headers=proof
+            )
             assert 400 <= answer.status_code < 500, (body, answer.status)
 
 
@@ -274,7 +308,9 @@ class TestSecrets:
         for registered in (example_client, newer):
             assert dance.post(caller, "/oauth/token", registered, grant_type="client_credentials").status_code == 200
         clock.move(hours=24, seconds=1)
-        assert refused(dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials"), "invalid_client", 401)
+        assert refused(
+            dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials"), "invalid_client", 401
+        )
         assert dance.post(caller, "/oauth/token", newer, grant_type="client_credentials").status_code == 200
 
     def test_its_last_use_shows(self, caller, example_client, clock):
@@ -314,7 +350,9 @@ class TestAsItself:
         assert answer.json["scope"] == "activity:read"
 
     def test_a_public_app_cannot(self, caller, public):
-        assert refused(dance.post(caller, "/oauth/token", public, grant_type="client_credentials"), "unauthorized_client")
+        assert refused(
+            dance.post(caller, "/oauth/token", public, grant_type="client_credentials"), "unauthorized_client"
+        )
 
     def test_it_ends_after_an_hour(self, caller, example_client, clock):
         token = dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials").json["access_token"]

@@ -1,0 +1,156 @@
+"""/oauth/check: the bearer decision for gateways (H-11): 200, 401 or 403, and headers that nothing can break."""
+
+import pytest
+
+from latchkey import db as database
+from latchkey import users
+from latchkey.db import db
+from tests import factories
+from tests.oauth import dance
+
+CHALLENGE = 'Bearer realm="api", '
+METADATA = 'resource_metadata="http://localhost/.well-known/oauth-protected-resource"'
+
+
+def check(caller, token, query="", method="GET", **headers):
+    given = {"Authorization": f"Bearer {token}"} if token is not None else {}
+    answer = caller.open(f"/oauth/check{query}", method=method, headers=given | headers)
+    assert answer.status_code in (200, 401, 403)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Location" not in answer.headers
+    assert "Set-Cookie" not in answer.headers
+    assert ("WWW-Authenticate" in answer.headers) == (answer.status_code != 200)
+    return answer
+
+
+def test_a_developer_token(caller, alice):
+    made = factories.make_token(alice, scopes=("account:read", "activity:read"))
+
+    answer = check(caller, made.plaintext, "?scope=account:read%20activity:read")
+
+    assert answer.status_code == 200
+    assert answer.headers["X-Auth-User-Id"] == alice.id
+    assert answer.headers["X-Auth-Email"] == "alice@example.com"
+    assert answer.headers["X-Auth-Client-Id"] == ""
+    assert answer.headers["X-Auth-Scope"] == "account:read activity:read"
+    assert answer.headers["X-Auth-Token-Id"] == made.token.id
+
+
+def test_an_access_token(signed_in, caller, alice, example_client):
+    issued = dance.tokens(signed_in, example_client)
+
+    answer = check(caller, issued["access_token"], "?scope=account:read")
+
+    assert answer.headers["X-Auth-User-Id"] == alice.id
+    assert answer.headers["X-Auth-Client-Id"] == example_client.client.id
+
+
+def test_an_app_as_itself_is_no_user(caller, example_client):
+    token = dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials").json["access_token"]
+
+    answer = check(caller, token)
+
+    assert (answer.headers["X-Auth-User-Id"], answer.headers["X-Auth-Email"]) == ("", "")
+    assert answer.headers["X-Auth-Client-Id"] == example_client.client.id
+
+
+@pytest.mark.parametrize("header", [None, "", "Basic eDp5", "Token x", "Bearer", "Bearer "])
+def test_without_a_bearer_no_error_is_named(caller, alice, header):
+    answer = caller.get("/oauth/check", headers={} if header is None else {"Authorization": header})
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == CHALLENGE + METADATA
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "é", "a b", "lk_dev_000000000000000000000000000000000000", "x" * 7000, "x, Bearer y"]
+)
+def test_an_unknown_token(caller, alice, token):
+    answer = check(caller, token.encode().decode("latin-1"))
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith(CHALLENGE + 'error="invalid_token"')
+
+
+def test_a_token_in_the_address_or_body_is_not_seen(signed_in, caller, alice):
+    token = factories.make_token(alice).plaintext
+
+    assert caller.get(f"/oauth/check?access_token={token}").status_code == 401
+    assert caller.post("/oauth/check", data={"access_token": token}).status_code == 401
+    assert signed_in.get("/oauth/check").status_code == 401
+
+
+def test_a_missing_scope_is_named_with_all_that_are_needed(caller, alice):
+    token = factories.make_token(alice).plaintext
+
+    answer = check(caller, token, "?scope=account:write%20account:read")
+
+    assert answer.status_code == 403
+    assert answer.headers["WWW-Authenticate"] == (
+        CHALLENGE + 'error="insufficient_scope", error_description="The token lacks a scope that this call needs.", '
+        'scope="account:read account:write", ' + METADATA
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?scope=bogus",
+        "?scope=account:read%20bogus",
+        "?scope=",
+        "?scope=%20",
+        "?scope=%ff",
+        "?scope=%22%0d%0aX:y",
+        "?scope=account:read&scope=bogus",
+    ],
+)
+def test_an_unknown_scope_is_never_nothing_required(caller, alice, query):
+    answer = check(caller, factories.make_token(alice).plaintext, query)
+
+    assert answer.status_code == 403
+    assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+    assert "bogus" not in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "X-OWN"]
+)
+def test_any_method_is_answered(caller, alice, method):
+    token = factories.make_token(alice).plaintext
+
+    assert check(caller, token, method=method).status_code == 200
+    assert check(caller, None, method=method).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "email, sent",
+    [
+        ("é@example.com", "%C3%A9@example.com"),
+        ("a%b@example.com", "a%25b@example.com"),
+        ("x\r\nX: y@example.com", "x%0D%0AX: y@example.com"),
+    ],
+)
+def test_an_address_cannot_break_a_header(caller, alice, email, sent):
+    token = factories.make_token(alice).plaintext
+    users.find(alice.id).email = email
+    db.commit()
+
+    assert check(caller, token).headers["X-Auth-Email"] == sent
+
+
+def test_it_agrees_with_the_state_at_this_moment(caller, alice):
+    token = factories.make_token(alice).plaintext
+    assert check(caller, token).status_code == 200
+    users.disable(users.find(alice.id))
+    db.commit()
+
+    assert check(caller, token).status_code == 401
+
+
+def test_a_database_that_is_away_is_a_no(caller, alice, monkeypatch):
+    token = factories.make_token(alice).plaintext
+    engines = database.engines()
+    broken = type("Broken", (), {"execute": lambda self, *_: 1 / 0})()
+    monkeypatch.setattr(engines, "held", lambda: broken)
+
+    assert check(caller, token).status_code == 403

@@ -1,0 +1,104 @@
+"""/oauth/introspect (RFC 7662): whole answers about live tokens, one answer about all others (F-06, F-07)."""
+
+from datetime import timedelta
+
+import pytest
+
+from latchkey import clients, tokens, users
+from latchkey.db import db
+from tests import factories
+from tests.oauth import dance
+
+
+def told(caller, registered, token, **more):
+    answer = dance.post(caller, "/oauth/introspect", registered, token=token, **more)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Type"] == "application/json"
+    return answer.json
+
+
+def test_an_access_token(signed_in, caller, alice, example_client, clock):
+    issued = dance.tokens(signed_in, example_client)
+    now = int(clock.now().timestamp())
+
+    assert told(caller, example_client, issued["access_token"]) == {
+        "active": True,
+        "scope": "account:read",
+        "client_id": example_client.client.id,
+        "sub": alice.id,
+        "aud": "http://localhost",
+        "iss": "http://localhost",
+        "iat": now,
+        "exp": now + 3600,
+        "token_type": "Bearer",
+    }
+
+
+def test_a_developer_token(caller, alice, example_client, clock):
+    made = factories.make_token(alice, scopes=("account:read", "activity:read"), lifetime=timedelta(days=30))
+    endless = factories.make_token(alice, description="Endless", lifetime=None)
+    now = int(clock.now().timestamp())
+
+    body = told(caller, example_client, made.plaintext)
+
+    assert body["active"] is True
+    assert body["sub"] == alice.id
+    assert body["scope"] == "account:read activity:read"
+    assert body["exp"] == now + 30 * 86400
+    assert "client_id" not in body
+    assert "exp" not in told(caller, example_client, endless.plaintext)
+
+
+def test_no_name_and_no_address(signed_in, caller, alice, bob, example_client):
+    other = factories.make_client(bob, name="Other")
+    issued = dance.tokens(signed_in, example_client)
+
+    for token in (issued["access_token"], factories.make_token(alice).plaintext):
+        text = str(told(caller, other, token))
+        assert "alice" not in text.lower()
+        assert "@" not in text
+        assert "Example" not in text
+
+
+@pytest.mark.parametrize("hint", ["refresh_token", "bogus"])
+def test_a_hint_changes_nothing(signed_in, caller, example_client, hint):
+    issued = dance.tokens(signed_in, example_client)
+
+    assert told(caller, example_client, issued["access_token"], token_type_hint=hint)["active"] is True
+
+
+def test_whatever_is_wrong_the_answer_is_the_same(signed_in, caller, *, alice, bob, example_client, clock):
+    issued = dance.tokens(signed_in, example_client)
+    revoked = factories.make_token(alice, description="Revoked")
+    tokens.revoke(tokens.get_for(users.find(alice.id), revoked.token.id))
+    db.commit()
+    of_disabled = factories.make_token(users.find(bob.id)).plaintext
+    users.disable(users.find(bob.id))
+    db.commit()
+    suspended = factories.make_client(users.find(bob.id), name="Suspended")
+    from_suspended = dance.tokens(signed_in, suspended)["access_token"]
+    clients.suspend(clients.find(suspended.client.id))
+    db.commit()
+    flipped = issued["access_token"][:-1] + ("0" if issued["access_token"][-1] != "0" else "1")
+
+    for token in (
+        revoked.plaintext,
+        of_disabled,
+        from_suspended,
+        flipped,
+        issued["refresh_token"],
+        example_client.secret,
+        "x",
+        "é",
+        "lk_oat_000000000000000000000000000000000000",
+    ):
+        assert told(caller, example_client, token) == {"active": False}, token
+    clock.move(hours=1, seconds=1)
+    assert told(caller, example_client, issued["access_token"]) == {"active": False}
+
+
+def test_a_missing_token_is_said_so(caller, example_client):
+    answer = dance.post(caller, "/oauth/introspect", example_client)
+
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")

@@ -1,0 +1,90 @@
+"""The app's owner reads why requests were refused; nothing of what was sent is kept (latchkey.refusals)."""
+
+import pytest
+
+from latchkey import clients, refusals
+from latchkey.db import db
+from latchkey.refusals import Refusal
+from tests.factories import CALLBACK
+from tests.oauth import dance
+
+
+def latest(registered):
+    db.rollback()
+    (refusal,) = refusals.list_for(clients.find(registered.client.id), 1)
+    return refusal.endpoint, refusal.error, refusal.reason
+
+
+@pytest.mark.parametrize(
+    "changes, error, reason",
+    [
+        ({"redirect_uri": CALLBACK + "/"}, "invalid_request", "redirect URI differs in the trailing slash"),
+        ({"redirect_uri": CALLBACK + "?x"}, "invalid_request", "redirect URI differs in the query"),
+        ({"redirect_uri": "https://evil.example/"}, "invalid_request", "redirect URI is none of the registered ones"),
+        ({"scope": "bogus"}, "invalid_scope", "The requested scope is invalid, unknown, or malformed."),
+        ({"code_challenge": None}, "invalid_request", "The code_challenge is missing: PKCE is required."),
+        ({"prompt": "none"}, "consent_required", "The user has to agree first."),
+    ],
+)
+def test_an_authorization_request(signed_in, example_client, changes, error, reason):
+    answer = dance.authorize(signed_in, example_client, **changes)
+
+    assert latest(example_client) == ("authorize", error, reason)
+    assert db.query(Refusal).one().request_id == answer.headers["X-Request-Id"]
+
+
+def test_a_token_request(signed_in, caller, example_client):
+    code = dance.code(signed_in, example_client)
+
+    dance.redeem(caller, example_client, code, code_verifier="b" * 43)
+    assert latest(example_client) == ("token", "invalid_grant", "Code challenge failed.")
+    dance.redeem(caller, example_client, code)
+    dance.redeem(caller, example_client, code)
+    assert latest(example_client) == ("token", "invalid_grant", "The code was used before.")
+    caller.post("/oauth/token", data={"grant_type": "x"}, headers=dance.basic(example_client.client.id, "lk_sec_x"))
+    assert latest(example_client) == (
+        "token",
+        "unsupported_grant_type",
+        "The grant_type is none of those in the metadata.",
+    )
+    caller.post("/oauth/introspect", data={"token": "x"}, headers=dance.basic(example_client.client.id, "lk_sec_x"))
+    assert latest(example_client) == ("introspect", "invalid_client", "client secret is wrong or no longer valid")
+    caller.post("/oauth/revoke", data={"token": "x", "client_id": example_client.client.id})
+    assert latest(example_client) == (
+        "revoke",
+        "invalid_client",
+        "no client secret was sent, and the app is confidential",
+    )
+
+
+def test_nothing_that_was_sent_is_kept(signed_in, caller, example_client):
+    issued = dance.tokens(signed_in, example_client)
+    dance.refresh(caller, example_client, issued["refresh_token"], scope="secret-looking:scope")
+    dance.authorize(signed_in, example_client, redirect_uri="https://evil.example/secret")
+
+    kept = str([(r.endpoint, r.error, r.reason, r.request_id) for r in db.query(Refusal)])
+    for text in ("secret-looking", "evil.example", issued["refresh_token"], example_client.secret):
+        assert text not in kept
+
+
+def test_a_flood_is_not_kept(caller, example_client, clock):
+    for _ in range(refusals.MOST_A_MINUTE + 5):
+        dance.post(caller, "/oauth/token", example_client)
+
+    assert db.query(Refusal).count() == refusals.MOST_A_MINUTE
+
+
+def test_old_ones_go(caller, example_client, clock):
+    dance.post(caller, "/oauth/token", example_client)
+    clock.move(days=31)
+
+    assert refusals.list_for(clients.find(example_client.client.id)) == []
+    refusals.purge()
+    db.commit()
+    assert db.query(Refusal).count() == 0
+
+
+def test_an_unknown_client_is_nobodys(caller, example_client):
+    caller.post("/oauth/token", data={"client_id": "app_00000000000000000000000000ff"})
+
+    assert db.query(Refusal).count() == 0
