@@ -1,0 +1,80 @@
+"""`latchkey client`: apps that an operator registers."""
+
+import pytest
+from sqlalchemy import select
+
+from latchkey import clients
+from latchkey.activity import Event
+from tests import factories
+from tests.factories import CALLBACK
+
+CREATE = ("client", "create", "--owner", "alice@example.com", "--name", "Example")
+WHERE = ("--redirect-uri", CALLBACK, "--scope", "account:read")
+
+
+def test_a_confidential_app_gets_its_secret_once(cli, alice, db):
+    made = cli.json(
+        *CREATE, *WHERE, "--redirect-uri", "http://127.0.0.1/cb", "--scope", "tokens:read",
+        "--homepage", "https://app.example.com",
+    )  # fmt: skip
+
+    client = clients.find(made["client_id"])
+    assert clients.find_secret(client, made["client_secret"]) is not None
+    assert client.redirect_uris == [CALLBACK, "http://127.0.0.1/cb"]
+    assert client.scopes == {"account:read", "tokens:read"}
+    assert (client.owner_id, client.homepage, client.trusted) == (alice.id, "https://app.example.com", False)
+    assert db.scalars(select(Event)).one().kind == "app.registered"
+
+
+def test_a_public_app_has_no_secret(cli, alice):
+    made = cli.json(*CREATE, *WHERE, "--public")
+
+    assert made["client_secret"] is None
+    assert not clients.find(made["client_id"]).confidential
+
+
+def test_an_operator_can_trust_an_app(cli, alice):
+    made = cli.json(*CREATE, "--redirect-uri", CALLBACK, "--scope", "tokens:write", "--trusted")
+
+    assert clients.find(made["client_id"]).trusted
+
+
+def test_people_read_both_parts(cli, alice):
+    result = cli(*CREATE, *WHERE)
+
+    assert "client_id      app_" in result.stdout
+    assert "client_secret  lk_sec_" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (("--redirect-uri", "http://evil.example/cb", "--scope", "account:read"), "--redirect-uri: "),
+        (("--redirect-uri", "https://app.example.com/*", "--scope", "account:read"), "wildcard"),
+        (("--redirect-uri", CALLBACK, "--scope", "no:such"), "--scope: "),
+        (("--redirect-uri", CALLBACK, "--scope", "tokens:write"), "administrator trusts"),
+        ((*WHERE, "--public", "--trusted"), "--trusted: "),
+        ((*WHERE, "--homepage", "http://app.example.com"), "--homepage: "),
+    ],
+)
+def test_what_cannot_be_an_app_is_refused(cli, alice, options, says):
+    assert says in cli.refused(*CREATE, *options)
+    assert clients.list_for(alice) == []
+
+
+def test_the_owner_must_exist_and_be_verified(cli):
+    assert cli.refused(*CREATE, *WHERE) == "no user has this address"
+
+    factories.make_user("alice@example.com", verified=False)
+    assert "verify" in cli.refused(*CREATE, *WHERE)
+
+
+@pytest.mark.parametrize("missing", ["--owner", "--name", "--redirect-uri", "--scope"])
+def test_what_an_app_needs_must_be_given(cli, missing):
+    command = [*CREATE, *WHERE]
+    at = command.index(missing)
+
+    result = cli(*command[:at], *command[at + 2 :])
+
+    assert result.exit_code == 2
+    assert missing in result.stderr

@@ -1,0 +1,86 @@
+"""The command as a whole: exit codes, `--json`, and faults in one clear line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from latchkey import migrations
+from tests import servers
+from tests.factories import PASSWORD
+
+
+def test_init_makes_a_database_and_is_safe_to_repeat(cli, tmp_path):
+    url = f"sqlite:///{tmp_path / 'fresh.db'}"
+
+    first, second = (cli.json("init", database_url=url) for _ in range(2))
+
+    assert first == second == {"database": "sqlite", "revision": migrations.head()}
+
+
+def test_commands_want_a_database_at_the_newest_migration(cli, tmp_path):
+    url = f"sqlite:///{tmp_path / 'fresh.db'}"
+
+    line = cli.refused("user", "disable", "alice@example.com", database_url=url)
+
+    assert line.endswith("run: latchkey init")
+
+
+def test_json_may_stand_before_the_command_too(cli, alice):
+    result = cli("--json", "user", "enable", "alice@example.com")
+
+    assert result.stdout.startswith("{")
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        ({"nope": "1"}, "LATCHKEY_NOPE is not a setting"),
+        ({"mode": "staging"}, "development or production"),
+        ({"secret_key": "changeme"}, "LATCHKEY_SECRET_KEY"),
+        ({"mode": "production", "base_url": "http://portal.example.com"}, "https"),
+        ({"database_url": "nonsense"}, "LATCHKEY_DATABASE_URL"),
+        ({"database_url": "mysql://root@127.0.0.1/x"}, "LATCHKEY_DATABASE_URL"),
+        ({"database_url": "sqlite:////nowhere/x.db"}, "the database cannot be used"),
+        ({"database_url": "postgresql+psycopg://u:hunter2@127.0.0.1:1/x"}, "the database cannot be used"),
+    ],
+)
+@pytest.mark.parametrize("command", [("init",), ("mail", "send"), ("serve", "--port", "1")])
+def test_a_faulty_configuration_is_one_clear_line(cli, command, given, says):
+    if command[0] == "serve":
+        command = (*command[:-1], str(servers.free_port()))
+
+    line = cli.refused(*command, **given)
+
+    assert says in line
+    assert "hunter2" not in line
+
+
+def test_a_bad_catalogue_is_one_clear_line(cli, settings):
+    (settings.instance / "scopes.toml").write_text("not toml")
+
+    assert "scopes.toml" in cli.refused("mail", "send")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["user", "create"], ["token", "show", "a", "b"], ["serve", "--port", "0"]]
+)
+def test_wrong_usage_exits_2(cli, arguments):
+    result = cli(*arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+@pytest.mark.slow
+def test_the_installed_script_is_this_command(cli, settings):
+    environment = cli.environment | {"PATH": str(servers.LATCHKEY.parent)}
+    command = [servers.LATCHKEY, "user", "create", "--email", "a@example.com", "--name", "A", "--password-stdin"]
+
+    first, second = (
+        subprocess.run(command, check=False, input=PASSWORD, env=environment, capture_output=True, text=True)
+        for _ in range(2)
+    )
+
+    assert (first.returncode, first.stderr) == (0, "")
+    assert (second.returncode, second.stderr) == (1, "latchkey: another user has this address\n")
+    assert sys.executable.startswith(str(servers.LATCHKEY.parent))

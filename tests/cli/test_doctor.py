@@ -1,0 +1,85 @@
+"""`latchkey doctor`: one line a check, exit 1 if any fails."""
+
+import json
+
+import pytest
+from sqlalchemy import text
+
+from latchkey import outbox
+from latchkey.db import engines
+from tests import servers, smtp
+
+NAMES = ["configuration", "instance", "scopes", "database", "migrations", "clock", "mail", "letters"]
+
+
+def failing(result) -> dict[str, str]:
+    answer = json.loads(result.stdout)
+    assert [check["name"] for check in answer["checks"]] == NAMES
+    assert answer["ok"] is (result.exit_code == 0)
+    return {check["name"]: check["detail"] for check in answer["checks"] if not check["ok"]}
+
+
+def test_all_is_well(cli):
+    result = cli("doctor")
+
+    assert result.exit_code == 0
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["ok", name] for name in NAMES]
+    assert failing(cli("doctor", "--json")) == {}
+
+
+def test_a_bad_setting_is_named_and_the_rest_cannot_be_told(cli):
+    failed = failing(cli("doctor", "--json", mail_port="many"))
+
+    assert "LATCHKEY_MAIL_PORT" in failed["configuration"]
+    assert list(failed) == NAMES
+
+
+def test_a_secret_that_others_can_read_is_told(cli, settings):
+    (settings.instance / "secret_key").chmod(0o644)
+
+    assert "secret_key" in failing(cli("doctor", "--json"))["instance"]
+
+
+def test_a_bad_catalogue_is_told(cli, settings):
+    (settings.instance / "scopes.toml").write_text('["projects:read"]\ntitle = "x"\n')
+
+    assert "projects:read" in failing(cli("doctor", "--json"))["scopes"]
+
+
+def test_a_database_that_is_not_there_is_told(cli):
+    failed = failing(cli("doctor", "--json", database_url="sqlite:////nowhere/latchkey.db"))
+
+    assert list(failed) == ["database", "migrations", "clock", "letters"]
+
+
+def test_an_empty_database_is_told(cli, tmp_path):
+    failed = failing(cli("doctor", "--json", database_url=f"sqlite:///{tmp_path / 'empty.db'}"))
+
+    assert "latchkey init" in failed["migrations"]
+    assert "letters" in failed
+
+
+def test_a_mail_server_is_talked_to(cli):
+    with smtp.server() as server:
+        well = failing(cli("doctor", "--json", mail_server="127.0.0.1", mail_port=str(server.port)))
+    dead = failing(cli("doctor", "--json", mail_server="127.0.0.1", mail_port=str(servers.free_port())))
+
+    assert well == {}
+    assert "Connection refused" in dead["mail"]
+
+
+def test_letters_that_wait_for_long_are_told(app, db, cli):
+    with app.app_context():
+        outbox.post("alice@example.com", "address_taken")
+        db.commit()
+    assert failing(cli("doctor", "--json")) == {}
+
+    with engines().write.begin() as connection:
+        connection.execute(text("UPDATE letter SET created_at = '2026-01-01 00:00:00'"))
+
+    assert "1 waiting" in failing(cli("doctor", "--json"))["letters"]
+
+
+@pytest.mark.parametrize("mode", ["development", "production"])
+def test_it_looks_at_the_installation_that_is_configured(cli, mode):
+    assert f"{mode}, http://localhost" in cli("doctor", mode=mode).stdout

@@ -1,0 +1,109 @@
+"""`latchkey user`: accounts made, suspended and deleted by an operator."""
+
+import pytest
+from sqlalchemy import select
+
+from latchkey import access, users
+from latchkey.activity import Event
+from tests import factories
+from tests.factories import PASSWORD
+
+CREATE = ("user", "create", "--email", "alice@example.com", "--name", "Alice")
+
+
+def test_an_account_is_made_with_a_password_from_standard_input(cli, db):
+    made = cli.json(*CREATE, "--password-stdin", stdin=f"{PASSWORD}\n")
+
+    user = users.authenticate("alice@example.com", PASSWORD)
+    assert made == {"id": user.id, "email": "alice@example.com"}
+    assert user.verified
+    assert not user.is_admin
+    assert [(event.kind, event.agent) for event in db.scalars(select(Event))] == [("account.signed_up", "command line")]
+
+
+def test_flags_make_an_administrator_or_leave_the_address_to_be_verified(create_user):
+    create_user("admin@example.com", "--admin")
+    create_user("new@example.com", "--unverified")
+
+    assert users.find_by_email("admin@example.com").is_admin
+    assert not users.find_by_email("new@example.com").verified
+
+
+def test_people_read_a_sentence(cli):
+    result = cli(*CREATE, "--password-stdin", stdin=PASSWORD)
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Created alice@example.com (usr_")
+
+
+@pytest.mark.parametrize(
+    "change, stdin, says",
+    [
+        ({"--email": "nobody"}, PASSWORD, "e-mail address"),
+        ({"--email": "alice@example.com\nBcc: x@example.com"}, PASSWORD, "e-mail address"),
+        ({"--name": " "}, PASSWORD, "--name: "),
+        ({"--name": "A\u202eB"}, PASSWORD, "--name: "),
+        ({"--name": "x" * 81}, PASSWORD, "80 characters"),
+        ({}, "short", "12 characters"),
+        ({}, "password1234", "easy to guess"),
+        ({}, "x" * 5000, "the password and nothing else"),
+        ({}, "", "the password and nothing else"),
+        ({}, f"{PASSWORD}\nand more\n", "the password and nothing else"),
+        ({}, b"\xff\xfe-not-utf-8", "not UTF-8"),
+    ],
+)
+def test_what_cannot_be_an_account_is_refused_in_one_line(cli, db, change, stdin, says):
+    given = {"--email": "alice@example.com", "--name": "Alice"} | change
+    options = [part for option in given.items() for part in option]
+
+    assert says in cli.refused("user", "create", *options, "--password-stdin", stdin=stdin)
+    assert db.scalar(select(users.User)) is None
+
+
+def test_an_address_is_taken_however_it_is_spelt(cli, create_user):
+    create_user()
+
+    line = cli.refused(
+        "user", "create", "--email", "ALICE@example.com", "--name", "A", "--password-stdin", stdin=PASSWORD
+    )
+
+    assert line == "another user has this address"
+
+
+def test_no_password_is_a_matter_of_usage(cli):
+    result = cli(*CREATE, stdin=PASSWORD)
+
+    assert result.exit_code == 2
+    assert "--password-stdin" in result.stderr
+
+
+def test_an_operator_makes_accounts_where_nobody_may_sign_up(cli):
+    made = cli.json(*CREATE, "--password-stdin", stdin=PASSWORD, signup="invite")
+
+    assert made["email"] == "alice@example.com"
+
+
+def test_a_disabled_user_is_refused_until_enabled(cli, alice):
+    plaintext = factories.make_token(alice).plaintext
+
+    assert cli.json("user", "disable", "alice@example.com")["disabled"]
+    with pytest.raises(access.InvalidToken):
+        access.admit(plaintext)
+    assert cli.refused("token", "create", "--user", "alice@example.com", "--description", "x", "--scope", "a:b")
+
+    assert not cli.json("user", "enable", "alice@example.com")["disabled"]
+    assert access.admit(plaintext).user_id == alice.id
+
+
+def test_deleting_asks_first(cli, alice):
+    refused = cli("user", "delete", "alice@example.com", stdin="n\n")
+    assert refused.exit_code == 1
+    assert users.find_by_email("alice@example.com")
+
+    assert cli.json("user", "delete", "alice@example.com", "--yes")["email"] == "alice@example.com"
+    assert users.find_by_email("alice@example.com") is None
+
+
+@pytest.mark.parametrize("command", ["disable", "enable"])
+def test_nobody_has_this_address(cli, command):
+    assert cli.refused("user", command, "nobody@example.com") == "no user has this address"
