@@ -15,8 +15,8 @@ from latchkey.settings import ROOT, Settings
 # A ground-floor noun imports only nouns above it.
 GROUND_FLOOR = (
     "clock", "texts", "settings", "vault", "db", "lookup", "migrations", "background", "credentials", "scopes",
-    "throttle", "passwords", "redirects", "users", "activity", "sessions", "links", "clients", "grants", "tokens",
-    "usage", "access", "refusals", "carrier", "outbox", "courier", "notices",
+    "throttle", "idempotency", "passwords", "redirects", "users", "activity", "sessions", "links", "clients",
+    "grants", "tokens", "usage", "access", "refusals", "carrier", "outbox", "courier", "notices", "leaks",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.
@@ -56,6 +56,13 @@ def imports(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def length(function: Function) -> int:
+    """Lines without the docstring: explaining more never makes a function too long."""
+    docstring = function.body[0] if ast.get_docstring(function) else None
+    explained = docstring.end_lineno - docstring.lineno + 1 if docstring else 0
+    return function.end_lineno - function.lineno + 1 - explained
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:
@@ -120,10 +127,10 @@ def test_no_import_hides_in_a_function(path):
 @pytest.mark.parametrize("path", TREES, ids=str)
 def test_files_and_functions_stay_short(path):
     lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
-    lengths = {function.name: function.end_lineno - function.lineno + 1 for function in functions(TREES[path])}
+    long = {function.name: length(function) for function in functions(TREES[path]) if length(function) > 40}
 
     assert lines <= 250
-    assert not {name: length for name, length in lengths.items() if length > 40}
+    assert not long
 
 
 @pytest.mark.parametrize("path", TREES, ids=str)
