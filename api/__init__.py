@@ -1,6 +1,17 @@
 """Door 3: programs, in JSON."""
 
-from api import me, scopes, token
+from api import activity, apps, authorizations, credentials, me, openapi, scopes, token, tokens
 from api.blueprint import blueprint
 
-__all__ = ["blueprint", "me", "scopes", "token"]
+__all__ = [
+    "activity",
+    "apps",
+    "authorizations",
+    "blueprint",
+    "credentials",
+    "me",
+    "openapi",
+    "scopes",
+    "token",
+    "tokens",
+]

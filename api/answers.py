@@ -16,6 +16,8 @@ EXPOSED = (
     "Access-Control-Expose-Headers",
     "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id",
 )
+# Where the headers of a call's rate limit wait for its answer.
+RATE_LIMIT = "latchkey.rate_limit"
 
 
 class Answer(Response):
@@ -29,7 +31,7 @@ class Answer(Response):
 
     def get_wsgi_response(self, environ: WSGIEnvironment) -> Any:
         body, status, headers = super().get_wsgi_response(environ)
-        return body, status, headers + self.fixed
+        return body, status, headers + self.fixed + environ.get(RATE_LIMIT, [])
 
 
 class PublicAnswer(Answer):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from flask import Response, request
 
-from api import limits, problems
+from api import challenges, limits
 from api.blueprint import blueprint
 from latchkey import access, users
 from latchkey.access import Bearer
@@ -30,7 +30,7 @@ def require_scope(*scopes: str) -> Callable[[Callable[..., Response]], Callable[
         @wraps(view)
         def call(**ids: str) -> Response:
             caller = _let_pass(request.environ, needed)
-            return limits.shown(view(caller, **ids), caller)
+            return view(caller, **ids)
 
         call.__dict__["scopes"] = needed
         return call
@@ -52,7 +52,7 @@ def presented(environ: Mapping[str, Any]) -> str | None:
     scheme, _, rest = header.strip().partition(" ")
     is_bearer = scheme.lower() == "bearer"
     if "," in header and (is_bearer or _ANOTHER_VALUE.search(header)):
-        raise problems.two_credentials()
+        raise challenges.two_credentials()
     return rest.strip() if is_bearer else None
 
 
@@ -62,15 +62,15 @@ def _let_pass(environ: dict[str, Any], needed: frozenset[str]) -> Bearer:
     try:
         caller = access.admit(plaintext, needed)
     except access.NoCredential:
-        raise problems.no_credential() from None
+        raise challenges.no_credential() from None
     except access.InvalidToken as error:
-        raise problems.invalid_token(plaintext or "", error) from None
+        raise challenges.invalid_token(plaintext or "", error) from None
     except access.ScopeTooNarrow as error:
         caller, refusal = error.bearer, error
     environ["latchkey.token"], environ["latchkey.user"] = caller.token_id, caller.user_id
-    limits.count(caller)
+    limits.count(environ, caller)
     if refusal is not None:
-        raise problems.scope_missing(refusal)
+        raise challenges.scope_missing(refusal)
     return caller
 
 
@@ -78,14 +78,14 @@ def user_of(caller: Bearer) -> User:
     """The user for whom the caller acts. Raises `problems.Problem` when an app acts as itself."""
     found = users.find(caller.user_id) if caller.user_id else None
     if found is None:
-        raise problems.no_user()
+        raise challenges.no_user()
     return found
 
 
 @require_scope()
 def closed(_caller: Bearer, **_ids: str) -> Response:
     """What is reached instead of a view that declares nothing (H-05)."""
-    raise problems.closed()
+    raise challenges.closed()
 
 
 blueprint.closed = closed

@@ -1,25 +1,107 @@
 """GET and PATCH /v1/me: the user for whom a token acts."""
 
+from datetime import datetime
+from typing import Any
+
 from flask import Response
 
-from api import answers, auth, problems
+from api import answers, auth, challenges, fields
 from api.blueprint import blueprint
+from api.bodies import Body
+from api.describe import Operation, Shape, describe, flag, moment, text
+from latchkey import notices, users
 from latchkey.access import Bearer
+from latchkey.db import db
+
+USER = Shape(
+    "User",
+    {
+        "id": text("Never changes."),
+        "email": text("The address that mail goes to.", format="email"),
+        "email_verified": flag("Whether the address was proved to be theirs."),
+        "name": text("What the user is called."),
+        "created_at": moment("When the account was made."),
+        "updated_at": moment("When the record was last changed."),
+    },
+    {
+        "id": "usr_01a2139af1f70000929f0f289854",
+        "email": "ada@example.com",
+        "email_verified": True,
+        "name": "Ada Lindqvist",
+        "created_at": "2026-11-23T14:41:07.319609Z",
+        "updated_at": "2026-11-23T14:41:07.319609Z",
+    },
+)
+CHANGES = Body(
+    "UserChanges",
+    name=fields.line("What the user is called.", longest=users.LONGEST_NAME, example="Ada Lindqvist"),
+)
+
+
+def _shown(
+    user_id: str,
+    *,
+    email: str | None,
+    name: str | None,
+    verified: object,
+    created_at: datetime | None,
+    updated_at: datetime | None,
+) -> dict[str, Any]:
+    return {
+        "id": user_id,
+        "email": email,
+        "email_verified": bool(verified),
+        "name": name,
+        "created_at": answers.moment(created_at),
+        "updated_at": answers.moment(updated_at),
+    }
 
 
 @blueprint.get("/v1/me")
 @auth.require_scope("account:read")
+@describe(Operation(summary="Show the user", group="Account", answer="The user's record.", shape=USER))
 def show_me(caller: Bearer) -> Response:
-    """The user's record."""
+    """The user's record, from the facts that the guard read: no further statement."""
     if caller.user_id is None:
-        raise problems.no_user()
+        raise challenges.no_user()
     return answers.shown(
-        {
-            "id": caller.user_id,
-            "email": caller.email,
-            "email_verified": bool(caller.email_verified),
-            "name": caller.name,
-            "created_at": answers.moment(caller.user_created_at),
-            "updated_at": answers.moment(caller.user_updated_at),
-        }
+        _shown(
+            caller.user_id,
+            email=caller.email,
+            name=caller.name,
+            verified=caller.email_verified,
+            created_at=caller.user_created_at,
+            updated_at=caller.user_updated_at,
+        )
+    )
+
+
+@blueprint.patch("/v1/me")
+@auth.require_scope("account:write")
+@describe(
+    Operation(
+        summary="Change the user's name",
+        group="Account",
+        about="Only what is sent is changed. The address and the password are changed in the portal alone.",
+        answer="The user's record as it is now.",
+        shape=USER,
+        body=CHANGES,
+    )
+)
+def change_me(caller: Bearer) -> Response:
+    """The user's record, changed."""
+    user, given = auth.user_of(caller), CHANGES.read()
+    if given.get("name", user.name) != user.name:
+        users.rename(user, given["name"])
+        notices.renamed(user)
+        db.commit()
+    return answers.changed(
+        _shown(
+            user.id,
+            email=user.email,
+            name=user.name,
+            verified=user.verified,
+            created_at=user.created_at,
+            updated_at=user.updated_at,
+        )
     )

@@ -1,20 +1,19 @@
-"""The one error shape of this door: problem documents (RFC 9457), with a challenge (RFC 6750) where a token failed."""
+"""The one error shape of this door: problem documents (RFC 9457)."""
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from flask import Response, request
 
 from api.answers import Answer
 from api.blueprint import blueprint
-from latchkey import scopes, settings
-from latchkey.access import Fault, InvalidToken, ScopeTooNarrow
+from latchkey import settings
+from latchkey.db import db
 
-REALM = "api"
-_BEARER_FORM = re.compile(r"[a-z][a-z0-9]{1,9}_(dev|oat)_[0-9A-Za-z]{36}", re.ASCII)
+MEDIA_TYPE = "application/problem+json"
+# draft-ietf-httpapi-ratelimit-headers-11, Problem Types.
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 
 class Problem(Exception):
@@ -35,111 +34,95 @@ class Problem(Exception):
         self.headers, self.members = headers or {}, members
 
 
-@blueprint.errorhandler(Problem)
-def answer(problem: Problem) -> Response:
-    """The problem as a response."""
-    body = {
-        "type": problem.members.pop("type", f"{settings.current().base_url}/docs/api#problem-{problem.kind}"),
+def body(problem: Problem, request_id: str) -> dict[str, Any]:
+    """The problem document."""
+    members = dict(problem.members)
+    return {
+        "type": members.pop("type", f"{settings.current().base_url}/docs/api#problem-{problem.kind}"),
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
-        "request_id": request.environ.get("latchkey.request_id", ""),
-        **problem.members,
+        "request_id": request_id,
+        **members,
     }
-    text = json.dumps(body, ensure_ascii=False).encode()
-    return Answer(text, problem.status, problem.headers, content_type="application/problem+json")
 
 
-def challenge(**attributes: str) -> dict[str, str]:
-    """WWW-Authenticate (RFC 6750 §3) with the address of our metadata (RFC 9728 §5.1). Values are plain ASCII."""
-    attributes = {"realm": REALM, **attributes, "resource_metadata": _ours("/.well-known/oauth-protected-resource")}
-    return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in attributes.items())}
+@blueprint.errorhandler(Problem)
+def answer(problem: Problem) -> Response:
+    """The problem as a response."""
+    db.rollback()
+    # As ASCII: a name that is echoed may hold half a surrogate pair.
+    text = json.dumps(body(problem, request.environ.get("latchkey.request_id", ""))).encode()
+    return Answer(text, problem.status, problem.headers, content_type=MEDIA_TYPE)
 
 
-def _ours(path: str) -> str:
-    return settings.current().base_url + path
+def not_found() -> Problem:
+    """There is no such thing, or it is somebody else's, which looks the same (H-06)."""
+    return Problem(404, "not-found", "There is nothing here", "There is no such thing, or it is not yours.")
 
 
-def no_credential() -> Problem:
-    """Nothing came, or another scheme: no `error` attribute then (RFC 6750 §3.1)."""
-    detail = f"Send a token as “Authorization: Bearer …”. Make one at {_ours('/tokens/new')}."
-    fix_url = _ours("/tokens/new")
-    return Problem(401, "no-token", "This call needs a token", detail, headers=challenge(), fix_url=fix_url)
+def not_json() -> Problem:
+    """The body cannot be read."""
+    detail = "Send one JSON object in UTF-8, in which no name comes twice."
+    return Problem(400, "not-json", "The body cannot be read", detail)
 
 
-def two_credentials() -> Problem:
-    """More than one Authorization value (RFC 6750 §3.1)."""
-    detail = "Send exactly one Authorization header with one value."
-    headers = challenge(error="invalid_request", error_description=detail)
-    return Problem(400, "two-tokens", "More than one credential", detail, headers=headers)
+def wrong_media_type() -> Problem:
+    """The body is said to be something else than JSON."""
+    detail = "Send the body as “Content-Type: application/json”, not compressed."
+    return Problem(415, "wrong-media-type", "The body is not JSON", detail, headers={"Accept": "application/json"})
 
 
-_FAULTS = {
-    Fault.UNKNOWN: (
-        "unknown-token",
-        "The token is unknown",
-        "The token is unknown: never issued here, or gone.",
-    ),
-    Fault.EXPIRED: ("expired-token", "The token has expired", "The token has expired."),
-    Fault.REVOKED: ("revoked-token", "The token was revoked", "The token was revoked."),
-}
-_MALFORMED = (
-    "malformed-token",
-    "This is not a token",
-    "What was sent does not look like a developer or access token: it may be cut off, or be another credential.",
-)
+def wrong_fields(errors: Mapping[str, str]) -> Problem:
+    """Some fields or parameters are wrong; `errors` has one line for each."""
+    detail = "Nothing was changed. The member errors says what is wrong with each field."
+    title = "Some fields are wrong" if len(errors) > 1 else "A field is wrong"
+    return Problem(422, "wrong-fields", title, detail, errors=dict(errors))
 
 
-def invalid_token(plaintext: str, refusal: InvalidToken) -> Problem:
-    """The token does not work; says why, and where to get one that does (RFC 6750 §3.1)."""
-    formed = _BEARER_FORM.fullmatch(plaintext)
-    kind, title, why = _FAULTS[refusal.fault] if formed else _MALFORMED
-    if formed and formed[1] == "oat":
-        way = f"The app gets a new one with its refresh token at {_ours('/oauth/token')}, or by asking the user again."
-    else:
-        way = f"Make a new one at {_ours('/tokens/new')}."
-    headers = challenge(error="invalid_token", error_description=f"{why} {way}")
-    return Problem(401, kind, title, f"{why} {way}", headers=headers, fix_url=_ours("/tokens/new"))
+def token_ended() -> Problem:
+    """A token that has expired or was revoked stays as it is."""
+    detail = "The token has expired or was revoked, and can no longer be changed."
+    return Problem(409, "token-ended", "The token has ended", detail)
 
 
-def _in_words(names: Iterable[str]) -> str:
-    catalogue = scopes.catalogue()
-    chosen = scopes.serialize(names).split()
-    return ", ".join(f"{name} (“{catalogue[name].title}”)" for name in chosen) or "nothing"
+def no_secret() -> Problem:
+    """A public app has no secret."""
+    detail = "This is a public app, which has no secret. It proves itself by PKCE."
+    return Problem(409, "no-secret", "A public app has no secret", detail)
 
 
-def scope_missing(refusal: ScopeTooNarrow) -> Problem:
-    """The token works but lacks a scope. `scope` is what is missing, the challenge lists all that the call needs."""
-    held = refusal.bearer.scopes
-    missing = scopes.serialize(refusal.needed - held)
-    needed = scopes.serialize(refusal.needed)
-    # For its owner, the form leads on to this very token's page; it holds scope names and an id only (H-04).
-    fix_url = _ours(f"/tokens/new?scopes={quote(missing, safe=':')}")
-    if refusal.bearer.client_id is None:
-        fix_url += f"&token={refusal.bearer.token_id}"
-    return Problem(
-        403,
-        "insufficient-scope",
-        "The token lacks a scope",
-        f"The token lacks {_in_words(missing.split())}. It has {_in_words(held)}. "
-        "Add the scope to the token, or make another token, at the address in fix_url.",
-        headers=challenge(error="insufficient_scope", error_description=f"The token lacks {missing}.", scope=needed),
-        scope=missing,
-        needed=needed,
-        held=scopes.serialize(held),
-        fix_url=fix_url,
+def bad_key() -> Problem:
+    """The Idempotency-Key cannot be used."""
+    detail = "Use 1 to 255 printable ASCII characters without spaces, such as a UUID."
+    return Problem(400, "bad-idempotency-key", "The Idempotency-Key cannot be used", detail)
+
+
+def key_reused() -> Problem:
+    """The Idempotency-Key came before with another request."""
+    detail = "This Idempotency-Key came before with another request. Use a new one for each thing to be made."
+    return Problem(422, "idempotency-key-reused", "The Idempotency-Key was used for something else", detail)
+
+
+def made_before(made: str) -> Problem:
+    """The request was carried out before, and its answer held a credential, which is shown once."""
+    detail = (
+        f"This request was carried out before and made {made}. What it made is shown once and cannot be told again. "
+        "If the answer was lost, revoke or replace that one and send the request with a new Idempotency-Key."
     )
+    return Problem(409, "made-before", "This was carried out before", detail, made=made)
 
 
-def closed() -> Problem:
-    """A view that declares no scope is open to no token (H-05)."""
-    detail = "This call is not open to tokens: it declares no scope."
-    headers = challenge(error="insufficient_scope", error_description=detail)
-    return Problem(403, "closed", "This call is closed", detail, headers=headers)
-
-
-def no_user() -> Problem:
-    """An app that acts as itself (RFC 6749 §4.4) called something that belongs to a user."""
-    detail = "The token belongs to an app that acts as itself. This call needs a token that acts for a user."
-    headers = challenge(error="insufficient_scope", error_description=detail)
-    return Problem(403, "no-user", "The token acts for no user", detail, headers=headers)
+def too_often(seconds: int, *, policy: str | None = None) -> Problem:
+    """Too many calls; when the next is heard (RFC 6585 §4). `policy` is the limit that was met."""
+    members: dict[str, Any] = {}
+    if policy is not None:
+        members = {"type": QUOTA_EXCEEDED, "violated-policies": [policy]}
+    return Problem(
+        429,
+        "too-often",
+        "Too many calls",
+        f"Wait {seconds} second{'' if seconds == 1 else 's'} and try again.",
+        headers={"Retry-After": str(seconds)},
+        **members,
+    )

@@ -5,11 +5,32 @@ from flask import Response
 from api import answers
 from api.auth import public
 from api.blueprint import blueprint
+from api.describe import Operation, Shape, describe, flag, text
 from latchkey import scopes
 from latchkey.scopes import Scope
 
+SCOPE = Shape(
+    "Scope",
+    {
+        "name": text("What tokens and requests name it by."),
+        "title": text("What it allows, in the words of the consent screen."),
+        "description": text("What it allows, for developers."),
+        "group": text("Under which heading it stands."),
+        "sensitive": flag("Whether it takes special care."),
+        "access": text("Whether it only looks.", enum=["read", "write"]),
+    },
+    {
+        "name": "account:read",
+        "title": "See your name and e-mail address",
+        "description": "Read the user's record.",
+        "group": "Account",
+        "sensitive": False,
+        "access": "read",
+    },
+)
 
-def _entry(scope: Scope) -> dict[str, str | bool]:
+
+def _shown(scope: Scope) -> dict[str, str | bool]:
     return {
         "name": scope.name,
         "title": scope.title,
@@ -22,7 +43,17 @@ def _entry(scope: Scope) -> dict[str, str | bool]:
 
 @blueprint.get("/v1/scopes")
 @public
+@describe(
+    Operation(
+        summary="List scopes",
+        group="Scopes",
+        about="Needs no token. All of them come at once: `next_cursor` is always null.",
+        answer="Every scope there is, in the order in which people see them.",
+        shape=SCOPE,
+        listed=True,
+    )
+)
 def list_scopes() -> Response:
-    """Every scope there is, in the order in which people see them."""
-    data = [_entry(scope) for scope in scopes.catalogue().values()]
+    """The catalogue."""
+    data = [_shown(scope) for scope in scopes.catalogue().values()]
     return answers.shown({"data": data, "next_cursor": None}, answers.PublicAnswer)

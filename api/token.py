@@ -4,11 +4,54 @@ from flask import Response
 
 from api import answers, auth
 from api.blueprint import blueprint
+from api.describe import Operation, Shape, describe, maybe, moment, nested, text, texts
 from latchkey.access import Bearer
+
+APP_NAME = Shape(
+    "AppName",
+    {"id": text("The app's id, which is its client_id."), "name": text("What the app is called.")},
+    {"id": "app_01a2139af1fb0002c5d1f07a9b3e", "name": "Fieldnotes"},
+)
+PRESENTED = Shape(
+    "PresentedToken",
+    {
+        "id": text("Never changes, not even when the token is regenerated."),
+        "kind": text("`dev`: a developer token; `oat`: an app's access token.", enum=["dev", "oat"]),
+        "description": maybe(text("What its user calls a developer token.")),
+        "app": maybe(nested(APP_NAME)),
+        "user_id": maybe(text("For whom it acts; null for an app that acts as itself.")),
+        "parent_id": maybe(text("The token that made it, and with which it ends.")),
+        "last4": text("Its last four characters."),
+        "scopes": texts("What it may do."),
+        "created_at": moment("When it was made."),
+        "expires_at": maybe(moment("When it ends; null for never.")),
+    },
+    {
+        "id": "tok_01a2139af1fb000183aacc53ef39",
+        "kind": "dev",
+        "description": "Deploy script",
+        "app": None,
+        "user_id": "usr_01a2139af1f70000929f0f289854",
+        "parent_id": None,
+        "last4": "7Hd2",
+        "scopes": ["account:read", "tokens:read"],
+        "created_at": "2026-11-23T14:41:07.323933Z",
+        "expires_at": "2027-02-21T14:41:07.321343Z",
+    },
+)
 
 
 @blueprint.get("/v1/token")
 @auth.require_scope()
+@describe(
+    Operation(
+        summary="Show the presented token",
+        group="Tokens",
+        about="What the token is that this very call comes with. Any live token may ask.",
+        answer="The token, never its text.",
+        shape=PRESENTED,
+    )
+)
 def show_token(caller: Bearer) -> Response:
     """The token that this call came with."""
     app = None if caller.client_id is None else {"id": caller.client_id, "name": caller.client_name}

@@ -25,6 +25,7 @@ class EndReason(StrEnum):
     REVOKED = "revoked by the app"
     WITHDRAWN = "withdrawn by the user"
     CUT_OFF = "cut off by the app's owner"
+    REPORTED = "reported as leaked"
 
 
 class Authorization(Base):

@@ -23,6 +23,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_attempt_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
+        "idempotent_request",
+        sa.Column("key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("made", sa.String(length=40), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotent_request")),
+    )
+    with op.batch_alter_table("idempotent_request", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotent_request_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "letter",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("recipient", sa.String(length=254), nullable=False),
@@ -389,6 +401,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_letter_created_at"))
 
     op.drop_table("letter")
+    with op.batch_alter_table("idempotent_request", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_idempotent_request_expires_at"))
+
+    op.drop_table("idempotent_request")
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempt_expires_at"))
 

@@ -1,0 +1,77 @@
+"""What /v1/apps takes and answers, as schemas with real examples."""
+
+from api import fields
+from api.bodies import Body
+from api.describe import Shape, flag, maybe, moment, nested, text, texts
+from latchkey import clients, redirects
+
+_SECRET = Shape(
+    "AppSecret",
+    {
+        "id": text("Never changes."),
+        "last4": text("Its last four characters."),
+        "created_at": moment("When it was made."),
+        "last_used_at": maybe(moment("When it was last used; null for never.")),
+        "expires_at": maybe(moment("When it ends, because a newer one replaced it; null for the newest.")),
+    },
+    {
+        "id": "sec_01a2139af1fb0003b1c2d3e4f506",
+        "last4": "q3Zk",
+        "created_at": "2026-11-23T14:41:07.402117Z",
+        "last_used_at": None,
+        "expires_at": None,
+    },
+)
+_PROPERTIES = {
+    "id": text("Never changes; it is the app's OAuth client_id."),
+    "name": text("What people read on the consent screen."),
+    "homepage": text("An https address, or empty."),
+    "redirect_uris": texts("Where people may be led back to, compared exactly."),
+    "scopes": texts("The most that the app may ask for."),
+    "confidential": flag("Whether it has a secret, as server apps do."),
+    "pkce_required": flag("Whether it must use PKCE; public apps always must."),
+    "trusted": flag("Whether an administrator trusts it, so that people are not asked."),
+    "suspended_at": maybe(moment("Since when it is stopped; null when it is not.")),
+    "secrets": {"type": "array", "items": nested(_SECRET), "description": "Its live secrets, the newest first."},
+    "created_at": moment("When it was registered."),
+    "updated_at": moment("When it was last changed."),
+}
+_EXAMPLE = {
+    "id": "app_01a2139af1fb0002c5d1f07a9b3e",
+    "name": "Fieldnotes",
+    "homepage": "https://fieldnotes.example.com",
+    "redirect_uris": ["https://fieldnotes.example.com/callback"],
+    "scopes": ["account:read"],
+    "confidential": True,
+    "pkce_required": True,
+    "trusted": False,
+    "suspended_at": None,
+    "secrets": [dict(_SECRET.example)],
+    "created_at": "2026-11-23T14:41:07.401556Z",
+    "updated_at": "2026-11-23T14:41:07.401556Z",
+}
+_PLAINTEXT = maybe(text("The secret itself, shown only here; null for a public app."))
+
+APP = Shape("App", _PROPERTIES, _EXAMPLE)
+WITH_SECRET = Shape(
+    "AppWithSecret", {"client_secret": _PLAINTEXT, **_PROPERTIES}, {"client_secret": "lk_sec_…", **_EXAMPLE}
+)
+NEW_APP = Body(
+    "NewApp",
+    name=fields.line(
+        "What people read on the consent screen.", longest=clients.LONGEST_NAME, example="Fieldnotes", required=True
+    ),
+    homepage=fields.address(
+        "An https address, or empty.", longest=clients.LONGEST_HOMEPAGE, example="https://fieldnotes.example.com"
+    ),
+    redirect_uris=fields.strings(
+        "Where people may be led back to, compared exactly.",
+        most=redirects.MOST,
+        longest=redirects.LONGEST,
+        example=["https://fieldnotes.example.com/callback"],
+    ),
+    scopes=fields.scope_names("The most that the app may ask for.", example=["account:read"]),
+    confidential=fields.flag("Whether it has a secret, as server apps do.", example=True),
+    pkce_required=fields.flag("Whether it must use PKCE; public apps always must.", example=True),
+)
+CHANGES = NEW_APP.optional("AppChanges", "confidential")

@@ -1,0 +1,200 @@
+"""/v1/apps: the OAuth apps that a user registered."""
+
+from typing import Any
+
+from flask import Response
+
+from api import answers, auth, challenges, paging, problems, repeats
+from api.app_shapes import APP, CHANGES, NEW_APP, WITH_SECRET
+from api.blueprint import blueprint
+from api.describe import CURSOR, LIMIT, REPEAT, Operation, describe, identifier
+from api.repeats import Made
+from latchkey import activity, clients, grants, notices, scopes
+from latchkey.access import Bearer
+from latchkey.clients import BadClient, Client
+from latchkey.db import db
+from latchkey.users import User
+
+APP_ID = identifier("app_id", "one of the user's apps", str(APP.example["id"]))
+CHANGEABLE = ("name", "homepage", "redirect_uris", "scopes", "pkce_required")
+
+
+def _shown(client: Client) -> dict[str, Any]:
+    return {
+        "id": client.id,
+        "name": client.name,
+        "homepage": client.homepage,
+        "redirect_uris": client.redirect_uris,
+        "scopes": scopes.serialize(client.scopes).split(),
+        "confidential": client.confidential,
+        "pkce_required": client.pkce_required,
+        "trusted": client.trusted,
+        "suspended_at": answers.moment(client.suspended_at),
+        "secrets": [
+            {
+                "id": secret.id,
+                "last4": secret.last4,
+                "created_at": answers.moment(secret.created_at),
+                "last_used_at": answers.moment(secret.last_used_at),
+                "expires_at": answers.moment(secret.expires_at),
+            }
+            for secret in client.secrets
+            if secret.live
+        ],
+        "created_at": answers.moment(client.created_at),
+        "updated_at": answers.moment(client.updated_at),
+    }
+
+
+def _own(user: User, client_id: str, *, lock: bool = False) -> Client:
+    client = clients.get_for(user, client_id, lock=lock) if paging.is_id(client_id) else None
+    if client is None:
+        raise problems.not_found()
+    return client
+
+
+@blueprint.get("/v1/apps")
+@auth.require_scope("apps:read")
+@describe(
+    Operation(
+        summary="List apps",
+        group="OAuth apps",
+        answer="The apps that the user registered, the newest first.",
+        shape=APP,
+        listed=True,
+        parameters=(LIMIT, CURSOR),
+    )
+)
+def list_apps(caller: Bearer) -> Response:
+    """A page of them."""
+    user, asked = auth.user_of(caller), paging.asked()
+    return paging.page(paging.following(clients.list_for(user), asked), asked, _shown)
+
+
+@blueprint.post("/v1/apps")
+@auth.require_scope("apps:write")
+@describe(
+    Operation(
+        summary="Register an app",
+        group="OAuth apps",
+        about="The owner gets a mail. Scopes that make credentials are for apps that an administrator trusts.",
+        status=201,
+        answer="The app. `client_secret` is shown only here; a public app has none.",
+        shape=WITH_SECRET,
+        body=NEW_APP,
+        parameters=(REPEAT,),
+        also=(409,),
+    )
+)
+def register_app(caller: Bearer) -> Response:
+    """A new app."""
+    user, wanted = auth.user_of(caller), NEW_APP.read()
+    return repeats.once(caller, lambda: _register(user, wanted))
+
+
+def _register(user: User, wanted: dict[str, Any]) -> Made:
+    if not user.verified:
+        raise challenges.unverified()
+    try:
+        client, secret = clients.register(user, **{"confidential": True, **wanted})
+    except BadClient as error:
+        raise problems.wrong_fields(error.errors) from None
+    notices.app_registered(user, client)
+    once = {} if secret is None else {"client_secret": secret}
+    return Made(client.id, f"/v1/apps/{client.id}", {"client_secret": None, **_shown(client)}, once)
+
+
+@blueprint.get("/v1/apps/<app_id>")
+@auth.require_scope("apps:read")
+@describe(Operation(summary="Show an app", group="OAuth apps", answer="The app.", shape=APP, parameters=(APP_ID,)))
+def show_app(caller: Bearer, app_id: str) -> Response:
+    """One of the user's apps."""
+    return answers.shown(_shown(_own(auth.user_of(caller), app_id)))
+
+
+@blueprint.patch("/v1/apps/<app_id>")
+@auth.require_scope("apps:write")
+@describe(
+    Operation(
+        summary="Change an app",
+        group="OAuth apps",
+        about="Only what is sent is changed. The owner gets a mail when the redirect URIs are other ones.",
+        answer="The app as it is now.",
+        shape=APP,
+        body=CHANGES,
+        parameters=(APP_ID,),
+    )
+)
+def change_app(caller: Bearer, app_id: str) -> Response:
+    """Other settings."""
+    user = auth.user_of(caller)
+    _own(user, app_id)
+    given = CHANGES.read()
+    client = _own(user, app_id, lock=True)
+    try:
+        changes = clients.change(client, **{name: getattr(client, name) for name in CHANGEABLE} | given)
+    except BadClient as error:
+        raise problems.wrong_fields(error.errors) from None
+    if changes:
+        notices.app_changed(user, client, changes)
+    db.commit()
+    return answers.changed(_shown(client))
+
+
+@blueprint.delete("/v1/apps/<app_id>")
+@auth.require_scope("apps:write")
+@describe(
+    Operation(
+        summary="Delete an app",
+        group="OAuth apps",
+        about="Its secrets and tokens end at once; who let it act for them is told.",
+        status=204,
+        answer="The app is gone.",
+        parameters=(APP_ID,),
+    )
+)
+def delete_app(caller: Bearer, app_id: str) -> Response:
+    """The end of an app."""
+    user = auth.user_of(caller)
+    client = _own(user, app_id, lock=True)
+    cut_off = grants.withdraw_all(client)
+    # To those people it happened from somewhere else.
+    with activity.elsewhere():
+        for authorization in cut_off:
+            notices.authorization_withdrawn(authorization.user, client, by_user=False)
+    notices.app_deleted(user, client)
+    clients.remove(client)
+    db.commit()
+    return answers.empty(204)
+
+
+@blueprint.post("/v1/apps/<app_id>/secret")
+@auth.require_scope("apps:write")
+@describe(
+    Operation(
+        summary="Rotate an app's secret",
+        group="OAuth apps",
+        about="The one before works 24 hours more, older ones end at once. The owner gets a mail.",
+        status=201,
+        answer="The app. `client_secret` is the new secret, shown only here.",
+        shape=WITH_SECRET,
+        parameters=(APP_ID, REPEAT),
+        also=(400, 409, 422),
+    )
+)
+def rotate_app_secret(caller: Bearer, app_id: str) -> Response:
+    """A new secret beside the one before."""
+    user = auth.user_of(caller)
+    client = _own(user, app_id)
+    return repeats.once(caller, lambda: _rotate(user, client))
+
+
+def _rotate(user: User, client: Client) -> Made:
+    if not user.verified:
+        raise challenges.unverified()
+    try:
+        secret = clients.rotate_secret(client)
+    except BadClient:
+        raise problems.no_secret() from None
+    notices.app_secret_rotated(user, client)
+    return Made(client.id, f"/v1/apps/{client.id}", _shown(client), {"client_secret": secret})

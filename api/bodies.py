@@ -1,0 +1,86 @@
+"""Bodies of requests: JSON objects whose fields are known, each of the right kind."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from flask import request
+
+from api import problems
+from api.fields import Field, Wrong
+from latchkey import texts
+
+MOST_ERRORS = 20
+LONGEST_NAME = 60
+
+
+class Body:
+    """What a call takes: a JSON object with these fields and no others (O-02). `title` is its schema's name."""
+
+    def __init__(self, title: str, /, **fields: Field) -> None:
+        self.title, self.fields = title, fields
+
+    def optional(self, title: str, *without: str) -> "Body":
+        """The same where only what is sent changes."""
+        kept = {name: field for name, field in self.fields.items() if name not in without}
+        return Body(title, **{name: replace(field, required=False) for name, field in kept.items()})
+
+    def read(self) -> dict[str, Any]:
+        """The fields that were sent, read. Raises `problems.Problem` with one line for each that is wrong."""
+        sent = _object()
+        errors = {
+            texts.printable(name, LONGEST_NAME): "There is no such field here."
+            for name in sent
+            if name not in self.fields
+        }
+        errors |= {
+            name: "This field is needed." for name, field in self.fields.items() if field.required and name not in sent
+        }
+        found: dict[str, Any] = {}
+        for name, field in self.fields.items():
+            if name in sent:
+                try:
+                    found[name] = field.read(sent[name])
+                except Wrong as wrong:
+                    errors[name] = str(wrong)
+        if errors:
+            raise problems.wrong_fields(dict(list(errors.items())[:MOST_ERRORS]))
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        """What the OpenAPI document says."""
+        needed = [name for name, field in self.fields.items() if field.required]
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            **({"required": needed} if needed else {}),
+            "properties": {name: field.schema() for name, field in self.fields.items()},
+        }
+
+    def example(self) -> dict[str, Any]:
+        """A body that works."""
+        return {name: field.example for name, field in self.fields.items()}
+
+
+def _object() -> dict[str, Any]:
+    if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
+        raise problems.wrong_media_type()
+    try:
+        sent = json.loads(request.get_data().decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise problems.not_json() from None
+    if not isinstance(sent, dict):
+        raise problems.not_json()
+    return sent
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Two readers of one document must not see two different ones.
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name comes twice")
+    return found
+
+
+def _refuse(_constant: str) -> Any:
+    raise ValueError("no number of JSON")

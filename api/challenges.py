@@ -1,0 +1,133 @@
+"""Refusals of a token, as problems with the challenge that RFC 6750 §3 asks for."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from api.problems import Problem
+from latchkey import scopes, settings
+from latchkey.access import Bearer, Fault, InvalidToken, ScopeTooNarrow
+
+REALM = "api"
+_BEARER_FORM = re.compile(r"[a-z][a-z0-9]{1,9}_(dev|oat)_[0-9A-Za-z]{36}", re.ASCII)
+
+
+def challenge(**attributes: str) -> dict[str, str]:
+    """WWW-Authenticate (RFC 6750 §3) with the address of our metadata (RFC 9728 §5.1). Values are plain ASCII."""
+    attributes = {"realm": REALM, **attributes, "resource_metadata": _ours("/.well-known/oauth-protected-resource")}
+    return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in attributes.items())}
+
+
+def _ours(path: str) -> str:
+    return settings.current().base_url + path
+
+
+def no_credential() -> Problem:
+    """Nothing came, or another scheme: no `error` attribute then (RFC 6750 §3.1)."""
+    detail = f"Send a token as “Authorization: Bearer …”. Make one at {_ours('/tokens/new')}."
+    fix_url = _ours("/tokens/new")
+    return Problem(401, "no-token", "This call needs a token", detail, headers=challenge(), fix_url=fix_url)
+
+
+def two_credentials() -> Problem:
+    """More than one Authorization value (RFC 6750 §3.1)."""
+    detail = "Send exactly one Authorization header with one value."
+    headers = challenge(error="invalid_request", error_description=detail)
+    return Problem(400, "two-tokens", "More than one credential", detail, headers=headers)
+
+
+_FAULTS = {
+    Fault.UNKNOWN: (
+        "unknown-token",
+        "The token is unknown",
+        "The token is unknown: never issued here, or gone.",
+    ),
+    Fault.EXPIRED: ("expired-token", "The token has expired", "The token has expired."),
+    Fault.REVOKED: ("revoked-token", "The token was revoked", "The token was revoked."),
+}
+_MALFORMED = (
+    "malformed-token",
+    "This is not a token",
+    "What was sent does not look like a developer or access token: it may be cut off, or be another credential.",
+)
+
+
+def invalid_token(plaintext: str, refusal: InvalidToken) -> Problem:
+    """The token does not work; says why, and where to get one that does (RFC 6750 §3.1)."""
+    formed = _BEARER_FORM.fullmatch(plaintext)
+    kind, title, why = _FAULTS[refusal.fault] if formed else _MALFORMED
+    if formed and formed[1] == "oat":
+        way = f"The app gets a new one with its refresh token at {_ours('/oauth/token')}, or by asking the user again."
+    else:
+        way = f"Make a new one at {_ours('/tokens/new')}."
+    headers = challenge(error="invalid_token", error_description=f"{why} {way}")
+    return Problem(401, kind, title, f"{why} {way}", headers=headers, fix_url=_ours("/tokens/new"))
+
+
+def _in_words(names: Iterable[str]) -> str:
+    catalogue = scopes.catalogue()
+    chosen = scopes.serialize(names).split()
+    return ", ".join(f"{name} (“{catalogue[name].title}”)" for name in chosen) or "nothing"
+
+
+def scope_missing(refusal: ScopeTooNarrow) -> Problem:
+    """The token works but lacks a scope. `scope` is what is missing, the challenge lists all that the call needs."""
+    held = refusal.bearer.scopes
+    missing, needed = scopes.serialize(refusal.needed - held), scopes.serialize(refusal.needed)
+    return Problem(
+        403,
+        "insufficient-scope",
+        "The token lacks a scope",
+        f"The token lacks {_in_words(missing.split())}. It has {_in_words(held)}. "
+        "Add the scope to the token, or make another token, at the address in fix_url.",
+        headers=challenge(error="insufficient_scope", error_description=f"The token lacks {missing}.", scope=needed),
+        scope=missing,
+        needed=needed,
+        held=scopes.serialize(held),
+        fix_url=_fix(refusal.bearer, missing),
+    )
+
+
+def _fix(caller: Bearer, missing: str) -> str:
+    """The form for what is missing. It names a developer token, so that its owner can be led on to that one (H-04)."""
+    address = _ours(f"/tokens/new?scopes={quote(missing, safe=':')}")
+    return address if caller.client_id else f"{address}&token={caller.token_id}"
+
+
+def too_wide(caller: Bearer, wanted: frozenset[str]) -> Problem:
+    """A token may not give what it does not have (I-06)."""
+    missing = scopes.serialize(wanted - caller.scopes)
+    detail = f"The new token would have {missing}, which the token that asks for it does not have."
+    return Problem(
+        403,
+        "scope-too-wide",
+        "A token cannot give what it does not have",
+        detail,
+        headers=challenge(error="insufficient_scope", error_description=detail, scope=missing),
+        scope=missing,
+        held=scopes.serialize(caller.scopes),
+        fix_url=_fix(caller, missing),
+    )
+
+
+def unverified() -> Problem:
+    """A user whose address is not proved makes no credential (L-08)."""
+    fix_url = _ours("/verify-email")
+    detail = f"The user's e-mail address is not verified yet. Open {fix_url} to have a link sent."
+    return Problem(
+        403, "email-unverified", "Verify the e-mail address first", detail, headers=challenge(), fix_url=fix_url
+    )
+
+
+def closed() -> Problem:
+    """A view that declares no scope is open to no token (H-05)."""
+    detail = "This call is not open to tokens: it declares no scope."
+    headers = challenge(error="insufficient_scope", error_description=detail)
+    return Problem(403, "closed", "This call is closed", detail, headers=headers)
+
+
+def no_user() -> Problem:
+    """An app that acts as itself (RFC 6749 §4.4) called something that belongs to a user."""
+    detail = "The token belongs to an app that acts as itself. This call needs a token that acts for a user."
+    headers = challenge(error="insufficient_scope", error_description=detail)
+    return Problem(403, "no-user", "The token acts for no user", detail, headers=headers)

@@ -1,0 +1,52 @@
+"""POST /v1/credentials/revoke: for whoever finds credentials where they do not belong (I-10)."""
+
+from datetime import timedelta
+
+from flask import Response
+
+from api import answers, fields, problems
+from api.auth import public
+from api.blueprint import blueprint
+from api.bodies import Body
+from api.describe import Operation, Shape, describe, text
+from latchkey import activity, leaks, throttle
+from latchkey.db import db
+from latchkey.throttle import Limit
+
+MOST = 1_000
+PER_ADDRESS = (Limit(30, timedelta(minutes=1)), Limit(300, timedelta(hours=1)))
+SAID = "Each of these that was live is revoked now, and its owner gets a mail."
+
+FOUND = Body(
+    "FoundCredentials",
+    credentials=fields.strings(
+        "Tokens of every kind and client secrets, each whole.",
+        most=MOST,
+        example=["lk_dev_0123456789abcdefghijklmnopqrst000000"],
+    ),
+)
+ACCEPTED = Shape("Accepted", {"detail": text("The same, whatever was sent.")}, {"detail": SAID})
+
+
+@blueprint.post("/v1/credentials/revoke")
+@public
+@describe(
+    Operation(
+        summary="Report leaked credentials",
+        group="Leaked credentials",
+        about="Needs no token: to hold a credential is enough to end it. Up to 1,000 at once.",
+        status=202,
+        answer="The same answer whether they were live or not.",
+        shape=ACCEPTED,
+        body=FOUND,
+        also=(429,),
+    )
+)
+def revoke_credentials() -> Response:
+    """End what was found; says nothing about what it was."""
+    if wait := throttle.hit(f"report:{activity.origin.get().address}", *PER_ADDRESS):
+        raise problems.too_often(wait)
+    for plaintext in dict.fromkeys(FOUND.read()["credentials"]):
+        leaks.report(plaintext)
+    db.commit()
+    return answers.changed({"detail": SAID}, 202)

@@ -1,0 +1,116 @@
+"""The fields that bodies of requests have: how each is read, and how the OpenAPI document describes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from latchkey import scopes, settings, texts
+
+LONGEST_LIFE = 3660
+
+
+class Wrong(Exception):
+    """A value cannot be taken; the message says what can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: `read` gives what it means or raises `Wrong`; `schema` is asked anew, since settings may bound it."""
+
+    schema: Callable[[], dict[str, Any]]
+    read: Callable[[Any], Any]
+    example: Any
+    required: bool = False
+
+
+def line(about: str, *, longest: int, example: str, required: bool = False) -> Field:
+    """One line of text."""
+
+    def read(value: Any) -> str:
+        try:
+            return texts.line(value, longest)
+        except texts.BadText as error:
+            raise Wrong(str(error)) from None
+
+    return Field(
+        lambda: {"type": "string", "minLength": 1, "maxLength": longest, "description": about}, read, example, required
+    )
+
+
+def address(about: str, *, longest: int, example: str) -> Field:
+    """A web address, or an empty text; what it may be is the verb's to say."""
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str):
+            raise Wrong("Write an address, or an empty text.")
+        return value.strip()
+
+    return Field(lambda: {"type": "string", "maxLength": longest, "description": about}, read, example)
+
+
+def _strings(value: Any, most: int) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise Wrong("Write a list of texts.")
+    if not value:
+        raise Wrong("Name at least one.")
+    if len(value) > most:
+        raise Wrong(f"Name at most {most:,}.")
+    return value
+
+
+def strings(about: str, *, most: int, example: list[str], longest: int | None = None) -> Field:
+    """A list of at least one text; what each may be is the verb's to say."""
+
+    def schema() -> dict[str, Any]:
+        items = {"type": "string"} if longest is None else {"type": "string", "maxLength": longest}
+        return {"type": "array", "minItems": 1, "maxItems": most, "items": items, "description": about}
+
+    return Field(schema, lambda value: _strings(value, most), example, required=True)
+
+
+def scope_names(about: str, *, example: list[str]) -> Field:
+    """At least one scope of the catalogue."""
+
+    def schema() -> dict[str, Any]:
+        items = {"type": "string", "enum": list(scopes.catalogue())}
+        return {"type": "array", "minItems": 1, "items": items, "description": about}
+
+    def read(value: Any) -> frozenset[str]:
+        try:
+            return scopes.check(_strings(value, 10_000))
+        except scopes.UnknownScope:
+            raise Wrong("invalid_scope: one of these is not in the catalogue, which GET /v1/scopes lists.") from None
+
+    return Field(schema, read, example, required=True)
+
+
+def flag(about: str, *, example: bool) -> Field:
+    """True or false."""
+
+    def read(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise Wrong("Write true or false.")
+        return value
+
+    return Field(lambda: {"type": "boolean", "default": True, "description": about}, read, example)
+
+
+def days(about: str, *, example: int) -> Field:
+    """A number of days, or null for no end where this installation allows that."""
+
+    def schema() -> dict[str, Any]:
+        most = settings.current().token_max_days
+        kind: Any = "integer" if most else ["integer", "null"]
+        return {"type": kind, "minimum": 1, "maximum": most or LONGEST_LIFE, "description": about}
+
+    def read(value: Any) -> int | None:
+        most = settings.current().token_max_days
+        if value is None and most is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or value % 1:
+            raise Wrong("Write a whole number of days." if most else "Write a whole number of days, or null.")
+        if not 1 <= value <= (most or LONGEST_LIFE):
+            raise Wrong(f"Write a number from 1 to {most or LONGEST_LIFE}.")
+        return int(value)
+
+    return Field(schema, read, example)

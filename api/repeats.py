@@ -1,0 +1,61 @@
+"""Requests that make something, carried out once however often they are sent (Idempotency-Key)."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from flask import Response, request
+
+from api import answers, problems
+from latchkey import idempotency
+from latchkey.access import Bearer
+from latchkey.db import db
+
+HEADER = "Idempotency-Key"
+_KEY = re.compile(rf"[!-~]{{1,{idempotency.LONGEST}}}", re.ASCII)
+
+
+class Made(NamedTuple):
+    """What a request made: its id, where it can be read, what may be told of it again, and what only once."""
+
+    id: str
+    location: str
+    data: dict[str, Any]
+    secret: dict[str, Any]
+
+
+def once(caller: Bearer, make: Callable[[], Made]) -> Response:
+    """Make something and commit. Sent again within 24 hours under the same key, it is told what it was told then.
+
+    An answer that held a credential is not told again. Raises `problems.Problem`.
+    """
+    key = request.headers.get(HEADER)
+    if key is not None and not _KEY.fullmatch(key):
+        raise problems.bad_key()
+    try:
+        name = None if key is None else idempotency.begin(caller.family, key, _content())
+    except idempotency.KeyReused:
+        db.rollback()
+        raise problems.key_reused() from None
+    except idempotency.SentBefore as before:
+        db.rollback()
+        return _again(before)
+    made = make()
+    if name is not None:
+        kept: dict[str, Any] = {"location": made.location, "data": made.data}
+        idempotency.finish(name, made.id, None if made.secret else kept)
+    db.commit()
+    return answers.changed({**made.secret, **made.data}, 201, Location=made.location)
+
+
+def _content() -> str:
+    return f"{request.method} {request.path}\n{request.get_data().decode('latin-1')}"
+
+
+def _again(before: idempotency.SentBefore) -> Response:
+    if before.answer is None:
+        raise problems.made_before(before.made)
+    kept = json.loads(before.answer)
+    headers = {"Location": kept["location"], "Idempotency-Replayed": "true"}
+    return answers.changed(kept["data"], 201, **headers)

@@ -1,0 +1,62 @@
+"""What /v1/tokens takes and answers, as schemas with real examples."""
+
+from api import fields
+from api.bodies import Body
+from api.describe import Shape, maybe, moment, text, texts
+from latchkey import tokens
+
+_PROPERTIES = {
+    "id": text("Never changes, not even when the token is regenerated."),
+    "description": text("What its user calls it."),
+    "scopes": texts("What it may do at most."),
+    "status": text("Whether it works.", enum=["active", "expired", "revoked"]),
+    "last4": text("Its last four characters."),
+    "parent_id": maybe(text("The token that made it, and with which it ends.")),
+    "created_at": moment("When it was made."),
+    "created_address": text("From which address it was made."),
+    "created_agent": text("What the program or browser that made it calls itself."),
+    "expires_at": maybe(moment("When it ends; null for never.")),
+    "revoked_at": maybe(moment("When it was revoked.")),
+    "last_used_at": maybe(moment("When it was last used, to the minute; null for never.")),
+    "last_used_address": maybe(text("From which address it was last used.")),
+    "last_used_agent": maybe(text("What the program that last used it calls itself.")),
+}
+_EXAMPLE = {
+    "id": "tok_01a2139af1fb000183aacc53ef39",
+    "description": "Deploy script",
+    "scopes": ["account:read", "tokens:read"],
+    "status": "active",
+    "last4": "7Hd2",
+    "parent_id": "tok_01a2139af1f90000b2c64d0e9a17",
+    "created_at": "2026-11-23T14:41:07.323933Z",
+    "created_address": "203.0.113.7",
+    "created_agent": "curl/8.11.0",
+    "expires_at": "2027-02-21T14:41:07.321343Z",
+    "revoked_at": None,
+    "last_used_at": "2026-11-25T09:12:44.018264Z",
+    "last_used_address": "203.0.113.7",
+    "last_used_agent": "curl/8.11.0",
+}
+_UNUSED = {"last_used_at": None, "last_used_address": None, "last_used_agent": None}
+
+TOKEN = Shape("Token", _PROPERTIES, _EXAMPLE)
+WITH_TEXT = Shape(
+    "TokenWithText",
+    {"token": text("The token itself. It is shown only here."), **_PROPERTIES},
+    {"token": "lk_dev_…", **_EXAMPLE, **_UNUSED},
+)
+NEW_TOKEN = Body(
+    "NewToken",
+    description=fields.line(
+        "What to call it.", longest=tokens.LONGEST_DESCRIPTION, example="Deploy script", required=True
+    ),
+    scopes=fields.scope_names(
+        "What it may do: no more than the token that asks.", example=["account:read", "tokens:read"]
+    ),
+    expires_in_days=fields.days(
+        "In how many days it ends; null for never, if the token that asks never ends. "
+        "Left out: 90 days, or what is left of that token.",
+        example=30,
+    ),
+)
+CHANGES = NEW_TOKEN.optional("TokenChanges", "expires_in_days")

@@ -1,0 +1,210 @@
+"""/v1/tokens: a user's developer tokens, never their texts but for the one answer that makes one."""
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Response
+
+from api import answers, auth, challenges, paging, problems, repeats
+from api.blueprint import blueprint
+from api.describe import CURSOR, LIMIT, REPEAT, Operation, Parameter, describe, identifier
+from api.repeats import Made
+from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, WITH_TEXT
+from latchkey import clock, notices, scopes, settings, tokens
+from latchkey.access import Bearer
+from latchkey.db import db
+from latchkey.tokens import Token
+from latchkey.users import User
+
+STATUSES = ("active", "ended", "all")
+PRESET = timedelta(days=90)
+# A token that is to end with its parent must not be late by the time that making it takes.
+MARGIN = timedelta(seconds=1)
+
+TOKEN_ID = identifier("token_id", "one of the user's developer tokens", str(TOKEN.example["id"]))
+STATUS = Parameter(
+    "status",
+    "query",
+    "Which tokens: those that work, those that expired or were revoked, or all.",
+    {"type": "string", "enum": list(STATUSES), "default": "active"},
+    "active",
+)
+
+
+def shown(token: Token) -> dict[str, Any]:
+    """A developer token as it is answered."""
+    return {
+        "id": token.id,
+        "description": token.description,
+        "scopes": scopes.serialize(token.scopes).split(),
+        "status": token.status,
+        "last4": token.last4,
+        "parent_id": token.parent_id,
+        "created_at": answers.moment(token.created_at),
+        "created_address": token.created_address,
+        "created_agent": token.created_agent,
+        "expires_at": answers.moment(token.expires_at),
+        "revoked_at": answers.moment(token.revoked_at),
+        "last_used_at": answers.moment(token.last_used_at),
+        "last_used_address": token.last_used_address,
+        "last_used_agent": token.last_used_agent,
+    }
+
+
+def _own(user: User, token_id: str) -> Token:
+    token = tokens.get_for(user, token_id) if paging.is_id(token_id) else None
+    if token is None:
+        raise problems.not_found()
+    return token
+
+
+@blueprint.get("/v1/tokens")
+@auth.require_scope("tokens:read")
+@describe(
+    Operation(
+        summary="List developer tokens",
+        group="Tokens",
+        answer="The user's developer tokens, the newest first.",
+        shape=TOKEN,
+        listed=True,
+        parameters=(STATUS, LIMIT, CURSOR),
+    )
+)
+def list_tokens(caller: Bearer) -> Response:
+    """A page of them, in one query."""
+    user, asked = auth.user_of(caller), paging.asked()
+    status = paging.choice("status", STATUSES, "active")
+    found = tokens.page(user, status=str(status), cursor=asked.after, limit=asked.limit)
+    return paging.answer([shown(token) for token in found.tokens], found.next_cursor)
+
+
+@blueprint.post("/v1/tokens")
+@auth.require_scope("tokens:write")
+@describe(
+    Operation(
+        summary="Create a developer token",
+        group="Tokens",
+        about="The new token has no more scopes than the one that asks for it, lives no longer, and ends with it.",
+        status=201,
+        answer="The token. `token` is its text: keep it, it is shown only here.",
+        shape=WITH_TEXT,
+        body=NEW_TOKEN,
+        parameters=(REPEAT,),
+        also=(409,),
+    )
+)
+def create_token(caller: Bearer) -> Response:
+    """A new developer token under the one that asks (I-06)."""
+    user, wanted = auth.user_of(caller), NEW_TOKEN.read()
+    return repeats.once(caller, lambda: _mint(user, caller, wanted))
+
+
+def _mint(user: User, caller: Bearer, wanted: dict[str, Any]) -> Made:
+    names: frozenset[str] = wanted["scopes"]
+    if not names <= caller.scopes:
+        raise challenges.too_wide(caller, names)
+    try:
+        token, plaintext = tokens.mint(
+            user,
+            description=wanted["description"],
+            scopes=names,
+            lifetime=_lifetime(caller, wanted),
+            parent=db.get_one(Token, caller.token_id),
+        )
+    except tokens.UnverifiedEmail:
+        raise challenges.unverified() from None
+    except tokens.LifetimeTooLong as error:
+        raise problems.wrong_fields({"expires_in_days": str(error)}) from None
+    except tokens.ScopeTooWide:
+        # The parent was narrowed since the guard read it.
+        raise challenges.too_wide(caller, names) from None
+    notices.token_created(user, token)
+    return Made(token.id, f"/v1/tokens/{token.id}", shown(token), {"token": plaintext})
+
+
+def _lifetime(caller: Bearer, wanted: dict[str, Any]) -> timedelta | None:
+    if "expires_in_days" in wanted:
+        days = wanted["expires_in_days"]
+        return None if days is None else timedelta(days=days)
+    most = settings.current().token_max_days
+    lives = [PRESET if most is None else min(PRESET, timedelta(days=most))]
+    if caller.expires_at is not None:
+        lives.append(caller.expires_at - clock.now() - MARGIN)
+    return min(lives)
+
+
+@blueprint.get("/v1/tokens/<token_id>")
+@auth.require_scope("tokens:read")
+@describe(
+    Operation(
+        summary="Show a developer token",
+        group="Tokens",
+        answer="The token, never its text.",
+        shape=TOKEN,
+        parameters=(TOKEN_ID,),
+    )
+)
+def show_own_token(caller: Bearer, token_id: str) -> Response:
+    """One of the user's developer tokens, also one that has ended."""
+    return answers.shown(shown(_own(auth.user_of(caller), token_id)))
+
+
+@blueprint.patch("/v1/tokens/<token_id>")
+@auth.require_scope("tokens:write")
+@describe(
+    Operation(
+        summary="Change a developer token",
+        group="Tokens",
+        about="Only what is sent is changed. Scopes are only ever taken away here; the portal can add some.",
+        answer="The token as it is now.",
+        shape=TOKEN,
+        body=CHANGES,
+        parameters=(TOKEN_ID,),
+        also=(409,),
+    )
+)
+def change_token(caller: Bearer, token_id: str) -> Response:
+    """Another description, fewer scopes."""
+    user = auth.user_of(caller)
+    token = _own(user, token_id)
+    given, before = CHANGES.read(), token.scopes
+    if changes := {name: value for name, value in given.items() if value != getattr(token, name)}:
+        _change(token, changes)
+        notices.token_changed(user, token, before)
+        db.commit()
+    return answers.changed(shown(token))
+
+
+def _change(token: Token, changes: dict[str, Any]) -> None:
+    try:
+        if "description" in changes:
+            tokens.describe(token, changes["description"])
+        if "scopes" in changes:
+            tokens.narrow(token, changes["scopes"])
+    except tokens.TokenEnded:
+        raise problems.token_ended() from None
+    except tokens.ScopeTooWide:
+        message = "Scopes can only be taken away here. Add some on the token's page in the portal."
+        raise problems.wrong_fields({"scopes": message}) from None
+
+
+@blueprint.delete("/v1/tokens/<token_id>")
+@auth.require_scope("tokens:write")
+@describe(
+    Operation(
+        summary="Revoke a developer token",
+        group="Tokens",
+        about="It ends at once, and every token that was made with it. Safe to repeat.",
+        status=204,
+        answer="The token is revoked.",
+        parameters=(TOKEN_ID,),
+    )
+)
+def revoke_token(caller: Bearer, token_id: str) -> Response:
+    """End a token and what it made."""
+    user = auth.user_of(caller)
+    token = _own(user, token_id)
+    if tokens.revoke(token):
+        notices.token_revoked(user, token)
+        db.commit()
+    return answers.empty(204)

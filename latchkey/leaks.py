@@ -1,0 +1,46 @@
+"""Credentials that somebody found where they do not belong: whoever holds one may end it (I-10)."""
+
+from sqlalchemy import or_, select, update
+
+from latchkey import clients, clock, credentials, grants, notices, tokens
+from latchkey.clients import ClientSecret
+from latchkey.credentials import Kind
+from latchkey.db import affected, db
+from latchkey.grants import EndReason
+
+
+def report(plaintext: str) -> bool:
+    """End a credential of any kind and tell its owner. Whether it was a live one of ours, which callers never say."""
+    kind = credentials.kind_of(plaintext)
+    if kind is None:
+        return False
+    return _end_secret(plaintext) if kind is Kind.SECRET else _end_token(plaintext)
+
+
+def _end_token(plaintext: str) -> bool:
+    token = tokens.find(plaintext)
+    if token is None or token.status != "active" or token.consumed_at is not None:
+        return False
+    if not tokens.revoke(token):
+        return False
+    grant = token.grant
+    if grant is not None and token.kind == Kind.REFRESH:
+        # Its holder may have access tokens of it already (RFC 7009 §2.1).
+        grants.end(grant.id, EndReason.REPORTED)
+    owner = token.user or (grant.client.owner if grant else None)
+    if owner is not None:
+        notices.token_reported(owner, token)
+    return True
+
+
+def _end_secret(plaintext: str) -> bool:
+    digest, now = credentials.digest(plaintext), clock.now()
+    live = or_(ClientSecret.expires_at.is_(None), ClientSecret.expires_at > now)
+    secret = db.scalar(select(ClientSecret).where(ClientSecret.digest == digest))
+    client = clients.find(secret.client_id) if secret is not None else None
+    if client is None or not affected(
+        update(ClientSecret).where(ClientSecret.digest == digest, live).values(expires_at=now)
+    ):
+        return False
+    notices.app_secret_removed(client.owner, client)
+    return True
