@@ -26,6 +26,7 @@ from portal import (
     tokens,
     verification,
     welcome,
+    your_api,
 )
 from portal.blueprint import blueprint
 
@@ -56,4 +57,5 @@ __all__ = [
     "tokens",
     "verification",
     "welcome",
+    "your_api",
 ]

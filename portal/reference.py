@@ -50,7 +50,7 @@ class Call:
         if self.method != "GET":
             lines.append(f"-X {self.method}")
         if not self.public:
-            lines.append('-H "Authorization: Bearer $LATCHKEY_TOKEN"')
+            lines.append('-H "Authorization: Bearer $TOKEN"')
         if self.body:
             lines += ['-H "Content-Type: application/json"', f"-d '{json.dumps(json.loads(self.body))}'"]
         return " \\\n  ".join([" ".join(lines[:1]), *lines[1:], settings.current().base_url + self.path])

@@ -1,0 +1,35 @@
+"""The projects API behind a gateway that has asked Latchkey: who calls stands in headers that only the gateway sets.
+
+Whoever reaches this program directly can pretend to be anybody, so it listens where only the gateway reaches it.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+from flask import Flask, request
+
+app = Flask(__name__)
+
+# By the user's id. In memory, to keep the example short: yours are in your database.
+projects: dict[str, list[dict[str, Any]]] = defaultdict(list)
+
+
+@app.get("/projects/")
+def list_projects() -> dict[str, Any]:
+    """The caller's projects. The gateway let nobody through who lacks projects:read."""
+    return {"data": projects[request.headers["X-Auth-User-Id"]]}
+
+
+@app.post("/projects/")
+def create_project() -> tuple[dict[str, Any], int]:
+    """A new project. The gateway let nobody through who lacks projects:write."""
+    mine = projects[request.headers["X-Auth-User-Id"]]
+    project = {"id": len(mine) + 1, "name": str(request.get_json()["name"])}
+    mine.append(project)
+    return project, 201
+
+
+@app.get("/public/hello")
+def hello() -> dict[str, str]:
+    """Open to everybody: the gateway asks nobody here."""
+    return {"hello": "world"}

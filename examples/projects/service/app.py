@@ -1,0 +1,99 @@
+"""The projects API as a service of its own: it asks Latchkey what a token may do (RFC 7662), with Authlib."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+from authlib.integrations.flask_oauth2 import ResourceProtector, current_token
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749.errors import ForbiddenError
+from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
+from authlib.oauth2.rfc7662 import IntrospectTokenValidator
+from flask import Flask, Response, abort, request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+REALM = "projects"
+PORTAL = os.environ["PORTAL"]
+CREDENTIALS = (os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"])
+
+
+class ScopeMissing(InsufficientScopeError):
+    """A 403 that names every scope of the call (RFC 6750 section 3); Authlib's own has no challenge."""
+
+    def __init__(self, scopes: str) -> None:
+        super().__init__()
+        self.scopes = scopes
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        challenge = f'Bearer realm="{REALM}", error="{self.error}", scope="{self.scopes}"'
+        return [*super().get_headers(), ("WWW-Authenticate", challenge)]
+
+
+class Introspection(IntrospectTokenValidator):
+    """Asks at every call, so a token that was revoked is refused at the very next one."""
+
+    def introspect_token(self, token_string: str) -> dict[str, Any]:
+        try:
+            answer = requests.post(
+                f"{PORTAL}/oauth/introspect", data={"token": token_string}, auth=CREDENTIALS, timeout=5
+            )
+            answer.raise_for_status()
+        except requests.RequestException:
+            # Nobody is let in while nobody can be asked.
+            abort(503)
+        return dict(answer.json())
+
+    def validate_token(self, token: dict[str, Any], scopes: Sequence[str] | None, request: Any) -> None:
+        if not token["active"]:
+            raise InvalidTokenError(realm=self.realm)
+        if self.scope_insufficient(token["scope"], scopes):
+            raise ScopeMissing(" ".join(scopes or ()))
+
+
+class Protector(ResourceProtector):
+    """Authlib's guard, made right where it differs from what one expects."""
+
+    def all_of(self, *scopes: str) -> Any:
+        """Let a call pass whose token has all of these. To Authlib a list means any of them, one string means all."""
+        return self(" ".join(scopes))
+
+    def raise_error_response(self, error: OAuth2Error) -> None:
+        # RFC 6750 section 3.1: who sent no token, or another scheme, gets a challenge without an error.
+        if isinstance(error, ForbiddenError):
+            raise Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": REALM}))
+        super().raise_error_response(error)
+
+
+guard = Protector()
+guard.register_token_validator(Introspection(REALM))
+app = Flask(__name__)
+
+# By who calls: `sub` is the user's id. In memory, to keep the example short: yours are in your database.
+projects: dict[str, list[dict[str, Any]]] = defaultdict(list)
+
+
+@app.get("/projects/")
+@guard.all_of("projects:read")
+def list_projects() -> dict[str, Any]:
+    """The caller's projects."""
+    return {"data": projects[current_token["sub"]]}
+
+
+@app.post("/projects/")
+@guard.all_of("projects:read", "projects:write")
+def create_project() -> tuple[dict[str, Any], int]:
+    """A new project. It is shown in the answer, so this takes the scope to read as well."""
+    mine = projects[current_token["sub"]]
+    project = {"id": len(mine) + 1, "name": str(request.get_json()["name"])}
+    mine.append(project)
+    return project, 201
+
+
+@app.after_request
+def keep_nowhere(response: Response) -> Response:
+    """An answer to one token is not for another."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
