@@ -7,9 +7,13 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
 from benchmarks import harness, seed
-from latchkey import tokens, users
+from latchkey import tokens
 from latchkey.db import db
+from latchkey.users import User
 
 PROCESSES, THREADS, EACH = 4, 16, 50
 
@@ -24,12 +28,10 @@ def work(instance: Path) -> None:
         for _ in range(EACH):
             started = time.perf_counter()
             try:
-                owner = users.find_by_email(f"user{number}@example.com")
-                if owner is None:
-                    raise LookupError("no such user")
+                owner = db.scalars(select(User).where(User.email_key == f"user{number}@example.com")).one()
                 tokens.mint(owner, description="made", scopes=["account:read"], lifetime=timedelta(days=1))
                 db.commit()
-            except Exception as error:
+            except SQLAlchemyError as error:
                 db.rollback()
                 faults.append(f"{type(error).__name__}: {error}"[:200])
             finally:

@@ -1,4 +1,4 @@
-"""What `GET /v1/me` with a developer token costs, with many tokens in the database: `python -m benchmarks.me [TOKENS]`."""
+"""What `GET /v1/me` costs with many tokens in the database: `python -m benchmarks.me [TOKENS]`."""
 
 import sys
 
