@@ -11,6 +11,7 @@ from collections import deque
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, cast
+from weakref import WeakSet
 
 from sqlalchemy import CursorResult, DateTime, Dialect, Engine, MetaData, Select, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
@@ -108,6 +109,16 @@ class Queue:
                 self._taken = False
 
 
+class Held:
+    """A driver connection that one thread holds. Servers end idle threads and start others, so it goes with its own."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class Engines:
     """The two engines on one database, and the driver connections that threads hold for hot reads."""
 
@@ -134,29 +145,27 @@ class Engines:
             _tune_sqlite(self.write, reading=False)
             _queue_writers(self.write)
         self._local = threading.local()
-        self._held: list[Any] = []
+        self._held: WeakSet[Held] = WeakSet()
 
     def held(self) -> Any:
         """This thread's own driver connection for reading; it never returns to the pool."""
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
+        own = getattr(self._local, "own", None)
+        if own is None:
             pooled = self.read.raw_connection()
             pooled.detach()
-            connection = self._local.connection = pooled.dbapi_connection
-            self._held.append(connection)
-        return connection
+            own = self._local.own = Held(pooled.dbapi_connection)
+            self._held.add(own)
+        return own.connection
 
     def drop_held(self) -> None:
         """Forget this thread's connection after it broke."""
-        connection = self._local.connection
-        self._local.connection = None
-        self._held.remove(connection)
-        connection.close()
+        self._local.own.connection.close()
+        self._local.own = None
 
     def dispose(self) -> None:
         """Close everything."""
-        while self._held:
-            self._held.pop().close()
+        for own in list(self._held):
+            own.connection.close()
         self._local = threading.local()
         self.read.dispose()
         self.write.dispose()
