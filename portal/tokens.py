@@ -11,7 +11,7 @@ from latchkey import activity, credentials, notices, scopes, texts, tokens
 from latchkey.credentials import Kind
 from latchkey.db import db
 from latchkey.tokens import Page
-from portal import htmx
+from portal import htmx, sentences
 from portal.blueprint import blueprint
 from portal.guards import signed_in, this_user
 from portal.token_forms import OneTimeForm
@@ -94,7 +94,10 @@ def show_token(token_id: str) -> str:
         token=token,
         held=[scope for name, scope in scopes.catalogue().items() if name in held],
         made=tokens.children(token),
-        events=activity.list_for(user, group="token", search=token.id, limit=EVENTS),
+        events=[
+            (event, sentences.of(event))
+            for event in activity.list_for(user, group="token", search=token.id, limit=EVENTS)
+        ],
         form=OneTimeForm(data={"form_id": credentials.opaque()}),
         device=notices.device,
         shown_before=session.pop("token_shown_before", None) == token.id,
