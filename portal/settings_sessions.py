@@ -1,5 +1,7 @@
 """Where one is signed in, and ending that."""
 
+import json
+
 from flask import abort, flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 
@@ -27,7 +29,8 @@ def end_session(session_id: str) -> ResponseReturnValue:
         session.clear()
         return redirect(url_for("portal.landing"), 303)
     if htmx.wants_partial():
-        return render_template("portal/settings/_session.html", item=ended, here=this_session().id, ended=True)
+        row = render_template("portal/settings/_session.html", item=ended, here=this_session().id, ended=True)
+        return row, {"HX-Trigger": json.dumps({"announce": {"value": "That browser is signed out."}})}
     flash("That browser is signed out.")
     return redirect(url_for("portal.settings", _anchor="sessions"), 303)
 
