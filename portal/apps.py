@@ -13,6 +13,7 @@ from portal.app_form import AppForm, offered
 from portal.blueprint import blueprint
 from portal.guards import confirmed, signed_in, this_user, verified
 
+TYPES = ("confidential", "public")
 FORM_ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -28,13 +29,18 @@ class NewAppForm(AppForm):
     """Everything about a new app."""
 
     redirect_uris = TextAreaField("Redirect URIs")
-    type = RadioField("Type", choices=[("confidential", "Confidential"), ("public", "Public")])
+    type = RadioField("Type", choices=[], validate_choice=False)
     form_id = HiddenField()
 
     def addresses(self) -> list[str]:
         """Where the app leads people back to, one a line."""
         lines = (line.strip() for line in (self.redirect_uris.data or "").splitlines())
         return [line for line in lines if line]
+
+    def validate_type(self, field: Field) -> None:
+        """One of the two; neither is guessed (J-03)."""
+        if field.data not in TYPES:
+            raise ValidationError("Choose whether the app can keep a secret.")
 
     def validate_form_id(self, field: Field) -> None:
         """The number of the form, without which it could be taken twice."""

@@ -1,0 +1,258 @@
+"""One app: its page, changing it, its redirect URIs, its preview."""
+
+import html
+from datetime import timedelta
+
+import pytest
+
+from latchkey import activity, clients, clock, credentials, grants, refusals, tokens
+from latchkey.activity import EventKind
+from latchkey.credentials import Kind
+from latchkey.db import db as session
+from tests import pages
+from tests.factories import CALLBACK, PASSWORD, make_client
+from tests.portal.app_pages import HTMX, LONG_AGO
+
+
+@pytest.fixture
+def mine(alice):
+    return make_client(alice, name="Fieldnotes").client
+
+
+def edit(browser, client, **changes):
+    fields = {"name": client.name, "homepage": client.homepage, "scope": sorted(client.scopes)}
+    if client.confidential and client.pkce_required:
+        fields["pkce_required"] = "y"
+    return pages.submit(browser, f"/apps/{client.id}/edit", **fields | changes)
+
+
+def add_uri(browser, client, uri, headers=None, **more):
+    token = pages.csrf(browser.get(f"/apps/{client.id}"))
+    fields = {"csrf_token": token, "uri": uri, **more}
+    return browser.post(f"/apps/{client.id}/redirect-uris", data=fields, headers=headers)
+
+
+def remove_uri(browser, client, uri, headers=None, **more):
+    token = pages.csrf(browser.get(f"/apps/{client.id}"))
+    fields = {"csrf_token": token, "uri": uri, **more}
+    return browser.post(f"/apps/{client.id}/redirect-uris/remove", data=fields, headers=headers)
+
+
+def kinds(user):
+    return [event.kind for event in activity.list_for(user)]
+
+
+def test_the_page_counts_people_and_says_when_a_token_was_issued(signed_in, alice, bob, mine):
+    grant = grants.allow(bob, mine, {"account:read"})
+    tokens.record(
+        credentials.generate(Kind.ACCESS),
+        kind=Kind.ACCESS,
+        grant=grant,
+        scopes=grant.scopes,
+        expires_at=clock.now() + timedelta(hours=1),
+    )
+    session.commit()
+
+    page = signed_in.get(f"/apps/{mine.id}").text
+
+    assert "1 person" in page
+    assert "just now" in page
+    assert mine.id in page
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/edit", "/secret/rotate", "/cut-off", "/delete", "/consent", "/redirect-uris/remove?uri=" + CALLBACK]
+)
+def test_somebody_elses_app_is_no_page(signed_in, example_client, path):
+    assert signed_in.get(f"/apps/{example_client.client.id}{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/edit", "/secret/rotate", "/cut-off", "/delete", "/redirect-uris", "/redirect-uris/remove"]
+)
+def test_somebody_elses_app_cannot_be_changed(signed_in, bob, example_client, path):
+    token = pages.csrf(signed_in.get("/apps"))
+    fields = {"csrf_token": token, "uri": CALLBACK, "name": "Taken", "scope": "account:read", "newest": ""}
+
+    assert signed_in.post(f"/apps/{example_client.client.id}{path}", data=fields).status_code == 404
+
+    session.expire_all()
+    assert clients.find(example_client.client.id).name == "Example"
+    assert kinds(bob) == []
+
+
+def test_the_owner_reads_why_requests_were_refused(signed_in, mine):
+    refusals.record(mine.id, "authorize", "invalid_request", "redirect URI differs in the trailing slash")
+    session.commit()
+
+    page = signed_in.get(f"/apps/{mine.id}").text
+
+    assert "Redirect URI differs in the trailing slash" in page
+    assert "/oauth/authorize" in page
+    assert "invalid_request" in page
+
+
+def test_changing_an_app_keeps_what_was_not_touched(signed_in, alice, mine):
+    answer = edit(signed_in, mine, name="Notes", scope=["activity:read"])
+
+    assert answer.status_code == 303
+    session.expire_all()
+    changed = clients.find(mine.id)
+    assert (changed.name, changed.scopes, changed.redirect_uris) == ("Notes", {"activity:read"}, [CALLBACK])
+    event = activity.list_for(alice)[0]
+    assert event.kind == EventKind.APP_CHANGED
+    assert set(event.detail["changes"]) == {"name", "scope"}
+
+
+def test_saving_without_a_change_leaves_no_trace(signed_in, alice, mine):
+    before = kinds(alice)
+
+    assert edit(signed_in, mine).status_code == 303
+
+    assert kinds(alice) == before
+
+
+def test_a_bad_change_is_refused_in_words(signed_in, mine):
+    answer = edit(signed_in, mine, name="", scope=["tokens:write"])
+
+    assert answer.status_code == 422
+    assert "Write something" in answer.text
+    assert "administrator trusts" in answer.text
+
+
+def test_a_trusted_app_keeps_scopes_that_make_credentials(signed_in, alice):
+    trusted, _ = make_client(alice, trusted=True, scopes=("tokens:write",))
+
+    assert 'value="tokens:write"' in signed_in.get(f"/apps/{trusted.id}/edit").text
+    assert edit(signed_in, trusted, name="Tool").status_code == 303
+
+    session.expire_all()
+    assert clients.find(trusted.id).scopes == {"tokens:write"}
+
+
+def test_pkce_may_be_turned_off_for_a_confidential_app_which_is_marked(signed_in, mine):
+    fields = {"name": mine.name, "homepage": mine.homepage, "scope": sorted(mine.scopes)}
+    pages.submit(signed_in, f"/apps/{mine.id}/edit", **fields)
+
+    session.expire_all()
+    assert not clients.find(mine.id).pkce_required
+    assert "PKCE is off" in signed_in.get(f"/apps/{mine.id}").text
+    assert "PKCE off" in signed_in.get("/apps").text
+
+
+def test_pkce_stays_for_a_public_app_whatever_is_sent(signed_in, alice):
+    public, _ = make_client(alice, confidential=False)
+
+    assert "Require PKCE" not in signed_in.get(f"/apps/{public.id}/edit").text
+    assert edit(signed_in, public, pkce_required="").status_code == 303
+
+    session.expire_all()
+    assert clients.find(public.id).pkce_required
+
+
+def test_a_redirect_uri_is_added_and_its_owner_gets_a_mail(signed_in, alice, mine, mailbox):
+    answer = add_uri(signed_in, mine, " http://127.0.0.1/callback ")
+
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith(f"/apps/{mine.id}")
+    session.expire_all()
+    assert clients.find(mine.id).redirect_uris == [CALLBACK, "http://127.0.0.1/callback"]
+    assert "Fieldnotes" in mailbox.last(alice.email).text
+    assert "Any port" in signed_in.get(f"/apps/{mine.id}").text
+
+
+def test_a_script_gets_the_list_alone(signed_in, mine):
+    answer = add_uri(signed_in, mine, "https://staging.example.com/callback", HTMX)
+
+    assert answer.status_code == 200
+    assert "<html" not in answer.text
+    assert 'id="uris"' in answer.text
+    assert "https://staging.example.com/callback" in answer.text
+
+
+@pytest.mark.parametrize("headers", [None, HTMX])
+def test_a_bad_redirect_uri_is_refused_in_words_and_stays_in_the_field(signed_in, mine, headers):
+    answer = add_uri(signed_in, mine, "http://app.example.com/", headers)
+
+    assert answer.status_code == 422
+    assert "Use https" in answer.text
+    assert 'value="http://app.example.com/"' in answer.text
+    assert ("<html" in answer.text) is (headers is None)
+    session.expire_all()
+    assert clients.find(mine.id).redirect_uris == [CALLBACK]
+
+
+def test_one_redirect_uri_too_many_is_refused(signed_in, alice):
+    full, _ = make_client(alice, redirect_uris=[f"https://a.example/{n}" for n in range(20)])
+
+    answer = add_uri(signed_in, full, "https://a.example/20")
+
+    assert answer.status_code == 422
+    assert "at most 20" in answer.text
+
+
+def test_a_redirect_uri_is_removed_but_never_the_last(signed_in, alice, mine, mailbox):
+    add_uri(signed_in, mine, "https://other.example/")
+
+    assert remove_uri(signed_in, mine, CALLBACK).status_code == 303
+    session.expire_all()
+    assert clients.find(mine.id).redirect_uris == ["https://other.example/"]
+    assert len(mailbox.letters(alice.email)) == 2
+
+    remove_uri(signed_in, mine, "https://other.example/")
+    session.expire_all()
+    assert clients.find(mine.id).redirect_uris == ["https://other.example/"]
+    assert "at least one" in html.unescape(signed_in.get(f"/apps/{mine.id}").text)
+
+
+def test_removing_twice_is_like_removing_once(signed_in, mine):
+    add_uri(signed_in, mine, "https://other.example/")
+    remove_uri(signed_in, mine, CALLBACK)
+
+    assert remove_uri(signed_in, mine, CALLBACK).status_code == 303
+
+
+def test_changing_where_people_are_led_takes_the_password(signed_in, mine, clock):
+    add_uri(signed_in, mine, "https://other.example/")
+    clock.move(**LONG_AGO)
+
+    asked = add_uri(signed_in, mine, "https://evil.example/")
+    in_place = add_uri(signed_in, mine, "https://evil.example/", HTMX)
+    removal, script = remove_uri(signed_in, mine, CALLBACK), remove_uri(signed_in, mine, CALLBACK, HTMX)
+
+    for answer in (asked, in_place, removal):
+        assert answer.status_code == 422
+        assert 'type="password"' in answer.text
+    assert script.headers["HX-Redirect"].startswith(f"/apps/{mine.id}/redirect-uris/remove?uri=")
+    assert signed_in.get(script.headers["HX-Redirect"]).status_code == 200
+    session.expire_all()
+    assert clients.find(mine.id).redirect_uris == [CALLBACK, "https://other.example/"]
+
+
+def test_after_the_password_in_place_the_whole_page_is_loaded_anew(signed_in, mine, clock):
+    clock.move(**LONG_AGO)
+
+    answer = add_uri(signed_in, mine, "https://other.example/", HTMX, password=PASSWORD)
+
+    assert answer.headers["HX-Redirect"].startswith(f"/apps/{mine.id}")
+    session.expire_all()
+    assert "https://other.example/" in clients.find(mine.id).redirect_uris
+    assert add_uri(signed_in, mine, "https://third.example/").status_code == 303
+
+
+def test_the_preview_is_the_consent_screen_with_nothing_to_press(signed_in, mine):
+    page = signed_in.get(f"/apps/{mine.id}/consent").text
+
+    assert "Fieldnotes wants to use your Latchkey account" in page
+    assert "See your name and e-mail address" in page
+    assert "<fieldset" in page
+    assert "disabled" in page
+    assert 'name="handle" value=""' in page
+
+
+def test_a_suspended_app_says_so(signed_in, mine):
+    clients.suspend(mine)
+    session.commit()
+
+    assert "suspended" in signed_in.get(f"/apps/{mine.id}").text
+    assert "Suspended" in signed_in.get("/apps").text
