@@ -1,8 +1,9 @@
 """The guides: which way to call the API, the code flow, the scopes, the reference. Readable signed out."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from flask import current_app, redirect, render_template, request, url_for
 from flask_login import current_user
@@ -91,6 +92,8 @@ def guide_api() -> str:
 def search_guides() -> str:
     """Sections of the guides that hold all the words asked for."""
     asked = request.args.get("q", "")[:80].replace("\x00", "")
-    pages = {url_for(endpoint): current_app.view_functions[endpoint] for endpoint in SEARCHED}
+    pages = {
+        url_for(endpoint): cast("Callable[[], str]", current_app.view_functions[endpoint]) for endpoint in SEARCHED
+    }
     found = guide_search.find(asked, pages)
     return render_template("guides/search.html", asked=asked, found=found)

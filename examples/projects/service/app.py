@@ -12,8 +12,6 @@ from authlib.oauth2.rfc6749.errors import ForbiddenError
 from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
 from authlib.oauth2.rfc7662 import IntrospectTokenValidator
 from flask import Flask, Response, abort, request
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
 
 REALM = "projects"
 PORTAL = os.environ["PORTAL"]
@@ -63,7 +61,7 @@ class Protector(ResourceProtector):
     def raise_error_response(self, error: OAuth2Error) -> None:
         # RFC 6750 section 3.1: who sent no token, or another scheme, gets a challenge without an error.
         if isinstance(error, ForbiddenError):
-            raise Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": REALM}))
+            abort(Response(status=401, headers={"WWW-Authenticate": f'Bearer realm="{REALM}"'}))
         super().raise_error_response(error)
 
 

@@ -1,0 +1,154 @@
+"""The guides: readable by everybody, true to the product, with no link that leads nowhere."""
+
+import re
+from html.parser import HTMLParser
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+import pytest
+
+from latchkey import scopes
+from tests import factories, pages
+
+GUIDES = (
+    "/docs/authentication",
+    "/docs/oauth",
+    "/docs/scopes",
+    "/docs/api",
+    "/docs/your-api",
+    "/docs/your-api/inside",
+    "/docs/your-api/gateway",
+    "/docs/your-api/service",
+    "/docs/gateways",
+    "/docs/search?q=token",
+)
+
+
+class Links(HTMLParser):
+    """The addresses that a page leads to, and the ids that it has."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.hrefs: set[str] = set()
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "a" and given.get("href"):
+            self.hrefs.add(given["href"])
+        if given.get("id"):
+            self.ids.add(given["id"])
+
+
+@pytest.mark.parametrize("path", GUIDES)
+def test_a_guide_is_readable_signed_out(client, path):
+    answer = client.get(path)
+
+    assert answer.status_code == 200
+    assert answer.text.count("<h1") == 1
+
+
+def test_every_link_in_the_guides_leads_to_a_page_and_a_heading_that_exist(signed_in):
+    fetched = {}
+
+    def fetch(path):
+        if path not in fetched:
+            answer = signed_in.get(path, follow_redirects=True)
+            assert answer.status_code == 200, path
+            fetched[path] = Links(answer.text)
+        return fetched[path]
+
+    followed = 0
+    for guide in GUIDES:
+        for href in fetch(guide).hrefs:
+            address, fragment = urldefrag(urljoin(guide, href))
+            if urlsplit(address).netloc:
+                continue
+            target = fetch(address)
+            assert not fragment or fragment in target.ids, f"{guide} links to {href}"
+            followed += 1
+    assert followed > 60
+
+
+def test_ids_are_unique_on_every_guide(client):
+    for guide in GUIDES:
+        ids = re.findall(r'\bid="([^"]+)"', client.get(guide).text)
+        assert len(ids) == len(set(ids)), guide
+
+
+def test_the_scopes_guide_is_made_from_the_catalogue_and_the_calls(client):
+    text = client.get("/docs/scopes").text
+
+    for scope in scopes.catalogue().values():
+        assert scope.name in text
+        assert scope.description.replace("'", "&#39;") in text
+    assert "GET /v1/me" in text
+    assert "DELETE /v1/tokens/" in text
+
+
+def test_an_operators_scope_appears_in_the_guide(instance, settings):
+    (instance / "scopes.toml").write_text(
+        '["projects:read"]\ntitle = "See your projects"\ndescription = "List projects."\ngroup = "Projects"\n'
+    )
+    from app import create_app
+
+    text = create_app(settings).test_client().get("/docs/scopes").text
+
+    assert "projects:read" in text
+    assert "See your projects" in text
+
+
+def test_the_reference_has_every_call_that_the_api_answers(app, client):
+    text = client.get("/docs/api").text
+
+    for rule in app.url_map.iter_rules():
+        if not rule.endpoint.startswith("api.") or rule.endpoint.endswith("preflight"):
+            continue
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            shown = path if path in text else re.sub(r"\{\w+\}", "{id}", path)
+            assert f"{method} {shown}" in text, f"{method} {path}"
+
+
+def test_a_signed_in_reader_sees_own_ids_in_the_reference(app, alice, bob):
+    minted = factories.make_token(alice)
+    client = factories.make_client(alice, name="Harbour").client
+    theirs = factories.make_token(bob).token
+
+    text = pages.sign_in(app.test_client(), alice).get("/docs/api").text
+
+    assert f"/v1/tokens/{minted.token.id}" in text
+    assert client.id in text
+    assert "Harbour" in text
+    assert theirs.id not in text
+    assert minted.plaintext not in text
+
+
+def test_the_oauth_guide_uses_the_readers_own_app(signed_in, alice):
+    client = factories.make_client(alice, name="Harbour").client
+
+    assert client.id in signed_in.get("/docs/oauth").text
+
+
+def test_the_published_test_vector_is_well_formed_and_opens_nothing(client):
+    vector = re.search(r"lk_dev_TestVector[0-9A-Za-z]+", client.get("/docs/authentication").text)
+
+    assert vector
+    answer = client.get("/v1/me", headers={"Authorization": f"Bearer {vector[0]}"})
+    assert answer.status_code == 401
+
+
+def test_search_leads_to_the_section_that_has_all_the_words(client):
+    answer = client.get("/docs/search?q=refresh+rotated")
+    text = client.get("/docs/search?q=Refresh").text
+
+    assert answer.status_code == 200
+    assert "/docs/oauth#refresh" in text
+
+
+@pytest.mark.parametrize("asked", ["", "nosuchword", "<script>alert(1)</script>", "%00", "%ff", "a" * 5000])
+def test_search_bears_whatever_is_asked(client, asked):
+    answer = client.get(f"/docs/search?q={asked}")
+
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text
