@@ -1,3 +1,6 @@
+import contextlib
+import time
+
 import pytest
 
 from latchkey import passwords
@@ -47,6 +50,19 @@ def test_good_passwords_are_taken_as_they_are(password):
 def test_short_common_and_obvious_passwords_are_refused_with_a_reason(password, says):
     with pytest.raises(passwords.WeakPassword, match=says):
         passwords.check(password, known=("ada@example.com", "Ada Lindqvist", "adalindqvist"))
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["4@8({[<369&#1!|70$5+%2" * 4, "({[<4@1!|69$5+7" * 15, "$@13" * 60, "password" * 9, "aA1!" * 18, "x" * 256],
+)
+def test_no_password_keeps_a_core_busy(password):
+    started = time.perf_counter()
+
+    with contextlib.suppress(passwords.WeakPassword):
+        passwords.check(password, known=("a" * 200 + "@example.com", "b" * 80))
+
+    assert time.perf_counter() - started < 1
 
 
 def test_passwords_are_kept_as_argon2id_with_the_recommended_cost():
