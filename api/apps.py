@@ -197,4 +197,4 @@ def _rotate(user: User, client: Client) -> Made:
     except BadClient:
         raise problems.no_secret() from None
     notices.app_secret_rotated(user, client)
-    return Made(client.id, f"/v1/apps/{client.id}", _shown(client), {"client_secret": secret})
+    return Made(client.secrets[0].id, f"/v1/apps/{client.id}", _shown(client), {"client_secret": secret})

@@ -1,7 +1,7 @@
 """The blueprint that every view of this door hangs on: what declares nothing is closed, and browsers may ask first."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Blueprint, Response, current_app
 
@@ -25,7 +25,7 @@ def _preflight(**_ids: str) -> Response:
 class Door(Blueprint):
     """Views carry the mark of `auth.require_scope` or of `auth.public`; `closed` stands in for one without (H-05)."""
 
-    closed: Callable[..., Response]
+    closed: ClassVar[Callable[..., Response]]
 
     def add_url_rule(
         self,

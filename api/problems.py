@@ -9,7 +9,6 @@ from flask import Response, request
 from api.answers import Answer
 from api.blueprint import blueprint
 from latchkey import settings
-from latchkey.db import db
 
 MEDIA_TYPE = "application/problem+json"
 # draft-ietf-httpapi-ratelimit-headers-11, Problem Types.
@@ -47,10 +46,9 @@ def body(problem: Problem, request_id: str) -> dict[str, Any]:
     }
 
 
-@blueprint.errorhandler(Problem)
+@blueprint.app_errorhandler(Problem)
 def answer(problem: Problem) -> Response:
     """The problem as a response."""
-    db.rollback()
     # As ASCII: a name that is echoed may hold half a surrogate pair.
     text = json.dumps(body(problem, request.environ.get("latchkey.request_id", ""))).encode()
     return Answer(text, problem.status, problem.headers, content_type=MEDIA_TYPE)

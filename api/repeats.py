@@ -46,7 +46,7 @@ def once(caller: Bearer, make: Callable[[], Made]) -> Response:
         kept: dict[str, Any] = {"location": made.location, "data": made.data}
         idempotency.finish(name, made.id, None if made.secret else kept)
     db.commit()
-    return answers.changed({**made.secret, **made.data}, 201, Location=made.location)
+    return answers.changed(made.data | made.secret, 201, Location=made.location)
 
 
 def _content() -> str:

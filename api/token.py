@@ -5,6 +5,7 @@ from flask import Response
 from api import answers, auth
 from api.blueprint import blueprint
 from api.describe import Operation, Shape, describe, maybe, moment, nested, text, texts
+from latchkey import scopes
 from latchkey.access import Bearer
 
 APP_NAME = Shape(
@@ -64,7 +65,7 @@ def show_token(caller: Bearer) -> Response:
             "user_id": caller.user_id,
             "parent_id": caller.parent_id,
             "last4": caller.last4,
-            "scopes": caller.scope.split(),
+            "scopes": scopes.serialize(caller.scopes).split(),
             "created_at": answers.moment(caller.created_at),
             "expires_at": answers.moment(caller.expires_at),
         }

@@ -65,7 +65,10 @@ def check_homepage(homepage: str) -> str:
     """An https address, or empty. Raises `BadClient`."""
     if not homepage:
         return ""
-    parts = urlsplit(homepage) if _plain(homepage) else None
+    try:
+        parts = urlsplit(homepage) if _plain(homepage) else None
+    except ValueError:
+        parts = None
     if parts is None or parts.scheme != "https" or not redirects.HOST.fullmatch(parts.hostname or ""):
         raise BadClient(homepage="Write an https address such as https://app.example.com.")
     return homepage

@@ -1,0 +1,127 @@
+"""Reporting leaked credentials: possession is enough, one answer for all."""
+
+from datetime import timedelta
+
+import pytest
+
+from latchkey import activity, clients, clock, credentials, grants, tokens
+from latchkey.credentials import Kind
+from latchkey.db import db
+from tests import factories
+from tests.api.calls import app_caller, problem
+
+
+def report(nobody, *found):
+    return nobody.post("/v1/credentials/revoke", {"credentials": list(found)})
+
+
+def test_the_answer_is_the_same_whether_they_were_live_or_not(hers, nobody, alice):
+    live = report(nobody, hers.plaintext)
+    dead = report(nobody, hers.plaintext)
+    nonsense = report(nobody, "hello", "", "lk_dev_\x00", "\ud800", "é" * 5_000)
+
+    assert live.status_code == dead.status_code == nonsense.status_code == 202
+    assert live.data == dead.data == nonsense.data
+    problem(hers.get("/v1/me"), 401, "revoked-token")
+    assert [event.kind for event in activity.list_for(alice)] == ["token.reported"]
+
+
+def test_the_owner_gets_one_mail(hers, nobody, mailbox, alice):
+    report(nobody, hers.plaintext, hers.plaintext)
+    report(nobody, hers.plaintext)
+
+    (letter,) = mailbox.letters("alice@example.com")
+    assert hers.plaintext not in letter.text
+    assert hers.plaintext[-4:] in letter.text
+
+
+def test_a_developer_token_s_family_ends_with_it(hers, nobody):
+    made = hers.post("/v1/tokens", {"description": "child", "scopes": ["account:read"]}).get_json()
+
+    report(nobody, hers.plaintext)
+
+    problem(nobody.get("/v1/me", Authorization=f"Bearer {made['token']}"), 401, "revoked-token")
+
+
+def test_an_access_token_ends_alone_and_a_refresh_token_with_its_grant(app, nobody, alice, example_client):
+    first = app_caller(app.test_client(), example_client, alice, "account:read")
+    second = app_caller(app.test_client(), example_client, alice, "account:read")
+    grant = tokens.find(second.plaintext).grant
+    refresh = credentials.generate(Kind.REFRESH)
+    expires_at = clock.now() + timedelta(days=30)
+    tokens.record(refresh, kind=Kind.REFRESH, grant=grant, scopes=["account:read"], expires_at=expires_at)
+    db.commit()
+
+    report(nobody, first.plaintext)
+    problem(first.get("/v1/me"), 401, "revoked-token")
+    assert second.get("/v1/me").status_code == 200
+
+    report(nobody, refresh)
+    problem(second.get("/v1/me"), 401, "revoked-token")
+    assert [event.kind for event in activity.list_for(alice)] == ["token.reported"] * 2
+
+
+def test_a_client_secret_stops_working_and_its_owner_is_told(nobody, bob, example_client):
+    report(nobody, example_client.secret)
+    report(nobody, example_client.secret)
+
+    assert clients.find_secret(clients.find(example_client.client.id), example_client.secret) is None
+    assert [event.kind for event in activity.list_for(bob)] == ["app.secret_removed"]
+
+
+def test_a_token_of_an_app_acting_as_itself_is_told_to_its_owner(app, nobody, bob, example_client):
+    program = app_caller(app.test_client(), example_client, None, "account:read")
+
+    report(nobody, program.plaintext)
+
+    problem(program.get("/v1/token"), 401, "revoked-token")
+    assert [event.kind for event in activity.list_for(bob)] == ["token.reported"]
+
+
+def test_a_thousand_go_at_once_and_one_more_does_not(nobody, alice):
+    made = [
+        tokens.mint(alice, description=f"t{number}", scopes=["account:read"], lifetime=None) for number in range(20)
+    ]
+    db.commit()
+    filler = [credentials.generate(Kind.DEVELOPER) for _ in range(980)]
+
+    assert report(nobody, *filler, *(each.plaintext for each in made)).status_code == 202
+    assert tokens.page(alice).tokens == []
+    problem(report(nobody, *filler, *filler), 422, "wrong-fields")
+
+
+@pytest.mark.parametrize("sent", [[], "x", None, [1], [None], {}, [["x"]]])
+def test_anything_but_a_list_of_texts_is_refused(nobody, sent):
+    said = problem(nobody.post("/v1/credentials/revoke", {"credentials": sent}), 422, "wrong-fields")
+
+    assert set(said["errors"]) == {"credentials"}
+
+
+def test_reporting_is_throttled_by_address(nobody, clock):
+    answers = [report(nobody, "hello").status_code for _ in range(31)]
+
+    assert answers == [202] * 30 + [429]
+    said = report(nobody, "hello")
+    problem(said, 429, "too-often")
+    assert 1 <= int(said.headers["Retry-After"]) <= 60
+    clock.move(seconds=61)
+    assert report(nobody, "hello").status_code == 202
+
+
+def test_grants_survive_nonsense(nobody, alice, example_client):
+    grant = grants.allow(alice, example_client.client, {"account:read"})
+    db.commit()
+
+    report(nobody, *(credentials.generate(kind) for kind in Kind))
+
+    assert db.get_one(grants.Grant, grant.id).ended_at is None
+
+
+def test_a_regenerated_token_s_old_string_ends_nothing(hers, nobody, alice):
+    made = factories.make_token(alice, description="again")
+    new = tokens.regenerate(made.token)
+    db.commit()
+
+    report(nobody, made.plaintext)
+
+    assert nobody.get("/v1/me", Authorization=f"Bearer {new}").status_code == 200

@@ -1,0 +1,63 @@
+"""The user's record over the API."""
+
+import pytest
+
+from latchkey import activity
+from tests.api.calls import problem
+
+
+def test_the_record_is_read_and_changed(hers, alice):
+    before = hers.get("/v1/me").get_json()
+    assert before["id"] == alice.id
+    assert before["email"] == "alice@example.com"
+    assert before["email_verified"] is True
+
+    changed = hers.patch("/v1/me", {"name": "  Alicia Keys "}).get_json()
+
+    assert changed["name"] == "Alicia Keys"
+    assert changed["updated_at"] > before["updated_at"]
+    assert hers.get("/v1/me").get_json() == changed
+    assert [event.kind for event in activity.list_for(alice)] == ["account.renamed"]
+
+
+def test_nothing_sent_changes_nothing(hers, alice):
+    before = hers.get("/v1/me").get_json()
+
+    assert hers.patch("/v1/me", {}).get_json() == before
+    assert hers.patch("/v1/me", {"name": before["name"]}).get_json() == before
+    assert activity.list_for(alice) == []
+
+
+@pytest.mark.parametrize("field", ["id", "email", "email_verified", "is_admin", "created_at", "password"])
+def test_what_is_not_the_user_s_to_change_is_refused_by_name(hers, field):
+    said = problem(hers.patch("/v1/me", {"name": "Eve", field: "x"}), 422, "wrong-fields")
+
+    assert set(said["errors"]) == {field}
+    assert hers.get("/v1/me").get_json()["name"] == "Alice"
+
+
+def test_a_read_is_answered_briefly_to_who_has_it(hers):
+    first = hers.get("/v1/me")
+    tag = first.headers["ETag"]
+
+    for given in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        again = hers.get("/v1/me", If_None_Match=given)
+        assert (again.status_code, again.data) == (304, b"")
+        assert again.headers["ETag"] == tag
+        assert again.headers["Cache-Control"] == "no-store"
+
+    hers.patch("/v1/me", {"name": "Alicia"})
+    assert hers.get("/v1/me", If_None_Match=tag).status_code == 200
+
+
+def test_browser_apps_on_other_origins_may_call_without_cookies(hers, nobody):
+    asked = nobody.call("OPTIONS", "/v1/me", Origin="https://app.example", Access_Control_Request_Method="PATCH")
+
+    assert asked.status_code == 204
+    assert asked.headers["Access-Control-Allow-Origin"] == "*"
+    assert {"GET", "PATCH"} <= set(asked.headers["Access-Control-Allow-Methods"].split(", "))
+    assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
+    for response in (hers.get("/v1/me"), nobody.get("/v1/me"), nobody.get("/v1/scopes")):
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "WWW-Authenticate" in response.headers["Access-Control-Expose-Headers"]
+        assert "Access-Control-Allow-Credentials" not in response.headers
