@@ -5,13 +5,14 @@ statement or `with_for_update()` moves the session to the write engine, whose tr
 with BEGIN IMMEDIATE under a process-wide queue, so that writers wait for each other instead of failing.
 """
 
+import contextlib
 import secrets
 import threading
 from collections import deque
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, cast
-from weakref import WeakSet
+from weakref import ref
 
 from sqlalchemy import CursorResult, DateTime, Dialect, Engine, MetaData, Select, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
@@ -110,13 +111,12 @@ class Queue:
 
 
 class Held:
-    """A driver connection that one thread holds. Servers end idle threads and start others, so it goes with its own."""
+    """What a thread keeps of its own connection; it goes with the thread, and then the connection can be closed."""
+
+    __slots__ = ("__weakref__", "connection")
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
-
-    def __del__(self) -> None:
-        self.connection.close()
 
 
 class Engines:
@@ -145,16 +145,22 @@ class Engines:
             _tune_sqlite(self.write, reading=False)
             _queue_writers(self.write)
         self._local = threading.local()
-        self._held: WeakSet[Held] = WeakSet()
+        # Servers end idle threads and start others. While a thread that is not Python's own ends, no Python code may
+        # run (the process would crash), neither ours nor a driver's: so its connection is only put aside for closing.
+        self._held: dict[ref[Held], Any] = {}
+        self._ended: deque[ref[Held]] = deque()
 
     def held(self) -> Any:
         """This thread's own driver connection for reading; it never returns to the pool."""
         own = getattr(self._local, "own", None)
         if own is None:
+            with contextlib.suppress(IndexError):
+                while True:
+                    self._held.pop(self._ended.popleft()).close()
             pooled = self.read.raw_connection()
             pooled.detach()
             own = self._local.own = Held(pooled.dbapi_connection)
-            self._held.add(own)
+            self._held[ref(own, self._ended.append)] = own.connection
         return own.connection
 
     def drop_held(self) -> None:
@@ -164,9 +170,11 @@ class Engines:
 
     def dispose(self) -> None:
         """Close everything."""
-        for own in list(self._held):
-            own.connection.close()
+        for connection in list(self._held.values()):
+            connection.close()
         self._local = threading.local()
+        self._held.clear()
+        self._ended.clear()
         self.read.dispose()
         self.write.dispose()
 
