@@ -14,6 +14,7 @@ def group() -> None:
 def send() -> None:
     """Try each letter that waits in the outbox once."""
     with installation():
+        outbox.recover(fresh=True)
         waiting = outbox.standing().waiting
         sent, failed = outbox.deliver(limit=max(1, waiting), impatient=True)
         left = outbox.standing()

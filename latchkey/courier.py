@@ -48,6 +48,7 @@ class Courier:
         return run
 
     def _deliver(self) -> None:
+        outbox.recover(fresh=self._fresh)
         # At the start, what waits after a fault is tried at once: it may be what this start was to mend.
         delivery = outbox.deliver(impatient=self._fresh)
         self._fresh = False
@@ -66,6 +67,6 @@ def start(app: Flask) -> Courier:
 
 def clear() -> None:
     """Remove rows of every kind that nobody needs any more, a kind at a time so that nobody waits long for it."""
-    for noun in (throttle, links, activity, tokens, grants, outbox):
+    for noun in (throttle, links, sessions, activity, tokens, grants, outbox):
         noun.purge()
         db.commit()

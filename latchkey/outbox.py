@@ -10,7 +10,7 @@ from flask import Flask, render_template
 from sqlalchemy import ColumnElement, Index, String, Text, and_, case, delete, event, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
 
-from latchkey import carrier, clock, vault
+from latchkey import carrier, clock, processes, vault
 from latchkey.db import Base, RoutingSession, UtcDateTime, affected, db, new_id, stamp
 
 log = logging.getLogger("latchkey.outbox")
@@ -18,7 +18,7 @@ log = logging.getLogger("latchkey.outbox")
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=6)
 GIVE_UP = timedelta(days=3)
-# Longer than any conversation with a mail server can take; after it, whoever claimed a letter must have died.
+# Longer than any conversation with a mail server can take; after it, whoever claimed a letter on any host has died.
 CLAIM = timedelta(minutes=10)
 KEPT = timedelta(days=30)
 
@@ -43,6 +43,8 @@ class Letter(Base):
     # None when it was sent or given up.
     next_attempt_at: Mapped[datetime | None] = mapped_column(default=stamp)
     claimed_until: Mapped[datetime | None]
+    # Host and process that claimed it last.
+    claimed_by: Mapped[str | None] = mapped_column(String(80))
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(String(200))
 
@@ -113,6 +115,21 @@ def deliver(limit: int = 50, *, impatient: bool = False) -> Delivery:
     return Delivery(sent, failed)
 
 
+def recover(*, fresh: bool = False) -> None:
+    """Give back what processes of this host claimed and died with, and commit. `fresh`: this one claims nothing yet."""
+    held = and_(Letter.next_attempt_at.is_not(None), Letter.claimed_until > clock.now())
+    claimants = db.scalars(select(Letter.claimed_by).where(held, Letter.claimed_by.is_not(None)).distinct()).all()
+    gone = [name for name in claimants if name and (processes.died(name) or (fresh and name == processes.name()))]
+    if gone:
+        db.execute(
+            update(Letter)
+            .where(held, Letter.claimed_by.in_(gone))
+            .values(claimed_until=None, next_attempt_at=clock.now())
+            .execution_options(synchronize_session=False)
+        )
+        db.commit()
+
+
 def _free(now: datetime, *, impatient: bool) -> ColumnElement[bool]:
     due = Letter.next_attempt_at.is_not(None) if impatient else Letter.next_attempt_at <= now
     return and_(due, or_(Letter.claimed_until.is_(None), Letter.claimed_until <= now))
@@ -123,7 +140,7 @@ def _claim(letter_id: str, *, impatient: bool) -> Letter | None:
     ours = affected(
         update(Letter)
         .where(Letter.id == letter_id, _free(now, impatient=impatient))
-        .values(claimed_until=now + CLAIM, attempts=Letter.attempts + 1)
+        .values(claimed_until=now + CLAIM, claimed_by=processes.name(), attempts=Letter.attempts + 1)
         .execution_options(synchronize_session=False)
     )
     db.commit()

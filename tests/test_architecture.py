@@ -16,7 +16,7 @@ from latchkey.settings import ROOT, Settings
 GROUND_FLOOR = (
     "clock", "texts", "settings", "vault", "db", "lookup", "migrations", "background", "credentials", "scopes",
     "throttle", "idempotency", "passwords", "redirects", "users", "activity", "sessions", "links", "clients",
-    "grants", "tokens", "usage", "access", "refusals", "carrier", "outbox", "courier", "notices", "leaks",
+    "grants", "tokens", "usage", "access", "refusals", "processes", "carrier", "outbox", "courier", "notices", "leaks",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from latchkey import carrier, outbox, vault
+from latchkey import carrier, outbox, processes, vault
 from latchkey import settings as settings_module
 from latchkey.outbox import Delivery, Letter
 from tests import servers, smtp
@@ -261,6 +261,61 @@ def test_what_a_process_claimed_is_left_alone_until_it_must_have_died(db, clock,
 
     clock.move(seconds=outbox.CLAIM.total_seconds())
     assert deliver() == Delivery(sent=1, failed=0)
+
+
+def named(number: int) -> str:
+    return f"{processes.name().rpartition(':')[0]}:{number}"
+
+
+def claim_for(db, letter: Letter, claimant: str) -> None:
+    until = outbox.clock.now() + outbox.CLAIM
+    db.execute(update(Letter).where(Letter.id == letter.id).values(claimed_until=until, claimed_by=claimant))
+    db.commit()
+
+
+def test_what_a_process_died_with_is_given_back_at_once(app, db, post, deliver):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    claim_for(db, post(), named(gone.pid))
+
+    with app.app_context():
+        outbox.recover()
+
+    assert deliver() == Delivery(sent=1, failed=0)
+
+
+def test_a_process_that_was_killed_and_not_yet_asked_about_is_gone_too(app, db, post, deliver):
+    gone = subprocess.Popen(["sleep", "60"])
+    gone.kill()
+    servers.wait_until(lambda: processes.died(named(gone.pid)), "its end", 5)
+    claim_for(db, post(), named(gone.pid))
+
+    with app.app_context():
+        outbox.recover()
+
+    assert deliver() == Delivery(sent=1, failed=0)
+    gone.wait()
+
+
+def test_a_fresh_process_takes_over_from_one_that_had_its_number(app, db, post, deliver):
+    claim_for(db, post(), processes.name())
+
+    with app.app_context():
+        outbox.recover()
+        assert deliver() == Delivery(0, 0)
+        outbox.recover(fresh=True)
+
+    assert deliver() == Delivery(sent=1, failed=0)
+
+
+@pytest.mark.parametrize("claimant", [named(1), "another-host:999999"])
+def test_what_another_process_may_be_sending_is_left_alone(app, db, post, deliver, claimant):
+    claim_for(db, post(), claimant)
+
+    with app.app_context():
+        outbox.recover(fresh=True)
+
+    assert deliver() == Delivery(0, 0)
 
 
 def test_a_letter_that_was_sealed_under_another_key_is_no_disaster(db, post, deliver):
