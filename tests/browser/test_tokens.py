@@ -9,11 +9,12 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Error, Page, expect
 
-from latchkey import tokens
+from latchkey import scopes, tokens
 from tests import programs
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in
 from tests.factories import make_token
 
+TOTAL = len(scopes.SHIPPED)
 PASSWORD = "seven-lanterns-on-a-quay"
 
 
@@ -29,16 +30,16 @@ def mail(page: Page, subject: str) -> None:
     found.click()
 
 
-def fill_in(page: Page, description: str = "Nightly backup", *scopes: str) -> None:
+def fill_in(page: Page, description: str = "Nightly backup", *names: str) -> None:
     page.get_by_label("Description").fill(description)
-    for scope in scopes or ("account:read",):
+    for scope in names or ("account:read",):
         page.get_by_label(scope, exact=True).check()
 
 
-def create(page: Page, description: str = "Nightly backup", *scopes: str) -> str:
+def create(page: Page, description: str = "Nightly backup", *names: str) -> str:
     """Through the form to the summary; the token."""
     page.goto("/tokens/new")
-    fill_in(page, description, *scopes)
+    fill_in(page, description, *names)
     page.get_by_role("button", name="Create", exact=True).click()
     expect(page.get_by_text("shown only once")).to_be_visible()
     return page.get_by_label("Token", exact=True).input_value()
@@ -108,14 +109,14 @@ def test_select_all_scopes_ticks_and_unticks_everything(alices_page):
     every = page.get_by_label("Select all scopes")
 
     every.check()
-    expect(page.get_by_text("9 of 9 selected")).to_be_visible()
-    expect(page.get_by_text("This token gets 9 scopes")).to_be_visible()
+    expect(page.get_by_text(f"{TOTAL} of {TOTAL} selected")).to_be_visible()
+    expect(page.get_by_text(f"This token gets {TOTAL} scopes")).to_be_visible()
     page.get_by_label("account:read", exact=True).uncheck()
     assert every.evaluate("box => box.indeterminate")
     every.check()
     every.uncheck()
 
-    expect(page.get_by_text("0 of 9 selected")).to_be_visible()
+    expect(page.get_by_text(f"0 of {TOTAL} selected")).to_be_visible()
 
 
 def test_select_all_scopes_works_without_script(page_without_javascript, alice):
@@ -127,8 +128,8 @@ def test_select_all_scopes_works_without_script(page_without_javascript, alice):
     page.get_by_role("button", name="Select all scopes").click()
 
     boxes = page.get_by_role("checkbox")
-    assert boxes.count() == 9
-    assert all(boxes.nth(number).is_checked() for number in range(9))
+    assert boxes.count() == TOTAL
+    assert all(boxes.nth(number).is_checked() for number in range(TOTAL))
     expect(page.get_by_label("Description")).to_have_value("Everything")
     expect(page.get_by_label("30 days")).to_be_checked()
     page.get_by_role("button", name="Create", exact=True).click()
