@@ -1,5 +1,6 @@
 """The guides: which way to call the API, the code flow, the scopes, the reference. Readable signed out."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -33,14 +34,29 @@ class Sample(NamedTuple):
 
     client_id: str
     redirect_uri: str
+    scope: str
+    confidential: bool
+
+    @property
+    def answered(self) -> str:
+        """The redirect URI up to where the answer's parameters begin (RFC 6749 §3.1.2: its own query stays)."""
+        return self.redirect_uri + ("&" if "?" in self.redirect_uri else "?")
+
+    @property
+    def quoted(self) -> str:
+        """The redirect URI as a shell takes it."""
+        return shlex.quote(self.redirect_uri)
 
 
 def _sample() -> Sample:
     """The reader's newest app, or one that nobody has."""
     mine = clients.list_for(current_user.user) if current_user.is_authenticated else []
-    if mine:
-        return Sample(mine[0].id, mine[0].redirect_uris[0])
-    return Sample("YOUR_CLIENT_ID", "https://app.example.com/callback")
+    if not mine:
+        return Sample("YOUR_CLIENT_ID", "https://app.example.com/callback", "account:read", confidential=True)
+    app = mine[0]
+    # What the example calls takes account:read; an app without it may not ask for it.
+    scope = min(app.scopes, key=lambda name: (name != "account:read", name), default="account:read")
+    return Sample(app.id, app.redirect_uris[0], scope, app.confidential)
 
 
 @blueprint.get("/docs")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,14 +47,14 @@ class Call:
     @property
     def curl(self) -> str:
         """A line to paste; the token stands in a variable."""
-        lines = ["curl"]
-        if self.method != "GET":
-            lines.append(f"-X {self.method}")
+        asked = "curl" if self.method == "GET" else f"curl -X {self.method}"
+        lines = [f"{asked} {settings.current().base_url}{self.path}"]
         if not self.public:
             lines.append('-H "Authorization: Bearer $TOKEN"')
         if self.body:
-            lines += ['-H "Content-Type: application/json"', f"-d '{json.dumps(json.loads(self.body))}'"]
-        return " \\\n  ".join([" ".join(lines[:1]), *lines[1:], settings.current().base_url + self.path])
+            # Quoted for a shell: a name of the reader's may hold an apostrophe.
+            lines += ['-H "Content-Type: application/json"', f"-d {shlex.quote(json.dumps(json.loads(self.body)))}"]
+        return " \\\n  ".join(lines)
 
 
 def document() -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """The guides: readable by everybody, true to the product, with no link that leads nowhere."""
 
+import ast
 import re
 from html.parser import HTMLParser
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import pytest
 
+from api import challenges
 from latchkey import scopes
+from latchkey.settings import ROOT
 from tests import factories, pages
 
 GUIDES = (
@@ -108,6 +111,23 @@ def test_the_reference_has_every_call_that_the_api_answers(app, client):
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             shown = path if path in text else re.sub(r"\{\w+\}", "{id}", path)
             assert f"{method} {shown}" in text, f"{method} {path}"
+
+
+def kinds_of_problems() -> set[str]:
+    """The kinds that the API's code names."""
+    kinds = {kind for kind, *_ in (*challenges._FAULTS.values(), challenges._MALFORMED)}
+    for path in (ROOT / "api").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Problem") and len(node.args) > 1:
+                kinds |= {node.args[1].value} if isinstance(node.args[1], ast.Constant) else set()
+    return kinds - {""}
+
+
+def test_each_kind_of_problem_has_its_place_in_the_reference(client):
+    explained = set(re.findall(r'id="problem-([a-z-]+)"', client.get("/docs/api").text))
+
+    assert explained == kinds_of_problems()
+    assert client.get("/v1/me").json["type"] == "http://localhost/docs/api#problem-no-token"
 
 
 def test_a_signed_in_reader_sees_own_ids_in_the_reference(app, alice, bob):

@@ -1,0 +1,179 @@
+"""Every piece of code in the guides, run in the order in which a reader comes to it, against the running product."""
+
+import json
+import re
+import sys
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from latchkey import grants, scopes
+from latchkey.db import db
+from tests import factories, pages, servers
+from tests.factories import PASSWORD
+from tests.flows import gateways, snippets
+
+pytestmark = pytest.mark.slow
+
+# Where the code of each guide is run, or compared with what is run.
+RUN_HERE = {
+    "/docs/authentication": {"ex-curl", "ex-token", "ex-python", "ex-report"},
+    "/docs/oauth": {
+        "ex-pkce", "ex-authorize", "ex-callback", "ex-exchange", "ex-tokens", "ex-call", "ex-refresh", "ex-revoke",
+        "ex-itself",
+    },
+    "/docs/gateways": {"check"},
+    "/docs/scopes": set(),
+    "/docs/search?q=curl": set(),
+    "/docs/explain": set(),
+}  # fmt: skip
+RUN_ELSEWHERE = {
+    "/docs/gateways": {f"file-{name.lower()}" for name in gateways.KINDS} | {"file-traefik"},  # test_nginx_guard.py
+    "/docs/your-api": {"ex-scopes-file", "ex-scopes", "ex-tokens"},  # test_your_api_….py
+    "/docs/your-api/inside": {"ex-file", "ex-add", "ex-calls", "ex-revoked"},
+    "/docs/your-api/gateway": {"ex-file", "ex-run", "ex-nginx", "ex-calls", "ex-revoked"},
+    "/docs/your-api/service": {"ex-register", "ex-file", "ex-install", "ex-run", "ex-calls", "ex-revoked"},
+}
+CALLBACK = "https://app.example.com/callback?from=portal&kind=1"
+
+
+@pytest.fixture
+def browser(live_server, alice) -> requests.Session:
+    """Alice's browser on the running product."""
+    session = requests.Session()
+    form = {"email": alice.email, "password": PASSWORD}
+    form["csrf_token"] = pages.csrf(session.get(f"{live_server.url}/login", timeout=20).text)
+    answer = session.post(f"{live_server.url}/login", data=form, timeout=20)
+    assert "Welcome" in answer.text
+    return session
+
+
+def of(browser: requests.Session, server: servers.Server, path: str) -> dict[str, str]:
+    """A page's code blocks, as this reader sees them."""
+    answer = browser.get(f"{server.url}{path}", timeout=20)
+    assert answer.status_code == 200, answer.text[:500]
+    return snippets.of(answer.text)
+
+
+def test_no_code_in_a_guide_goes_without_a_test(signed_in, app):
+    guides = {rule.rule for rule in app.url_map.iter_rules() if re.fullmatch(r"/docs/[a-z/-]+", rule.rule)}
+    listed = RUN_HERE.keys() | RUN_ELSEWHERE.keys()
+    assert guides - {"/docs/api"} == {path.partition("?")[0] for path in listed}
+
+    for path in listed:
+        found = set(snippets.of(signed_in.get(path).text))
+
+        assert found == RUN_HERE.get(path, set()) | RUN_ELSEWHERE.get(path, set()), path
+
+
+def test_the_guide_to_tokens_works_as_it_is_read(browser, live_server, alice, tmp_path):
+    code = of(browser, live_server, "/docs/authentication")
+    token = factories.make_token(alice).plaintext
+
+    lines = [code["ex-curl"], "echo", code["ex-token"], "echo", f"{sys.executable} - <<'END'\n{code['ex-python']}\nEND"]
+    me, itself, email = snippets.run(*lines, folder=tmp_path, typed=f"{token}\n").strip().splitlines()
+    assert json.loads(me)["id"] == alice.id
+    assert json.loads(itself)["scopes"] == ["account:read"]
+    assert email == alice.email
+
+    assert "THE_TOKEN" in code["ex-report"]
+    snippets.run(code["ex-report"].replace("THE_TOKEN", token), folder=tmp_path)
+    again = snippets.run(code["ex-curl"].replace("curl", "curl -i"), folder=tmp_path, typed=f"{token}\n")
+    assert snippets.statuses(again) == [401]
+
+
+def agree(browser: requests.Session, address: str) -> str:
+    """Where the app is led back to, after Authorize."""
+    screen = browser.get(address, timeout=20)
+    assert "Authorize" in screen.text, screen.text[:1000]
+    form = {"csrf_token": pages.csrf(screen.text), "decision": "allow"}
+    form["handle"] = re.search(r'name="handle" value="([^"]+)"', screen.text)[1]
+    answer = browser.post(address.partition("?")[0], data=form, allow_redirects=False, timeout=20)
+    assert answer.status_code == 303
+    return answer.headers["Location"]
+
+
+def query(address: str) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(address).query, strict_parsing=True)
+
+
+@pytest.mark.parametrize("confidential", [True, False], ids=["confidential", "public"])
+def test_the_guide_to_oauth_works_as_it_is_read(browser, live_server, alice, tmp_path, confidential):
+    app, secret = factories.make_client(
+        alice, redirect_uris=[CALLBACK], scopes=["activity:read", "account:read"], confidential=confidential
+    )
+    code = of(browser, live_server, "/docs/oauth")
+    assert app.id in code["ex-exchange"]
+    kept = {"CLIENT_SECRET": secret or ""}
+
+    def run(*lines: str, **more: str) -> str:
+        return snippets.run(*lines, folder=tmp_path, **kept, **more)
+
+    # Lead the browser there; it comes back with what the guide says.
+    state, verifier, address = run(code["ex-pkce"], 'echo "$STATE $VERIFIER"', code["ex-authorize"]).split()
+    back = agree(browser, address)
+    shown = code["ex-callback"].replace("$STATE", state)
+    assert back.startswith(CALLBACK)
+    assert query(shown) == query(back) | {"code": ["$CODE"]}
+
+    # Exchange, call, refresh.
+    kept |= {"CODE": query(back)["code"][0], "VERIFIER": verifier}
+    answer = json.loads(run(code["ex-exchange"]))
+    assert_alike(json.loads(code["ex-tokens"]), answer)
+    kept |= {"ACCESS_TOKEN": answer["access_token"], "REFRESH_TOKEN": answer["refresh_token"]}
+    assert json.loads(run(code["ex-call"]))["email"] == alice.email
+    renewed = json.loads(run(code["ex-refresh"]))
+    assert_alike(json.loads(code["ex-tokens"]), renewed)
+    kept |= {"ACCESS_TOKEN": renewed["access_token"], "REFRESH_TOKEN": renewed["refresh_token"]}
+    assert json.loads(run(code["ex-call"]))["email"] == alice.email
+
+    # Let go.
+    run(code["ex-revoke"])
+    assert snippets.statuses(run(code["ex-call"].replace("curl", "curl -i"))) == [401]
+
+    # As itself: for apps that can prove who they are. It has no person to ask about.
+    if confidential:
+        kept["ACCESS_TOKEN"] = json.loads(run(code["ex-itself"]))["access_token"]
+        assert snippets.statuses(run(code["ex-call"].replace("curl", "curl -i"))) == [403]
+
+
+def assert_alike(shown: dict[str, object], answered: dict[str, object]) -> None:
+    """The answer in the guide and the real one say the same, but for the random part of tokens."""
+    assert shown.keys() == answered.keys()
+    for name, value in shown.items():
+        if isinstance(value, str) and value.endswith("…"):
+            assert str(answered[name]).startswith(value[:-1])
+        else:
+            assert answered[name] == value
+
+
+def test_the_guide_to_gateways_checks_by_hand(browser, live_server, alice, tmp_path):
+    code = of(browser, live_server, "/docs/gateways")
+
+    answer = snippets.run(code["check"], folder=tmp_path, TOKEN=factories.make_token(alice).plaintext)
+
+    assert snippets.statuses(answer) == [200]
+    assert f"x-auth-user-id: {alice.id}" in answer.lower()
+
+
+def test_every_call_of_the_reference_works_as_it_is_shown_to_its_reader(browser, live_server, alice, bob, tmp_path):
+    token = factories.make_token(alice, description="All", scopes=list(scopes.catalogue()), lifetime=None).plaintext
+    factories.make_token(alice, description="Newest", scopes=["account:read", "tokens:read"])
+    factories.make_client(alice, name="Ada's notes")
+    grants.allow(alice, factories.make_client(bob).client, frozenset({"account:read"}))
+    db.commit()
+    document = requests.get(f"{live_server.url}/v1/openapi.json", timeout=20).json()
+    expected = {
+        operation["operationId"]: int(min(operation["responses"]))
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        if "operationId" in operation
+    }
+    code = of(browser, live_server, "/docs/api")
+    assert {name.removesuffix("-curl") for name in code} == expected.keys()
+
+    for name in sorted(code, key=lambda name: "-X DELETE" in code[name]):
+        answer = snippets.run(code[name].replace("curl", "curl -i", 1), folder=tmp_path, TOKEN=token)
+
+        assert snippets.statuses(answer) == [expected[name.removesuffix("-curl")]], f"{code[name]}\n{answer}"
