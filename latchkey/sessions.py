@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, LargeBinary, String, select, update
+from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import activity, clock, credentials
@@ -134,3 +134,8 @@ def reauthenticate(session: BrowserSession) -> None:
     session.authenticated_at = clock.now()
     session.plaintext = plaintext
     db.flush()
+
+
+def purge() -> None:
+    """Remove sessions that nobody could be in any more."""
+    db.execute(delete(BrowserSession).where(BrowserSession.created_at < clock.now() - ABSOLUTE))

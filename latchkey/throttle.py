@@ -36,7 +36,7 @@ SIGN_IN = (Limit(10, timedelta(minutes=1)), Limit(25, timedelta(minutes=15)), Li
 PER_ADDRESS = (Limit(60, timedelta(minutes=1)), Limit(400, timedelta(hours=1)))
 EVERYWHERE = (Limit(600, timedelta(minutes=1)),)
 SIGN_UP = (Limit(120, timedelta(minutes=1)), Limit(1_000, timedelta(hours=1)))
-LETTERS = (Limit(5, timedelta(minutes=15)), Limit(20, timedelta(hours=6)))
+LETTERS = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=6)))
 
 
 def hit(key: str, *limits: Limit) -> int:

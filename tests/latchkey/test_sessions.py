@@ -138,3 +138,16 @@ def test_a_disabled_users_sessions_are_dead_at_once(db, opened, alice):
     db.commit()
 
     assert sessions.find(opened.plaintext) is None
+
+
+def test_sessions_that_are_over_for_good_are_purged(db, clock, alice):
+    old = sessions.open(alice)
+    clock.move(days=6)
+    new = sessions.open(alice)
+    clock.move(days=1, seconds=1)
+
+    sessions.purge()
+    db.commit()
+
+    assert sessions.get_for(alice, old.id) is None
+    assert sessions.get_for(alice, new.id) is new
