@@ -5,7 +5,7 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from latchkey import activity, grants, links, outbox, throttle, tokens, usage
+from latchkey import activity, grants, links, outbox, sessions, throttle, tokens, usage
 from latchkey.background import Loop
 from latchkey.db import db
 
