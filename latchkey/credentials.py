@@ -12,6 +12,7 @@ from latchkey import settings
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_LENGTH = 30
+FAIR = 256 - 256 % 62
 CHECKSUM_LENGTH = 6
 FORM = re.compile(r"([a-z][a-z0-9]{1,9})_([a-z]{3})_([0-9A-Za-z]{36})", re.ASCII)
 
@@ -39,10 +40,17 @@ def with_checksum(text: str) -> str:
     return text + _checksum(text)
 
 
+def _random() -> str:
+    """Each character as likely as any other: bytes past the last multiple of 62 are left out."""
+    text = ""
+    while len(text) < RANDOM_LENGTH:
+        text += "".join(BASE62[byte % 62] for byte in secrets.token_bytes(RANDOM_LENGTH + 10) if byte < FAIR)
+    return text[:RANDOM_LENGTH]
+
+
 def generate(kind: Kind) -> str:
     """A new credential: prefix, kind, 30 random base62 characters (178 bits), CRC-32 of all before it."""
-    random = "".join(secrets.choice(BASE62) for _ in range(RANDOM_LENGTH))
-    return with_checksum(f"{settings.current().token_prefix}_{kind}_{random}")
+    return with_checksum(f"{settings.current().token_prefix}_{kind}_{_random()}")
 
 
 def kind_of(text: str) -> Kind | None:

@@ -1,4 +1,4 @@
-"""Statements compiled once and run on a held driver connection: for the bearer path and its neighbours only."""
+"""Statements compiled once and given to the driver as they are: for the bearer path and its neighbours only."""
 
 from collections import namedtuple
 from collections.abc import Callable
@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Connection, Dialect, Select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
 
 from latchkey.db import UtcDateTime, engines
@@ -39,11 +40,10 @@ def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
-class _Compiled:
-    """One statement in one dialect: its text, how to bind its parameters and how to read its rows."""
+class _Prepared:
+    """One statement in one dialect: its text, and how to bind its parameters."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]], row: Any, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+    def __init__(self, compiled: Any, dialect: Dialect) -> None:
         self.text = str(compiled)
         binders = {name: _binder(bind.type, dialect) for bind, name in compiled.bind_names.items()}
         self.binders = [(name, bind) for name, bind in binders.items() if bind is not None]
@@ -51,10 +51,6 @@ class _Compiled:
         self.in_order = itemgetter(*order) if order and len(order) > 1 else None
         self.only = order[0] if order and len(order) == 1 else None
         self.defaults = {name: value for name, value in compiled.params.items() if value is not None}
-        columns = list(statement.selected_columns)
-        self.row = row
-        readers = [_reader(column.type, dialect) for column in columns]
-        self.readers = [(index, reader) for index, reader in enumerate(readers) if reader is not None]
 
     def parameters(self, given: dict[str, Any]) -> Any:
         values = self.defaults | given if self.defaults else given
@@ -63,6 +59,16 @@ class _Compiled:
         if self.in_order is not None:
             return self.in_order(values)
         return values if self.only is None else (values[self.only],)
+
+
+class _Reading(_Prepared):
+    """A SELECT, and how to read its rows."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]], row: Any, dialect: Dialect) -> None:
+        super().__init__(statement.compile(dialect=dialect), dialect)
+        self.row = row
+        readers = [_reader(column.type, dialect) for column in statement.selected_columns]
+        self.readers = [(index, reader) for index, reader in enumerate(readers) if reader is not None]
 
     def read(self, record: Any) -> Any:
         values = list(record)
@@ -81,7 +87,7 @@ class Lookup:
         columns = [str(column.key) for column in statement.selected_columns]
         self._row: Any = row or namedtuple(name, columns)  # noqa: PYI024 - made at run time
         self._statement = statement
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: dict[str, _Reading] = {}
 
     def one(self, **parameters: Any) -> Any:
         """The first row or None."""
@@ -94,7 +100,7 @@ class Lookup:
         compiled, cursor = self._run(parameters)
         return [compiled.read(record) for record in cursor.fetchall()]
 
-    def _run(self, parameters: dict[str, Any]) -> tuple[_Compiled, Any]:
+    def _run(self, parameters: dict[str, Any]) -> tuple[_Reading, Any]:
         pair = engines()
         dialect = pair.read.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
@@ -110,6 +116,26 @@ class Lookup:
             pair.drop_held()
             return compiled, pair.held().execute(compiled.text, bound)
 
-    def _compile(self, dialect: Dialect) -> _Compiled:
-        compiled = self._compiled[dialect.name] = _Compiled(self._statement, self._row, dialect)
+    def _compile(self, dialect: Dialect) -> _Reading:
+        compiled = self._compiled[dialect.name] = _Reading(self._statement, self._row, dialect)
         return compiled
+
+
+class Command:
+    """An UPDATE or INSERT, run in a transaction of the write engine. An INSERT names the columns that it is given."""
+
+    def __init__(self, statement: UpdateBase, *columns: str) -> None:
+        self._statement, self._columns = statement, columns or None
+        self._prepared: dict[str, _Prepared] = {}
+
+    def run(self, connection: Connection, *rows: dict[str, Any]) -> int:
+        """Run it with these parameters, once for each; how many rows it changed."""
+        dialect = connection.dialect
+        prepared = self._prepared.get(dialect.name)
+        if prepared is None:
+            compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
+            prepared = self._prepared[dialect.name] = _Prepared(compiled, dialect)
+        bound = [prepared.parameters(row) for row in rows]
+        for tell in watchers:
+            tell(prepared.text)
+        return connection.exec_driver_sql(prepared.text, bound if len(bound) > 1 else bound[0]).rowcount

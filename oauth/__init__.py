@@ -1,11 +1,12 @@
 """Door 2: the OAuth 2 protocol."""
 
-from oauth import check, codes, consent, endpoints, introspection, metadata, pending
+from oauth import codes, consent, endpoints, introspection, metadata, pending
 from oauth.blueprint import blueprint
+from oauth.shortcut import Shortcut
 
 __all__ = [
+    "Shortcut",
     "blueprint",
-    "check",
     "codes",
     "consent",
     "endpoints",

@@ -1,92 +1,96 @@
-"""/oauth/check: the bearer decision for gateways, some of which turn every status but 2xx, 401 and 403 into a 500."""
+"""/oauth/check: the bearer decision for gateways, some of which turn every status but 2xx, 401 and 403 into a 500.
+
+It is a WSGI application of its own, in front of Flask: gateways ask it before each call, by any method.
+"""
 
 import logging
 import string
-from urllib.parse import quote
-
-from flask import Response, request
-from flask.blueprints import BlueprintSetupState
-from werkzeug.routing import Rule
+from collections.abc import Iterable
+from functools import lru_cache
+from urllib.parse import parse_qs, quote
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from latchkey import access, scopes, settings
 from latchkey.access import Bearer
-from latchkey.db import db
-from oauth.blueprint import blueprint
 
 log = logging.getLogger("latchkey.oauth")
 
+PATH = "/oauth/check"
 REALM = "api"
+STATUS = {200: "200 OK", 401: "401 Unauthorized", 403: "403 Forbidden"}
 # What may stand in a header as it is; the percent sign is not among it, so that decoding gives back what was encoded.
 SAFE = " " + "".join(sign for sign in string.punctuation if sign != "%")
+COMMON = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0"), ("Cache-Control", "no-store")]
+
+Headers = list[tuple[str, str]]
 
 
-def check() -> Response:
+def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     """Whether a call may pass: 200 with identity headers, else 401 or 403 with the challenge (H-11). No cookies."""
+    status, headers = _decided(environ)
+    start(STATUS[status], COMMON + headers)
+    return []
+
+
+def _decided(environ: WSGIEnvironment) -> tuple[int, Headers]:
     try:
-        return _passed(access.admit(_presented(), _needed()))
+        bearer = access.admit(_presented(environ.get("HTTP_AUTHORIZATION", "")), _needed(environ["QUERY_STRING"]))
     except access.NoCredential:
-        return _challenge(401)
+        return 401, _challenge()
     except access.InvalidToken as error:
-        return _challenge(401, error="invalid_token", error_description=str(error))
+        return 401, _challenge(error="invalid_token", error_description=str(error))
     except access.ScopeTooNarrow as error:
-        return _too_narrow(error.needed)
+        return 403, _too_narrow(error.needed)
     except scopes.UnknownScope:
         # Never "nothing required": the gateway asks for what nobody can have.
-        return _too_narrow(frozenset())
+        return 403, _too_narrow(frozenset())
     except Exception as error:  # noqa: BLE001 - fail closed, by a status that every gateway understands
         log.error("the gateway check failed: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback may hold input
-        db.rollback()
-        return _challenge(403, error="temporarily_unavailable")
+        return 403, _challenge(error="temporarily_unavailable")
+    environ["latchkey.token"] = bearer.token_id
+    return 200, _identity(bearer)
 
 
-def _presented() -> str | None:
-    scheme, _, credential = request.headers.get("Authorization", "").strip().partition(" ")
+def _presented(header: str) -> str | None:
+    scheme, _, credential = header.strip().partition(" ")
     return credential.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _needed() -> frozenset[str]:
+def _needed(query: str) -> frozenset[str]:
     """The scopes that the gateway asks for. Raises `UnknownScope`, also when it names none (H-11)."""
-    if not request.query_string:
+    asked = _asked(query)
+    if asked is None:
         return frozenset()
-    asked = request.args.getlist("scope")
-    wanted = scopes.parse(" ".join(asked))
-    if asked and not wanted:
+    wanted = scopes.parse(asked)
+    if not wanted:
         raise scopes.UnknownScope
     return wanted
 
 
-def _passed(bearer: Bearer) -> Response:
-    request.environ["latchkey.token"] = bearer.token_id
-    response = Response(b"", 200, content_type="text/plain; charset=utf-8")
-    headers = response.headers
-    headers["X-Auth-User-Id"] = bearer.user_id or ""
-    headers["X-Auth-Email"] = quote(bearer.email or "", safe=SAFE)
-    headers["X-Auth-Client-Id"] = bearer.client_id or ""
-    headers["X-Auth-Scope"] = bearer.scope
-    headers["X-Auth-Token-Id"] = bearer.token_id
-    headers["Cache-Control"] = "no-store"
-    return response
+@lru_cache(maxsize=256)
+def _asked(query: str) -> str | None:
+    """What the scope parameters of a query say; a gateway's configuration has a handful of them."""
+    named = parse_qs(query, keep_blank_values=True, encoding="utf-8", errors="replace").get("scope")
+    return None if named is None else " ".join(named)
 
 
-def _too_narrow(needed: frozenset[str]) -> Response:
+def _identity(bearer: Bearer) -> Headers:
+    return [
+        ("X-Auth-User-Id", bearer.user_id or ""),
+        ("X-Auth-Email", quote(bearer.email or "", safe=SAFE)),
+        ("X-Auth-Client-Id", bearer.client_id or ""),
+        ("X-Auth-Scope", bearer.scope),
+        ("X-Auth-Token-Id", bearer.token_id),
+    ]
+
+
+def _too_narrow(needed: frozenset[str]) -> Headers:
     named = {"scope": scopes.serialize(needed)} if needed else {}
     text = "The token lacks a scope that this call needs."
-    return _challenge(403, error="insufficient_scope", error_description=text, **named)
+    return _challenge(error="insufficient_scope", error_description=text, **named)
 
 
-def _challenge(status: int, **attributes: str) -> Response:
+def _challenge(**attributes: str) -> Headers:
     metadata = f"{settings.current().base_url}/.well-known/oauth-protected-resource"
     attributes = {"realm": REALM, **attributes, "resource_metadata": metadata}
-    response = Response(b"", status, content_type="text/plain; charset=utf-8")
-    response.headers["WWW-Authenticate"] = "Bearer " + ", ".join(
-        f'{name}="{text}"' for name, text in attributes.items()
-    )
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-@blueprint.record
-def route(state: BlueprintSetupState) -> None:
-    """Every method, which Flask's own decorators cannot say: some gateways ask with the one of the original call."""
-    state.app.view_functions["oauth.check"] = check
-    state.app.url_map.add(Rule("/oauth/check", endpoint="oauth.check", methods=None))
+    return [("WWW-Authenticate", "Bearer " + ", ".join(f'{name}="{text}"' for name, text in attributes.items()))]

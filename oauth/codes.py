@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from latchkey import clock, credentials, scopes
 from latchkey.db import Base, UtcDateTime, db, new_id, stamp
 from latchkey.grants import Grant
-from latchkey.lookup import Lookup
+from latchkey.lookup import Command, Lookup
 from latchkey.sessions import BrowserSession
 from latchkey.users import User
 
@@ -108,7 +108,7 @@ _found = Lookup(
     .join(User, User.id == Grant.user_id)
     .where(AuthorizationCode.digest == bindparam("digest")),
 )
-_consume = (
+_consume = Command(
     update(AuthorizationCode)
     .where(AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None))
     .values(consumed_at=_now)
@@ -154,7 +154,7 @@ def find(plaintext: str) -> Found | None:
 
 def consume(connection: Connection, code_id: str) -> bool:
     """Use a code up, in the transaction that issues its tokens. True for exactly one caller (C-06)."""
-    return connection.execute(_consume, {"code_id": code_id, "now": clock.now()}).rowcount == 1
+    return _consume.run(connection, {"code_id": code_id, "now": clock.now()}) == 1
 
 
 def purge() -> None:

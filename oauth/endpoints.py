@@ -54,12 +54,11 @@ server.register_endpoint(Revocation)
 def answer(endpoint: str, respond: Callable[[Request], Response]) -> Response:
     """Read the request, let Authlib answer it, and settle what came of it."""
     try:
-        parameters = guard.form()
-        if endpoint == "token" and "grant_type" not in parameters:
+        form = guard.form()
+        if endpoint == "token" and "grant_type" not in form.parameters:
             raise InvalidRequestError("The grant_type is missing.")
-        sent = guard.presented(parameters)
-        asked = Request(parameters, guard.resources(request.form), sent)
-        return settle(endpoint, respond(asked))
+        sent = guard.presented(form.parameters, request.environ.get("HTTP_AUTHORIZATION"))
+        return settle(endpoint, respond(Request(*form, sent)))
     except OAuth2Error as error:
         return settle(endpoint, server.handle_error_response(None, error))
 
@@ -72,7 +71,8 @@ def respond(name: str, asked: Request) -> Response:
 def settle(endpoint: str, response: Response) -> Response:
     """Commit what a success did; roll back what a refusal began, and keep the reason for the app's owner."""
     if response.status_code < 400:
-        db.commit()
+        if db.registry.has():
+            db.commit()
     else:
         db.rollback()
         claimed = guard.claimed()

@@ -124,11 +124,12 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
         if code.orphaned or (code.expired and not code.consumed):
             raise InvalidGrantError("The code has expired or does not work any more.")
         access = self.scopes_within(code.scope)
-        if code.consumed or not codes.consume(issuing.connection(), code.code_id):
+        under = Under(code.grant_id, code.user_id, code.grant_expires_at)
+        issued = issuing.exchange(lambda at: codes.consume(at, code.code_id), under, access, code.scope)
+        if issued is None:
             self.end_replayed(code.grant_id, EndReason.CODE_REPLAYED)
             raise InvalidGrantError("The code was used before.")
-        under = Under(code.grant_id, code.user_id, code.grant_expires_at)
-        return 200, issuing.issue(under, access, code.scope), HEADERS
+        return 200, issued, HEADERS
 
 
 class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
@@ -146,11 +147,14 @@ class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
             raise InvalidGrantError("The refresh token has expired or does not work any more.")
         access = self.scopes_within(old.scope, cast("Request", self.request).parameters.get("scope"))
         successor = new_id("tok")
-        if not issuing.retire(old.token_id, successor):
+        under = Under(old.grant_id, old.user_id, old.grant_expires_at)
+        issued = issuing.exchange(
+            lambda at: issuing.retire(at, old.token_id, successor), under, access, old.scope, successor
+        )
+        if issued is None:
             self.end_replayed(old.grant_id, EndReason.REFRESH_REPLAYED)
             raise InvalidGrantError("The refresh token was used before.")
-        under = Under(old.grant_id, old.user_id, old.grant_expires_at)
-        return 200, issuing.issue(under, access, old.scope, refresh_id=successor), HEADERS
+        return 200, issued, HEADERS
 
 
 class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
@@ -163,7 +167,7 @@ class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
         if client is None:
             raise InvalidGrantError
         grant = records.begin(client, access, clock.now() + issuing.ACCESS_LIFETIME)
-        return 200, issuing.issue(Under(grant.id, None, grant.expires_at), access), HEADERS
+        return 200, issuing.issue(db.connection(), Under(grant.id, None, grant.expires_at), access), HEADERS
 
 
 def matches(verifier: str, challenge: str) -> bool:

@@ -5,10 +5,10 @@ import binascii
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
-from flask import request
+from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
 FORM = "application/x-www-form-urlencoded"
@@ -21,6 +21,8 @@ KNOWN = frozenset(
         *("token", "token_type_hint"),
     }
 )
+LONGEST_FORM = 64 * 1024
+MOST_FIELDS = 100
 PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -42,18 +44,43 @@ def single(values: MultiDict[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def form() -> dict[str, str]:
-    """The parameters of a request to a machine endpoint, from its form alone. Raises `InvalidRequestError`."""
+class Form(NamedTuple):
+    """The parameters of a request to a machine endpoint, and all values of the one that may be repeated."""
+
+    parameters: dict[str, str]
+    resources: list[str]
+
+
+def form() -> Form:
+    """What a program sent, from its form alone. Raises `InvalidRequestError`."""
     if request.mimetype != FORM and (request.mimetype or request.content_length):
         raise InvalidRequestError(f"Send the parameters as {FORM}.", status_code=415)
     if request.query_string and not (KNOWN | {"resource"}).isdisjoint(request.args):
         raise InvalidRequestError("Send the parameters in the body, not in the address.")
-    values = request.form
-    if twice := duplicates(values):
-        raise InvalidRequestError(f"The parameter {twice[0]} appears more than once.")
-    if any("\x00" in value for value in values.values()):
+    body = request.get_data()
+    if len(body) > LONGEST_FORM:
+        abort(413)
+    return parsed(body)
+
+
+def parsed(body: bytes) -> Form:
+    """The fields of a form; one without a value counts as left out (RFC 6749 §3.2). Raises `InvalidRequestError`."""
+    if b"\x00" in body or b"%00" in body:
         raise InvalidRequestError("A parameter holds a NUL character.")
-    return single(values)
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise InvalidRequestError("The form is not UTF-8, or has too many fields.") from None
+    parameters: dict[str, str] = {}
+    resources: list[str] = []
+    for name, value in pairs:
+        if name == "resource":
+            resources += [value] if value else []
+        elif name not in parameters:
+            parameters[name] = value
+        elif name in KNOWN:
+            raise InvalidRequestError(f"The parameter {name} appears more than once.")
+    return Form({name: value for name, value in parameters.items() if value}, resources)
 
 
 def resources(values: MultiDict[str, str]) -> list[str]:
@@ -61,9 +88,8 @@ def resources(values: MultiDict[str, str]) -> list[str]:
     return [value for value in values.getlist("resource") if value]
 
 
-def presented(parameters: Mapping[str, str]) -> Presented:
+def presented(parameters: Mapping[str, str], header: str | None) -> Presented:
     """How the client authenticates, by exactly one method. Raises `InvalidRequestError`, `InvalidClientError`."""
-    header = request.headers.get("Authorization")
     client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
     assertion = "client_assertion" in parameters or "client_assertion_type" in parameters
     if (header is not None) + (secret is not None) + assertion > 1:
@@ -81,7 +107,7 @@ def presented(parameters: Mapping[str, str]) -> Presented:
 def claimed() -> str | None:
     """Whose request a refused one claims to be, proved or not."""
     try:
-        return presented(single(request.form)).client_id
+        return presented(single(request.form), request.headers.get("Authorization")).client_id
     except (InvalidClientError, InvalidRequestError):
         return request.form.get("client_id")
 

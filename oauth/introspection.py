@@ -1,21 +1,54 @@
 """/oauth/introspect (RFC 7662): what a live token is, for an app that proved itself; never a name or an address."""
 
+import json
+from io import BytesIO
 from typing import Any
+from wsgiref.types import WSGIEnvironment
 
+from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Response
 
 from latchkey import access, settings
 from latchkey.access import Bearer
-from oauth import parties
+from oauth import guard, parties
 from oauth.blueprint import blueprint
 from oauth.endpoints import answer, respond
 from oauth.server import server
 
 
+def described(token: Bearer | None) -> dict[str, Any]:
+    """RFC 7662 §2.2; whatever is wrong with a token, the answer is the same (F-07)."""
+    if token is None:
+        return {"active": False}
+    issuer = settings.current().base_url
+    body: dict[str, Any] = {
+        "active": True,
+        "scope": token.scope,
+        "token_type": "Bearer",
+        "sub": token.user_id or token.client_id,
+        "aud": issuer,
+        "iss": issuer,
+        "iat": int(token.created_at.timestamp()),
+    }
+    if token.client_id is not None:
+        body["client_id"] = token.client_id
+    if token.expires_at is not None:
+        body["exp"] = int(token.expires_at.timestamp())
+    return body
+
+
+def _live(text: str) -> Bearer | None:
+    """The one bearer decision. A refresh token is no bearer of anything, so it is none here (E-12)."""
+    try:
+        return access.admit(text)
+    except access.InvalidToken:
+        return None
+
+
 class Introspection(IntrospectionEndpoint):
-    """Translates the one bearer decision. A refresh token is no bearer of anything, so it is inactive here (E-12)."""
+    """RFC 7662 by Authlib: every request that is not answered at once, and all that is wrong with one."""
 
     CLIENT_AUTH_METHODS = parties.SECRET_METHODS
 
@@ -23,33 +56,31 @@ class Introspection(IntrospectionEndpoint):
         text = request.form.get("token")
         if text is None:
             raise InvalidRequestError("The token is missing.")
-        try:
-            return access.admit(text)
-        except access.InvalidToken:
-            return None
+        return _live(text)
 
     def create_introspection_payload(self, token: Bearer | None) -> dict[str, Any]:
-        """RFC 7662 §2.2; whatever is wrong with a token, the answer is the same (F-07)."""
-        if token is None:
-            return {"active": False}
-        issuer = settings.current().base_url
-        body: dict[str, Any] = {
-            "active": True,
-            "scope": token.scope,
-            "token_type": "Bearer",
-            "sub": token.user_id or token.client_id,
-            "aud": issuer,
-            "iss": issuer,
-            "iat": int(token.created_at.timestamp()),
-        }
-        if token.client_id is not None:
-            body["client_id"] = token.client_id
-        if token.expires_at is not None:
-            body["exp"] = int(token.expires_at.timestamp())
-        return body
+        return described(token)
 
 
 server.register_endpoint(Introspection)
+
+
+def at_once(environ: WSGIEnvironment) -> bytes | None:
+    """The answer to a good request without Flask and Authlib; None leaves the request, body and all, to them."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    plain = environ["REQUEST_METHOD"] == "POST" and environ.get("CONTENT_TYPE") == guard.FORM
+    if not plain or environ.get("QUERY_STRING") or not length.isdecimal() or int(length) > guard.LONGEST_FORM:
+        return None
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(body)
+    try:
+        parameters = guard.parsed(body).parameters
+        sent = guard.presented(parameters, environ.get("HTTP_AUTHORIZATION"))
+    except OAuth2Error:
+        return None
+    if "token" not in parameters or isinstance(parties.proved(sent, parties.SECRET_METHODS, "introspection"), str):
+        return None
+    return json.dumps(described(_live(parameters["token"]))).encode()
 
 
 @blueprint.post("/oauth/introspect")

@@ -1,26 +1,29 @@
 """Access and refresh tokens, issued under a grant in the transaction that used up what they were exchanged for."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, exists, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from latchkey import activity, clock, credentials, scopes, settings
 from latchkey.clients import Client
 from latchkey.credentials import Kind
-from latchkey.db import UtcDateTime, db, new_id
+from latchkey.db import UtcDateTime, engines, new_id
 from latchkey.grants import Grant
-from latchkey.lookup import Lookup
+from latchkey.lookup import Command, Lookup
 from latchkey.tokens import Token
 from latchkey.users import User
 
 ACCESS_LIFETIME = timedelta(hours=1)
 REFRESH_IDLE = timedelta(days=30)
 
-_tokens: Table = Token.__table__  # type: ignore[assignment] # a Table
-_insert = insert(_tokens)
+_insert = Command(
+    insert(Token),
+    *("id", "kind", "digest", "last4", "user_id", "grant_id", "scope", "created_at"),
+    *("created_address", "created_agent", "expires_at"),
+)
 
 
 class Under(NamedTuple):
@@ -31,13 +34,27 @@ class Under(NamedTuple):
     expires_at: datetime
 
 
-def connection() -> Connection:
-    """The writing connection of this request's session, for statements on which the ORM's work would be wasted."""
-    return db.connection(bind_arguments={"clause": _insert})
+Spend = Callable[[Connection], bool]
+
+
+def exchange(
+    spend: Spend, under: Under, access: frozenset[str], refresh: str, refresh_id: str | None = None
+) -> dict[str, object] | None:
+    """Spend a code or refresh token and issue tokens for it, in one transaction. None if it was spent before."""
+    with engines().write.begin() as connection:
+        if spend(connection):
+            return issue(connection, under, access, refresh, refresh_id=refresh_id)
+        connection.rollback()
+    return None
 
 
 def issue(
-    under: Under, access: frozenset[str], refresh: str | None = None, *, refresh_id: str | None = None
+    connection: Connection,
+    under: Under,
+    access: frozenset[str],
+    refresh: str | None = None,
+    *,
+    refresh_id: str | None = None,
 ) -> dict[str, object]:
     """An access token with these scopes and, if the scope that it stands for is given, a refresh token.
 
@@ -58,7 +75,7 @@ def issue(
         idle = min(now + REFRESH_IDLE, under.expires_at)
         rows.append(_row(successor, Kind.REFRESH, under, scope=refresh, now=now, expires_at=idle, token_id=refresh_id))
         answer["refresh_token"] = successor
-    connection().execute(_insert, rows)
+    _insert.run(connection, *rows)
     answer["scope"] = scope
     return answer
 
@@ -136,22 +153,22 @@ _found = Lookup(
     .join(User, User.id == Grant.user_id)
     .where(Token.digest == bindparam("digest"), Token.kind == Kind.REFRESH.value),
 )
-_retire = (
-    update(_tokens)
-    .where(_tokens.c.id == bindparam("token_id"), _tokens.c.consumed_at.is_(None), _tokens.c.revoked_at.is_(None))
-    .values(consumed_at=_now, successor_id=bindparam("successor_id"))
+_retire = Command(
+    update(Token)
+    .where(Token.id == bindparam("token_id"), Token.consumed_at.is_(None), Token.revoked_at.is_(None))
+    .values(consumed_at=_now, successor_id=bindparam("successor"))
 )
-_heir = aliased(_tokens)
+_heir = aliased(Token)
 # E-07: once more, shortly after, by the immediate predecessor alone. That it was done shows in revoked_at.
-_retire_again = (
-    update(_tokens)
+_retire_again = Command(
+    update(Token)
     .where(
-        _tokens.c.id == bindparam("token_id"),
-        _tokens.c.revoked_at.is_(None),
-        _tokens.c.consumed_at > bindparam("since", type_=UtcDateTime),
+        Token.id == bindparam("token_id"),
+        Token.revoked_at.is_(None),
+        Token.consumed_at > bindparam("since", type_=UtcDateTime),
         exists(
-            select(_heir.c.id).where(
-                _heir.c.id == _tokens.c.successor_id, _heir.c.consumed_at.is_(None), _heir.c.revoked_at.is_(None)
+            select(_heir.id).where(
+                _heir.id == Token.successor_id, _heir.consumed_at.is_(None), _heir.revoked_at.is_(None)
             )
         ),
     )
@@ -167,16 +184,16 @@ def find_refresh(plaintext: str) -> Found | None:
     return None if found is None else Found._make(found)
 
 
-def retire(token_id: str, successor_id: str) -> bool:
+def retire(connection: Connection, token_id: str, successor_id: str) -> bool:
     """Let a refresh token be followed by its successor. True for exactly one caller, or two within the grace (E-06)."""
-    now, at = clock.now(), connection()
-    if at.execute(_retire, {"token_id": token_id, "now": now, "successor_id": successor_id}).rowcount == 1:
+    now = clock.now()
+    if _retire.run(connection, {"token_id": token_id, "now": now, "successor": successor_id}) == 1:
         return True
     grace = settings.current().refresh_grace_seconds
     if not grace:
         return False
     since = now - timedelta(seconds=grace)
-    return at.execute(_retire_again, {"token_id": token_id, "now": now, "since": since}).rowcount == 1
+    return _retire_again.run(connection, {"token_id": token_id, "now": now, "since": since}) == 1
 
 
 def within(granted: str, ceiling: frozenset[str], asked: Iterable[str] | None = None) -> frozenset[str]:

@@ -125,16 +125,24 @@ _known = Lookup(
 
 
 def authenticate(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
-    """The client that these credentials prove, in one statement. Raises `InvalidClientError`, `TooManyGuesses`.
+    """The client that these credentials prove. Raises `InvalidClientError`, `TooManyGuesses`.
 
     Unknown clients, suspended ones and wrong secrets cannot be told apart (D-06).
     """
+    found = proved(sent, methods, endpoint)
+    if isinstance(found, str):
+        raise _refused(sent, found)
+    return found
+
+
+def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party | str:
+    """The client that these credentials prove, in one statement; else the reason, in words for its owner."""
     rows = _known.all(client_id=sent.client_id) if ID.fullmatch(sent.client_id) else []
     if not rows:
-        raise _refused(sent, "")
+        return "there is no such app"
     first = rows[0]
     if first.suspended:
-        raise _refused(sent, "the app is suspended")
+        return "the app is suspended"
     party = Party(
         first.id,
         first.scope,
@@ -143,9 +151,9 @@ def authenticate(sent: Presented, methods: Iterable[str], endpoint: str) -> Part
         trusted=first.trusted,
     )
     if sent.method not in methods or not party.check_endpoint_auth_method(sent.method, endpoint):
-        raise _refused(sent, _misfit(party))
+        return _misfit(party)
     if sent.secret is not None and not _secret_is_right(sent.secret, rows):
-        raise _refused(sent, "client secret is wrong or no longer valid")
+        return "client secret is wrong or no longer valid"
     return party
 
 

@@ -8,7 +8,6 @@ from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error,
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from flask import Response, g
 
-from latchkey import settings
 from latchkey.grants import Grant
 from latchkey.sessions import BrowserSession
 from oauth import answers, parties
@@ -37,8 +36,8 @@ class Request(OAuth2Request):
         resources: list[str],
         presented: Presented | None = None,
     ) -> None:
-        # Authlib judges whether the transport is secure by this address: the configured one, never the Host header.
-        super().__init__("POST" if presented else "GET", settings.current().base_url)
+        # Authlib would judge by this address whether the transport is secure; the settings have done so at the start.
+        super().__init__("POST" if presented else "GET", "https://localhost")
         self.parameters, self.resources, self.presented = parameters, resources, presented
         self.payload = BasicOAuth2Payload(parameters)
 

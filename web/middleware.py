@@ -138,7 +138,7 @@ class Exchange:
     def _route_of_request(self) -> str:
         # Flask takes the request out of the environ before the body is sent.
         rule = getattr(self._environ.get("werkzeug.request"), "url_rule", None)
-        return "" if rule is None else rule.rule
+        return str(self._environ.get("latchkey.route", "") if rule is None else rule.rule)
 
     def _line(self) -> bytes:
         environ = self._environ
