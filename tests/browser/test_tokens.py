@@ -205,6 +205,16 @@ def test_a_token_that_was_left_is_never_shown_again(either_page, alice, leave):
     assert descriptions(page) == ["Nightly backup"]
 
 
+def test_a_page_that_the_browser_kept_comes_back_without_its_secret(alices_page):
+    page = alices_page
+    token = create(page)
+
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("New token")
+    assert token not in page.content()
+
+
 def test_a_second_submit_leads_to_the_token_and_to_regenerating_it(page_without_javascript, alice):
     page = sign_in(page_without_javascript, alice)
     create(page)
