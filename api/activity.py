@@ -76,7 +76,7 @@ def _shown(event: Event) -> dict[str, Any]:
 )
 def list_activity(caller: Bearer) -> Response:
     """A page of events, in one query."""
-    user, asked = auth.user_of(caller), paging.asked()
+    user, asked = auth.user_of(caller), paging.asked("evt")
     group = paging.choice("group", GROUPS, None)
     rows = activity.list_for(user, group=group, before=asked.after, limit=asked.limit + 1)
     return paging.page(rows, asked, _shown)

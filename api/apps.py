@@ -67,7 +67,7 @@ def _own(user: User, client_id: str, *, lock: bool = False) -> Client:
 )
 def list_apps(caller: Bearer) -> Response:
     """A page of them."""
-    user, asked = auth.user_of(caller), paging.asked()
+    user, asked = auth.user_of(caller), paging.asked("app")
     return paging.page(paging.following(clients.list_for(user), asked), asked, _shown)
 
 

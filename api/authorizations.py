@@ -72,7 +72,7 @@ def _shown(authorization: Authorization) -> dict[str, Any]:
 )
 def list_authorizations(caller: Bearer) -> Response:
     """A page of them."""
-    user, asked = auth.user_of(caller), paging.asked()
+    user, asked = auth.user_of(caller), paging.asked("ath")
     return paging.page(paging.following(grants.list_for(user), asked), asked, _shown)
 
 

@@ -27,7 +27,7 @@ class Parameter:
     place: str
     about: str
     schema: Schema
-    example: Any
+    example: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,15 +97,14 @@ CURSOR = Parameter(
     "cursor",
     "query",
     "`next_cursor` of the page before, unchanged.",
-    {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
-    "dG9rXzAxYTIxMzlhZjFmYjAwMDE4M2FhY2M1M2VmMzk",
+    {"type": "string", "pattern": "^[0-9a-f]{28}$"},
+    "01a2139af1fb000183aacc53ef39",
 )
 REPEAT = Parameter(
     "Idempotency-Key",
     "header",
     "A text of your own for this one request. Sent again within 24 hours with the same key, it is carried out once.",
     {"type": "string", "pattern": "^[!-~]{1,255}$"},
-    "8e03978e-40d5-43e1-bc93-6894a57f9324",
 )
 
 

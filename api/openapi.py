@@ -110,14 +110,14 @@ def _described(call: Call) -> dict[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    return {
+    said = {
         "name": parameter.name,
         "in": parameter.place,
         "required": parameter.place == "path",
         "description": parameter.about,
         "schema": parameter.schema,
-        "example": parameter.example,
     }
+    return said if parameter.example is None else {**said, "example": parameter.example}
 
 
 def _answers(call: Call) -> dict[str, Any]:

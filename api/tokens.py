@@ -72,7 +72,7 @@ def _own(user: User, token_id: str) -> Token:
 )
 def list_tokens(caller: Bearer) -> Response:
     """A page of them, in one query."""
-    user, asked = auth.user_of(caller), paging.asked()
+    user, asked = auth.user_of(caller), paging.asked("tok")
     status = paging.choice("status", STATUSES, "active")
     found = tokens.page(user, status=str(status), cursor=asked.after, limit=asked.limit)
     return paging.answer([shown(token) for token in found.tokens], found.next_cursor)
