@@ -21,6 +21,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
 
 from latchkey import clock
+from latchkey.turns import Queue
 
 BUSY_SECONDS = 5
 QUEUE_SECONDS = 30
@@ -75,39 +76,6 @@ def new_id(prefix: str) -> str:
     """An opaque id such as tok_…: time and a sequence number, so that ids sort by creation, and 48 random bits."""
     moment = int(clock.now().timestamp() * 1000)
     return f"{prefix}_{moment:012x}{next(_sequence) & 0xFFFF:04x}{secrets.token_hex(6)}"
-
-
-class Queue:
-    """A lock that is handed on in the order of asking; `threading.Lock` lets late-comers overtake."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._waiting: deque[threading.Event] = deque()
-        self._taken = False
-
-    def acquire(self, seconds: float) -> bool:
-        """Wait for the turn, at most so long."""
-        with self._guard:
-            if not self._taken:
-                self._taken = True
-                return True
-            turn = threading.Event()
-            self._waiting.append(turn)
-        if turn.wait(seconds):
-            return True
-        with self._guard:
-            if turn.is_set():
-                return True
-            self._waiting.remove(turn)
-            return False
-
-    def release(self) -> None:
-        """Hand on to whoever waits longest."""
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
-                self._taken = False
 
 
 class Held:

@@ -14,7 +14,7 @@ from latchkey.settings import ROOT, Settings
 
 # A ground-floor noun imports only nouns above it.
 GROUND_FLOOR = (
-    "clock", "texts", "settings", "vault", "db", "lookup", "migrations", "background", "credentials", "scopes",
+    "clock", "texts", "settings", "vault", "turns", "db", "lookup", "migrations", "background", "credentials", "scopes",
     "throttle", "idempotency", "passwords", "redirects", "users", "activity", "sessions", "links", "clients",
     "grants", "tokens", "usage", "access", "refusals", "processes", "carrier", "outbox", "courier", "notices", "leaks",
 )  # fmt: skip
