@@ -31,6 +31,7 @@ BACKPRESSURE = 4096
 HEADER_MILLISECONDS = 10_000
 # Requests in flight get so long to finish when the server is told to stop.
 GRACE_SECONDS = 30
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # How often a worker looks whether its parent is still there.
 PARENT_SECONDS = 0.5
 
@@ -39,6 +40,7 @@ def _work(_target: str) -> Callable[..., Any]:
     """The application, in a worker process."""
     # The parent's handlers came along and would do nothing here; granian sets the worker's own after this.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     # Ctrl-C reaches every process of the terminal's group; whether to stop is the parent's decision.
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
@@ -61,7 +63,10 @@ class Server(MPServer):
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Start the workers and wait for the first of them to listen."""
+        # What arrives meanwhile waits until somebody listens: here below, in a worker in `_work`.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call] # granian leaves it so
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         while not self.main_loop_interrupt.is_set():
             with contextlib.suppress(OSError), socket.create_connection((self.bind_addr, self.bind_port), timeout=1):
                 click.echo(self.announcement)

@@ -1,0 +1,185 @@
+"""`latchkey serve` as an operator runs it: it says where it is, stops with care, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests import factories, servers
+
+pytestmark = pytest.mark.slow
+
+
+def environment(settings, **more: str) -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("LATCHKEY_")}
+    given = {"instance": str(settings.instance), "database_url": settings.database_url, "mode": "development"} | more
+    return clean | {f"LATCHKEY_{key.upper()}": value for key, value in given.items() if value}
+
+
+@pytest.fixture
+def serve(settings):
+    """Start the command on a free port, as its own group like a shell does."""
+    started = []
+
+    def start(*options: str, port: int | None = None, **more: str) -> subprocess.Popen:
+        command = [servers.LATCHKEY, "serve", "--port", str(port or servers.free_port()), *options]
+        process = subprocess.Popen(
+            command, env=environment(settings, **more), text=True, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            servers.end(process, signal.SIGTERM)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def workers(process: subprocess.Popen) -> list[int]:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(child) for child in children]
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and is more than an entry that nobody has asked about yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def fetch(url: str, **headers: str) -> tuple[int, dict]:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as response:
+        return response.status, json.loads(response.read())
+
+
+def test_it_prints_one_line_with_the_address_and_links_lead_there(serve):
+    port = servers.free_port()
+    process = serve(port=port)
+
+    assert process.stdout.readline() == (
+        f"Latchkey is ready at http://127.0.0.1:{port}, mail at http://127.0.0.1:{port}/dev/mail\n"
+    )
+    _, metadata = fetch(f"http://127.0.0.1:{port}/.well-known/oauth-authorization-server")
+    assert metadata["issuer"] == f"http://127.0.0.1:{port}"
+    assert len(workers(process)) == 2
+
+    servers.end(process, signal.SIGTERM)
+
+    assert process.returncode == 0
+    assert process.stdout.read() == ""
+    assert [json.loads(line)["status"] for line in process.stderr.read().splitlines()] == [200]
+
+
+def test_production_says_where_it_listens_and_nothing_of_mail(serve):
+    port = servers.free_port()
+
+    line = serve(
+        "--workers", "1", port=port, mode="production", base_url="https://portal.example.com"
+    ).stdout.readline()
+
+    assert line == f"Latchkey is ready at https://portal.example.com (listening on http://127.0.0.1:{port})\n"
+
+
+def test_it_migrates_before_it_serves(serve, settings, tmp_path):
+    process = serve("--workers", "1", database_url=f"sqlite:///{tmp_path / 'fresh.db'}")
+
+    url = process.stdout.readline().split()[4].rstrip(",")
+
+    with urllib.request.urlopen(f"{url}/readyz", timeout=10) as response:
+        assert response.status == 200
+
+
+def test_a_taken_port_is_one_clear_line(serve):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        process = serve(port=other.getsockname()[1])
+
+        assert process.wait(20) == 1
+
+    assert process.stdout.read() == ""
+    assert process.stderr.read().startswith("latchkey: cannot listen on 127.0.0.1 port ")
+
+
+def test_development_in_the_open_is_warned_of(serve):
+    process = serve("--host", "0.0.0.0", "--workers", "1")
+
+    process.stdout.readline()
+    servers.end(process, signal.SIGTERM)
+
+    assert process.stderr.read().startswith("latchkey: development mode on an address that others reach")
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
+def test_stopping_finishes_the_request_in_flight_and_writes_the_last_uses(serve, db, alice, how):
+    minted, port = factories.make_token(alice), servers.free_port()
+    process = serve(port=port)
+    process.stdout.readline()
+    body = b"email=alice%40example.com&password=" + b"x" * 4000
+    with socket.create_connection(("127.0.0.1", port), timeout=15) as slow:
+        slow.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")
+        slow.sendall(b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(body))
+        slow.sendall(body[:100])
+        time.sleep(0.3)
+        assert fetch(f"http://127.0.0.1:{port}/v1/me", Authorization=f"Bearer {minted.plaintext}")[0] == 200
+
+        if how == "SIGTERM":
+            process.send_signal(signal.SIGTERM)
+        else:
+            os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+        slow.sendall(body[100:])
+
+        assert slow.recv(12) == b"HTTP/1.1 400"
+    assert process.wait(20) == 0
+    db.refresh(minted.token)
+    assert minted.token.last_used_at is not None
+
+
+def test_workers_do_not_outlive_a_parent_that_was_killed(serve):
+    process = serve()
+    process.stdout.readline()
+    children = workers(process)
+
+    process.kill()
+
+    servers.wait_until(lambda: not any(runs(child) for child in children), "the workers to end", 10)
+
+
+def test_a_worker_that_died_is_replaced(serve):
+    port = servers.free_port()
+    process = serve("--workers", "1", port=port)
+    process.stdout.readline()
+    [child] = workers(process)
+
+    os.kill(child, signal.SIGKILL)
+
+    servers.wait_until(lambda: workers(process) not in ([], [child]), "another worker", 20)
+    servers.wait_until(lambda: _answers(port), "its answer", 20)
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def test_stopping_while_the_workers_still_load_is_quick(serve):
+    process = serve()
+    servers.wait_until(lambda: process.poll() is not None or workers(process), "the first worker")
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(10) == 0
