@@ -1,4 +1,4 @@
-"""Sixteen threads behind a barrier, forty rounds: one winner, no fault, a grant that is over afterwards (C-06, E-06)."""
+"""Sixteen threads behind a barrier, forty rounds: one winner, no fault, a grant that is over after it (C-06, E-06)."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,0 +1,57 @@
+"""How many SQL statements the endpoints take that programs ask most; a further one has to be meant."""
+
+import pytest
+from sqlalchemy import event
+
+from latchkey import lookup
+from latchkey.db import db, engines
+from tests import factories
+from tests.oauth import dance
+
+
+@pytest.fixture
+def statements(monkeypatch):
+    """What was asked of the database since it was last emptied; BEGIN and COMMIT are not in it."""
+    told = []
+    for engine in (engines().read, engines().write):
+        event.listen(engine, "before_cursor_execute", lambda c, cursor, text, *_: told.append(text))
+    # Commands are seen by both ears.
+    monkeypatch.setattr(
+        lookup, "watchers", [lambda text: told.append(text) if text.startswith(("SELECT", "WITH")) else None]
+    )
+    yield told
+    db.remove()
+
+
+def count(statements):
+    real = [text.split()[0] for text in statements if not text.startswith("BEGIN")]
+    statements.clear()
+    return real
+
+
+def test_token_and_its_neighbours(signed_in, caller, alice, example_client, statements):
+    code = dance.code(signed_in, example_client)
+    developers = factories.make_token(alice).plaintext
+    # The first use in a minute of a secret is noted.
+    dance.post(caller, "/oauth/introspect", example_client, token=developers)
+    statements.clear()
+
+    issued = dance.redeem(caller, example_client, code).json
+    assert count(statements) == ["SELECT", "SELECT", "UPDATE", "INSERT"]
+
+    issued = dance.refresh(caller, example_client, issued["refresh_token"]).json
+    assert count(statements) == ["SELECT", "SELECT", "UPDATE", "INSERT"]
+
+    for token in (issued["access_token"], developers):
+        dance.post(caller, "/oauth/introspect", example_client, token=token)
+        assert count(statements) == ["SELECT", "SELECT"]
+
+        caller.get("/oauth/check?scope=account:read", headers={"Authorization": f"Bearer {token}"})
+        assert count(statements) == ["SELECT"]
+
+
+@pytest.mark.parametrize("token", ["x", "lk_oat_000000000000000000000000000000000000", ""])
+def test_what_is_no_token_costs_nothing(caller, settings, statements, token):
+    caller.get("/oauth/check", headers={"Authorization": f"Bearer {token}"})
+
+    assert count(statements) == []
