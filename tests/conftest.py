@@ -14,9 +14,9 @@ from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy.orm import Session, scoped_session
 
 from app import create_app
+from latchkey import activity, migrations
 from latchkey import clock as real_clock
 from latchkey import db as database_module
-from latchkey import migrations
 from latchkey import settings as settings_module
 from latchkey.db import Base
 from latchkey.settings import Settings
@@ -37,8 +37,6 @@ def migrate(url: str, scratch: Path) -> None:
     settings_module.use(settings_module.load({}, instance=scratch, database_url=url))
     database_module.configure(url)
     migrations.upgrade()
-    with database_module.engines().write.begin() as connection:
-        Base.metadata.create_all(connection)
     database_module.dispose()
 
 
@@ -93,6 +91,8 @@ def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> I
     loaded = settings_module.load({}, **given)
     settings_module.use(loaded)
     database_module.configure(loaded.database_url)
+    # A request of the test before was the last to say where things come from.
+    activity.origin.set(activity.Origin("", "command line", ""))
     yield loaded
     database_module.dispose()
 
