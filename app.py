@@ -35,7 +35,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
         app.register_blueprint(door.blueprint)
     outbox.configure(app)
     app.teardown_appcontext(lambda _error: db.db.remove())
-    app.wsgi_app = oauth.Shortcut(app.wsgi_app)  # type: ignore[assignment] # Flask's documented way
+    app.wsgi_app = api.Shortcut(oauth.Shortcut(app.wsgi_app))  # type: ignore[assignment] # Flask's documented way
     middleware.install(app, write=middleware.to_stderr if background else None)
     if background:
         courier.start(app)

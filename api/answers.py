@@ -45,18 +45,28 @@ def moment(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()[:-6] + "Z"
 
 
+def encode(data: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8."""
+    return _encode(data).encode()
+
+
+def tag(body: bytes) -> str:
+    """An ETag that changes with the body (RFC 9110 §8.8.3)."""
+    return f'"{sha256(body).hexdigest()[:32]}"'
+
+
 def shown(data: Mapping[str, Any], answer: type[Answer] = Answer) -> Response:
     """The answer to a read; 304 for who has it already (RFC 9110 §13.1.2)."""
-    body = _encode(data).encode()
-    tag = sha256(body).hexdigest()[:32]
-    if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag):
-        return empty(304, answer, ETag=f'"{tag}"')
-    return answer(body, 200, {"ETag": f'"{tag}"'}, content_type="application/json")
+    body = encode(data)
+    etag = tag(body)
+    if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(etag.strip('"')):
+        return empty(304, answer, ETag=etag)
+    return answer(body, 200, {"ETag": etag}, content_type="application/json")
 
 
 def changed(data: Mapping[str, Any], status: int = 200, **headers: str) -> Response:
     """The answer to a change."""
-    return Answer(_encode(data).encode(), status, headers, content_type="application/json")
+    return Answer(encode(data), status, headers, content_type="application/json")
 
 
 def empty(status: int, answer: type[Answer] = Answer, **headers: str) -> Response:

@@ -24,15 +24,15 @@ def require_scope(*scopes: str) -> Callable[[Callable[..., Response]], Callable[
 
     The view is called with the `Bearer` first and marked `.scopes`; enforcement, OpenAPI and the reference read that.
     """
-    needed = frozenset(scopes)
+    scopes_needed = frozenset(scopes)
 
     def guard(view: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(view)
         def call(**ids: str) -> Response:
-            caller = _let_pass(request.environ, needed)
+            caller = let_pass(request.environ, scopes_needed)
             return view(caller, **ids)
 
-        call.__dict__["scopes"] = needed
+        call.__dict__["scopes"] = scopes_needed
         return call
 
     return guard
@@ -56,11 +56,18 @@ def presented(environ: Mapping[str, Any]) -> str | None:
     return rest.strip() if is_bearer else None
 
 
-def _let_pass(environ: dict[str, Any], needed: frozenset[str]) -> Bearer:
+def needed(view: Callable[..., Any]) -> frozenset[str]:
+    """The scopes that a guarded view declares."""
+    found: frozenset[str] = view.__dict__["scopes"]
+    return found
+
+
+def let_pass(environ: dict[str, Any], scopes: frozenset[str]) -> Bearer:
+    """The caller, if the token that a request came with has these scopes. Raises `problems.Problem`."""
     plaintext = presented(environ)
     refusal = None
     try:
-        caller = access.admit(plaintext, needed)
+        caller = access.admit(plaintext, scopes)
     except access.NoCredential:
         raise challenges.no_credential() from None
     except access.InvalidToken as error:

@@ -57,23 +57,26 @@ def _shown(
     }
 
 
+def record(caller: Bearer) -> dict[str, Any]:
+    """The user's record, from the facts that the guard read: no further statement. Raises `problems.Problem`."""
+    if caller.user_id is None:
+        raise challenges.no_user()
+    return _shown(
+        caller.user_id,
+        email=caller.email,
+        name=caller.name,
+        verified=caller.email_verified,
+        created_at=caller.user_created_at,
+        updated_at=caller.user_updated_at,
+    )
+
+
 @blueprint.get("/v1/me")
 @auth.require_scope("account:read")
 @describe(Operation(summary="Show the user", group="Account", answer="The user's record.", shape=USER))
 def show_me(caller: Bearer) -> Response:
-    """The user's record, from the facts that the guard read: no further statement."""
-    if caller.user_id is None:
-        raise challenges.no_user()
-    return answers.shown(
-        _shown(
-            caller.user_id,
-            email=caller.email,
-            name=caller.name,
-            verified=caller.email_verified,
-            created_at=caller.user_created_at,
-            updated_at=caller.user_updated_at,
-        )
-    )
+    """The user's record."""
+    return answers.shown(record(caller))
 
 
 @blueprint.patch("/v1/me")

@@ -46,11 +46,15 @@ def body(problem: Problem, request_id: str) -> dict[str, Any]:
     }
 
 
+def encode(problem: Problem, request_id: str) -> bytes:
+    """The problem document as JSON. As ASCII: a name that is echoed may hold half a surrogate pair."""
+    return json.dumps(body(problem, request_id)).encode()
+
+
 @blueprint.app_errorhandler(Problem)
 def answer(problem: Problem) -> Response:
     """The problem as a response."""
-    # As ASCII: a name that is echoed may hold half a surrogate pair.
-    text = json.dumps(body(problem, request.environ.get("latchkey.request_id", ""))).encode()
+    text = encode(problem, request.environ.get("latchkey.request_id", ""))
     return Answer(text, problem.status, problem.headers, content_type=MEDIA_TYPE)
 
 

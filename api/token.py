@@ -1,5 +1,7 @@
 """GET /v1/token: what the presented token is."""
 
+from typing import Any
+
 from flask import Response
 
 from api import answers, auth
@@ -42,6 +44,23 @@ PRESENTED = Shape(
 )
 
 
+def record(caller: Bearer) -> dict[str, Any]:
+    """The token that a call came with, from the facts that the guard read."""
+    app = None if caller.client_id is None else {"id": caller.client_id, "name": caller.client_name}
+    return {
+        "id": caller.token_id,
+        "kind": caller.kind,
+        "description": caller.description,
+        "app": app,
+        "user_id": caller.user_id,
+        "parent_id": caller.parent_id,
+        "last4": caller.last4,
+        "scopes": scopes.serialize(caller.scopes).split(),
+        "created_at": answers.moment(caller.created_at),
+        "expires_at": answers.moment(caller.expires_at),
+    }
+
+
 @blueprint.get("/v1/token")
 @auth.require_scope()
 @describe(
@@ -55,18 +74,4 @@ PRESENTED = Shape(
 )
 def show_token(caller: Bearer) -> Response:
     """The token that this call came with."""
-    app = None if caller.client_id is None else {"id": caller.client_id, "name": caller.client_name}
-    return answers.shown(
-        {
-            "id": caller.token_id,
-            "kind": caller.kind,
-            "description": caller.description,
-            "app": app,
-            "user_id": caller.user_id,
-            "parent_id": caller.parent_id,
-            "last4": caller.last4,
-            "scopes": scopes.serialize(caller.scopes).split(),
-            "created_at": answers.moment(caller.created_at),
-            "expires_at": answers.moment(caller.expires_at),
-        }
-    )
+    return answers.shown(record(caller))
