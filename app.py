@@ -29,6 +29,8 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     db.configure(ours.database_url)
     app = Flask("app", static_folder=None, instance_path=str(ours.instance))
     app.url_map.converters["id"] = IdConverter
+    # a credential sent to a path with two slashes is not led on to another.
+    app.url_map.merge_slashes = False
     for part in (signin, assets, errors):
         part.register(app)
     for door in (portal, oauth, api):

@@ -139,7 +139,7 @@ def test_other_methods_are_refused_as_problems(hers, things, case):
         assert allowed <= set(response.headers["Allow"].split(", "))
 
 
-@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/me/", "/v1/", "/v1", "/v1/tokens/a/b"])
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/me/", "/v1//me", "/v1/", "/v1", "/v1/tokens/a/b"])
 def test_what_is_not_there_is_a_problem_and_no_redirect(hers, path):
     response = hers.get(path)
 
