@@ -1,6 +1,7 @@
 """The command as an operator runs it, on this test's installation."""
 
 import json
+import os
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,7 +17,8 @@ class Latchkey:
         self.environment = environment
 
     def __call__(self, *arguments: str, stdin: str | bytes = "", **settings: str) -> Result:
-        given = self.environment | {f"LATCHKEY_{key.upper()}": value for key, value in settings.items()}
+        given = {key: None for key in os.environ if key.startswith("LATCHKEY_")}
+        given |= self.environment | {f"LATCHKEY_{key.upper()}": value for key, value in settings.items()}
         return CliRunner().invoke(latchkey, arguments, input=stdin, env=given, prog_name="latchkey")
 
     def json(self, *arguments: str, stdin: str = "", **settings: str) -> dict:
