@@ -1,0 +1,203 @@
+"""The whole dance in Chromium, with a real app of somebody else's, under the page's Content-Security-Policy (N-05)."""
+
+import re
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from latchkey import sessions, users
+from latchkey.db import db as records
+from latchkey.grants import Authorization
+from tests import factories
+from tests.browser import third_party
+from tests.browser.conftest import assert_accessible, assert_fits, sign_in
+from tests.oauth import dance
+
+APP = "https://app.example"
+
+
+@pytest.fixture(params=["confidential", "public"])
+def fieldnotes(request, live_server, bob):
+    """The third-party app, running, registered for the port that it has."""
+    port = third_party.free_port()
+    registered = factories.make_client(
+        bob,
+        name="Fieldnotes",
+        redirect_uris=(f"http://127.0.0.1:{port}/callback",),
+        confidential=request.param == "confidential",
+    )
+    with third_party.running(live_server.url, registered, port) as url:
+        yield url
+
+
+def test_sign_in_authorize_and_come_back(either_page: Page, alice, fieldnotes):
+    page = either_page
+    page.goto(fieldnotes)
+    page.get_by_role("link", name="Sign in with Latchkey").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to continue to Fieldnotes")
+    page.get_by_label("Email").fill(alice.email)
+    page.get_by_label("Password", exact=True).fill(factories.PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Fieldnotes wants to use your Latchkey account")
+    expect(page.get_by_text("Signed in as alice@example.com")).to_be_visible()
+    page.get_by_role("button", name="Authorize").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Hello")
+    expect(page.get_by_text("alice@example.com")).to_be_visible()
+    assert page.url.startswith(fieldnotes)
+
+
+def test_cancel_leads_back_as_well(either_page: Page, alice, fieldnotes):
+    page = sign_in(either_page, alice)
+    page.goto(f"{fieldnotes}/login")
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not signed in")
+    expect(page.get_by_text("access_denied")).to_be_visible()
+
+
+def test_a_second_visit_of_a_confidential_app_goes_straight_through_sign_in(
+    page: Page, open_context, live_server, alice, bob
+):
+    port = third_party.free_port()
+    registered = factories.make_client(bob, name="Fieldnotes", redirect_uris=(f"http://127.0.0.1:{port}/callback",))
+    with third_party.running(live_server.url, registered, port) as url:
+        sign_in(page, alice)
+        page.goto(f"{url}/login")
+        page.get_by_role("button", name="Authorize").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Hello")
+
+        # The form of the sign-in page leads to the app by two redirects, which its policy has to let pass.
+        other = open_context().new_page()
+        other.goto(f"{url}/login")
+        other.get_by_label("Email").fill(alice.email)
+        other.get_by_label("Password", exact=True).fill(factories.PASSWORD)
+        other.get_by_role("button", name="Sign in", exact=True).click()
+        expect(other.get_by_role("heading", level=1)).to_have_text("Hello")
+
+
+def test_not_you_signs_somebody_else_in(either_page: Page, alice, bob, fieldnotes):
+    page = sign_in(either_page, alice)
+    page.goto(f"{fieldnotes}/login")
+    page.get_by_role("button", name="Not you?").click()
+    page.get_by_label("Email").fill(bob.email)
+    page.get_by_label("Password", exact=True).fill(factories.PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_text("Signed in as bob@example.com")).to_be_visible()
+    page.get_by_role("button", name="Authorize").click()
+
+    expect(page.get_by_text("bob@example.com")).to_be_visible()
+
+
+def ask(page: Page, registered, redirect_uri: str, **more: str) -> None:
+    asked = dance.asked(registered, redirect_uri=redirect_uri, **more)
+    page.goto("/oauth/authorize?" + urlencode(asked, quote_via=quote))
+
+
+@pytest.mark.parametrize("button", ["Authorize", "Cancel"])
+def test_an_https_redirect(either_page: Page, alice, bob, button):
+    page = sign_in(either_page, alice)
+    registered = factories.make_client(bob, redirect_uris=(f"{APP}/callback",))
+    page.route(
+        f"{APP}/**", lambda route: route.fulfill(body="<title>App</title><h1>At the app</h1>", content_type="text/html")
+    )
+
+    ask(page, registered, f"{APP}/callback")
+    page.get_by_role("button", name=button).click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("At the app")
+    back = parse_qs(urlsplit(page.url).query)
+    assert page.url.startswith(f"{APP}/callback?")
+    assert back["state"] == ["xyz"]
+    assert ("code" in back) == (button == "Authorize")
+    assert ("error" in back) == (button == "Cancel")
+
+
+@pytest.mark.parametrize("button", ["Authorize", "Cancel"])
+def test_a_private_scheme_redirect(either_page: Page, alice, bob, button):
+    page = sign_in(either_page, alice)
+    registered = factories.make_client(bob, redirect_uris=("com.example.app:/callback",), confidential=False)
+    ask(page, registered, "com.example.app:/callback")
+    expect(page.get_by_text("an app on this device")).to_be_visible()
+
+    # No app has this scheme here, so Chromium's attempt to hand it over shows as the request that the page made for it.
+    answers = []
+    page.on("response", lambda response: answers.append(response))
+    page.get_by_role("button", name=button).click()
+    page.wait_for_timeout(700)
+
+    location = next(answer.headers["location"] for answer in answers if answer.status == 303)
+    assert re.match(r"com\.example\.app:/callback\?(code|error)=", location)
+
+
+def test_only_what_is_new_stands_out_on_the_second_visit(page: Page, alice, bob, live_server):
+    sign_in(page, alice)
+    registered = factories.make_client(
+        bob, redirect_uris=(f"{APP}/callback",), scopes=("account:read", "account:write")
+    )
+    page.route(
+        f"{APP}/**", lambda route: route.fulfill(body="<title>App</title><h1>At the app</h1>", content_type="text/html")
+    )
+    ask(page, registered, f"{APP}/callback")
+    page.get_by_role("button", name="Authorize").click()
+    page.wait_for_url(f"{APP}/**")
+
+    ask(page, registered, f"{APP}/callback", scope="account:read account:write")
+
+    expect(page.get_by_text("New", exact=True)).to_have_count(1)
+    expect(page.get_by_text("Already allowed")).to_have_count(1)
+    assert records.query(Authorization).count() == 1
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_consent_and_its_error_page_are_for_everybody(open_context, alice, bob, width):
+    page = open_context(viewport={"width": width, "height": 900}).new_page()
+    sign_in(page, alice)
+    registered = factories.make_client(
+        bob, name="W" * 60, redirect_uris=(f"{APP}/{'x' * 80}",), scopes=("account:read", "account:write")
+    )
+    ask(page, registered, f"{APP}/{'x' * 80}", scope="account:read account:write")
+    assert_accessible(page)
+    assert_fits(page)
+
+    ask(page, registered, "https://elsewhere.example/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("We stopped this request")
+    assert_accessible(page)
+    assert_fits(page)
+
+
+def test_consent_by_keyboard(page: Page, alice, bob):
+    sign_in(page, alice)
+    registered = factories.make_client(bob, redirect_uris=(f"{APP}/callback",))
+    page.route(
+        f"{APP}/**", lambda route: route.fulfill(body="<title>App</title><h1>At the app</h1>", content_type="text/html")
+    )
+    ask(page, registered, f"{APP}/callback")
+
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == "Authorize":
+            break
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("At the app")
+    assert "code=" in page.url
+
+
+def test_the_app_loses_access_when_the_person_is_gone(page: Page, alice, live_server, bob):
+    port = third_party.free_port()
+    registered = factories.make_client(bob, name="Fieldnotes", redirect_uris=(f"http://127.0.0.1:{port}/callback",))
+    with third_party.running(live_server.url, registered, port) as url:
+        sign_in(page, alice)
+        page.goto(f"{url}/login")
+        page.get_by_role("button", name="Authorize").click()
+        expect(page.get_by_text("alice@example.com")).to_be_visible()
+        sessions.end_all(users.find(alice.id))
+        users.disable(users.find(alice.id))
+        records.commit()
+
+        page.goto(f"{url}/me")
+        expect(page.get_by_text("status 401")).to_be_visible()
