@@ -18,9 +18,10 @@ def edit_token(token_id: str) -> BaseResponse:
     token = tokens.get_for(this_user(), token_id) or abort(404)
     if token.status != "active":
         return _back(token, "This token has ended and cannot be changed.")
-    form = EditTokenForm(data={"description": token.description, "scope": sorted(token.scopes)})
+    linked = frozenset(request.args.get("add", "").split()) & _allowed(token) - token.scopes
+    form = EditTokenForm(data={"description": token.description, "scope": sorted(token.scopes | linked)})
     if request.method != "POST":
-        return _page(token, form)
+        return _page(token, form, linked=linked)
     if form.wants_all(_allowed(token)):
         return _page(token, form)
     if not form.validate():
@@ -68,7 +69,14 @@ def _change(token: Token, form: EditTokenForm, added: frozenset[str]) -> BaseRes
     return _back(token, f"Saved “{token.description}”.")
 
 
-def _page(token: Token, form: EditTokenForm, status: int = 200, added: frozenset[str] = frozenset()) -> Response:
+def _page(
+    token: Token,
+    form: EditTokenForm,
+    status: int = 200,
+    *,
+    added: frozenset[str] = frozenset(),
+    linked: frozenset[str] = frozenset(),
+) -> Response:
     page = render_template(
         "portal/tokens/edit.html",
         token=token,
@@ -76,6 +84,7 @@ def _page(token: Token, form: EditTokenForm, status: int = 200, added: frozenset
         groups=scopes.groups(),
         held=_allowed(token) if token.parent is not None else None,
         added=[name for name in scopes.catalogue() if name in added],
+        linked=[name for name in scopes.catalogue() if name in linked],
     )
     return Response(page, status)
 

@@ -33,6 +33,8 @@ def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_
 def new_token() -> BaseResponse:
     """The form; sent, the token itself. The form's one-time id keeps a second sending from making a second token."""
     if request.method != "POST":
+        if meant := token_prefill.meant(request.args):
+            return redirect(url_for("portal.edit_token", token_id=meant, add=request.args.get("scopes")), 303)
         filled = token_prefill.fill(request.args)
         return _page(filled.form, by_link=filled.by_link, left_out=filled.left_out)
     form = NewTokenForm()

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from latchkey import credentials, scopes, texts, tokens
+from portal.guards import this_user
 from portal.token_forms import NewTokenForm, day_in, last_day, lives, preset
 
+TOKEN_ID = re.compile(r"tok_[0-9a-f]{28}", re.ASCII)
 NUMBER = re.compile(r"[1-9]\d{0,4}", re.ASCII)
 
 
@@ -24,6 +26,13 @@ def fill(args: Mapping[str, str]) -> Filled:
     asked = [name for name in FILL if args.get(name)]
     useful = [FILL[name](form, args[name]) for name in asked]
     return Filled(form, bool(asked), not all(useful))
+
+
+def meant(args: Mapping[str, str]) -> str | None:
+    """The id of the live token of one's own that a refusal of the API leads to (`fix_url`); it lacks a scope."""
+    asked = args.get("token", "")
+    token = tokens.get_for(this_user(), asked) if TOKEN_ID.fullmatch(asked) else None
+    return token.id if token is not None and token.status == "active" else None
 
 
 def _description(form: NewTokenForm, text: str) -> bool:
