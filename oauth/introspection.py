@@ -14,8 +14,8 @@ from latchkey import access, settings
 from latchkey.access import Bearer
 from oauth import guard, parties
 from oauth.blueprint import blueprint
-from oauth.endpoints import answer, respond
 from oauth.server import server
+from oauth.settling import answer, respond
 
 
 def described(token: Bearer | None) -> dict[str, Any]:

@@ -10,9 +10,7 @@ from flask import Response, url_for
 from latchkey import scopes, settings
 from oauth import cross_origin, parties
 from oauth.blueprint import blueprint
-from oauth.endpoints import Revocation
 from oauth.flows import FLOWS, AuthorizationCodeFlow, S256Challenge
-from oauth.introspection import Introspection
 
 MINUTES = "public, max-age=300"
 
@@ -31,8 +29,8 @@ def authorization_server() -> dict[str, Any]:
         "response_modes_supported": ["query"],
         "grant_types_supported": [flow.GRANT_TYPE for flow in FLOWS],
         "token_endpoint_auth_methods_supported": list(parties.METHODS),
-        "revocation_endpoint_auth_methods_supported": list(Revocation.CLIENT_AUTH_METHODS),
-        "introspection_endpoint_auth_methods_supported": list(Introspection.CLIENT_AUTH_METHODS),
+        "revocation_endpoint_auth_methods_supported": list(parties.METHODS),
+        "introspection_endpoint_auth_methods_supported": list(parties.SECRET_METHODS),
         "code_challenge_methods_supported": list(S256Challenge.SUPPORTED_CODE_CHALLENGE_METHOD),
         "authorization_response_iss_parameter_supported": True,
         "service_documentation": f"{issuer}/docs/oauth",
