@@ -99,9 +99,11 @@ def guide_api() -> str:
     """The reference, made from the OpenAPI document."""
     document = reference.document()
     grouped = defaultdict(list)
+    refusal = ""
     for call in reference.calls(document, personal=current_user.is_authenticated):
         grouped[call.group].append(call)
-    return render_template("guides/api.html", document=document, groups=grouped)
+        refusal = refusal or next((answer.example for answer in call.answers if answer.status == "403"), "")
+    return render_template("guides/api.html", document=document, groups=grouped, refusal=refusal, coded=reference.coded)
 
 
 @blueprint.get("/docs/search")

@@ -9,9 +9,12 @@ from typing import Any
 
 from flask import current_app
 from flask_login import current_user
+from markupsafe import Markup, escape
 
 from latchkey import clients, grants, settings, tokens
 
+# Longer bodies stand on several lines.
+SHORT = 60
 METHODS = ("get", "post", "patch", "put", "delete")
 # The reader's own account takes the place of these in the examples.
 SAMPLE_NAME, SAMPLE_EMAIL, SAMPLE_APP = "Ada Lindqvist", "ada@example.com", "Fieldnotes"
@@ -24,6 +27,11 @@ class Answer:
     status: str
     description: str
     example: str
+
+    @property
+    def refusal(self) -> bool:
+        """Whether it is a problem document; those are explained once for all calls."""
+        return self.status >= "400"
 
 
 @dataclass(frozen=True)
@@ -52,9 +60,16 @@ class Call:
         if not self.public:
             lines.append('-H "Authorization: Bearer $TOKEN"')
         if self.body:
+            short = json.dumps(json.loads(self.body), ensure_ascii=False)
             # Quoted for a shell: a name of the reader's may hold an apostrophe.
-            lines += ['-H "Content-Type: application/json"', f"-d {shlex.quote(json.dumps(json.loads(self.body)))}"]
+            body = shlex.quote(short if len(short) <= SHORT else self.body)
+            lines += ['-H "Content-Type: application/json"', f"-d {body}"]
         return " \\\n  ".join(lines)
+
+
+def coded(text: str) -> Markup:
+    """A description as HTML; of CommonMark, in which OpenAPI has them, they use inline code alone."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just before
 
 
 def document() -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""The projects API behind a gateway that has asked Latchkey: who calls stands in headers that only the gateway sets.
+"""The projects API behind a gateway that has asked Latchkey, and says in headers who calls.
 
-Whoever reaches this program directly can pretend to be anybody, so it listens where only the gateway reaches it.
+Whoever reaches this program directly can pretend to be anybody: it listens where only the
+gateway reaches it.
 """
 
 from collections import defaultdict

@@ -1,8 +1,7 @@
-"""The projects API as a service of its own: it asks Latchkey what a token may do (RFC 7662), with Authlib."""
+"""The projects API as a service of its own, which asks Latchkey about each token (RFC 7662)."""
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 import requests
@@ -19,7 +18,7 @@ CREDENTIALS = (os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"])
 
 
 class ScopeMissing(InsufficientScopeError):
-    """A 403 that names every scope of the call (RFC 6750 section 3); Authlib's own has no challenge."""
+    """A 403 that names every scope that the call needs (RFC 6750 section 3)."""
 
     def __init__(self, scopes: str) -> None:
         super().__init__()
@@ -35,31 +34,30 @@ class Introspection(IntrospectTokenValidator):
 
     def introspect_token(self, token_string: str) -> dict[str, Any]:
         try:
-            answer = requests.post(
-                f"{PORTAL}/oauth/introspect", data={"token": token_string}, auth=CREDENTIALS, timeout=5
-            )
+            asked = {"token": token_string}
+            answer = requests.post(f"{PORTAL}/oauth/introspect", asked, auth=CREDENTIALS, timeout=5)
             answer.raise_for_status()
         except requests.RequestException:
             # Nobody is let in while nobody can be asked.
             abort(503)
         return dict(answer.json())
 
-    def validate_token(self, token: dict[str, Any], scopes: Sequence[str] | None, request: Any) -> None:
+    def validate_token(self, token: dict[str, Any], scopes: list[str], request: Any) -> None:
         if not token["active"]:
             raise InvalidTokenError(realm=self.realm)
         if self.scope_insufficient(token["scope"], scopes):
-            raise ScopeMissing(" ".join(scopes or ()))
+            raise ScopeMissing(" ".join(scopes))
 
 
 class Protector(ResourceProtector):
     """Authlib's guard, made right where it differs from what one expects."""
 
     def all_of(self, *scopes: str) -> Any:
-        """Let a call pass whose token has all of these. To Authlib a list means any of them, one string means all."""
+        """Let a call pass whose token has all of these: to Authlib a list means any of them."""
         return self(" ".join(scopes))
 
     def raise_error_response(self, error: OAuth2Error) -> None:
-        # RFC 6750 section 3.1: who sent no token, or another scheme, gets a challenge without an error.
+        # RFC 6750 section 3.1: who sent no token gets a challenge without an error.
         if isinstance(error, ForbiddenError):
             abort(Response(status=401, headers={"WWW-Authenticate": f'Bearer realm="{REALM}"'}))
         super().raise_error_response(error)
@@ -69,7 +67,7 @@ guard = Protector()
 guard.register_token_validator(Introspection(REALM))
 app = Flask(__name__)
 
-# By who calls: `sub` is the user's id. In memory, to keep the example short: yours are in your database.
+# By the user's id. In memory, to keep the example short: yours are in your database.
 projects: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
 
@@ -83,7 +81,7 @@ def list_projects() -> dict[str, Any]:
 @app.post("/projects/")
 @guard.all_of("projects:read", "projects:write")
 def create_project() -> tuple[dict[str, Any], int]:
-    """A new project. It is shown in the answer, so this takes the scope to read as well."""
+    """A new project. The answer shows it, so this takes the scope to read as well."""
     mine = projects[current_token["sub"]]
     project = {"id": len(mine) + 1, "name": str(request.get_json()["name"])}
     mine.append(project)

@@ -1,0 +1,171 @@
+"""The guides as people read them: wide and narrow, light and dark, on paper, with script and without."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from latchkey import tokens
+from tests.browser.conftest import assert_accessible, assert_fits, sign_in
+from tests.factories import make_client, make_token
+
+GUIDES = (
+    "/docs/authentication",
+    "/docs/oauth",
+    "/docs/scopes",
+    "/docs/api",
+    "/docs/your-api",
+    "/docs/your-api/inside",
+    "/docs/your-api/gateway",
+    "/docs/your-api/service",
+    "/docs/gateways",
+    "/docs/search?q=token",
+)
+MISSING = "The token lacks account:read"
+
+
+def failing_call(page: Page, token: str) -> str:
+    return f'curl -H "Authorization: Bearer {token}" {page.url.partition("/docs")[0]}/v1/me'
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_guide_reads_well(open_context, width, scheme):
+    page = open_context(viewport={"width": width, "height": 844}, color_scheme=scheme).new_page()
+
+    for path in GUIDES:
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert_fits(page)
+        assert_accessible(page)
+
+
+def test_the_reference_is_accessible_with_its_answers_open(alices_page, alice):
+    make_client(alice)
+    alices_page.goto("/docs/api")
+    alices_page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+
+    assert_accessible(alices_page)
+    assert_fits(alices_page)
+
+
+def test_explain_is_accessible_with_its_findings(alices_page, alice):
+    token = make_token(alice, scopes=["activity:read"])
+    alices_page.goto("/docs/explain")
+    alices_page.get_by_label("Request or answer").fill(failing_call(alices_page, token.plaintext))
+    alices_page.get_by_role("button", name="Explain").click()
+    expect(alices_page.get_by_text(MISSING)).to_be_visible()
+
+    for width in (1280, 390):
+        alices_page.set_viewport_size({"width": width, "height": 844})
+        assert_accessible(alices_page)
+        assert_fits(alices_page)
+
+
+def test_a_phone_reaches_every_guide_through_the_menu(narrow_page):
+    narrow_page.goto("/docs/authentication")
+    narrow_page.get_by_role("button", name="Menu").click()
+    menu = narrow_page.get_by_role("navigation", name="Documentation")
+
+    assert_accessible(narrow_page)
+    menu.get_by_role("link", name="Behind nginx").click()
+    expect(narrow_page.get_by_role("heading", level=1)).to_have_text("Behind nginx")
+
+
+def test_copy_copies_the_code_as_it_is_shown(open_context):
+    context = open_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto("/docs/oauth")
+
+    block = page.locator(".code").filter(has=page.locator("#ex-exchange"))
+    block.get_by_role("button", name="Copy").click()
+
+    expect(block.get_by_role("button")).to_contain_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#ex-exchange").text_content().strip()
+    assert copied.startswith("curl http")
+
+
+def test_try_it_calls_with_a_pasted_token_and_keeps_it_nowhere(alices_page, alice):
+    page, token = alices_page, make_token(alice).plaintext
+    page.goto("/docs/api")
+    show_me = page.locator("#show_me")
+    show_me.get_by_role("button", name="Try it").click()
+    expect(show_me).to_contain_text("401")
+
+    page.get_by_label("Token for “Try it”").fill(token)
+    show_me.get_by_role("button", name="Try it").click()
+
+    expect(show_me).to_contain_text("200")
+    expect(show_me.get_by_role("region", name="Answer of GET /v1/me")).to_contain_text(alice.email)
+    kept = page.evaluate(
+        "[JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie, location.href]"
+    )
+    assert token not in "".join(kept)
+    assert kept[:2] == ["{}", "{}"]
+    page.reload()
+    assert page.get_by_label("Token for “Try it”").input_value() == ""
+    expect(page.get_by_role("region", name="Answer of GET /v1/me")).to_have_count(0)
+    page.goto("/docs/scopes")
+    page.go_back()
+    assert page.get_by_label("Token for “Try it”").input_value() == ""
+    assert token not in page.content()
+
+
+def test_try_it_is_not_offered_without_script(page_without_javascript):
+    page_without_javascript.goto("/docs/api")
+
+    expect(page_without_javascript.get_by_role("heading", name="API reference")).to_be_visible()
+    expect(page_without_javascript.get_by_role("button", name="Try it")).to_have_count(0)
+    expect(page_without_javascript.get_by_label("Token for “Try it”")).to_be_hidden()
+
+
+def test_search_leads_to_the_section(either_page):
+    either_page.goto("/docs/search")
+    either_page.get_by_label("Search the guides").fill("rotated refresh")
+    either_page.get_by_label("Search the guides").press("Enter")
+    either_page.get_by_label("Search the guides").fill("refresh copied")
+    either_page.get_by_role("button", name="Search").click()
+
+    either_page.get_by_role("link", name="6 Refresh").click()
+
+    expect(either_page).to_have_url(re.compile("/docs/oauth#refresh$"))
+    expect(either_page.get_by_role("heading", name="6 Refresh")).to_be_in_viewport()
+
+
+def test_a_failing_call_is_explained_and_its_token_masked(either_page, alice, db):
+    page, token = sign_in(either_page, alice), make_token(alice, scopes=["activity:read"])
+    page.goto("/docs/explain")
+    page.get_by_label("Request or answer").fill(failing_call(page, token.plaintext))
+    page.get_by_role("button", name="Explain").click()
+
+    expect(page.get_by_text(MISSING)).to_be_visible()
+    assert page.get_by_label("Request or answer").input_value().count("lk_dev_…") == 1
+    assert token.plaintext not in page.content()
+    expect(page).to_have_url(re.compile("/docs/explain$"))
+
+    tokens.revoke(token.token)
+    db.commit()
+    page.get_by_label("Request or answer").fill(failing_call(page, token.plaintext))
+    page.get_by_role("button", name="Explain").click()
+    expect(page.get_by_text("The token was revoked.")).to_be_visible()
+
+
+def test_on_paper_a_guide_is_its_text_alone(page):
+    for path in ("/docs/oauth", "/docs/api", "/docs/your-api/service"):
+        page.goto(path)
+        page.set_viewport_size({"width": 720, "height": 1000})
+        page.emulate_media(media="print", color_scheme="dark")
+
+        for name in ("Documentation", "Main", "On this page"):
+            expect(page.get_by_role("navigation", name=name)).to_have_count(0)
+        expect(page.get_by_role("button")).to_have_count(0)
+        expect(page.get_by_role("textbox")).to_have_count(0)
+        cut = page.evaluate(
+            "[...document.querySelectorAll('pre, .scroll')].filter((each) => each.scrollWidth > each.clientWidth + 1)"
+            ".map((each) => each.ariaLabel)"
+        )
+        assert cut == []
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert paper in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
+        page.emulate_media(media="screen")
