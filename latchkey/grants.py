@@ -161,22 +161,26 @@ def withdraw(authorization: Authorization, reason: EndReason = EndReason.WITHDRA
     return withdrawn == 1
 
 
-def withdraw_all(client: Client) -> list[Authorization]:
-    """Cut off everybody from an app; the authorizations that were live."""
+def withdraw_all(client: Client, limit: int | None = None) -> list[Authorization]:
+    """Cut off everybody from an app: every token of it is dead at once. The authorizations that this took back.
+
+    With `limit` at most so many, so that a caller with a letter to write for each can commit in between and repeat
+    until none is left.
+    """
+    _end(Grant.client_id == client.id, EndReason.CUT_OFF)
     live = list(
         db.scalars(
             select(Authorization)
             .where(Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None))
             .options(joinedload(Authorization.user, innerjoin=True))
+            .order_by(Authorization.id)
+            .limit(limit)
             .with_for_update(of=Authorization)
         )
     )
-    db.execute(
-        update(Authorization)
-        .where(Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None))
-        .values(withdrawn_at=clock.now())
-    )
-    _end(Grant.client_id == client.id, EndReason.CUT_OFF)
+    for authorization in live:
+        authorization.withdrawn_at = clock.now()
+    db.flush()
     return live
 
 

@@ -119,6 +119,18 @@ def test_cutting_off_ends_everybodys_tokens_and_those_of_the_app_itself(alice, b
     assert grants.withdraw_all(example) == []
 
 
+def test_cutting_off_in_parts_ends_every_token_with_the_first(alice, bob, example):
+    everybody = [access_token(grants.allow(user, example, READ)) for user in (alice, bob)]
+
+    first = grants.withdraw_all(example, 1)
+    session.commit()
+    assert not any(works(token) for token in everybody)
+
+    second = grants.withdraw_all(example, 1)
+    assert {one.user for one in (*first, *second)} == {alice, bob}
+    assert grants.withdraw_all(example, 1) == []
+
+
 @pytest.mark.parametrize("end", [clients.suspend, clients.remove])
 def test_an_app_that_is_stopped_takes_its_tokens_with_it(alice, example, end):
     token = access_token(grants.allow(alice, example, READ))
