@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials
-from latchkey.db import Base, affected, db, engines
+from latchkey.db import Base, db, engines
 
 KEPT = timedelta(hours=24)
 LONGEST = 255
@@ -50,7 +50,7 @@ def begin(caller: str, key: str, content: str) -> bytes:
     db.execute(delete(Request).where(Request.expires_at <= now))
     insert = (sqlite if engines().write.dialect.name == "sqlite" else postgresql).insert(Request)
     values = {"key": name, "fingerprint": fingerprint, "made": "", "answer": None, "expires_at": now + KEPT}
-    if affected(insert.values(values).on_conflict_do_nothing()):
+    if db.scalar(insert.values(values).on_conflict_do_nothing().returning(Request.key)) is not None:
         return name
     before = db.get_one(Request, name, populate_existing=True)
     if not credentials.matches(content, before.fingerprint):
