@@ -68,6 +68,7 @@ def token_reported(user: User, token: Token) -> None:
         hint=token.hint,
         path=f"/tokens/{token.id}" if own else "/authorized-apps",
         own=own,
+        scopes=listed(token.scopes),
         last_used_at=token.last_used_at,
         **here(),
     )

@@ -33,6 +33,8 @@ def test_the_owner_gets_one_mail(hers, nobody, mailbox, alice):
     (letter,) = mailbox.letters("alice@example.com")
     assert hers.plaintext not in letter.text
     assert hers.plaintext[-4:] in letter.text
+    assert "account:read" in letter.text
+    assert "Last used" in letter.text
 
 
 def test_a_developer_token_s_family_ends_with_it(hers, nobody):
