@@ -36,7 +36,7 @@ class Sentence(NamedTuple):
 
 
 NAME = "{name}"
-WORDINGS = {
+WORDINGS: dict[str, Wording] = {
     EventKind.SIGNED_UP: Wording("You created your account", "user-plus", "ok"),
     EventKind.EMAIL_VERIFIED: Wording("You verified your e-mail address", "mail-check"),
     EventKind.EMAIL_CHANGED: Wording("Your e-mail address changed from {old} to {new}", "mail", "warn"),
@@ -89,7 +89,8 @@ CHANGES = {
 def of(event: Event) -> Sentence:
     """The event as its owner reads it."""
     detail: Mapping[str, Any] = event.detail
-    wording = WORDINGS[EventKind(event.kind)]
+    # An event of a newer version is still told, after a step back to this one.
+    wording = WORDINGS.get(event.kind) or Wording(event.kind.replace(".", ": ").replace("_", " "), "activity")
     text = _text(event, wording.text)
     before, _, after = text.partition(NAME)
     start, end = (_filled(part, detail) for part in (before, after))

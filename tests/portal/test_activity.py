@@ -73,6 +73,16 @@ def test_every_kind_of_event_is_a_sentence(app, alice, kind):
     assert bool(said.advice) is event.suspicious
 
 
+def test_an_event_of_a_newer_version_is_told_too(signed_in, alice):
+    session.add(
+        activity.Event(user_id=alice.id, kind="device.lost_again", address="", agent="", request_id="", detail={})
+    )
+    session.commit()
+
+    assert "device: lost again" in signed_in.get("/activity").text
+    assert "device: lost again" in signed_in.get("/activity.csv").text
+
+
 @pytest.mark.parametrize(
     "kind, detail, sentence",
     [
