@@ -38,14 +38,19 @@ PARENT_SECONDS = 0.5
 
 def _work(_target: str) -> Callable[..., Any]:
     """The application, in a worker process."""
-    # The parent's handlers came along and would do nothing here; granian sets the worker's own after this.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    _hear_signals()
     # Ctrl-C reaches every process of the terminal's group; whether to stop is the parent's decision.
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
     return create_app(background=True)
+
+
+def _hear_signals() -> None:
+    # The parent's handlers came along and would do nothing in a worker; granian sets the worker's own later.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def _follow_parent() -> None:
@@ -63,7 +68,8 @@ class Server(MPServer):
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Start the workers and wait for the first of them to listen."""
-        # What arrives meanwhile waits until somebody listens: here below, in a worker in `_work`.
+        # What arrives meanwhile waits until somebody can hear it.
+        os.register_at_fork(after_in_child=_hear_signals)
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call] # granian leaves it so
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -87,23 +93,29 @@ def _origin(host: str, port: int) -> str:
 def _settle(host: str, port: int) -> Settings:
     """The settings to serve with; links lead to where we listen unless a base URL was chosen."""
     ours = settings.load()
-    if ours.base_url == Settings.base_url and not os.environ.get("LATCHKEY_BASE_URL") and _loopback(host):
-        os.environ["LATCHKEY_BASE_URL"] = _origin(host, port)
+    everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
+    chosen = ours.base_url != Settings.base_url or os.environ.get("LATCHKEY_BASE_URL")
+    if not chosen and (everywhere or _loopback(host)):
+        os.environ["LATCHKEY_BASE_URL"] = _origin("127.0.0.1" if everywhere else host, port)
         ours = settings.load()
     if ours.development and not _loopback(host):
         click.echo("latchkey: development mode on an address that others reach: they can read all mail", err=True)
     return ours
 
 
-def _check_port(host: str, port: int) -> None:
-    """Several processes may share a port on purpose; two servers would share it by mistake. Raises `Refused`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise Refused(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+def _address(host: str, port: int) -> str:
+    """The address of a host, free to listen on. Raises `Refused`.
+
+    Several processes may share a port on purpose; two servers would share it by mistake.
+    """
+    try:
+        family, _, _, _, (address, *_) = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        raise Refused(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+    return str(address)
 
 
 def _announcement(ours: Settings, host: str, port: int) -> str:
@@ -138,13 +150,13 @@ def listening(host: str, port: int, workers: int) -> Server:
 @click.option("--workers", type=click.IntRange(1, 64), default=WORKERS, show_default=True, help="Processes.")
 def serve(host: str, port: int, workers: int) -> None:
     """Bring the database up to date and serve the portal until stopped."""
-    _check_port(host, port)
+    address = _address(host, port)
     ours = _settle(host, port)
     prepare()
     # What is wrong with the configuration is said here once, and not by each worker.
     create_app(ours)
     # Workers inherit this process: it must not hold a connection when they begin.
     db.dispose()
-    server = listening(host, port, workers)
+    server = listening(address, port, workers)
     server.announcement = _announcement(ours, host, port)
     server.serve(target_loader=_work)

@@ -18,6 +18,18 @@ def test_init_makes_a_database_and_is_safe_to_repeat(cli, tmp_path):
     assert first == second == {"database": "sqlite", "revision": migrations.head()}
 
 
+@pytest.mark.slow
+def test_init_may_run_several_times_at_once(cli, tmp_path):
+    environment = cli.environment | {"LATCHKEY_INSTANCE": str(tmp_path / "fresh")}
+    del environment["LATCHKEY_DATABASE_URL"]
+
+    processes = [
+        subprocess.Popen([servers.LATCHKEY, "init"], env=environment, stdout=subprocess.DEVNULL) for _ in range(4)
+    ]
+
+    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+
+
 def test_commands_want_a_database_at_the_newest_migration(cli, tmp_path):
     url = f"sqlite:///{tmp_path / 'fresh.db'}"
 

@@ -80,6 +80,22 @@ def test_it_prints_one_line_with_the_address_and_links_lead_there(serve):
     assert [json.loads(line)["status"] for line in process.stderr.read().splitlines()] == [200]
 
 
+@pytest.mark.parametrize("host, shown", [("localhost", "localhost"), ("::1", "[::1]")])
+def test_it_listens_where_it_is_told(serve, host, shown):
+    port = servers.free_port()
+    process = serve("--host", host, "--workers", "1", port=port)
+
+    assert process.stdout.readline().startswith(f"Latchkey is ready at http://{shown}:{port},")
+    assert fetch(f"http://{shown}:{port}/v1/scopes")[0] == 200
+
+
+def test_a_host_that_is_none_is_one_clear_line(serve):
+    process = serve("--host", "nowhere.invalid")
+
+    assert process.wait(20) == 1
+    assert process.stderr.read().startswith("latchkey: cannot listen on nowhere.invalid port ")
+
+
 def test_production_says_where_it_listens_and_nothing_of_mail(serve):
     port = servers.free_port()
 
@@ -112,9 +128,10 @@ def test_a_taken_port_is_one_clear_line(serve):
 
 
 def test_development_in_the_open_is_warned_of(serve):
-    process = serve("--host", "0.0.0.0", "--workers", "1")
+    port = servers.free_port()
+    process = serve("--host", "0.0.0.0", "--workers", "1", port=port)
 
-    process.stdout.readline()
+    assert process.stdout.readline().startswith(f"Latchkey is ready at http://127.0.0.1:{port} (listening on ")
     servers.end(process, signal.SIGTERM)
 
     assert process.stderr.read().startswith("latchkey: development mode on an address that others reach")
