@@ -1,10 +1,10 @@
-"""Makes the pictures of README from the running product, with a small company's worth of tokens."""
+"""Makes the pictures of README and the guides from the running product, with a small company's worth of tokens."""
 
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from latchkey import clock, db, settings
 from latchkey.tokens import Token
@@ -12,7 +12,15 @@ from latchkey.users import User
 from tests import factories, programs, servers
 from tests.browser.conftest import sign_in
 
-PICTURE = settings.ROOT / "docs" / "images" / "tokens.png"
+README = settings.ROOT / "docs" / "images"
+GUIDES = settings.ROOT / "static" / "guides"
+HIDE = """([from, to]) => {
+  document.activeElement.blur();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const hide = (text) => text.replaceAll(from, to).replace(/(lk_dev_)[0-9A-Za-z]{36}/g, "$1" + "•".repeat(36));
+  while (texts.nextNode()) texts.currentNode.data = hide(texts.currentNode.data);
+  for (const field of document.querySelectorAll("textarea")) field.value = hide(field.value);
+}"""
 # Description, scopes, days to live, days since it was made, hours since it was used.
 TOKENS = (
     ("Nightly export", ("account:read", "activity:read"), 365, 212, 9),
@@ -39,16 +47,32 @@ def furnish(folder: Path, url: str) -> None:
     db.dispose()
 
 
+def save(page: Page, picture: Path) -> None:
+    """Keep what the window shows."""
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=picture)
+    print(picture.relative_to(settings.ROOT))
+
+
 def photograph(url: str) -> None:
-    """The Tokens screen as Ada sees it."""
+    """The Tokens screen as Ada sees it, and how she makes a token."""
     with sync_playwright() as playwright, programs.open_chromium(playwright) as browser:
-        page = browser.new_page(base_url=url, viewport={"width": 1280, "height": 720}, locale="en-GB")
+        page = browser.new_page(base_url=url, viewport={"width": 1280, "height": 800}, locale="en-GB")
         sign_in(page, User(email="ada@example.com"))
         page.goto("/tokens")
         page.get_by_role("heading", level=1, name="Tokens").wait_for()
-        PICTURE.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=PICTURE)
-    print(PICTURE.relative_to(settings.ROOT))
+        save(page, README / "tokens.png")
+        page.goto("/tokens/new")
+        page.get_by_label("Description").fill("Nightly backup")
+        page.get_by_role("checkbox", name="account:read").check()
+        page.get_by_role("checkbox", name="activity:read").check()
+        page.evaluate("scrollTo(0, 0)")
+        save(page, GUIDES / "new-token.png")
+        page.get_by_role("button", name="Create", exact=True).click()
+        page.get_by_label("Token", exact=True).wait_for()
+        # The address and the string are this scratch portal's own; a picture that stays shows neither.
+        page.evaluate(HIDE, [url, "https://portal.example.com"])
+        save(page, GUIDES / "token-ready.png")
 
 
 def main() -> None:
