@@ -16,6 +16,8 @@ SEED = 20261125
 # A name must also be visible, printable and not the portal's own, and an address a safe one to lead people to: rules
 # that no schema can say, so that some data that fits the schema is refused.
 BEYOND_SCHEMAS = {"positive_data_acceptance"}
+pytestmark = pytest.mark.slow
+
 ROUNDS = [
     pytest.param(case, mode, id=f"{called(case)} {mode.value}")
     for case in CASES
