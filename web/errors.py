@@ -71,7 +71,11 @@ def _as_problem(status: int, wording: Wording) -> Response:
         "detail": wording.text,
         "request_id": request.environ.get("latchkey.request_id", ""),
     }
-    return Response(json.dumps(body), status, content_type="application/problem+json")
+    response = Response(json.dumps(body), status, content_type="application/problem+json")
+    if request.path.startswith("/v1"):
+        # Browser apps of any origin call the API, and read what it refuses.
+        response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
 
 
 def _as_oauth_error(status: int, wording: Wording) -> Response:

@@ -57,6 +57,9 @@ def test_browser_apps_on_other_origins_may_call_without_cookies(hers, nobody):
     assert asked.headers["Access-Control-Allow-Origin"] == "*"
     assert {"GET", "PATCH"} <= set(asked.headers["Access-Control-Allow-Methods"].split(", "))
     assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
+    for response in (hers.get("/v1/nothing"), hers.post("/v1/me"), hers.patch("/v1/me", {"name": "x" * 1_000_000})):
+        assert response.status_code in {404, 405, 413}
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
     for response in (hers.get("/v1/me"), nobody.get("/v1/me"), nobody.get("/v1/scopes")):
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert "WWW-Authenticate" in response.headers["Access-Control-Expose-Headers"]
