@@ -13,7 +13,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests import conftest, servers
-from tests.factories import PASSWORD
 from tests.flows import snippets
 
 LEFT_OUT = shutil.ignore_patterns(".*", "instance", "tests", "benchmarks", "*.egg-info")
@@ -23,15 +22,18 @@ only_once = pytest.mark.skipif(conftest.POSTGRESQL, reason="is the same on every
 
 
 class Checkout:
-    """The tree, an installation in it, and where it will be served."""
+    """The tree, an installation in it, its own or one that is there already, and where it will be served."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, instance: Path | None = None) -> None:
         self.folder = folder
         self.port = servers.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         shutil.copytree(servers.ROOT, folder, ignore=LEFT_OUT)
         (folder / ".venv").symlink_to(servers.LATCHKEY.parent.parent)
-        (folder / "instance").mkdir()
+        if instance is None:
+            (folder / "instance").mkdir()
+        else:
+            (folder / "instance").symlink_to(instance)
         # What is installed is not to be installed again, whatever was changed last.
         for lock in ("requirements.lock", "requirements-dev.lock", "pyproject.toml"):
             os.utime(folder / lock, (0, 0))
@@ -47,11 +49,6 @@ class Checkout:
     def run(self, *script: str, typed: str = "", **environment: str) -> str:
         # The commands of .venv are linked to the tree of the tests; this one comes first.
         return snippets.run(*script, folder=self.folder, typed=typed, PYTHONPATH=str(self.folder), **environment)
-
-    def sign_up(self) -> None:
-        """Ada, of whom the pages speak."""
-        add = "latchkey user create --email ada@example.com --name Ada --password-stdin"
-        self.run(f".venv/bin/latchkey init && .venv/bin/{add}", typed=PASSWORD)
 
     @contextlib.contextmanager
     def served(self) -> Iterator[servers.Server]:
@@ -74,9 +71,8 @@ def program(commands: str, folder: Path, port: int, *, typed: str = "") -> Itera
     *before, last = commands.splitlines()
     script = "\n".join([f"exec < '{words}'", *before, f"exec {last}"])
     with log.open("wb") as output:
-        process = servers.start(
-            ["bash", "-euc", script], signal.SIGTERM, stdout=output, stderr=subprocess.STDOUT, cwd=folder
-        )
+        options = {"stdout": output, "stderr": subprocess.STDOUT, "cwd": folder, "env": snippets.environment()}
+        process = servers.start(["bash", "-euc", script], signal.SIGTERM, **options)
     try:
         servers.wait_until(lambda: _reachable(port, process, log), last)
         yield

@@ -36,16 +36,20 @@ def of(page: str) -> dict[str, str]:
     return {name: text.strip() for name, text in _Blocks(page).found.items()}
 
 
-def run(*script: str, folder: Path, typed: str = "", **environment: str) -> str:
+def environment() -> dict[str, str]:
+    """That of a new terminal: nothing of the `make` that runs the tests, and nothing of an operator's settings."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("LATCHKEY_", "MAKE", "MFLAGS"))}
+
+
+def run(*script: str, folder: Path, typed: str = "", **more: str) -> str:
     """What the lines print, run in one terminal. Fails with the first line that fails."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("LATCHKEY_")}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
         input=typed,
         capture_output=True,
         text=True,
         cwd=folder,
-        env=clean | environment,
+        env=environment() | more,
         timeout=120,
         check=False,
     )

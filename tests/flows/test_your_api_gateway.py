@@ -2,19 +2,19 @@
 
 import pytest
 
-from tests import servers
+from tests import factories, servers
 from tests.flows import gateways, snippets
 from tests.flows.checkout import Checkout, only_once, program
 
 pytestmark = [pytest.mark.slow, only_once]
 
 
-def test_an_operator_who_follows_the_page_has_projects_behind_nginx(client, tmp_path):
-    ours, behind = Checkout(tmp_path / "latchkey"), servers.free_port()
+def test_an_operator_who_follows_the_page_has_projects_behind_nginx(client, instance, tmp_path):
+    ours, behind = Checkout(tmp_path / "latchkey", instance), servers.free_port()
     first = ours.page(client, "/docs/your-api")
     page = ours.page(client, "/docs/your-api/gateway")
     assert page.keys() == {"ex-file", "ex-run", "ex-nginx", "ex-calls", "ex-revoked"}
-    ours.sign_up()
+    factories.make_user("ada@example.com")
     ours.run(first["ex-scopes"])
     file = ours.folder / "examples" / "projects" / "gateway" / "app.py"
     assert file.read_text().strip() == page["ex-file"]

@@ -6,18 +6,19 @@ import urllib.request
 
 import pytest
 
+from tests import factories
 from tests.flows import snippets
 from tests.flows.checkout import Checkout, only_once
 
 pytestmark = [pytest.mark.slow, only_once]
 
 
-def test_an_operator_who_follows_the_page_has_projects_in_the_api(client, tmp_path):
-    ours = Checkout(tmp_path / "latchkey")
+def test_an_operator_who_follows_the_page_has_projects_in_the_api(client, instance, tmp_path):
+    ours = Checkout(tmp_path / "latchkey", instance)
     first, page = (ours.page(client, path) for path in ("/docs/your-api", "/docs/your-api/inside"))
     assert first.keys() == {"ex-scopes-file", "ex-scopes", "ex-tokens"}
     assert page.keys() == {"ex-file", "ex-add", "ex-calls", "ex-revoked"}
-    ours.sign_up()
+    factories.make_user("ada@example.com")
 
     ours.run(first["ex-scopes"], page["ex-add"])
 

@@ -24,12 +24,12 @@ HOUR = timedelta(hours=1)
 
 
 @only_once
-def test_an_operator_who_follows_the_page_has_a_guarded_service(client, tmp_path):
-    ours, port = Checkout(tmp_path / "latchkey"), servers.free_port()
+def test_an_operator_who_follows_the_page_has_a_guarded_service(client, instance, tmp_path):
+    ours, port = Checkout(tmp_path / "latchkey", instance), servers.free_port()
     first = ours.page(client, "/docs/your-api")
     page = ours.page(client, "/docs/your-api/service", **{"127_0_0_1:8080": f"127.0.0.1:{port}"})
     assert page.keys() == {"ex-register", "ex-file", "ex-install", "ex-run", "ex-calls", "ex-revoked"}
-    ours.sign_up()
+    factories.make_user("ada@example.com")
     ours.run(first["ex-scopes"])
     assert (ours.folder / "examples" / "projects" / "service" / "app.py").read_text().strip() == page["ex-file"]
     # No test downloads anything: what would be installed is here, in the environment that stands in for the new one.
