@@ -1,5 +1,7 @@
 """The composition root: wires settings, ground floor and doors into one Flask application."""
 
+import gc
+
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
@@ -41,4 +43,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     middleware.install(app, write=middleware.to_stderr if background else None)
     if background:
         courier.start(app)
+        # What a server makes at its start lives as long as it does: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
     return app

@@ -108,10 +108,11 @@ class Engines:
         self.write = create_engine(
             url, connect_args={"check_same_thread": False} if sqlite else {"options": "-c timezone=UTC"}, **pool
         )
+        self.queue = Queue()
         if sqlite:
             _tune_sqlite(self.read, reading=True)
             _tune_sqlite(self.write, reading=False)
-            _queue_writers(self.write)
+            _queue_writers(self.write, self.queue)
         self._local = threading.local()
         # Servers end idle threads and start others. While a thread that is not Python's own ends, no Python code may
         # run (the process would crash), neither ours nor a driver's: so its connection is only put aside for closing.
@@ -163,14 +164,17 @@ def _tune_sqlite(engine: Engine, *, reading: bool) -> None:
             connection.execute(f"PRAGMA {pragma}")
 
 
-def _queue_writers(engine: Engine) -> None:
-    queue = Queue()
+def take_turn(queue: Queue, info: dict[str, Any]) -> None:
+    """Wait to write on SQLite, and note on the connection that it has the turn: it hands on when back in its pool."""
+    if not queue.acquire(QUEUE_SECONDS):
+        raise OperationalError("BEGIN IMMEDIATE", {}, TimeoutError("the write queue did not move"))
+    info["queued"] = True
 
+
+def _queue_writers(engine: Engine, queue: Queue) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        if not queue.acquire(QUEUE_SECONDS):
-            raise OperationalError("BEGIN IMMEDIATE", {}, TimeoutError("the write queue did not move"))
-        connection.connection.info["queued"] = True
+        take_turn(queue, connection.connection.info)
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @event.listens_for(engine, "checkin")

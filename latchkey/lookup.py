@@ -1,17 +1,18 @@
 """Statements compiled once and given to the driver as they are: for the bearer path and its neighbours only."""
 
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy import Dialect, PoolProxiedConnection, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
 
-from latchkey.db import UtcDateTime, engines
+from latchkey.db import UtcDateTime, engines, take_turn
 
 # Told the text of each statement that runs here; tests count with it.
 watchers: list[Callable[[str], None]] = []
@@ -122,15 +123,15 @@ class Lookup:
 
 
 class Command:
-    """An UPDATE or INSERT, run in a transaction of the write engine. An INSERT names the columns that it is given."""
+    """An UPDATE or INSERT, run in a `transaction`. An INSERT names the columns that it is given."""
 
     def __init__(self, statement: UpdateBase, *columns: str) -> None:
         self._statement, self._columns = statement, columns or None
         self._prepared: dict[str, _Prepared] = {}
 
-    def run(self, connection: Connection, *rows: dict[str, Any]) -> int:
+    def run(self, connection: PoolProxiedConnection, *rows: dict[str, Any]) -> int:
         """Run it with these parameters, once for each; how many rows it changed."""
-        dialect = connection.dialect
+        dialect = engines().write.dialect
         prepared = self._prepared.get(dialect.name)
         if prepared is None:
             compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
@@ -138,4 +139,25 @@ class Command:
         bound = [prepared.parameters(row) for row in rows]
         for tell in watchers:
             tell(prepared.text)
-        return connection.exec_driver_sql(prepared.text, bound if len(bound) > 1 else bound[0]).rowcount
+        cursor = connection.cursor()
+        if len(bound) > 1:
+            cursor.executemany(prepared.text, bound)
+        else:
+            cursor.execute(prepared.text, bound[0])
+        return cursor.rowcount
+
+
+@contextmanager
+def transaction() -> Iterator[PoolProxiedConnection]:
+    """A transaction of the write engine on the driver's own connection, for commands."""
+    pair = engines()
+    pooled = pair.write.raw_connection()
+    try:
+        if pair.write.dialect.name == "sqlite":
+            take_turn(pair.queue, pooled.info)
+            pooled.cursor().execute("BEGIN IMMEDIATE")
+        yield pooled
+        pooled.commit()
+    finally:
+        # Back in its pool it is rolled back, unless it was committed, and hands on the turn to write.
+        pooled.close()

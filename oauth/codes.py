@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    Connection,
     ForeignKey,
     LargeBinary,
+    PoolProxiedConnection,
     String,
     bindparam,
     delete,
@@ -152,7 +152,7 @@ def find(plaintext: str) -> Found | None:
     return None if found is None else Found._make(found)
 
 
-def consume(connection: Connection, code_id: str) -> bool:
+def consume(connection: PoolProxiedConnection, code_id: str) -> bool:
     """Use a code up, in the transaction that issues its tokens. True for exactly one caller (C-06)."""
     return _consume.run(connection, {"code_id": code_id, "now": clock.now()}) == 1
 

@@ -1,20 +1,16 @@
 """/oauth/introspect (RFC 7662): what a live token is, for an app that proved itself; never a name or an address."""
 
-import json
-from io import BytesIO
 from typing import Any
-from wsgiref.types import WSGIEnvironment
 
-from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Response
 
 from latchkey import access, settings
 from latchkey.access import Bearer
-from oauth import guard, parties
+from oauth import parties
 from oauth.blueprint import blueprint
-from oauth.server import server
+from oauth.server import Request, server
 from oauth.settling import answer, respond
 
 
@@ -65,22 +61,12 @@ class Introspection(IntrospectionEndpoint):
 server.register_endpoint(Introspection)
 
 
-def at_once(environ: WSGIEnvironment) -> bytes | None:
-    """The answer to a good request without Flask and Authlib; None leaves the request, body and all, to them."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    plain = environ["REQUEST_METHOD"] == "POST" and environ.get("CONTENT_TYPE") == guard.FORM
-    if not plain or environ.get("QUERY_STRING") or not length.isdecimal() or int(length) > guard.LONGEST_FORM:
+def at_once(asked: Request) -> dict[str, Any] | None:
+    """The answer to a good request, without Flask and Authlib; None leaves it to them."""
+    sent, token = asked.presented, asked.parameters.get("token")
+    if sent is None or token is None or isinstance(parties.proved(sent, parties.SECRET_METHODS, "introspection"), str):
         return None
-    body = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(body)
-    try:
-        parameters = guard.parsed(body).parameters
-        sent = guard.presented(parameters, environ.get("HTTP_AUTHORIZATION"))
-    except OAuth2Error:
-        return None
-    if "token" not in parameters or isinstance(parties.proved(sent, parties.SECRET_METHODS, "introspection"), str):
-        return None
-    return json.dumps(described(_live(parameters["token"]))).encode()
+    return described(_live(token))
 
 
 @blueprint.post("/oauth/introspect")

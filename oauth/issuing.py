@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, exists, insert, or_, select, update
+from sqlalchemy import PoolProxiedConnection, bindparam, exists, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from latchkey import activity, clock, credentials, scopes, settings
 from latchkey.clients import Client
 from latchkey.credentials import Kind
-from latchkey.db import UtcDateTime, engines, new_id
+from latchkey.db import UtcDateTime, new_id
 from latchkey.grants import Grant
-from latchkey.lookup import Command, Lookup
+from latchkey.lookup import Command, Lookup, transaction
 from latchkey.tokens import Token
 from latchkey.users import User
 
@@ -34,14 +34,14 @@ class Under(NamedTuple):
     expires_at: datetime
 
 
-Spend = Callable[[Connection], bool]
+Spend = Callable[[PoolProxiedConnection], bool]
 
 
 def exchange(
     spend: Spend, under: Under, access: frozenset[str], refresh: str, refresh_id: str | None = None
 ) -> dict[str, object] | None:
     """Spend a code or refresh token and issue tokens for it, in one transaction. None if it was spent before."""
-    with engines().write.begin() as connection:
+    with transaction() as connection:
         if spend(connection):
             return issue(connection, under, access, refresh, refresh_id=refresh_id)
         connection.rollback()
@@ -49,7 +49,7 @@ def exchange(
 
 
 def issue(
-    connection: Connection,
+    connection: PoolProxiedConnection,
     under: Under,
     access: frozenset[str],
     refresh: str | None = None,
@@ -184,7 +184,7 @@ def find_refresh(plaintext: str) -> Found | None:
     return None if found is None else Found._make(found)
 
 
-def retire(connection: Connection, token_id: str, successor_id: str) -> bool:
+def retire(connection: PoolProxiedConnection, token_id: str, successor_id: str) -> bool:
     """Let a refresh token be followed by its successor. True for exactly one caller, or two within the grace (E-06)."""
     now = clock.now()
     if _retire.run(connection, {"token_id": token_id, "now": now, "successor": successor_id}) == 1:

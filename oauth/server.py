@@ -35,10 +35,14 @@ class Request(OAuth2Request):
         parameters: dict[str, str],
         resources: list[str],
         presented: Presented | None = None,
+        *,
+        at_once: bool = False,
     ) -> None:
         # Authlib would judge by this address whether the transport is secure; the settings have done so at the start.
         super().__init__("POST" if presented else "GET", "https://localhost")
         self.parameters, self.resources, self.presented = parameters, resources, presented
+        # Tried in front of Flask: a refusal leaves no trace yet, since the request will be asked about again.
+        self.at_once = at_once
         self.payload = BasicOAuth2Payload(parameters)
 
     @property
@@ -59,10 +63,14 @@ class Server(AuthorizationServer):
     def authenticate_client(
         self, request: OAuth2Request, methods: Collection[str], endpoint: str = "token"
     ) -> ClientMixin:
-        sent = cast("Request", request).presented
+        asked = cast("Request", request)
+        sent = asked.presented
         if sent is None:
             raise InvalidClientError
-        party = parties.authenticate(sent, methods, endpoint)
+        prove = parties.proved if asked.at_once else parties.authenticate
+        party = prove(sent, methods, endpoint)
+        if isinstance(party, str):
+            raise InvalidClientError
         request.auth_method = sent.method
         return party
 
