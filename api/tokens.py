@@ -19,7 +19,7 @@ from latchkey.users import User
 STATUSES = ("active", "ended", "all")
 PRESET = timedelta(days=90)
 # A token that is to end with its parent must not be late by the time that making it takes.
-MARGIN = timedelta(seconds=1)
+MARGIN = timedelta(seconds=30)
 
 TOKEN_ID = identifier("token_id", "one of the user's developer tokens", str(TOKEN.example["id"]))
 STATUS = Parameter(

@@ -21,9 +21,9 @@ def _end_token(plaintext: str) -> bool:
     token = tokens.find(plaintext)
     if token is None or token.status != "active" or token.consumed_at is not None:
         return False
-    if not tokens.revoke(token):
-        return False
     grant = token.grant
+    if (grant is not None and not grant.live) or not tokens.revoke(token):
+        return False
     if grant is not None and token.kind == Kind.REFRESH:
         # Its holder may have access tokens of it already (RFC 7009 §2.1).
         grants.end(grant.id, EndReason.REPORTED)

@@ -110,6 +110,16 @@ def test_reporting_is_throttled_by_address(nobody, clock):
     assert report(nobody, "hello").status_code == 202
 
 
+def test_what_ended_with_its_grant_is_not_reported_again(app, nobody, alice, example_client):
+    program = app_caller(app.test_client(), example_client, alice, "account:read")
+    grants.withdraw(grants.find_authorization(alice, example_client.client))
+    db.commit()
+
+    report(nobody, program.plaintext)
+
+    assert activity.list_for(alice) == []
+
+
 def test_grants_survive_nonsense(nobody, alice, example_client):
     grant = grants.allow(alice, example_client.client, {"account:read"})
     db.commit()

@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
+from api import auth
 from app import create_app
 from latchkey import scopes
 from tests.api.calls import app_caller
@@ -110,6 +111,21 @@ def test_the_catalogue_of_this_installation_is_in_it(instance, settings):
     document = app.test_client().get("/v1/openapi.json").get_json()
 
     assert "projects:read" in json.dumps(document["components"]["schemas"]["NewToken"])
+
+
+def test_a_view_that_says_nothing_more_is_described_by_its_docstring(app):
+    @auth.require_scope("account:read")
+    def show_project(caller, project_id):
+        """Show a project."""
+
+    app.add_url_rule("/v1/projects/<project_id>", "api.show_project", show_project)
+    document = app.test_client().get("/v1/openapi.json").get_json()
+
+    validate(document)
+    described = document["paths"]["/v1/projects/{project_id}"]["get"]
+    assert described["summary"] == "Show a project."
+    assert described["security"][0] == {"oauth2": ["account:read"]}
+    assert [parameter["name"] for parameter in described["parameters"]] == ["project_id"]
 
 
 def test_the_document_holds_no_credential_of_ours(document):

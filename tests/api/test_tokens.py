@@ -81,7 +81,7 @@ def test_without_a_wish_a_token_lives_90_days_or_as_long_as_its_maker(app, alice
     by_short = db.get_one(Token, short.post("/v1/tokens", wanted).get_json()["id"])
 
     assert by_long.expires_at == clock.now() + timedelta(days=90)
-    assert timedelta(0) < db.get_one(Token, short.token_id).expires_at - by_short.expires_at < timedelta(seconds=2)
+    assert timedelta(0) < db.get_one(Token, short.token_id).expires_at - by_short.expires_at <= timedelta(seconds=30)
 
 
 def test_a_token_without_end_may_make_one_without_end(app, alice):
