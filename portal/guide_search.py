@@ -1,6 +1,6 @@
 """Search over the guides: their sections as text, and those that hold all the words asked for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html.parser import HTMLParser
 from typing import NamedTuple
 
@@ -8,13 +8,18 @@ MOST = 20
 AROUND = 90
 
 
+# Elements after whose beginning another word begins.
+BLOCKS = {"p", "li", "div", "td", "th", "small", "pre", "br", "summary"}
+
+
 class Section(NamedTuple):
-    """A heading with what stands beneath it, and the address that leads there."""
+    """A heading with what stands beneath it, its sentences and its code, and the address that leads there."""
 
     url: str
     page: str
     title: str
     text: str
+    code: str
 
 
 class Found(NamedTuple):
@@ -31,7 +36,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self._url, self._inside, self._heading, self._skipping = url, False, "", 0
         self._page = self._title = ""
-        self._anchor, self._words = "", [""]
+        self._anchor, self._text, self._code, self._coding = "", "", "", False
         self.sections: list[Section] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -43,6 +48,9 @@ class _Reader(HTMLParser):
         elif self._inside and tag in ("h1", "h2", "h3") and (tag == "h1" or given.get("id")):
             self._keep()
             self._heading, self._title, self._anchor = tag, "", given.get("id") or ""
+        self._coding = self._coding or tag == "pre"
+        if tag in BLOCKS:
+            self._text += " "
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "article":
@@ -50,6 +58,8 @@ class _Reader(HTMLParser):
             self._inside = False
         elif tag in ("svg", "script", "button", "form"):
             self._skipping -= 1
+        elif tag == "pre":
+            self._coding = False
         elif tag == self._heading:
             self._page = self._page or self._title.strip()
             self._heading = ""
@@ -58,39 +68,46 @@ class _Reader(HTMLParser):
         if self._inside and not self._skipping:
             if self._heading:
                 self._title += data
+            elif self._coding:
+                self._code += data
             else:
-                self._words.append(data)
+                self._text += data
 
     def _keep(self) -> None:
-        text = " ".join(" ".join(self._words).split())
         if self._title:
             url = f"{self._url}#{self._anchor}" if self._anchor else self._url
-            self.sections.append(Section(url, self._page, self._title.strip(), text))
-        self._words = []
+            text, code = " ".join(self._text.split()), " ".join(self._code.split())
+            self.sections.append(Section(url, self._page, self._title.strip(), text, code))
+        self._text = self._code = ""
 
 
-def _sections(url: str, html: str) -> Iterator[Section]:
-    reader = _Reader(url)
-    reader.feed(html)
-    yield from reader.sections
+def sections(pages: Mapping[str, Callable[[], str]]) -> list[Section]:
+    """The sections of these pages, by the addresses at which they are rendered."""
+    found: list[Section] = []
+    for url, render in pages.items():
+        reader = _Reader(url)
+        reader.feed(render())
+        found += reader.sections
+    return found
 
 
-def find(asked: str, pages: Mapping[str, Callable[[], str]]) -> list[Found]:
+def find(asked: str, among: Iterable[Section]) -> list[Found]:
     """Sections with all the words, those with the words in their heading first."""
     words = asked.casefold().split()
     if not words:
         return []
     found = [
         Found(section, _excerpt(section.text, words))
-        for url, render in pages.items()
-        for section in _sections(url, render())
-        if all(word in f"{section.title} {section.text}".casefold() for word in words)
+        for section in among
+        if all(word in f"{section.title} {section.text} {section.code}".casefold() for word in words)
     ]
     found.sort(key=lambda each: -sum(word in each.section.title.casefold() for word in words))
     return found[:MOST]
 
 
 def _excerpt(text: str, words: list[str]) -> str:
-    at = max(0, min((text.casefold().find(word) for word in words if word in text.casefold()), default=0) - AROUND)
-    cut = text[at : at + 2 * AROUND]
-    return ("… " if at else "") + cut + (" …" if at + 2 * AROUND < len(text) else "")
+    """Whole words around the first match."""
+    at = min((text.casefold().find(word) for word in words if word in text.casefold()), default=0)
+    start = text.find(" ", at - AROUND) + 1 if at > AROUND else 0
+    end = text.rfind(" ", start, start + 2 * AROUND) if len(text) > start + 2 * AROUND else len(text)
+    return ("… " if start else "") + text[start:end] + (" …" if end < len(text) else "")

@@ -106,12 +106,22 @@ def guide_api() -> str:
     return render_template("guides/api.html", document=document, groups=grouped, refusal=refusal, coded=reference.coded)
 
 
+def _sections() -> list[guide_search.Section]:
+    """What can be found. To who is not signed in the guides always read alike, so they are rendered once."""
+    pages = {
+        url_for(endpoint): cast("Callable[[], str]", current_app.view_functions[endpoint]) for endpoint in SEARCHED
+    }
+    if current_user.is_authenticated:
+        return guide_search.sections(pages)
+    kept: list[guide_search.Section] | None = current_app.extensions.get("latchkey.guides")
+    if kept is None:
+        kept = current_app.extensions["latchkey.guides"] = guide_search.sections(pages)
+    return kept
+
+
 @blueprint.get("/docs/search")
 def search_guides() -> str:
     """Sections of the guides that hold all the words asked for."""
     asked = request.args.get("q", "")[:80].replace("\x00", "")
-    pages = {
-        url_for(endpoint): cast("Callable[[], str]", current_app.view_functions[endpoint]) for endpoint in SEARCHED
-    }
-    found = guide_search.find(asked, pages)
+    found = guide_search.find(asked, _sections()) if asked else []
     return render_template("guides/search.html", asked=asked, found=found)
