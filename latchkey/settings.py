@@ -1,8 +1,10 @@
 """Configuration of one installation: defaults, then instance/config.toml, then LATCHKEY_* variables."""
 
+import contextlib
 import os
 import re
 import secrets
+import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -15,6 +17,8 @@ PREFIX = "LATCHKEY_"
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
 SHORTEST_SECRET = 32
+ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?/?", re.ASCII)
+DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 class SettingError(Exception):
@@ -37,7 +41,7 @@ def _flag(value: Any) -> bool:
 def _number(least: int, most: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         text = str(value).strip()
-        if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
             raise ValueError(f"a whole number from {least} to {most}")
         return int(text)
 
@@ -63,11 +67,12 @@ def _matching(pattern: str, allowed: str) -> Callable[[Any], str]:
 
 
 def _origin(value: Any) -> str:
-    parts = urlsplit(_text(value))
-    bare = not (parts.path.rstrip("/") or parts.query or parts.fragment or parts.username or parts.password)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not bare:
+    found = ORIGIN.fullmatch(_text(value).lower())
+    if found is None or int(found[3] or 1) > 65535:
         raise ValueError("an origin such as https://portal.example.com")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    scheme, host, port = found.groups()
+    # As browsers write it in Origin and Referer, which are compared with it.
+    return f"{scheme}://{host}" if port in (None, DEFAULT_PORTS[scheme]) else f"{scheme}://{host}:{port}"
 
 
 def _secret(value: Any) -> str:
@@ -141,18 +146,28 @@ class Settings:
 
 
 def _stored_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
+        if not path.exists():
+            _generate(path)
         text = path.read_text().strip()
-        if len(text) < SHORTEST_SECRET:
-            raise SettingError(f"{path.name} in the instance folder is too short: remove it to have one made") from None
-        return text
-    with os.fdopen(handle, "w") as file:
-        text = secrets.token_urlsafe(48)
-        file.write(text + "\n")
+    except OSError as error:
+        raise SettingError(f"LATCHKEY_INSTANCE cannot be {path.parent}: {error.strerror}") from None
+    if len(text) < SHORTEST_SECRET:
+        raise SettingError(f"{path.name} in the instance folder is too short: remove it to have one made")
     return text
+
+
+def _generate(path: Path) -> None:
+    """Put a new secret there, whole at once: of several processes that start, one makes it and all read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+        with contextlib.suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        Path(unfinished).unlink()
 
 
 def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:

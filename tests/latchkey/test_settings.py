@@ -1,0 +1,140 @@
+"""What an operator configures: defaults, then the file, then the environment; a mistake is one clear line."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from latchkey import settings
+from latchkey.settings import SettingError
+
+
+def load(instance, **environment):
+    return settings.load({f"LATCHKEY_{key.upper()}": value for key, value in environment.items()}, instance=instance)
+
+
+def refusal(instance, **environment) -> str:
+    with pytest.raises(SettingError) as refused:
+        load(instance, **environment)
+    line = str(refused.value)
+    assert "\n" not in line
+    return line
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(instance):
+    (instance / "config.toml").write_text('brand_name = "Acme"\ntoken_prefix = "acme"\nsignup = "invite"\n')
+
+    found = load(instance, brand_name="Example", signup="")
+
+    assert (found.brand_name, found.token_prefix, found.signup, found.trusted_proxies) == (
+        "Example",
+        "acme",
+        "invite",
+        0,
+    )
+
+
+def test_an_unknown_key_is_named_wherever_it_stands(instance):
+    assert "LATCHKEY_BASE_ULR" in refusal(instance, base_ulr="https://portal.example.com")
+    (instance / "config.toml").write_text("trusted = 1")
+    assert "trusted in config.toml" in refusal(instance)
+
+
+def test_a_file_that_cannot_be_read_is_told(instance):
+    (instance / "config.toml").write_bytes(b"brand_name = \xff")
+
+    assert "config.toml cannot be read" in refusal(instance)
+
+
+@pytest.mark.parametrize(
+    "given,kept",
+    [
+        ("https://portal.example.com", "https://portal.example.com"),
+        ("https://Portal.Example.com/", "https://portal.example.com"),
+        ("https://portal.example.com:8443", "https://portal.example.com:8443"),
+        ("https://portal.example.com:443", "https://portal.example.com"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://[::1]:5000", "http://[::1]:5000"),
+        ("http://localhost:5001", "http://localhost:5001"),
+    ],
+)
+def test_the_base_url_is_kept_as_browsers_write_an_origin(instance, given, kept):
+    assert load(instance, base_url=given).base_url == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "portal.example.com", "ftp://portal.example.com", "https://", "https://:443", "https://portal.example.com/path",
+        "https://portal.example.com?x", "https://portal.example.com#x", "https://me:you@portal.example.com", "https://[::1",
+        "https://portal.example.com:abc", "https://portal.example.com:99999", 'https://a b"c.example', "https://münchen.example",
+        "https://portal..example.com", "https://portal.example.com\nX: y",
+    ],
+)  # fmt: skip
+def test_what_is_no_origin_is_refused(instance, given):
+    assert "an origin such as https://portal.example.com" in refusal(instance, base_url=given)
+
+
+@pytest.mark.parametrize("host", ["portal.example.com", "192.0.2.1", "0.0.0.0", "[2001:db8::1]"])
+def test_production_is_reached_over_https(instance, host):
+    assert "production needs https" in refusal(instance, base_url=f"http://{host}")
+    assert load(instance, base_url=f"https://{host}").secure
+    assert load(instance, base_url=f"http://{host}", mode="development").development
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "[::1]"])
+def test_production_may_be_tried_out_on_this_machine(instance, host):
+    assert not load(instance, base_url=f"http://{host}:5000").secure
+
+
+@pytest.mark.parametrize("given", ["changeme", "secret", "dev", "short-secret", "a" * 64, "changeme" * 8])
+def test_a_sample_or_short_secret_is_refused_and_not_repeated(instance, given):
+    line = refusal(instance, secret_key=given)
+
+    assert "LATCHKEY_SECRET_KEY" in line
+    assert "at least 32 random characters" in line
+    assert repr(given) not in line
+
+
+@pytest.mark.parametrize(
+    "key,given",
+    [
+        ("mode", "staging"), ("mail_port", "0"), ("mail_port", "\N{ARABIC-INDIC DIGIT THREE}"),
+        ("mail_use_tls", "perhaps"), ("mail_sender", "a@b\nBcc: c@d"), ("token_prefix", "1k"), ("token_prefix", "LK"), ("token_prefix", "k"),
+        ("brand_name", "<b>"), ("brand_name", "x" * 41), ("brand_accent", "green"), ("rate_limit_url", "memcached://x"),
+        ("refresh_grace_seconds", "31"), ("token_max_days", "0"), ("signup", "example"), ("signup", "a.example,"),
+        ("trusted_proxies", "-1"), ("api_rate_limit", "lots"), ("brand_logo", " "),
+    ],
+)  # fmt: skip
+def test_a_bad_value_names_its_key_and_what_is_allowed(instance, key, given):
+    line = refusal(instance, **{key: given})
+
+    assert f"LATCHKEY_{key.upper()} cannot be" in line
+    assert "allowed is" in line
+
+
+def test_mail_is_encrypted_in_one_way(instance):
+    assert "choose one" in refusal(instance, mail_use_tls="true", mail_use_ssl="true")
+
+
+def test_a_secret_is_made_once_for_its_owner_alone(tmp_path):
+    fresh = tmp_path / "fresh"
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(lambda _: settings.load({}, instance=fresh).secret_key, range(8)))
+
+    assert len(found) == 1
+    assert stat.S_IMODE((fresh / "secret_key").stat().st_mode) == 0o600
+    assert [path.name for path in fresh.iterdir()] == ["secret_key"]
+    assert settings.load({}, instance=fresh).secret_key in found
+
+
+def test_a_stored_secret_that_is_too_short_is_told(instance):
+    (instance / "secret_key").write_text("short\n")
+
+    assert "secret_key in the instance folder is too short" in refusal(instance)
+
+
+def test_an_instance_folder_that_cannot_be_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    assert "LATCHKEY_INSTANCE cannot be" in refusal(tmp_path / "file" / "instance")
