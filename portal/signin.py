@@ -34,6 +34,14 @@ class SignInForm(FlaskForm):
     password = PasswordField("Password", [InputRequired("Write your password.")])
 
 
+class Counter(NamedTuple):
+    """What tries are counted by; `own` is the account's or the browser's, others are shared by many."""
+
+    key: str
+    limits: tuple[Limit, ...]
+    own: bool = False
+
+
 class Waiting(NamedTuple):
     """The app that sent somebody to sign in, and the source that its redirect URI is for a policy."""
 
@@ -94,14 +102,14 @@ def sign_in() -> ResponseReturnValue:
 def authenticate(email: str, password: str) -> User | None:
     """The user, or None after leaving a trace; counted before the password is looked at. 429 after too many."""
     counters = _counters(email.strip())
-    if wait := max(throttle.hit(key, *limits) for key, limits in counters):
-        _tell_owner(email.strip())
-        abort(429, retry_after=wait)
+    for counter in counters:
+        if wait := throttle.hit(counter.key, *counter.limits):
+            _tell_owner(email.strip())
+            abort(429, retry_after=wait)
     user = users.authenticate(email, password)
     if user is not None:
-        throttle.forgive(*_flat(counters[0]))
-        for counter in counters[1:]:
-            throttle.give_back(*_flat(counter))
+        for counter in counters:
+            (throttle.forgive if counter.own else throttle.give_back)(counter.key, *counter.limits)
         return user
     owner = users.find_by_email(email)
     notices.sign_in_failed(owner or users.stand_in("nobody@localhost"))
@@ -112,19 +120,20 @@ def authenticate(email: str, password: str) -> User | None:
     return None
 
 
-def _flat(counter: tuple[str, tuple[Limit, ...]]) -> tuple[str, *tuple[Limit, ...]]:
-    return counter[0], *counter[1]
+def _counters(email: str) -> list[Counter]:
+    """In the order of counting.
 
-
-def _counters(email: str) -> list[tuple[str, tuple[Limit, ...]]]:
+    What one refuses, the next does not count: a flood from one network takes nothing from an account, nor one on an
+    account from everybody.
+    """
     device = devices.known(email)
     if device is not None:
-        return [(f"sign-in-device:{device}:{users.key(email)}", throttle.SIGN_IN)]
+        return [Counter(f"sign-in-device:{device}:{users.key(email)}", throttle.SIGN_IN, own=True)]
     network = throttle.network(activity.origin.get().address)
     return [
-        (f"sign-in:{users.key(email)}", throttle.SIGN_IN),
-        (f"sign-in-from:{network}", throttle.PER_ADDRESS),
-        ("sign-in-anywhere", throttle.EVERYWHERE),
+        Counter(f"sign-in-from:{network}", throttle.PER_ADDRESS),
+        Counter(f"sign-in:{users.key(email)}", throttle.SIGN_IN, own=True),
+        Counter("sign-in-anywhere", throttle.EVERYWHERE),
     ]
 
 

@@ -182,6 +182,28 @@ def test_one_network_cannot_try_one_password_on_everybody(app, clock):
     assert guess(app.test_client(), "somebody@example.com", 1)[0].status_code == 429
 
 
+def test_a_flood_from_one_network_takes_nothing_from_an_account_and_from_everybody(app, alice, clock):
+    flooding, elsewhere = app.test_client(), {"REMOTE_ADDR": "203.0.113.9"}
+    for _ in range(throttle.PER_ADDRESS[0].most):
+        throttle.hit("sign-in-from:127.0.0.1", *throttle.PER_ADDRESS)
+
+    # Each of them would have been counted to the account as well, and to all accounts together.
+    answers = guess(flooding, alice.email, 30)
+
+    assert {answer.status_code for answer in answers} == {429}
+    hers = app.test_client()
+    form = {"csrf_token": pages.csrf(hers.get("/login")), "email": alice.email, "password": PASSWORD}
+    assert throttle.hit("sign-in-anywhere", throttle.Limit(1, throttle.EVERYWHERE[0].window)) == 0
+    assert hers.post("/login", data=form, environ_overrides=elsewhere).status_code == 303
+
+
+def test_a_flood_on_one_account_takes_nothing_from_everybody(app, alice, clock):
+    guess(app.test_client(), alice.email, 30)
+
+    # Ten were looked at; only those count against what all sign-ins share.
+    assert throttle.hit("sign-in-anywhere", throttle.Limit(11, throttle.EVERYWHERE[0].window)) == 0
+
+
 def test_those_who_are_in_the_right_are_never_slowed_down(app, alice, clock):
     statuses = {attempt(app.test_client(), alice.email, PASSWORD).status_code for _ in range(65)}
 
