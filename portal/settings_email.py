@@ -34,12 +34,12 @@ def _ask(email: str) -> None:
     if wait := max(throttle.hit(key, *throttle.LETTERS) for key in counted):
         abort(429, retry_after=wait)
     owner = users.find_by_email(email)
-    if owner is not None and owner.id != user.id:
-        # The answer is the same: nobody finds out here who has an account.
+    taken = owner is not None and owner.id != user.id
+    # Nobody finds out here who has an account: the answer, the page and the letter to the present address are the same.
+    plaintext = links.issue(user, Purpose.CHANGE_EMAIL, email=email)
+    notices.email_change_asked(user, email, None if taken else absolute("portal.confirm_email", token=plaintext))
+    if taken and owner is not None:
         notices.address_taken(owner)
-    else:
-        plaintext = links.issue(user, Purpose.CHANGE_EMAIL, email=email)
-        notices.email_change_asked(user, email, absolute("portal.confirm_email", token=plaintext))
     db.commit()
 
 

@@ -28,9 +28,13 @@ def email_verified(user: User) -> None:
     activity.record(user, EventKind.EMAIL_VERIFIED)
 
 
-def email_change_asked(user: User, new_email: str, link: str) -> None:
-    """Another address is to replace the present one; both hear of it, the new one gets the link (L-08)."""
-    outbox.post(new_email, "email_change_link", link=link)
+def email_change_asked(user: User, new_email: str, link: str | None) -> None:
+    """Another address is to replace the present one; both hear of it, the new one gets the link (L-08).
+
+    Without a link only the present one does: the other is somebody else's.
+    """
+    if link is not None:
+        outbox.post(new_email, "email_change_link", link=link)
     outbox.post(user.email, "email_change_asked", new_email=new_email, **here())
 
 

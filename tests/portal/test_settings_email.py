@@ -1,5 +1,7 @@
 """Another e-mail address: asked for with the password, confirmed at the new one, told at the old one (L-08)."""
 
+import re
+
 import pytest
 
 from latchkey import activity, users
@@ -82,6 +84,17 @@ def test_an_address_of_somebody_else_gets_the_same_answer_and_a_letter(signed_in
     assert "on its way to BOB@example.com" in signed_in.get("/settings").text
     assert mailbox.last("bob@example.com").subject == "You already have an account"
     assert "/confirm-email/" not in mailbox.last("bob@example.com").text
+
+
+def test_nothing_tells_an_address_of_somebody_else_from_a_free_one(app, signed_in, alice, bob, mailbox):
+    seen = []
+    for email in (bob.email, NEW):
+        ask(signed_in, email=email)
+        page = re.sub(r'value="[^"]*"', "", signed_in.get("/settings").text).replace(email, "it")
+        letter = mailbox.last(alice.email)
+        seen.append((page, letter.subject, re.sub(r"\d\d:\d\d", "", letter.text).replace(email, "it")))
+
+    assert seen[0] == seen[1]
 
 
 def test_an_address_that_was_taken_meanwhile_stays_with_whoever_has_it(signed_in, alice, mailbox):
