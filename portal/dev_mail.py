@@ -4,10 +4,12 @@ import re
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from flask import Response, abort, make_response, render_template
+from flask import Response, abort, make_response, render_template, request
 
 from latchkey import carrier, settings
 from portal.blueprint import blueprint
@@ -55,9 +57,19 @@ def _part(message: EmailMessage, kind: str) -> str:
     return str(body.get_content()) if body else ""
 
 
+def _shown_here() -> bool:
+    """Only in development, and under no name that somebody made lead here to read along (DNS rebinding)."""
+    ours = settings.current()
+    try:
+        host = urlsplit(f"//{request.host}").hostname or ""
+        return ours.development and (host in ("localhost", urlsplit(ours.base_url).hostname) or bool(ip_address(host)))
+    except ValueError:
+        return False
+
+
 def _file(letter_id: str) -> Path:
     path = carrier.folder() / f"{letter_id}.eml"
-    if not settings.current().development or not path.is_file():
+    if not _shown_here() or not path.is_file():
         abort(404)
     return path
 
@@ -73,7 +85,7 @@ def _private(body: str, kind: str, content_policy: str) -> Response:
 @blueprint.get("/dev/mail")
 def dev_mail() -> Response:
     """Every letter, newest first."""
-    if not settings.current().development:
+    if not _shown_here():
         abort(404)
     newest = sorted(carrier.folder().glob("*.eml"), key=lambda path: path.name, reverse=True)[:MOST]
     page = render_template(

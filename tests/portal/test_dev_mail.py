@@ -90,6 +90,23 @@ def test_production_shows_no_mail(client, settings):
         assert client.get(f"/dev/mail{path}").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "host,status",
+    [
+        ("localhost:5000", 200), ("127.0.0.1:5000", 200), ("[::1]:5000", 200), ("192.0.2.7", 200),
+        ("dev.example.com", 200), ("evil.example", 404), ("127.0.0.1.evil.example", 404), ("localhost.evil.example:5000", 404),
+        ("", 404),
+    ],
+)  # fmt: skip
+@pytest.mark.settings(base_url="http://dev.example.com")
+@pytest.mark.usefixtures("letters")
+def test_a_site_that_makes_its_own_name_lead_here_reads_no_mail(client, settings, host, status):
+    [newest, _] = sorted((settings.instance / "mail").iterdir(), reverse=True)
+
+    for path in ("", f"/{newest.stem}", f"/{newest.stem}/html", f"/{newest.stem}/source"):
+        assert client.get(f"/dev/mail{path}", headers={"Host": host}).status_code == status
+
+
 @pytest.mark.settings(mail_server="mail.example.com")
 def test_where_letters_go_is_told(client):
     assert "sent through mail.example.com" in client.get("/dev/mail").text
