@@ -1,5 +1,6 @@
 """What an app may be called and lead to, and what it may ask for at most."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -8,6 +9,8 @@ from latchkey import redirects, scopes, settings, texts
 from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME
 
 Kept = TypeVar("Kept")
+# Letters and digits that look like others in most fonts: Cyrillic, Greek, Latin.
+LOOK_ALIKE = str.maketrans("авекмнорстухіјѕԁһӏԛԝαβεικνορτυχγıłi013457", "abekmhopctyxljsdhlqwabelkvoptuxyllloleast")
 
 
 class BadClient(Exception):
@@ -56,9 +59,15 @@ def check_name(name: str) -> str:
         line = texts.line(name, LONGEST_NAME)
     except texts.BadText as error:
         raise BadClient(name=str(error)) from None
-    if settings.current().brand_name.casefold() in line.casefold():
+    if _looks(settings.current().brand_name) in _looks(line):
         raise BadClient(name=f"Leave {settings.current().brand_name} out of the name: it could pass for us.")
     return line
+
+
+def _looks(text: str) -> str:
+    """What readers take a text for: without case, accents, and differences that hardly show."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(sign for sign in apart if not unicodedata.combining(sign)).translate(LOOK_ALIKE)
 
 
 def check_homepage(homepage: str) -> str:
