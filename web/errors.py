@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import cast
 
 import psycopg
@@ -16,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey.db import db
-from web import faults
+from web import faults, filters
 
 # Endpoints whose callers are programs that read RFC 6749 §5.2, and everything else that programs read.
 OAUTH = ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/check")
@@ -59,8 +60,17 @@ def _wording(status: int, retry_after: int | None) -> Wording:
     known = WORDINGS.get(status) or WORDINGS[400 if status < 500 else 500]
     if status != 429:
         return known
-    wait = "a moment" if retry_after is None else "1 second" if retry_after == 1 else f"{retry_after} seconds"
-    return Wording(known.title, known.text.format(seconds=wait), known.symbol)
+    return Wording(known.title, known.text.format(seconds=_wait(retry_after)), known.symbol)
+
+
+def _wait(seconds: int | None) -> str:
+    """How long to wait, in the unit that people would use."""
+    if seconds is None:
+        return "a moment"
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds > 2 * length:
+            return filters.plural(ceil(seconds / length), unit)
+    return filters.plural(seconds, "second")
 
 
 def _as_problem(status: int, wording: Wording) -> Response:

@@ -271,3 +271,18 @@ def test_an_oversized_form_is_413(app, client):
 
     assert answer.status_code == 413
     assert "That is too much" in answer.text
+
+
+@pytest.mark.parametrize(
+    "seconds, said",
+    [(None, "a moment"), (1, "1 second"), (60, "60 seconds"), (900, "15 minutes"), (43_200, "12 hours")],
+)
+def test_how_long_to_wait_is_said_in_the_unit_that_people_use(app, client, seconds, said):
+    @app.get("/slow-down")
+    def slow_down():
+        abort(429, retry_after=seconds)
+
+    answer = client.get("/slow-down")
+
+    assert answer.status_code == 429
+    assert f"Wait {said} and try again." in answer.text
