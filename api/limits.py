@@ -9,12 +9,14 @@ from functools import cache
 from math import ceil
 from typing import Any
 
+from flask.blueprints import BlueprintSetupState
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from api import answers, problems
+from api.blueprint import blueprint
 from latchkey import settings
 from latchkey.access import Bearer
 
@@ -26,6 +28,13 @@ log = logging.getLogger("latchkey.api")
 @cache
 def _limiter(url: str) -> FixedWindowRateLimiter:
     return FixedWindowRateLimiter(storage_from_string(url, wrap_exceptions=True))
+
+
+@blueprint.record
+def _make_ready(_state: BlueprintSetupState) -> None:
+    """The library brings in its driver when it is first asked, which is not safe for several threads at once."""
+    if settings.current().api_rate_limit is not None:
+        _limiter(settings.current().rate_limit_url)
 
 
 @cache

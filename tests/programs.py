@@ -33,6 +33,10 @@ def nginx() -> Path | None:
     return _on_path("nginx")
 
 
+def redis() -> Path | None:
+    return _on_path("redis-server", "valkey-server")
+
+
 def postgres() -> Path | None:
     """The newest server, beside which `initdb` lies."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda server: float(server.parts[4]))
@@ -68,6 +72,7 @@ def open_chromium(playwright: Playwright) -> Iterator[Browser]:
 NEEDED: tuple[tuple[str, Callable[[], Path | None], str], ...] = (
     ("curl", curl, "curl"),
     ("nginx", nginx, "nginx-light"),
+    ("Redis", redis, "redis-server"),
     ("PostgreSQL", postgres, "postgresql"),
     ("Chromium", chromium, "chromium"),
 )

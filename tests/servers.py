@@ -133,6 +133,28 @@ def postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """A throw-away Redis's URL. Fails when the machine has none."""
+    server = programs.redis()
+    if server is None:
+        raise RuntimeError("Redis is not installed: `make test` says how")
+    port = free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    process = start([str(server), *options], signal.SIGTERM, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def listens() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        return False
+
+    try:
+        wait_until(listens, "Redis")
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        end(process, signal.SIGTERM)
+
+
 class Server:
     """A running `latchkey serve`."""
 
