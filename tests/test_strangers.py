@@ -1,0 +1,89 @@
+"""Another person's ids are no page and no record, on every route that takes one (H-06, J-01)."""
+
+import re
+
+import pytest
+
+from latchkey import clients, grants, outbox, sessions, tokens
+from latchkey.db import db
+from tests import factories, pages
+from tests.oauth import conftest as browsers
+
+# Consent shows an app's logo to everybody.
+FOR_EVERYBODY = {"portal.show_app_logo"}
+
+
+@pytest.fixture
+def hers(app, alice, bob, example_client) -> dict[str, str]:
+    """The ids of all that Alice has."""
+    own = factories.make_client(alice, name="Hers").client
+    clients.rotate_secret(own, newest=clients.live_secrets(own)[0].id)
+    grant = grants.allow(alice, example_client.client, {"account:read"})
+    db.commit()
+    with app.test_request_context():
+        letter = outbox.post(alice.email, "address_taken")
+        db.commit()
+    opened = sessions.open(alice)
+    return {
+        "token_id": factories.make_token(alice, description="Hers").token.id,
+        "client_id": own.id,
+        "secret_id": clients.live_secrets(own)[-1].id,
+        "authorization_id": grant.authorization_id,
+        "session_id": opened.id,
+        "letter_id": letter.id,
+    }
+
+
+def by_id(app) -> list:
+    return [
+        rule
+        for rule in app.url_map.iter_rules()
+        if "<id:" in rule.rule and rule.endpoint.startswith("portal.") and rule.endpoint not in FOR_EVERYBODY
+    ]
+
+
+def test_a_stranger_finds_nothing_and_changes_nothing(app, alice, bob, hers):
+    db.commit()
+    his = browsers.enter(app.test_client(), bob)
+    token = pages.csrf(his.get("/settings"))
+    form = {
+        "csrf_token": token, "password": factories.PASSWORD, "name": "Mine", "homepage": "", "scope": "account:read",
+        "description": "Mine", "uri": "https://evil.example/cb", "form_id": "x" * 43, "newest": hers["secret_id"],
+    }  # fmt: skip
+
+    for rule in by_id(app):
+        path = re.sub(r"<id:(\w+)>", lambda found: hers[found[1]], rule.rule)
+        for headers in ({}, {"HX-Request": "true"}):
+            if "GET" in rule.methods:
+                assert his.get(path, headers=headers).status_code == 404, rule
+            if "POST" in rule.methods:
+                assert his.post(path, data=form, headers=headers).status_code == 404, rule
+
+    db.expire_all()
+    assert [token.description for token in tokens.page(alice, status="active").tokens] == ["Hers"]
+    [own] = clients.list_for(alice)
+    assert (own.name, own.redirect_uris, len(clients.live_secrets(own))) == ("Hers", [factories.CALLBACK], 2)
+    assert len(grants.list_for(alice)) == len(sessions.list_live(alice)) == 1
+
+
+def test_an_id_of_another_kind_is_no_page(app, alice, hers):
+    """An own id in the place of another: nothing takes a token for an app."""
+    browser = browsers.enter(app.test_client(), alice)
+    for rule in by_id(app):
+        for other in hers.values():
+            path = re.sub(r"<id:(\w+)>", lambda found, other=other: other, rule.rule)
+            if other not in [hers[name] for name in rule.arguments] and "GET" in rule.methods:
+                assert browser.get(path).status_code == 404, (rule, other)
+
+
+def test_whoever_is_signed_out_learns_nothing_of_an_id(app, hers):
+    nobody = app.test_client()
+    for rule in by_id(app):
+        if "GET" not in rule.methods or rule.rule.startswith("/dev/"):
+            continue
+        seen = set()
+        for ids in (hers, dict.fromkeys(hers, "tok_" + "0" * 28)):
+            path = re.sub(r"<id:(\w+)>", lambda found, ids=ids: ids[found[1]], rule.rule)
+            answer = nobody.get(path)
+            seen.add((answer.status_code, answer.headers["Location"].partition("?")[0]))
+        assert seen == {(303, "/login")}, rule
