@@ -1,11 +1,12 @@
 """What a server process does beside its requests: deliver letters, write down uses of tokens, clear away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from latchkey import activity, grants, links, outbox, sessions, throttle, tokens, usage
+from latchkey import activity, grants, links, outbox, refusals, sessions, throttle, tokens, usage
 from latchkey.background import Loop
 from latchkey.db import db
 
@@ -15,16 +16,18 @@ USAGE_SECONDS = 1.0
 CLEAR_SECONDS = 3600.0
 STOP_SECONDS = 5.0
 
+Purge = Callable[[], None]
+
 
 class Courier:
     """The threads of one process."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, purges: Iterable[Callable[[], None]] = ()) -> None:
         self._app = app
         self._fresh = True
         self._letters = Loop("courier", self._within(self._deliver), LOOK_SECONDS)
         self._uses = Loop("usage", self._within(usage.flush), USAGE_SECONDS)
-        self._clearing = Loop("clearing", self._within(clear), CLEAR_SECONDS)
+        self._clearing = Loop("clearing", self._within(partial(clear, *purges)), CLEAR_SECONDS)
 
     def start(self) -> None:
         """Begin, and be told of every letter that is posted."""
@@ -56,17 +59,21 @@ class Courier:
             self._letters.wake()
 
 
-def start(app: Flask) -> Courier:
-    """Start the threads of this process. They end with it: at its normal end what is under way is finished."""
-    courier = Courier(app)
+def start(app: Flask, purges: Iterable[Callable[[], None]] = ()) -> Courier:
+    """Start the threads of this process. They end with it: at its normal end what is under way is finished.
+
+    `purges` clear away what records of the doors need no more.
+    """
+    courier = Courier(app, purges)
     courier.start()
     # A process that multiprocessing started, such as a worker of the server, runs finalizers but no atexit functions.
     Finalize(None, courier.stop, exitpriority=10)
     return courier
 
 
-def clear() -> None:
+def clear(*more: Callable[[], None]) -> None:
     """Remove rows of every kind that nobody needs any more, a kind at a time so that nobody waits long for it."""
-    for noun in (throttle, links, sessions, activity, tokens, grants, outbox):
-        noun.purge()
+    nouns = (throttle, links, sessions, activity, tokens, grants, refusals, outbox)
+    for purge in (*(noun.purge for noun in nouns), *more):
+        purge()
         db.commit()

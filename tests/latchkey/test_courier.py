@@ -9,6 +9,7 @@ from sqlalchemy import select
 from latchkey import access, courier, outbox, usage
 from latchkey import settings as settings_module
 from latchkey.outbox import Letter
+from latchkey.settings import ROOT
 from latchkey.tokens import Token
 from tests import factories, servers, smtp
 
@@ -103,3 +104,20 @@ def test_clearing_away_keeps_what_is_in_use(app, db, alice):
 
     assert access.admit(minted.plaintext).user_id == alice.id
     assert db.scalar(select(Letter.id)) == letter.id
+
+
+def test_records_of_the_doors_are_cleared_away_too(app):
+    calls = []
+
+    with app.app_context():
+        courier.clear(lambda: calls.append("codes"), lambda: calls.append("pending"))
+
+    assert calls == ["codes", "pending"]
+
+
+def test_a_serving_process_is_given_everything_of_the_doors_that_can_be_cleared_away():
+    doors = [path for door in ("portal", "oauth", "api") for path in (ROOT / door).glob("*.py")]
+    purges = {f"{path.parent.name}.{path.stem}.purge" for path in doors if "\ndef purge(" in path.read_text()}
+
+    assert purges
+    assert {purge for purge in purges if purge not in (ROOT / "app.py").read_text()} == set()
