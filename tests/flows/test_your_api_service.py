@@ -32,14 +32,16 @@ def test_an_operator_who_follows_the_page_has_a_guarded_service(client, instance
     factories.make_user("ada@example.com")
     ours.run(first["ex-scopes"])
     assert (ours.folder / "examples" / "projects" / "service" / "app.py").read_text().strip() == page["ex-file"]
+    copying, libraries = page["ex-install"].split("python3 -m venv venv\nvenv/bin/pip install ")
+    ours.run(copying)
+    there = tmp_path / "projects-service"
     # No test downloads anything: what would be installed is here, in the environment that stands in for the new one.
-    *_, libraries = page["ex-install"].partition("pip install ")
     assert all(importlib.metadata.version(library) for library in libraries.split())
-    (ours.folder / "venv").symlink_to(ours.folder / ".venv")
+    (there / "venv").symlink_to(ours.folder / ".venv")
 
     shown = ours.run(page["ex-register"])
     typed = "".join(f"{text}\n" for text in re.findall(r"^client_(?:id|secret) +(\S+)", shown, re.MULTILINE))
-    with ours.served(), program(page["ex-run"].replace("8080", str(port)), ours.folder, port, typed=typed):
+    with ours.served(), program(page["ex-run"].replace("8080", str(port)), there, port, typed=typed):
         answers = ours.run(first["ex-tokens"], page["ex-calls"], page["ex-revoked"])
 
     assert snippets.statuses(answers) == [401, 200, 403, 201, 200, 401]
