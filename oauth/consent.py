@@ -34,6 +34,8 @@ class Unanswered(OAuth2Error):
 @blueprint.get("/oauth/authorize")
 def authorize() -> BaseResponse:
     """RFC 6749 §4.1.1. Everything is validated before anything is shown, and nothing leaves before sign-in (B-10)."""
+    if request.method == "HEAD":
+        return Response()
     try:
         asked = asking.read()
     except Stopped as stopped:
@@ -139,7 +141,9 @@ def _switch(here: BrowserSession, parameters: dict[str, str]) -> BaseResponse:
     sessions.end(here)
     db.commit()
     session.clear()
-    return redirect(url_for("portal.sign_in", next=f"{request.path}?{urlencode(parameters, quote_via=quote)}"), 303)
+    response = redirect(url_for("portal.sign_in", next=f"{request.path}?{urlencode(parameters, quote_via=quote)}"), 303)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 def _signed_in_since(here: BrowserSession) -> bool:

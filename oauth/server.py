@@ -1,5 +1,6 @@
 """Authlib's authorization server, wired to our records: requests come from the guard, answers go through one place."""
 
+import logging
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
@@ -112,3 +113,5 @@ def party_of(request: OAuth2Request) -> Party:
 
 
 server = Server()
+# P-01: with DEBUG Authlib tells what it issues.
+logging.getLogger("authlib").setLevel(logging.INFO)
