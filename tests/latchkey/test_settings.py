@@ -100,7 +100,9 @@ def test_a_sample_or_short_secret_is_refused_and_not_repeated(instance, given):
     "key,given",
     [
         ("mode", "staging"), ("mail_port", "0"), ("mail_port", "\N{ARABIC-INDIC DIGIT THREE}"),
-        ("mail_use_tls", "perhaps"), ("mail_sender", "a@b\nBcc: c@d"), ("token_prefix", "1k"), ("token_prefix", "LK"), ("token_prefix", "k"),
+        ("mail_use_tls", "perhaps"), ("mail_sender", "a@b\nBcc: c@d"),
+        ("token_prefix", "1k"), ("token_prefix", "LK"),
+        ("token_prefix", "k"),
         ("brand_name", "<b>"), ("brand_name", "x" * 41), ("brand_accent", "green"), ("rate_limit_url", "memcached://x"),
         ("refresh_grace_seconds", "31"), ("token_max_days", "0"), ("signup", "example"), ("signup", "a.example,"),
         ("trusted_proxies", "-1"), ("api_rate_limit", "lots"), ("brand_logo", " "),

@@ -94,7 +94,8 @@ def test_production_shows_no_mail(client, settings):
     "host,status",
     [
         ("localhost:5000", 200), ("127.0.0.1:5000", 200), ("[::1]:5000", 200), ("192.0.2.7", 200),
-        ("dev.example.com", 200), ("evil.example", 404), ("127.0.0.1.evil.example", 404), ("localhost.evil.example:5000", 404),
+        ("dev.example.com", 200), ("evil.example", 404),
+        ("127.0.0.1.evil.example", 404), ("localhost.evil.example:5000", 404),
         ("", 404),
     ],
 )  # fmt: skip
