@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from latchkey import activity, clock
 from latchkey.db import UtcDateTime, engines
@@ -56,16 +57,27 @@ def note(token_id: str, grant_id: str | None) -> None:
 
 
 def flush() -> int:
-    """Write what was noted, in one transaction; how many tokens."""
+    """Write what was noted, in one transaction; how many tokens. What could not be written stays noted."""
     with _guard:
-        uses = list(_pending.values())
+        uses = sorted(_pending.values())
         _pending.clear()
+    try:
+        _write(uses)
+    except SQLAlchemyError:
+        with _guard:
+            for use in uses:
+                _pending.setdefault(use.token_id, use)
+        raise
+    return len(uses)
+
+
+def _write(uses: list[Use]) -> None:
     if not uses:
-        return 0
-    tokens = [{"of_token": u.token_id, "at": u.at, "address": u.address, "agent": u.agent} for u in sorted(uses)]
-    under_grants = [{"of_grant": use.grant_id, "at": use.at} for use in sorted(uses) if use.grant_id]
+        return
+    under_grants = [{"of_grant": use.grant_id, "at": use.at} for use in uses if use.grant_id]
     with engines().write.begin() as connection:
-        connection.execute(_note_token, tokens)
+        connection.execute(
+            _note_token, [{"of_token": u.token_id, "at": u.at, "address": u.address, "agent": u.agent} for u in uses]
+        )
         if under_grants:
             connection.execute(_note_authorization, under_grants)
-    return len(uses)

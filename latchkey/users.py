@@ -53,7 +53,7 @@ def address(text: object) -> str:
     """A mail address as it is kept. Raises `InvalidEmail`."""
     try:
         line = texts.line(text, LONGEST_EMAIL)
-        kept = validate_email(line, check_deliverability=False, test_environment=True).normalized
+        kept = validate_email(line, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized
     except (texts.BadText, EmailNotValidError):
         kept = ""
     # Letters such as the German sharp s grow when case is taken away.

@@ -51,6 +51,7 @@ def test_an_address_belongs_to_one_user_however_it_is_spelt(db):
         "ada@example.com, bob@example.com",
         "Ada <ada@example.com>",
         "a\u202eda@example.com",
+        "ädä@example.com",
         "ada@example..com",
         "ada@" + "e" * 250 + ".com",
         "\u0390" * 32 + "@" + ".".join(["d" * 60] * 3) + ".com",
