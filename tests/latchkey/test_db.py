@@ -1,0 +1,107 @@
+"""Writers wait for each other and let go, however their request ends."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import abort
+from sqlalchemy.exc import IntegrityError
+
+from latchkey import throttle, users
+from latchkey.db import db as records
+from tests.factories import make_user
+
+ONE = throttle.Limit(1_000, throttle.EVERYWHERE[0].window)
+
+
+@pytest.fixture
+def app(app, alice):
+    """Views that write and then end in different ways, none by a commit."""
+
+    def write():
+        users.rename(users.find_by_email(alice.email), "Half a change")
+        records.flush()
+
+    @app.get("/stage/raises")
+    def raises():
+        write()
+        raise RuntimeError("between flush and commit")
+
+    @app.get("/stage/aborts")
+    def aborts():
+        write()
+        abort(404)
+
+    @app.get("/stage/forgets")
+    def forgets():
+        write()
+        return "no commit"
+
+    @app.get("/stage/breaks-a-rule")
+    def breaks_a_rule():
+        write()
+        records.add(users.User(email="x", email_key=alice.email_key, name="x", password_hash="x"))
+        records.flush()
+
+    @app.get("/stage/streams")
+    def streams():
+        write()
+        return (part for part in ("a", "b"))
+
+    @app.get("/stage/counts")
+    def counts():
+        return str(throttle.hit("stage", ONE))
+
+    return app
+
+
+def in_time(act, seconds=10):
+    """What it gives, from a thread of its own: a queue that does not move shows as a failure and not as a hang."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(act).result(seconds)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("how", ["raises", "aborts", "forgets", "breaks-a-rule", "streams"])
+def test_a_request_that_does_not_commit_changes_nothing_and_lets_the_next_writer_go_on(app, alice, how):
+    app.testing = False
+    for _ in range(3):
+        in_time(lambda: app.test_client().get(f"/stage/{how}").status_code)
+
+    started = time.monotonic()
+    assert in_time(lambda: app.test_client().get("/stage/counts").text) == "0"
+    assert time.monotonic() - started < 5
+    records.expire_all()
+    assert users.find_by_email("alice@example.com").name == "Alice"
+
+
+def test_a_reader_that_leaves_before_the_end_of_the_answer_holds_nobody_up(app):
+    answer = app.test_client().get("/stage/streams", buffered=False)
+    answer.close()
+
+    assert in_time(lambda: app.test_client().get("/stage/counts").text) == "0"
+
+
+def test_writers_come_one_after_the_other_and_all_get_through(app):
+    barrier, statuses = threading.Barrier(12), []
+
+    def write(_):
+        barrier.wait()
+        paths = ("raises", "counts", "forgets", "counts")
+        statuses.extend(app.test_client().get(f"/stage/{path}").status_code for path in paths)
+
+    app.testing = False
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(write, range(12)))
+
+    assert {status for status in statuses if status != 500} == {200}
+    assert statuses.count(500) == 12
+
+
+def test_a_rule_of_the_database_is_kept_whatever_the_code_forgets(db, alice):
+    with pytest.raises(IntegrityError):
+        make_user("ALICE@example.com")
+    db.rollback()
+
+    assert make_user("bob@example.com").id
