@@ -6,13 +6,13 @@ from typing import NoReturn, cast
 from urllib.parse import unquote_to_bytes
 
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import InvalidRequestError, UnsupportedResponseTypeError
+from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, UnsupportedResponseTypeError
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from latchkey import clients, redirects
+from latchkey import clients, redirects, scopes
 from latchkey.clients import Client
-from oauth import guard
+from oauth import guard, parties
 from oauth.flows import AuthorizationCodeFlow, check_resources
 from oauth.server import Request, server
 
@@ -107,7 +107,17 @@ def validate(asked: Asked) -> AuthorizationCodeFlow:
         return cast("AuthorizationCodeFlow", grant)
     except OAuth2Error as error:
         error.redirect_uri, error.state = asked.redirect_uri, asked.state
+        if isinstance(error, InvalidScopeError):
+            error.reason = _wrong_scope(asked)  # type: ignore[attr-defined] # for the app's owner, never for the answer
         raise
+
+
+def _wrong_scope(asked: Asked) -> str:
+    """What is wrong with the scopes, in words that hold names of ours alone."""
+    wanted = frozenset(asked.parameters.get("scope", "").split(" ")) & scopes.catalogue().keys()
+    if extra := wanted - parties.of(asked.client).scopes:
+        return f"the app may not ask for {scopes.serialize(extra)}"
+    return "a scope is not in the catalogue"
 
 
 def _to_authlib(asked: Asked) -> Request:
