@@ -33,6 +33,10 @@ def nginx() -> Path | None:
     return _on_path("nginx")
 
 
+def caddy() -> Path | None:
+    return _on_path("caddy")
+
+
 def redis() -> Path | None:
     return _on_path("redis-server", "valkey-server")
 
@@ -72,6 +76,7 @@ def open_chromium(playwright: Playwright) -> Iterator[Browser]:
 NEEDED: tuple[tuple[str, Callable[[], Path | None], str], ...] = (
     ("curl", curl, "curl"),
     ("nginx", nginx, "nginx-light"),
+    ("Caddy", caddy, "caddy"),
     ("Redis", redis, "redis-server"),
     ("PostgreSQL", postgres, "postgresql"),
     ("Chromium", chromium, "chromium"),
