@@ -18,8 +18,9 @@ def _letter(user: User, client: Client, letter: str, **more: object) -> None:
 
 
 def app_registered(owner: User, client: Client) -> None:
-    """An app was registered."""
+    """An app was registered, perhaps by a token; its owner hears of a new key in their name (I-06)."""
     activity.record(owner, EventKind.APP_REGISTERED, **_about(client))
+    _letter(owner, client, "app_registered", scopes=listed(client.scopes))
 
 
 def app_changed(owner: User, client: Client, changes: list[str]) -> None:

@@ -84,7 +84,8 @@ def test_only_what_is_sent_is_changed(hers, alice, mailbox):
     changed = hers.patch(path, {"redirect_uris": ["https://other.example/cb"]}).get_json()
     assert changed["redirect_uris"] == ["https://other.example/cb"]
     assert hers.patch(path, {}).get_json() == changed
-    assert len(mailbox.letters("alice@example.com")) == 1
+    subjects = [letter.subject for letter in mailbox.letters("alice@example.com")]
+    assert subjects == ["New app in your account", "Redirect URIs of your app were changed"]
 
     for field in ("confidential", "trusted", "owner_id", "secrets"):
         assert set(problem(hers.patch(path, {field: True}), 422)["errors"]) == {field}

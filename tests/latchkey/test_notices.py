@@ -94,7 +94,12 @@ FACTS = {
         "leaked",
         ("Nightly backup", "was revoked at once"),
     ),
-    "app_registered": (lambda s: notices.app_registered(s["user"], s["client"]), EventKind.APP_REGISTERED, None, ()),
+    "app_registered": (
+        lambda s: notices.app_registered(s["user"], s["client"]),
+        EventKind.APP_REGISTERED,
+        "New app in your account",
+        ("Example", "account:read", "203.0.113.9, Firefox on Linux"),
+    ),
     "app_changed": (
         lambda s: notices.app_changed(s["user"], s["client"], ["name"]),
         EventKind.APP_CHANGED,
