@@ -102,6 +102,27 @@ def test_a_token_of_another_persons_session_is_none_here(app, browser, bob, ids)
         assert browser.post(path, data={"csrf_token": his}).status_code == 400, rule
 
 
+@pytest.mark.parametrize("header", ["Host", "X-Forwarded-Host", "X-Original-Host", "Forwarded", "X-Forwarded-Server"])
+def test_a_host_that_a_request_names_stands_in_no_answer_and_no_mail(app, browser, mailbox, ids, header):
+    named = {header: "host=evil.example" if header == "Forwarded" else "evil.example"}
+    for _, path in routes(app, "GET", ids):
+        answer = browser.get(path, headers=named)
+        assert "evil.example" not in f"{answer.text}{answer.headers}", path
+    stranger = app.test_client()
+    for path, fields in (
+        ("/signup", {"name": "Ada", "email": "ada@example.com", "password": "lantern-orchid-57-gravel"}),
+        ("/forgot-password", {"email": "alice@example.com"}),
+        ("/verify-email", {"email": "ada@example.com"}),
+    ):
+        token = pages.csrf(stranger.get(path, headers=named))
+        answer = stranger.post(path, data=fields | {"csrf_token": token}, headers=named)
+        assert (answer.status_code, "evil.example" in answer.text) == (200, False)
+
+    received = mailbox.letters()
+    assert len(received) == 3
+    assert not [letter for letter in received if "evil.example" in letter.message.as_string()]
+
+
 def test_looking_changes_nothing(app, browser, alice, ids):
     before = sessions.list_live(alice)[0].id, [token.id for token in _tokens(alice)]
     for _, path in routes(app, "GET", ids):
