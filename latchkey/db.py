@@ -6,6 +6,7 @@ with BEGIN IMMEDIATE under a process-wide queue, so that writers wait for each o
 """
 
 import contextlib
+import os
 import secrets
 import threading
 from collections import deque
@@ -92,6 +93,8 @@ class Engines:
 
     def __init__(self, url: str) -> None:
         sqlite = make_url(url).get_backend_name() == "sqlite"
+        if sqlite:
+            _make_private(make_url(url).database)
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": QUEUE_SECONDS}
         if not sqlite:
             pool |= {"pool_pre_ping": True, "pool_recycle": 1800}
@@ -146,6 +149,14 @@ class Engines:
         self._ended.clear()
         self.read.dispose()
         self.write.dispose()
+
+
+def _make_private(file: str | None) -> None:
+    """A new database is its owner's alone; SQLite gives what it puts beside the file the same mode."""
+    if file and not file.startswith((":", "file:")):
+        # Where it cannot be made, connecting says why.
+        with contextlib.suppress(OSError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _tune_sqlite(engine: Engine, *, reading: bool) -> None:

@@ -1,7 +1,7 @@
 """Attempts per key and window, counted in the database so that they hold across workers and hosts."""
 
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from typing import NamedTuple
 
@@ -55,7 +55,10 @@ def network(address: str) -> str:
         found = ip_address(address)
     except ValueError:
         return address
-    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address
+    if isinstance(found, IPv6Address):
+        # A server that listens for both versions names those of version 4 as ::ffff:…, all in one /64.
+        return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
+    return address
 
 
 def _name(key: str, limit: Limit) -> str:

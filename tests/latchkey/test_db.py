@@ -1,15 +1,19 @@
 """Writers wait for each other and let go, however their request ends."""
 
+import stat
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import abort
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from latchkey import throttle, users
+from latchkey.db import configure, engines
 from latchkey.db import db as records
+from tests import conftest
 from tests.factories import make_user
 
 ONE = throttle.Limit(1_000, throttle.EVERYWHERE[0].window)
@@ -97,6 +101,16 @@ def test_writers_come_one_after_the_other_and_all_get_through(app):
 
     assert {status for status in statuses if status != 500} == {200}
     assert statuses.count(500) == 12
+
+
+@pytest.mark.skipif(conftest.POSTGRESQL, reason="is about the file of SQLite")
+def test_a_new_database_is_its_owners_alone(settings, tmp_path):
+    configure(f"sqlite:///{tmp_path / 'fresh.db'}")
+    with engines().write.begin() as connection:
+        connection.execute(text("CREATE TABLE t (x)"))
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("fresh.db*")}
+    assert modes == dict.fromkeys(("fresh.db", "fresh.db-wal", "fresh.db-shm"), 0o600)
 
 
 def test_a_rule_of_the_database_is_kept_whatever_the_code_forgets(db, alice):
