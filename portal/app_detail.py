@@ -47,7 +47,7 @@ class EditAppForm(AppForm):
 
     def __init__(self, client: Client, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.client, self.trusted = client, client.trusted
+        self.client, self.trusted, self.ceiling = client, client.trusted, client.ceiling
         if not client.confidential:
             del self.pkce_required
         if client.logo_version is None:
@@ -77,7 +77,7 @@ def edit_app(client_id: str) -> BaseResponse:
 
 
 def _page(client: Client, form: EditAppForm, status: int = 200) -> Response:
-    groups = offered(trusted=client.trusted)
+    groups = offered(trusted=client.trusted, ceiling=client.ceiling)
     return Response(render_template("portal/apps/edit.html", client=client, form=form, groups=groups), status)
 
 

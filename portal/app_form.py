@@ -14,11 +14,12 @@ from portal.guards import ConfirmPassword
 FIELDS = {"scopes": "scope"}
 
 
-def offered(*, trusted: bool = False) -> dict[str, list[Scope]]:
+def offered(*, trusted: bool = False, ceiling: frozenset[str] | None = None) -> dict[str, list[Scope]]:
     """The scopes that an app may ask for, by group: those that make credentials only if it is trusted (I-06)."""
+    refused = frozenset() if trusted else scopes.BREEDING
+    within = (frozenset(scopes.catalogue()) if ceiling is None else ceiling) - refused
     allowed = {
-        group: [scope for scope in members if trusted or scope.name not in scopes.BREEDING]
-        for group, members in scopes.groups().items()
+        group: [scope for scope in members if scope.name in within] for group, members in scopes.groups().items()
     }
     return {group: members for group, members in allowed.items() if members}
 
@@ -32,6 +33,7 @@ class AppForm(ConfirmPassword):
     scope = SelectMultipleField("Scopes", choices=[], validate_choice=False)
 
     trusted = False
+    ceiling: frozenset[str] | None = None
 
     def addresses(self) -> list[str]:
         """Where the app leads people back to."""
@@ -47,6 +49,7 @@ class AppForm(ConfirmPassword):
                 self.addresses(),
                 self.scope.data or (),
                 trusted=self.trusted,
+                ceiling=self.ceiling,
             )
         except BadClient as bad:
             self.complain(bad)
@@ -73,5 +76,6 @@ class AppForm(ConfirmPassword):
         """Whether “Select all scopes” was pressed, which without a script is a button; it ticks what is offered."""
         if request.form.get("do") != "select-all":
             return False
-        self.scope.data = [scope.name for members in offered(trusted=self.trusted).values() for scope in members]
+        groups = offered(trusted=self.trusted, ceiling=self.ceiling)
+        self.scope.data = [scope.name for members in groups.values() for scope in members]
         return True

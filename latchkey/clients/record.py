@@ -52,6 +52,14 @@ class Client(Base):
         """The most that this client may ask for."""
         return scopes.held(self.scope)
 
+    @property
+    def ceiling(self) -> frozenset[str] | None:
+        """The scopes among which its owner may choose; None: all.
+
+        Nobody is asked about a trusted app, so only an administrator gives it more than it was trusted with (J-06).
+        """
+        return self.scopes if self.trusted and not self.owner.is_admin else None
+
 
 class ClientSecret(Base):
     """One secret of a confidential client; two may live at a time, so that replacing one needs no outage."""

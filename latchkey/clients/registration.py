@@ -76,7 +76,7 @@ def change(
     pkce_required: bool,
 ) -> list[str]:
     """Give a client other settings; the names of those that changed. Raises `BadClient`."""
-    wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=client.trusted)
+    wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=client.trusted, ceiling=client.ceiling)
     if not client.confidential:
         _check_public(pkce_required=pkce_required, trusted=False)
     settings = wanted._asdict() | {"pkce_required": pkce_required}

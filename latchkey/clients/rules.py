@@ -31,14 +31,22 @@ class Wanted(NamedTuple):
     scope: str
 
 
-def check(name: str, homepage: str, uris: Sequence[str], names: Iterable[str], *, trusted: bool) -> Wanted:
+def check(
+    name: str,
+    homepage: str,
+    uris: Sequence[str],
+    names: Iterable[str],
+    *,
+    trusted: bool,
+    ceiling: frozenset[str] | None = None,
+) -> Wanted:
     """Settings as they are kept. Raises `BadClient` with everything that is wrong."""
     errors: dict[str, str] = {}
     wanted = Wanted(
         _kept(errors, lambda: check_name(name), ""),
         _kept(errors, lambda: check_homepage(homepage), ""),
         _kept(errors, lambda: check_redirect_uris(uris), []),
-        _kept(errors, lambda: check_scopes(names, trusted=trusted), ""),
+        _kept(errors, lambda: check_scopes(names, trusted=trusted, ceiling=ceiling), ""),
     )
     if errors:
         raise BadClient(**errors)
@@ -103,8 +111,8 @@ def check_redirect_uris(uris: Sequence[str]) -> list[str]:
     return unique
 
 
-def check_scopes(names: Iterable[str], *, trusted: bool) -> str:
-    """The most that an app may ask for, as a wire string. Raises `BadClient`."""
+def check_scopes(names: Iterable[str], *, trusted: bool, ceiling: frozenset[str] | None = None) -> str:
+    """The most that an app may ask for, as a wire string; within the ceiling, if there is one. Raises `BadClient`."""
     try:
         chosen = scopes.check(names)
     except scopes.NoScopes:
@@ -115,4 +123,8 @@ def check_scopes(names: Iterable[str], *, trusted: bool) -> str:
     if chosen & scopes.BREEDING and not trusted:
         refused = " and ".join(sorted(chosen & scopes.BREEDING))
         raise BadClient(scopes=f"{refused} is only for apps that an administrator trusts.")
+    if ceiling is not None and not chosen <= ceiling:
+        raise BadClient(
+            scopes="People are not asked about a trusted app: only an administrator can give it more scopes."
+        )
     return scopes.serialize(chosen)

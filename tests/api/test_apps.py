@@ -173,3 +173,12 @@ def test_activity_is_filtered_by_group_and_paged(hers):
     assert [row["kind"] for row in first["data"] + rest["data"]] == ["account.renamed"] * 3
     assert rest["next_cursor"] is None
     assert set(problem(hers.get("/v1/activity?group=nope"), 422)["errors"]) == {"group"}
+
+
+def test_nobody_gives_a_trusted_app_more_by_the_api(hers, alice):
+    trusted = factories.make_client(alice, trusted=True).client
+
+    said = problem(hers.patch(f"/v1/apps/{trusted.id}", {"scopes": ["account:read", "tokens:write"]}), 422)
+
+    assert "administrator" in said["errors"]["scopes"]
+    assert hers.get(f"/v1/apps/{trusted.id}").get_json()["scopes"] == ["account:read"]

@@ -120,6 +120,27 @@ def test_a_bad_change_is_refused_in_words(signed_in, mine):
     assert "administrator trusts" in answer.text
 
 
+def test_the_owner_of_a_trusted_app_cannot_give_it_more(signed_in, alice):
+    trusted, _ = make_client(alice, trusted=True, scopes=("account:read", "account:write"))
+
+    assert 'value="tokens:write"' not in signed_in.get(f"/apps/{trusted.id}/edit").text
+    refused = edit(signed_in, trusted, scope=["account:read", "tokens:write"])
+    assert (refused.status_code, "only an administrator can give it more" in refused.text) == (422, True)
+    assert clients.find(trusted.id).scopes == {"account:read", "account:write"}
+
+    assert edit(signed_in, trusted, scope=["account:read"]).status_code == 303
+    assert clients.find(trusted.id).scopes == {"account:read"}
+
+
+def test_an_administrator_may_give_a_trusted_app_more(signed_in, alice):
+    trusted, _ = make_client(alice, trusted=True, scopes=("account:read",))
+    alice.is_admin = True
+    session.commit()
+
+    assert edit(signed_in, trusted, scope=["account:read", "tokens:write"]).status_code == 303
+    assert clients.find(trusted.id).scopes == {"account:read", "tokens:write"}
+
+
 def test_a_trusted_app_keeps_scopes_that_make_credentials(signed_in, alice):
     trusted, _ = make_client(alice, trusted=True, scopes=("tokens:write",))
 
