@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import select
 
-from latchkey import access, users
+from latchkey import access, grants, sessions, users
 from latchkey.activity import Event
+from latchkey.db import db
 from tests import factories
 from tests.factories import PASSWORD
 
@@ -83,8 +84,11 @@ def test_an_operator_makes_accounts_where_nobody_may_sign_up(cli):
     assert made["email"] == "alice@example.com"
 
 
-def test_a_disabled_user_is_refused_until_enabled(cli, alice):
+def test_a_disabled_user_is_refused_until_enabled(cli, alice, example_client):
     plaintext = factories.make_token(alice).plaintext
+    grants.allow(alice, example_client.client, {"account:read"})
+    opened = sessions.open(alice).plaintext
+    db.commit()
 
     assert cli.json("user", "disable", "alice@example.com")["disabled"]
     with pytest.raises(access.InvalidToken):
@@ -92,7 +96,13 @@ def test_a_disabled_user_is_refused_until_enabled(cli, alice):
     assert cli.refused("token", "create", "--user", "alice@example.com", "--description", "x", "--scope", "a:b")
 
     assert not cli.json("user", "enable", "alice@example.com")["disabled"]
-    assert access.admit(plaintext).user_id == alice.id
+    db.expire_all()
+    assert users.authenticate("alice@example.com", factories.PASSWORD).id == alice.id
+    # Whoever has it by then gets nothing back: what was handed out before stays ended (I-08).
+    with pytest.raises(access.InvalidToken):
+        access.admit(plaintext)
+    assert sessions.find(opened) is None
+    assert not grants.list_for(users.find_by_email("alice@example.com"))
 
 
 def test_deleting_asks_first(cli, alice):
