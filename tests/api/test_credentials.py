@@ -110,6 +110,17 @@ def test_reporting_is_throttled_by_address(nobody, clock):
     assert report(nobody, "hello").status_code == 202
 
 
+def test_reporting_is_throttled_by_a_whole_network_of_version_six(app, clock):
+    def report_from(address):
+        there = {"REMOTE_ADDR": address}
+        return app.test_client().post("/v1/credentials/revoke", json={"credentials": ["x"]}, environ_overrides=there)
+
+    statuses = [report_from(f"2001:db8:1:2::{number:x}").status_code for number in range(31)]
+
+    assert statuses == [202] * 30 + [429]
+    assert report_from("2001:db8:1:3::1").status_code == 202
+
+
 def test_what_ended_with_its_grant_is_not_reported_again(app, nobody, alice, example_client):
     program = app_caller(app.test_client(), example_client, alice, "account:read")
     grants.withdraw(grants.find_authorization(alice, example_client.client))
