@@ -96,6 +96,8 @@ class Engines:
         if sqlite:
             _make_private(make_url(url).database)
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": QUEUE_SECONDS}
+        # P-01: neither a fault's message nor a log of statements tells what was written.
+        pool["hide_parameters"] = True
         if not sqlite:
             pool |= {"pool_pre_ping": True, "pool_recycle": 1800}
         self.read = create_engine(

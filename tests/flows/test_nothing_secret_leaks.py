@@ -28,7 +28,13 @@ pytestmark = pytest.mark.slow
 PASSWORD, SECOND, THIRD = "umbrella-quarry-violet-91", "lantern-orchid-57-gravel", "copper-meadow-timber-38"
 WRONG = "a-password-of-somewhere-else-44"
 VERIFIER = "verifier-" + "v" * 40
-VERBOSE = "import logging, sys\nlogging.basicConfig(level=logging.DEBUG, stream=sys.stderr)\n"
+VERBOSE = """
+import logging.config, sys
+logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+logging.getLogger("sqlalchemy").setLevel(logging.DEBUG)
+# The server would take the level back.
+logging.config.dictConfig = lambda *_, **__: None
+"""
 TOKEN = re.compile(r"lk_(?:dev|oat|ort|sec)_[0-9A-Za-z]{36}")
 
 
@@ -242,6 +248,7 @@ def test_no_secret_is_found_where_it_does_not_belong(story):
     assert "DEBUG" in log
     assert '"route":"/oauth/token"' in log
     assert len(story.secrets) > 25
+    assert "SELECT" in log
     assert "Backup" in kept["database"]
 
     for name, (secret, times) in story.secrets.items():

@@ -114,8 +114,10 @@ def test_a_new_database_is_its_owners_alone(settings, tmp_path):
 
 
 def test_a_rule_of_the_database_is_kept_whatever_the_code_forgets(db, alice):
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError) as broken:
         make_user("ALICE@example.com")
     db.rollback()
 
     assert make_user("bob@example.com").id
+    # Logs hold what faults say.
+    assert "$argon2id$" not in str(broken.value)
