@@ -1,13 +1,16 @@
 """Makers of records with sensible defaults; what they make is committed."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 
-from latchkey import clients, clock, passwords, tokens, users
-from latchkey.clients import Client
+from latchkey import activity, clients, clock, credentials, passwords, tokens, users
+from latchkey import scopes as scope_names
+from latchkey.clients import Client, ClientSecret
+from latchkey.credentials import Kind
 from latchkey.db import db
+from latchkey.grants import Grant
 from latchkey.tokens import Minted
 from latchkey.users import User
 
@@ -81,3 +84,30 @@ def make_token(
     minted = tokens.mint(user, description=description, scopes=scopes, lifetime=lifetime, **options)
     db.commit()
     return minted
+
+
+def record_token(
+    plaintext: str, *, kind: Kind, grant: Grant, scopes: Iterable[str], expires_at: datetime
+) -> tokens.Token:
+    """An access or refresh token under a grant, as the token endpoint leaves it; not committed."""
+    here = activity.origin.get()
+    token = tokens.Token(
+        kind=kind,
+        digest=credentials.digest(plaintext),
+        last4=plaintext[-4:],
+        user_id=grant.user_id,
+        grant_id=grant.id,
+        scope=scope_names.serialize(scopes),
+        created_address=here.address,
+        created_agent=here.agent,
+        expires_at=min(expires_at, grant.expires_at),
+    )
+    db.add(token)
+    db.flush()
+    return token
+
+
+def find_secret(client: Client, plaintext: str) -> ClientSecret | None:
+    """The live secret of a client that this is."""
+    live = (secret for secret in clients.live_secrets(client) if credentials.matches(plaintext, secret.digest))
+    return next(live, None)

@@ -10,7 +10,9 @@ from latchkey import settings
 
 log = logging.getLogger("latchkey.web")
 
-MACHINES = ("/v1/", "/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/check", "/.well-known/")
+# Gateways turn what they do not understand into a 500, so this one always answers for itself (H-11).
+GATEWAYS = "/oauth/check"
+MACHINES = ("/v1/", "/oauth/token", "/oauth/revoke", "/oauth/introspect", GATEWAYS, "/.well-known/")
 PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     "<title>{title}</title><main><h1>{title}</h1><p>{text}</p></main></html>"

@@ -109,7 +109,7 @@ class Exchange:
         """Call the application; a fault that it did not handle becomes a plain answer."""
         environ = self._environ
         try:
-            if len(environ.get("QUERY_STRING", "")) > LONGEST_QUERY:
+            if len(environ.get("QUERY_STRING", "")) > LONGEST_QUERY and environ["PATH_INFO"] != faults.GATEWAYS:
                 self._body: Iterable[bytes] = faults.too_long(environ, self.start)
             else:
                 self._body = self._wrapped.app(environ, self.start)

@@ -19,16 +19,6 @@ def live_secrets(client: Client) -> list[ClientSecret]:
     return [secret for secret in db.scalars(statement) if secret.live]
 
 
-def find_secret(client: Client, plaintext: str) -> ClientSecret | None:
-    """The live secret that this is, compared in constant time; a public client has none, whatever it sends (D-07)."""
-    if not client.confidential or credentials.kind_of(plaintext) is not credentials.Kind.SECRET:
-        return None
-    for secret in client.secrets:
-        if credentials.matches(plaintext, secret.digest) and secret.live:
-            return secret
-    return None
-
-
 def add_secret(client: Client) -> str:
     """A further secret's plaintext, which exists only here."""
     plaintext = credentials.generate(credentials.Kind.SECRET)

@@ -20,7 +20,7 @@ from latchkey.tokens.developer import (
     revoke_all,
     widen,
 )
-from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, purge, record, revoke
+from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, purge, revoke
 
 __all__ = [
     "LONGEST_DESCRIPTION",
@@ -43,7 +43,6 @@ __all__ = [
     "narrow",
     "page",
     "purge",
-    "record",
     "regenerate",
     "revoke",
     "revoke_all",

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
-from latchkey import activity, clock, credentials, scopes, settings
+from latchkey import clock, credentials, scopes, settings
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.db import Base, affected, db, new_id, stamp
@@ -83,32 +83,6 @@ class Token(Base):
 def serialized(wanted: Iterable[str]) -> str:
     """What to keep of at least one known scope. Raises `scopes.NoScopes`, `scopes.UnknownScope`."""
     return scopes.serialize(scopes.check(wanted))
-
-
-def record(
-    plaintext: str,
-    *,
-    kind: Kind,
-    grant: Grant,
-    scopes: Iterable[str],
-    expires_at: datetime,
-) -> Token:
-    """Keep an access or refresh token that an app is issued under a grant."""
-    here = activity.origin.get()
-    token = Token(
-        kind=kind,
-        digest=credentials.digest(plaintext),
-        last4=plaintext[-4:],
-        user_id=grant.user_id,
-        grant_id=grant.id,
-        scope=serialized(scopes),
-        created_address=here.address,
-        created_agent=here.agent,
-        expires_at=min(expires_at, grant.expires_at),
-    )
-    db.add(token)
-    db.flush()
-    return token
 
 
 def find(plaintext: str, *kinds: Kind) -> Token | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from latchkey import clock, credentials, grants, scopes, tokens
+from latchkey import clock, credentials, grants, scopes
 from latchkey.credentials import Kind
 from latchkey.db import db
 from latchkey.users import User
@@ -65,6 +65,6 @@ def app_caller(
     grant = grants.begin(app, names) if user is None else grants.allow(user, app, names)
     plaintext = credentials.generate(Kind.ACCESS)
     expires_at = clock.now() + timedelta(minutes=minutes)
-    token = tokens.record(plaintext, kind=Kind.ACCESS, grant=grant, scopes=names, expires_at=expires_at)
+    token = factories.record_token(plaintext, kind=Kind.ACCESS, grant=grant, scopes=names, expires_at=expires_at)
     db.commit()
     return Caller(client, plaintext, token.id)

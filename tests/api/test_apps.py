@@ -21,7 +21,7 @@ def test_an_app_is_registered_with_a_secret_shown_once(hers, alice):
     assert response.status_code == 201
     made = response.get_json()
     client = clients.find(made["id"])
-    assert clients.find_secret(client, made["client_secret"])
+    assert factories.find_secret(client, made["client_secret"])
     assert response.headers["Location"] == f"/v1/apps/{made['id']}"
     assert {name: made[name] for name in NEW} == NEW
     assert (made["confidential"], made["pkce_required"], made["trusted"]) == (True, True, False)
@@ -103,10 +103,10 @@ def test_a_rotated_secret_leaves_the_one_before_for_a_day(hers, clock):
     assert new["client_secret"] != made["client_secret"]
     assert len(new["secrets"]) == 2
     client = clients.find(made["id"])
-    assert clients.find_secret(client, new["client_secret"])
-    assert clients.find_secret(client, made["client_secret"])
+    assert factories.find_secret(client, new["client_secret"])
+    assert factories.find_secret(client, made["client_secret"])
     clock.move(hours=25)
-    assert not clients.find_secret(clients.find(made["id"]), made["client_secret"])
+    assert not factories.find_secret(clients.find(made["id"]), made["client_secret"])
 
 
 def test_a_deleted_app_ends_what_it_had_and_its_people_are_told(app, hers, alice, bob):

@@ -51,7 +51,7 @@ def test_an_access_token_ends_alone_and_a_refresh_token_with_its_grant(app, nobo
     grant = tokens.find(second.plaintext).grant
     refresh = credentials.generate(Kind.REFRESH)
     expires_at = clock.now() + timedelta(days=30)
-    tokens.record(refresh, kind=Kind.REFRESH, grant=grant, scopes=["account:read"], expires_at=expires_at)
+    factories.record_token(refresh, kind=Kind.REFRESH, grant=grant, scopes=["account:read"], expires_at=expires_at)
     db.commit()
 
     report(nobody, first.plaintext)
@@ -67,7 +67,7 @@ def test_a_client_secret_stops_working_and_its_owner_is_told(nobody, bob, exampl
     report(nobody, example_client.secret)
     report(nobody, example_client.secret)
 
-    assert clients.find_secret(clients.find(example_client.client.id), example_client.secret) is None
+    assert factories.find_secret(clients.find(example_client.client.id), example_client.secret) is None
     assert [event.kind for event in activity.list_for(bob)] == ["app.secret_removed"]
 
 

@@ -19,7 +19,7 @@ def test_a_confidential_app_gets_its_secret_once(cli, alice, db):
     )  # fmt: skip
 
     client = clients.find(made["client_id"])
-    assert clients.find_secret(client, made["client_secret"]) is not None
+    assert factories.find_secret(client, made["client_secret"]) is not None
     assert client.redirect_uris == [CALLBACK, "http://127.0.0.1/cb"]
     assert client.scopes == {"account:read", "tokens:read"}
     assert (client.owner_id, client.homepage, client.trusted) == (alice.id, "https://app.example.com", False)

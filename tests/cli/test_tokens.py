@@ -99,7 +99,7 @@ def test_a_token_is_shown_by_itself_or_its_id_and_never_repeated(cli, alice):
 def test_a_token_of_an_app_is_shown_with_its_app(cli, alice, example_client):
     grant = grants.allow(alice, example_client.client, ["account:read"])
     plaintext = credentials.generate(Kind.ACCESS)
-    tokens.record(
+    factories.record_token(
         plaintext, kind=Kind.ACCESS, grant=grant, scopes=["account:read"], expires_at=clock.now() + timedelta(hours=1)
     )
     grants.db.commit()

@@ -92,7 +92,7 @@ def access_token(db, app, user: User, *names: str) -> str:
     """As the token endpoint makes them when the user has agreed."""
     grant = grants.allow(user, app, frozenset(names))
     plaintext = credentials.generate(Kind.ACCESS)
-    tokens.record(plaintext, kind=Kind.ACCESS, grant=grant, scopes=names, expires_at=clock.now() + HOUR)
+    factories.record_token(plaintext, kind=Kind.ACCESS, grant=grant, scopes=names, expires_at=clock.now() + HOUR)
     db.commit()
     return plaintext
 

@@ -8,6 +8,7 @@ from latchkey import clients, credentials
 from latchkey.clients import BadClient
 from latchkey.credentials import Kind
 from latchkey.db import db as session
+from tests import factories
 from tests.factories import CALLBACK, make_client
 
 
@@ -29,7 +30,7 @@ def test_a_confidential_client_gets_a_secret_of_which_only_the_digest_is_kept(al
     [kept] = clients.live_secrets(client)
     assert kept.digest == credentials.digest(secret)
     assert kept.last4 == secret[-4:]
-    assert clients.find_secret(client, secret) is kept
+    assert factories.find_secret(client, secret) is kept
 
 
 def test_a_public_client_gets_no_secret_and_recognises_none(alice, bob):
@@ -37,7 +38,7 @@ def test_a_public_client_gets_no_secret_and_recognises_none(alice, bob):
     _, foreign = registered(bob)
 
     assert secret is None
-    assert clients.find_secret(client, foreign) is None
+    assert factories.find_secret(client, foreign) is None
     with pytest.raises(BadClient, match="no secret"):
         clients.rotate_secret(client)
 
@@ -135,13 +136,13 @@ def test_after_rotating_both_secrets_work_for_a_day(alice, clock):
     client, first = registered(alice)
     second = clients.rotate_secret(client)
 
-    assert clients.find_secret(client, first)
-    assert clients.find_secret(client, second)
+    assert factories.find_secret(client, first)
+    assert factories.find_secret(client, second)
 
     clock.move(hours=24)
 
-    assert clients.find_secret(client, first) is None
-    assert clients.find_secret(client, second)
+    assert factories.find_secret(client, first) is None
+    assert factories.find_secret(client, second)
 
 
 def test_rotating_again_ends_the_secret_before_the_last(alice):
@@ -149,10 +150,10 @@ def test_rotating_again_ends_the_secret_before_the_last(alice):
     second = clients.rotate_secret(client)
     third = clients.rotate_secret(client)
 
-    assert clients.find_secret(client, first) is None
+    assert factories.find_secret(client, first) is None
     assert len(clients.live_secrets(client)) == 2
-    assert clients.find_secret(client, second)
-    assert clients.find_secret(client, third)
+    assert factories.find_secret(client, second)
+    assert factories.find_secret(client, third)
 
 
 def test_each_rotation_gives_the_secret_before_it_a_day_of_its_own(alice, clock):
@@ -176,7 +177,7 @@ def test_a_rotation_that_is_asked_twice_happens_once(alice):
     with pytest.raises(clients.AlreadyRotated):
         clients.rotate_secret(client, newest=seen)
 
-    assert clients.find_secret(client, first)
+    assert factories.find_secret(client, first)
 
 
 def test_an_old_secret_is_ended_early_and_the_newest_never(alice, bob):
@@ -189,7 +190,7 @@ def test_an_old_secret_is_ended_early_and_the_newest_never(alice, bob):
     assert not clients.remove_secret(other, old.id)
     assert clients.remove_secret(client, old.id)
     assert not clients.remove_secret(client, old.id)
-    assert clients.find_secret(client, first) is None
+    assert factories.find_secret(client, first) is None
     assert clients.live_secrets(client) == [newest]
 
 

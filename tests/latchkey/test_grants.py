@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import access, clients, clock, credentials, grants, tokens
+from latchkey import access, clients, clock, credentials, grants
 from latchkey.credentials import Kind
 from latchkey.db import db as session
 from latchkey.grants import EndReason
+from tests import factories
 from tests.factories import make_client, make_user
 
 READ = frozenset({"account:read"})
@@ -21,7 +22,7 @@ def example(example_client):
 
 def access_token(grant):
     plaintext = credentials.generate(Kind.ACCESS)
-    tokens.record(
+    factories.record_token(
         plaintext, kind=Kind.ACCESS, grant=grant, scopes=grant.scopes, expires_at=clock.now() + timedelta(hours=1)
     )
     session.commit()

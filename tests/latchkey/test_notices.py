@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import select
 
-from latchkey import activity, clock, credentials, grants, notices, sessions, tokens
+from latchkey import activity, clock, credentials, grants, notices, sessions
 from latchkey.activity import Event, EventKind
 from latchkey.settings import ROOT
 from tests import factories
@@ -230,7 +230,7 @@ def test_a_change_of_address_is_told_to_both(stage, db, mailbox):
 
 def test_a_leaked_key_of_an_app_is_named_by_the_app(stage, db, mailbox):
     grant = grants.allow(stage["user"], stage["client"], BEFORE)
-    token = tokens.record(
+    token = factories.record_token(
         credentials.generate(credentials.Kind.ACCESS),
         kind=credentials.Kind.ACCESS,
         grant=grant,

@@ -5,7 +5,7 @@ import pytest
 from latchkey import activity, clients, grants
 from latchkey.activity import EventKind
 from latchkey.db import db as session
-from tests import pages
+from tests import factories, pages
 from tests.factories import PASSWORD, make_client, make_user
 from tests.portal.app_pages import FORM, LONG_AGO, hidden, only_app, register, secret_of
 
@@ -18,7 +18,7 @@ def test_registering_shows_the_secret_once_in_an_answer_that_is_kept_nowhere(sig
     assert page.headers["Cache-Control"] == "no-store"
     assert "shown only once" in page.text
     assert client.id in page.text
-    assert clients.find_secret(client, secret)
+    assert factories.find_secret(client, secret)
     assert secret not in signed_in.get(f"/apps/{client.id}").text
     assert secret[-4:] in signed_in.get(f"/apps/{client.id}").text
 

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import activity, clients, clock, credentials, grants, refusals, tokens
+from latchkey import activity, clients, clock, credentials, grants, refusals
 from latchkey.activity import EventKind
 from latchkey.credentials import Kind
 from latchkey.db import db as session
-from tests import pages
+from tests import factories, pages
 from tests.factories import CALLBACK, PASSWORD, make_client
 from tests.portal.app_pages import HTMX, LONG_AGO
 
@@ -44,7 +44,7 @@ def kinds(user):
 
 def test_the_page_counts_people_and_says_when_a_token_was_issued(signed_in, alice, bob, mine):
     grant = grants.allow(bob, mine, {"account:read"})
-    tokens.record(
+    factories.record_token(
         credentials.generate(Kind.ACCESS),
         kind=Kind.ACCESS,
         grant=grant,

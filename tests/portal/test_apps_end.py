@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import access, activity, clients, clock, credentials, grants, tokens
+from latchkey import access, activity, clients, clock, credentials, grants
 from latchkey.activity import EventKind
 from latchkey.credentials import Kind
 from latchkey.db import db as session
-from tests import pages
+from tests import factories, pages
 from tests.factories import PASSWORD, make_client, make_user
 from tests.portal.app_pages import LONG_AGO
 
@@ -20,7 +20,7 @@ def mine(alice):
 
 def issued(user, client):
     grant, plaintext = grants.allow(user, client, {"account:read"}), credentials.generate(Kind.ACCESS)
-    tokens.record(
+    factories.record_token(
         plaintext, kind=Kind.ACCESS, grant=grant, scopes=grant.scopes, expires_at=clock.now() + timedelta(hours=1)
     )
     session.commit()

@@ -4,7 +4,7 @@ import pytest
 
 from latchkey import activity, clients
 from latchkey.activity import EventKind
-from tests import pages
+from tests import factories, pages
 from tests.factories import PASSWORD, make_client
 from tests.portal.app_pages import LONG_AGO, hidden, secret_of
 
@@ -20,7 +20,7 @@ def live(client):
 
 
 def works(client, secret):
-    return clients.find_secret(clients.find(client.id), secret) is not None
+    return factories.find_secret(clients.find(client.id), secret) is not None
 
 
 def rotate(browser, client, **more):

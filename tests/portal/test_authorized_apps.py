@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import access, activity, clients, clock, credentials, grants, tokens, usage
+from latchkey import access, activity, clients, clock, credentials, grants, usage
 from latchkey.activity import EventKind
 from latchkey.credentials import Kind
 from latchkey.db import db as session
-from tests import pages
+from tests import factories, pages
 from tests.factories import make_client
 
 BOTH = {"account:read", "account:write"}
@@ -17,7 +17,7 @@ BOTH = {"account:read", "account:write"}
 
 def issued(user, client, scopes=BOTH):
     grant, plaintext = grants.allow(user, client, scopes), credentials.generate(Kind.ACCESS)
-    tokens.record(
+    factories.record_token(
         plaintext, kind=Kind.ACCESS, grant=grant, scopes=grant.scopes, expires_at=clock.now() + timedelta(hours=1)
     )
     session.commit()

@@ -88,7 +88,8 @@ def test_a_token_in_the_address_is_warned_of(signed_in, alice):
 
 
 @pytest.mark.parametrize(
-    "pasted", ["", "   ", "x" * 20_001, "no request at all", "curl \x00 http://localhost/v1/me", "<script>alert(1)</script>"]
+    "pasted",
+    ["", "   ", "x" * 20_001, "no request at all", "curl \x00 http://localhost/v1/me", "<script>alert(1)</script>"],
 )
 def test_whatever_is_pasted_gets_an_answer(signed_in, pasted):
     answer = pages.submit(signed_in, PATH, text=pasted)
