@@ -72,8 +72,6 @@ def _serve(instance: Path, program: str) -> Iterator[Server]:
     port = free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LATCHKEY_")}
     environment |= {"LATCHKEY_INSTANCE": str(instance), "LATCHKEY_BASE_URL": f"http://127.0.0.1:{port}"}
-    if url := os.environ.get("LATCHKEY_BENCH_DATABASE_URL"):
-        environment["LATCHKEY_DATABASE_URL"] = url
     command = [sys.executable, "-c", program % port]
     with (instance / f"server-{port}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -63,4 +63,3 @@ def finish(name: bytes, made: str, answer: dict[str, object] | None) -> None:
     record = db.get_one(Request, name)
     record.made, record.answer = made, None if answer is None else json.dumps(answer)
     db.flush()
-
