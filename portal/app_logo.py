@@ -5,18 +5,9 @@ from flask import Response, abort, request
 from latchkey import clients
 from portal.blueprint import blueprint
 
-UPLOADS = frozenset({"portal.new_app", "portal.edit_app"})
-MOST_UPLOADED = 2 * 1024 * 1024
 FOREVER = "public, max-age=31536000, immutable"
 # A picture that is opened on its own must not become a page of ours.
 POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-
-
-@blueprint.url_value_preprocessor
-def allow_uploads(endpoint: str | None, _values: dict[str, object] | None) -> None:
-    """Forms with a picture may be larger than others, so that one that is too large is refused beside its field."""
-    if endpoint in UPLOADS:
-        request.max_content_length = MOST_UPLOADED
 
 
 @blueprint.get("/apps/<id:client_id>/logo")

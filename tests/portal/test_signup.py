@@ -116,10 +116,16 @@ def test_missing_fields_are_all_named(client):
     assert "3 things need another look" in answer.text
 
 
-def test_a_megabyte_is_refused_before_it_is_read(client):
-    answer = sign_up(client, name="A" * 1_000_000)
+@pytest.mark.parametrize("field", ["name", "email", "password"])
+def test_a_megabyte_is_refused_beside_its_field(client, field):
+    answer = sign_up(client, **{field: "A" * 1_000_000})
 
-    assert answer.status_code == 413
+    assert answer.status_code == 422
+    assert f'id="{field}-error"' in answer.text
+
+
+def test_more_than_a_form_holds_is_not_read_at_all(client):
+    assert sign_up(client, name="A" * 3_000_000).status_code == 413
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "محمد علي", "李小龍", 'Zoë "Z" O\'Hara'])

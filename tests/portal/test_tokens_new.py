@@ -212,8 +212,18 @@ def test_markup_in_a_description_is_shown_as_text(signed_in):
     assert "&lt;img src=x" in signed_in.get("/tokens").text
 
 
-def test_a_megabyte_is_too_much(signed_in, db):
-    page = create(signed_in, description="x" * 1_000_000)
+def test_a_megabyte_is_refused_beside_its_field_and_nothing_typed_is_lost(signed_in, db):
+    page = create(signed_in, description="x" * 1_000_000, scope="activity:read")
+
+    assert page.status_code == 422
+    assert "Use at most 80 characters." in page.text
+    assert "x" * 1_000_000 in page.text
+    assert re.search(r'value="activity:read"[^>]* checked', page.text)
+    assert count(db) == 0
+
+
+def test_more_than_a_form_holds_is_not_read_at_all(signed_in, db):
+    page = create(signed_in, description="x" * 3_000_000)
 
     assert page.status_code == 413
     assert "That is too much" in page.text
