@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session, scoped_session
 from werkzeug.routing import Rule
 
 from app import create_app
-from latchkey import activity, migrations
+from latchkey import activity, migrations, passwords
 from latchkey import clock as real_clock
 from latchkey import db as database_module
 from latchkey import settings as settings_module
@@ -24,6 +25,7 @@ from latchkey.settings import Settings
 from latchkey.users import User
 from tests import factories, pages, servers
 
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 POSTGRESQL = os.environ.get("LATCHKEY_TEST_DATABASE", "sqlite") == "postgresql"
 
 
@@ -96,6 +98,14 @@ def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> I
     activity.origin.set(activity.Origin("", "command line", ""))
     yield loaded
     database_module.dispose()
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same Argon2id with a thousandth of the work; what it takes in earnest is tested where passwords are."""
+    passwords._nobodys.cache_clear()
+    if request.path.stem != "test_passwords":
+        monkeypatch.setattr(passwords, "_hasher", QUICK)
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from urllib.parse import quote_from_bytes
 
 import pytest
-from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from latchkey import credentials, grants, passwords, tokens
+from latchkey import credentials, grants, tokens
 from latchkey.clients import Client
 from latchkey.db import db
 from latchkey.tokens import Token
@@ -149,12 +148,6 @@ class Stage:
         body = "&".join(f"{name}={quote_from_bytes(value)}" for name, value in fields)
         form = "application/x-www-form-urlencoded"
         return self.send(client, "POST", path, fields, data=body, content_type=form, **options)
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch):
-    """A right password among hostile fields is hashed a hundred times: in the same way, but for little."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -50,6 +51,7 @@ class Brand:
     dark: dict[str, str]
 
 
+@cache
 def _asset(suffix: str, body: bytes) -> Asset:
     return Asset(body, TYPES[suffix], gzip.compress(body, 9, mtime=0) if suffix in ZIPPED else None)
 
