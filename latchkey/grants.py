@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, delete, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
@@ -148,8 +148,8 @@ def end(grant_id: str, reason: EndReason) -> bool:
     return _end(Grant.id == grant_id, reason) == 1
 
 
-def _end(which: object, reason: EndReason) -> int:
-    statement = update(Grant).where(which, Grant.ended_at.is_(None))  # type: ignore[arg-type] # a column expression
+def _end(which: ColumnElement[bool], reason: EndReason) -> int:
+    statement = update(Grant).where(which, Grant.ended_at.is_(None))
     return affected(statement.values(ended_at=clock.now(), end_reason=reason))
 
 
