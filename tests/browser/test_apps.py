@@ -92,7 +92,8 @@ def test_a_logo_is_chosen_and_shown(either_page, alice, mine):
     page.get_by_role("button", name="Save changes").click()
 
     toast(page, "Changed “Fieldnotes”.")
-    assert page.locator(".app-title img").evaluate("picture => picture.naturalWidth") == 192
+    width = "async (picture) => { await picture.decode(); return picture.naturalWidth; }"
+    assert page.locator(".app-title img").evaluate(width) == 192
 
 
 def test_redirect_uris_come_and_go(either_page, alice, mine):
