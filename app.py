@@ -39,8 +39,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
         app.register_blueprint(door.blueprint)
     outbox.configure(app)
     app.teardown_appcontext(lambda _error: db.db.remove())
-    app.wsgi_app = api.Shortcut(oauth.Shortcut(app.wsgi_app))  # type: ignore[assignment] # Flask's documented way
-    middleware.install(app, write=middleware.to_stderr if background else None)
+    middleware.install(app, {**api.AT_ONCE, **oauth.AT_ONCE}, write=middleware.to_stderr if background else None)
     if background:
         courier.start(app, (oauth.codes.purge, oauth.pending.purge))
         # What a server makes at its start lives as long as it does: the collector need not walk it again and again.

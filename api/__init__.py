@@ -2,10 +2,10 @@
 
 from api import activity, apps, authorizations, credentials, me, openapi, scopes, token, tokens
 from api.blueprint import blueprint
-from api.shortcut import Shortcut
+from api.shortcut import AT_ONCE
 
 __all__ = [
-    "Shortcut",
+    "AT_ONCE",
     "activity",
     "apps",
     "authorizations",

@@ -4,10 +4,11 @@ Flask itself costs more than finding the token. What is answered here is answere
 problems; whatever is conditional, counted or out of the ordinary goes the whole way.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from api import answers, auth, me, problems, token
 from api.problems import Problem
@@ -22,29 +23,16 @@ class Quick(NamedTuple):
     record: Callable[[Bearer], Mapping[str, Any]]
 
 
-CALLS = {
-    "/v1/me": Quick(auth.needed(me.show_me), me.record),
-    "/v1/token": Quick(auth.needed(token.show_token), token.record),
-}
-
-
-class Shortcut:
-    """The WSGI application in front of Flask."""
-
-    def __init__(self, app: WSGIApplication) -> None:
-        self.app = app
-
-    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        quick = CALLS.get(environ["PATH_INFO"])
-        if quick is None or not _ordinary(environ):
-            return self.app(environ, start)
-        try:
-            status, headers, body = _answer(quick, environ)
-        except Exception:  # noqa: BLE001 - a fault of ours: the whole way meets it again, and reports it
-            return self.app(environ, start)
-        environ["latchkey.route"] = environ["PATH_INFO"]
-        start(status, [*headers, ("Content-Length", str(len(body))), *answers.Answer.fixed])
-        return [body]
+def _at_once(quick: Quick, environ: WSGIEnvironment, start: StartResponse) -> list[bytes] | None:
+    if not _ordinary(environ):
+        return None
+    try:
+        status, headers, body = _answer(quick, environ)
+    except Exception:  # noqa: BLE001 - a fault of ours: the whole way meets it again, and reports it
+        return None
+    environ["latchkey.route"] = environ["PATH_INFO"]
+    start(status, [*headers, ("Content-Length", str(len(body))), *answers.Answer.fixed])
+    return [body]
 
 
 def _ordinary(environ: WSGIEnvironment) -> bool:
@@ -60,3 +48,12 @@ def _answer(quick: Quick, environ: WSGIEnvironment) -> tuple[str, list[tuple[str
         status = f"{problem.status} {HTTPStatus(problem.status).phrase}"
         return status, [("Content-Type", problems.MEDIA_TYPE), *problem.headers.items()], body
     return "200 OK", [("Content-Type", "application/json"), ("ETag", answers.tag(body))], body
+
+
+CALLS = {
+    "/v1/me": Quick(auth.needed(me.show_me), me.record),
+    "/v1/token": Quick(auth.needed(token.show_token), token.record),
+}
+AT_ONCE: dict[str, Callable[..., list[bytes] | None]] = {
+    path: partial(_at_once, quick) for path, quick in CALLS.items()
+}

@@ -2,10 +2,10 @@
 
 from oauth import codes, consent, endpoints, introspection, metadata, pending
 from oauth.blueprint import blueprint
-from oauth.shortcut import Shortcut
+from oauth.shortcut import AT_ONCE
 
 __all__ = [
-    "Shortcut",
+    "AT_ONCE",
     "blueprint",
     "codes",
     "consent",

@@ -5,7 +5,6 @@ It is a WSGI application of its own, in front of Flask: gateways ask it before e
 
 import logging
 import string
-from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import parse_qs, quote
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -25,8 +24,9 @@ COMMON = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0")
 Headers = list[tuple[str, str]]
 
 
-def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+def answer(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
     """Whether a call may pass: 200 with identity headers, else 401 or 403 with the challenge (H-11). No cookies."""
+    environ["latchkey.route"] = PATH
     status, headers = _decided(environ)
     start(STATUS[status], COMMON + headers)
     return []

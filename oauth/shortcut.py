@@ -1,51 +1,38 @@
 """Answers the questions that programs ask most before Flask is woken for them, if there is nothing to refuse."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from authlib.oauth2 import OAuth2Error
 
 from oauth import check, flows, guard, introspection
 from oauth.server import Request
 
-AT_ONCE: dict[str, Callable[[Request], dict[str, Any] | None]] = {
-    "/oauth/token": flows.at_once,
-    "/oauth/introspect": introspection.at_once,
-}
+Decide = Callable[[Request], dict[str, Any] | None]
+
 PRIVATE = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
 
-class Shortcut:
-    """The WSGI application in front of Flask, without rules of its own.
+def at_once(decide: Decide, environ: WSGIEnvironment, start: StartResponse) -> list[bytes] | None:
+    """A good request's answer, without rules of its own.
 
-    Whatever it cannot grant goes the whole way, where it is refused, counted and kept for the app's owner.
+    Whatever cannot be granted goes the whole way, where it is refused, counted and kept for the app's owner.
     """
-
-    def __init__(self, app: WSGIApplication) -> None:
-        self.app = app
-
-    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path == check.PATH:
-            environ["latchkey.route"] = path
-            return check.answer(environ, start)
-        if path in AT_ONCE and (answer := _answer(environ, AT_ONCE[path])) is not None:
-            environ["latchkey.route"] = path
-            body = json.dumps(answer).encode()
-            start("200 OK", [*PRIVATE, ("Content-Length", str(len(body)))])
-            return [body]
-        return self.app(environ, start)
-
-
-def _answer(environ: WSGIEnvironment, decide: Callable[[Request], dict[str, Any] | None]) -> dict[str, Any] | None:
     asked = _plain(environ)
     try:
-        return None if asked is None else decide(asked)
+        answer = None if asked is None else decide(asked)
     except Exception:  # noqa: BLE001 - a database that is away is met again on the whole way, which says so
         return None
+    if answer is None:
+        return None
+    environ["latchkey.route"] = environ["PATH_INFO"]
+    body = json.dumps(answer).encode()
+    start("200 OK", [*PRIVATE, ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _plain(environ: WSGIEnvironment) -> Request | None:
@@ -67,3 +54,10 @@ def _plain(environ: WSGIEnvironment) -> Request | None:
         return Request(*form, guard.presented(form.parameters, environ.get("HTTP_AUTHORIZATION")), at_once=True)
     except OAuth2Error:
         return None
+
+
+DECISIONS: dict[str, Decide] = {"/oauth/token": flows.at_once, "/oauth/introspect": introspection.at_once}
+AT_ONCE: dict[str, Callable[..., list[bytes] | None]] = {
+    check.PATH: check.answer,
+    **{path: partial(at_once, decide) for path, decide in DECISIONS.items()},
+}

@@ -1,13 +1,17 @@
 """The layer around the application: request ids, security headers, the log line, and the answer when all else fails.
 
 The bearer path passes here too, so it is counted in microseconds: nothing is parsed twice, the headers are one list
-made beforehand, and the log line is put together by hand and written at once.
+made beforehand, and the log line is put together by hand and written at once. Calls that are asked more than all others
+have a short way, which answers them without Flask.
 """
 
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from io import BytesIO
 from secrets import token_hex
 from typing import TYPE_CHECKING, TypeAlias
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -15,7 +19,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from latchkey import activity, settings, texts
+from latchkey import activity, db, settings, texts
 from web import faults
 
 if TYPE_CHECKING:
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
 Headers: TypeAlias = list[tuple[str, str]]
 Write: TypeAlias = Callable[[bytes], object]
+# Answers a request without Flask; None: it goes the whole way.
+AtOnce: TypeAlias = Callable[[WSGIEnvironment, StartResponse], list[bytes] | None]
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -38,6 +44,7 @@ HEADERS: Headers = [
 ]
 STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
 LONGEST_QUERY = 16 * 1024
+LONGEST_READ_AHEAD = 64 * 1024
 LONGEST_AGENT = 200
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -75,6 +82,27 @@ class _Clock:
 _clock = _Clock()
 
 
+class ShortWay:
+    """How the requests to one path are answered without Flask.
+
+    On an embedded database one at a time in a process: its driver gives the interpreter up several times in each
+    request, and threads that fight for it cost more than the request does.
+    """
+
+    __slots__ = ("at_once", "turn")
+
+    def __init__(self, at_once: AtOnce, *, alone: bool) -> None:
+        self.at_once = at_once
+        self.turn: AbstractContextManager[object] = threading.Lock() if alone else nullcontext()
+
+
+def _read_ahead(environ: WSGIEnvironment) -> None:
+    """Have a small body here, so that nobody waits for one while it is their turn."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if length.isdecimal() and int(length) <= LONGEST_READ_AHEAD:
+        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(length)))
+
+
 class Exchange:
     """One request and its answer: the `start_response` of the application and the body for the server."""
 
@@ -105,19 +133,31 @@ class Exchange:
     ) -> Callable[[bytes], object]:
         return self.start(status, headers, exc_info or sys.exc_info())
 
-    def run(self) -> "Exchange":
-        """Call the application; a fault that it did not handle becomes a plain answer."""
+    def run(self) -> Iterable[bytes]:
+        """The answer's body; a fault that nobody handled becomes a plain one."""
         environ = self._environ
         try:
             if len(environ.get("QUERY_STRING", "")) > LONGEST_QUERY and environ["PATH_INFO"] != faults.GATEWAYS:
                 self._body: Iterable[bytes] = faults.too_long(environ, self.start)
             else:
+                short_way = self._wrapped.short_ways.get(environ["PATH_INFO"])
+                if short_way is not None and (body := self._at_once(short_way)) is not None:
+                    return body
                 self._body = self._wrapped.app(environ, self.start)
         except Exception as error:  # noqa: BLE001 - this is the last one to ask
             again: StartResponse = self._start_over if self._status != "000" else self.start
             self._body = faults.unhandled(error, environ, again)
         self._next: Iterator[bytes] = iter(self._body)
         return self
+
+    def _at_once(self, way: ShortWay) -> list[bytes] | None:
+        """The body as a list, which a server sends without asking for each part."""
+        _read_ahead(self._environ)
+        with way.turn:
+            body = way.at_once(self._environ, self.start)
+            if body is not None:
+                self._log()
+        return body
 
     def __iter__(self) -> "Exchange":
         return self
@@ -132,8 +172,11 @@ class Exchange:
             if close is not None:
                 close()
         finally:
-            if self._wrapped.write is not None:
-                self._wrapped.write(self._line())
+            self._log()
+
+    def _log(self) -> None:
+        if self._wrapped.write is not None:
+            self._wrapped.write(self._line())
 
     def _route_of_request(self) -> str:
         # Flask takes the request out of the environ before the body is sent.
@@ -155,9 +198,15 @@ class Exchange:
 class Layer:
     """The WSGI application around the application. `write` gets one JSON line a request; None: no log."""
 
-    def __init__(self, app: WSGIApplication, *, secure: bool, write: Write | None = None) -> None:
-        self.app = app
-        self.write = write
+    def __init__(
+        self,
+        app: WSGIApplication,
+        short_ways: Mapping[str, ShortWay] | None = None,
+        *,
+        secure: bool,
+        write: Write | None = None,
+    ) -> None:
+        self.app, self.short_ways, self.write = app, short_ways or {}, write
         self.other_headers = [*HEADERS, STRICT_TRANSPORT] if secure else HEADERS
         self.headers = [*self.other_headers, ("Content-Security-Policy", POLICY)]
 
@@ -170,13 +219,15 @@ class Layer:
         return Exchange(self, environ, start, request_id).run()
 
 
-def install(app: Flask, *, write: Write | None = None) -> None:
+def install(app: Flask, at_once: Mapping[str, AtOnce], *, write: Write | None = None) -> None:
     """Put the layer around an application, and the configured number of trusted proxies around both.
 
-    A forwarded host is never believed: absolute addresses come from the settings alone.
+    `at_once` answers by path. A forwarded host is never believed: absolute addresses come from the settings alone.
     """
     ours = settings.current()
-    layer: WSGIApplication = Layer(app.wsgi_app, secure=ours.secure, write=write)
+    embedded = db.engines().read.dialect.name == "sqlite"
+    short_ways = {path: ShortWay(answer, alone=embedded) for path, answer in at_once.items()}
+    layer: WSGIApplication = Layer(app.wsgi_app, short_ways, secure=ours.secure, write=write)
     if ours.trusted_proxies:
         layer = ProxyFix(layer, x_for=ours.trusted_proxies, x_proto=ours.trusted_proxies, x_host=0)
     app.wsgi_app = layer  # type: ignore[assignment] # Flask's documented way to add middleware

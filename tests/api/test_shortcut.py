@@ -3,7 +3,6 @@
 import pytest
 from sqlalchemy import event
 
-from api import shortcut
 from latchkey import lookup
 from latchkey.db import engines
 from tests.api.calls import Caller, app_caller, caller, problem
@@ -16,7 +15,7 @@ def long_way(app, monkeypatch):
 
     def ask(*args, **kwargs):
         with monkeypatch.context() as patch:
-            patch.setattr(shortcut, "CALLS", {})
+            patch.setattr(app.wsgi_app, "short_ways", {})
             return whole.open(*args, **kwargs)
 
     return ask

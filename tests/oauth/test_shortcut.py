@@ -1,5 +1,6 @@
 """What is answered in front of Flask is answered alike behind it, and what cannot be granted goes behind it."""
 
+from functools import partial
 from io import BytesIO
 
 import pytest
@@ -71,12 +72,12 @@ def test_a_refusal_is_counted_and_kept_once(caller, example_client):
     assert db.query(Refusal).count() == 21
 
 
-@pytest.mark.parametrize("path", sorted(shortcut.AT_ONCE))
+@pytest.mark.parametrize("path", sorted(shortcut.DECISIONS))
 def test_a_fault_in_front_is_met_behind(signed_in, caller, example_client, monkeypatch, path):
     def broken(_asked):
         raise RuntimeError
 
-    monkeypatch.setitem(shortcut.AT_ONCE, path, broken)
+    monkeypatch.setattr(caller.application.wsgi_app.short_ways[path], "at_once", partial(shortcut.at_once, broken))
 
     assert dance.redeem(caller, example_client, dance.code(signed_in, example_client)).status_code == 200
     assert dance.post(caller, "/oauth/introspect", example_client, token="x").json == {"active": False}

@@ -1,5 +1,9 @@
 import json
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
 import pytest
 from flask import Response, jsonify
@@ -201,6 +205,86 @@ def test_a_fault_after_the_headers_were_given_still_ends_in_500(settings):
     # PEP 3333: a server that has sent nothing yet takes the second start when it is told of the exception.
     assert started[1][0].startswith("500")
     assert started[1][2][0] is RuntimeError
+
+
+def ask(layer, body):
+    """The status of a POST to a short way with this body."""
+    environ = create_environ("/short", method="POST") | {"wsgi.input": body, "CONTENT_LENGTH": "4"}
+    started = []
+    b"".join(layer(environ, lambda status, _headers, _error=None: started.append(status)))
+    return started[-1]
+
+
+class Stalled:
+    """A body that is announced and does not come until it is let."""
+
+    def __init__(self):
+        self.asked, self.let = threading.Event(), threading.Event()
+
+    def read(self, _length):
+        self.asked.set()
+        assert self.let.wait(10)
+        return b"last"
+
+
+def short_layer(at_once):
+    way = middleware.ShortWay(at_once, alone=True)
+    return middleware.Layer(Response("whole"), {"/short": way}, secure=False)
+
+
+def test_a_body_that_does_not_come_keeps_nobody_from_a_short_way(settings):
+    def at_once(environ, start):
+        start("200 OK", [])
+        return [environ["wsgi.input"].read(4)]
+
+    layer, stalled = short_layer(at_once), Stalled()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(ask, layer, stalled)
+        assert stalled.asked.wait(10)
+        try:
+            assert pool.submit(ask, layer, BytesIO(b"soon")).result(timeout=5) == "200 OK"
+        finally:
+            stalled.let.set()
+        assert first.result(timeout=5) == "200 OK"
+
+
+def test_on_a_short_way_of_an_embedded_database_one_goes_after_the_other(settings):
+    inside, most = [], []
+
+    def at_once(_environ, start):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.005)
+        inside.pop()
+        start("200 OK", [])
+        return []
+
+    layer = short_layer(at_once)
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: ask(layer, BytesIO()), range(24))) == {"200 OK"}
+
+    assert set(most) == {1}
+
+
+def test_a_short_way_that_breaks_ends_in_500_and_lets_the_next_one_pass(settings):
+    broken = [RuntimeError("what somebody typed")]
+
+    def at_once(_environ, start):
+        start("200 OK", [])
+        if broken:
+            raise broken.pop()
+        return []
+
+    layer = short_layer(at_once)
+
+    assert ask(layer, BytesIO()).startswith("500")
+    assert ask(layer, BytesIO()) == "200 OK"
+
+
+def test_what_a_short_way_does_not_answer_goes_the_whole_way(settings):
+    layer = short_layer(lambda _environ, _start: None)
+
+    assert Client(layer).post("/short", data="form").text == "whole"
 
 
 def test_times_in_the_log_are_the_real_ones(client, lines):
