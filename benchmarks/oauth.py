@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import insert
 
 from benchmarks import harness, seed
-from latchkey import clients, clock, credentials, db, grants, sessions
+from latchkey import clients, clock, credentials, db, grants, ids, sessions
 from latchkey.clients import Client
 from latchkey.grants import Grant
 from latchkey.users import User
@@ -31,7 +31,7 @@ def _codes(user: User, client: Client, count: int) -> list[tuple[str, str]]:
     db.db.commit()
     pairs = [(credentials.opaque(), secrets.token_urlsafe(48)) for _ in range(count)]
     now = clock.now()
-    made = [{"id": db.new_id("grt")} for _ in pairs]
+    made = [{"id": ids.new_id("grt")} for _ in pairs]
     common = {"client_id": client.id, "user_id": user.id, "scope": "account:read"}
     common["authorization_id"] = standing.authorization_id or ""
     with db.engines().write.begin() as connection:

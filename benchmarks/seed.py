@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from latchkey import clock, credentials, db, migrations, scopes, settings, users
+from latchkey import clock, credentials, db, ids, migrations, scopes, settings, users
 from latchkey.credentials import Kind
 from latchkey.tokens import Token
 
@@ -48,7 +48,7 @@ def _rows(owner: users.User, count: int) -> Iterator[tuple[str, dict[str, object
         yield (
             text,
             {
-                "id": db.new_id("tok"),
+                "id": ids.new_id("tok"),
                 "kind": Kind.DEVELOPER.value,
                 "digest": credentials.digest(text),
                 "last4": text[-4:],

@@ -12,7 +12,8 @@ from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, delete, o
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
-from latchkey.db import Base, db, new_id, stamp
+from latchkey.db import Base, db, stamp
+from latchkey.ids import new_id
 from latchkey.users import User
 
 KEPT = timedelta(days=90)

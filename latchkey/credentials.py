@@ -12,7 +12,10 @@ from latchkey import settings
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_LENGTH = 30
-FAIR = 256 - 256 % 62
+# Each byte becomes a character; those past the last multiple of 62 are left out, so that all are as likely.
+_FAIR = 256 - 256 % 62
+_CHARACTER = bytes(ord(BASE62[byte % 62]) for byte in range(256))
+_UNFAIR = bytes(range(_FAIR, 256))
 CHECKSUM_LENGTH = 6
 FORM = re.compile(r"([a-z][a-z0-9]{1,9})_([a-z]{3})_([0-9A-Za-z]{36})", re.ASCII)
 
@@ -41,11 +44,10 @@ def with_checksum(text: str) -> str:
 
 
 def _random() -> str:
-    """Each character as likely as any other: bytes past the last multiple of 62 are left out."""
-    text = ""
-    while len(text) < RANDOM_LENGTH:
-        text += "".join(BASE62[byte % 62] for byte in secrets.token_bytes(RANDOM_LENGTH + 10) if byte < FAIR)
-    return text[:RANDOM_LENGTH]
+    drawn = b""
+    while len(drawn) < RANDOM_LENGTH:
+        drawn += secrets.token_bytes(RANDOM_LENGTH + 10).translate(_CHARACTER, _UNFAIR)
+    return drawn[:RANDOM_LENGTH].decode()
 
 
 def generate(kind: Kind) -> str:

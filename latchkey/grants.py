@@ -10,7 +10,8 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from latchkey import clock, scopes
 from latchkey.clients import Client
-from latchkey.db import Base, affected, db, new_id, stamp
+from latchkey.db import Base, affected, db, stamp
+from latchkey.ids import new_id
 from latchkey.users import User
 
 # E-08: however often it is refreshed, a grant ends after half a year.

@@ -2,17 +2,18 @@
 
 from collections import namedtuple
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Dialect, PoolProxiedConnection, Select
+from sqlalchemy import Dialect, Select
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
 
-from latchkey.db import UtcDateTime, engines, take_turn
+from latchkey.db import UtcDateTime, engines
 
 # Told the text of each statement that runs here; tests count with it.
 watchers: list[Callable[[str], None]] = []
@@ -129,7 +130,7 @@ class Command:
         self._statement, self._columns = statement, columns or None
         self._prepared: dict[str, _Prepared] = {}
 
-    def run(self, connection: PoolProxiedConnection, *rows: dict[str, Any]) -> int:
+    def run(self, connection: DBAPIConnection, *rows: dict[str, Any]) -> int:
         """Run it with these parameters, once for each; how many rows it changed."""
         dialect = engines().write.dialect
         prepared = self._prepared.get(dialect.name)
@@ -147,17 +148,27 @@ class Command:
         return cursor.rowcount
 
 
-@contextmanager
-def transaction() -> Iterator[PoolProxiedConnection]:
-    """A transaction of the write engine on the driver's own connection, for commands."""
+def turn() -> AbstractContextManager[object]:
+    """On SQLite, this thread's turn to write, for a request that will: its lookups find the writer's cache warm."""
     pair = engines()
-    pooled = pair.write.raw_connection()
-    try:
-        if pair.write.dialect.name == "sqlite":
-            take_turn(pair.queue, pooled.info)
-            pooled.cursor().execute("BEGIN IMMEDIATE")
-        yield pooled
-        pooled.commit()
-    finally:
-        # Back in its pool it is rolled back, unless it was committed, and hands on the turn to write.
-        pooled.close()
+    return pair.turn() if pair.embedded else nullcontext()
+
+
+@contextmanager
+def transaction() -> Iterator[DBAPIConnection]:
+    """A transaction on the driver's own connection, for commands."""
+    pair = engines()
+    if not pair.embedded:
+        with closing(pair.write.raw_connection()) as pooled:
+            yield pooled
+            # Back in its pool it is rolled back, unless it was committed.
+            pooled.commit()
+        return
+    with pair.turn() as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Index, String, Text, and_, case, delete, e
 from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
 
 from latchkey import carrier, clock, processes, vault
-from latchkey.db import Base, RoutingSession, UtcDateTime, affected, db, new_id, stamp
+from latchkey.db import Base, RoutingSession, UtcDateTime, affected, db, stamp
+from latchkey.ids import new_id
 
 log = logging.getLogger("latchkey.outbox")
 

@@ -7,7 +7,8 @@ from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import activity, clock, credentials
-from latchkey.db import Base, affected, db, new_id, stamp
+from latchkey.db import Base, affected, db, stamp
+from latchkey.ids import new_id
 from latchkey.users import User
 
 IDLE = timedelta(hours=12)

@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, passwords, settings, texts
-from latchkey.db import Base, db, new_id, stamp
+from latchkey.db import Base, db, stamp
+from latchkey.ids import new_id
 
 LONGEST_NAME = 80
 LONGEST_EMAIL = 254

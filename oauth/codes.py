@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ForeignKey,
     LargeBinary,
-    PoolProxiedConnection,
     String,
     bindparam,
     delete,
@@ -15,11 +14,13 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, scopes
-from latchkey.db import Base, UtcDateTime, db, new_id, stamp
+from latchkey.db import Base, UtcDateTime, db, stamp
 from latchkey.grants import Grant
+from latchkey.ids import new_id
 from latchkey.lookup import Command, Lookup
 from latchkey.sessions import BrowserSession
 from latchkey.users import User
@@ -152,7 +153,7 @@ def find(plaintext: str) -> Found | None:
     return None if found is None else Found._make(found)
 
 
-def consume(connection: PoolProxiedConnection, code_id: str) -> bool:
+def consume(connection: DBAPIConnection, code_id: str) -> bool:
     """Use a code up, in the transaction that issues its tokens. True for exactly one caller (C-06)."""
     return _consume.run(connection, {"code_id": code_id, "now": clock.now()}) == 1
 

@@ -20,9 +20,12 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 
 from latchkey import clients, clock, credentials, notices, scopes, settings
 from latchkey import grants as records
-from latchkey.db import db, new_id
+from latchkey.db import db
 from latchkey.grants import EndReason, Grant
+from latchkey.ids import new_id
+from latchkey.lookup import turn
 from oauth import answers, codes, issuing, parties
+from oauth.guard import Form, Presented
 from oauth.issuing import Under
 from oauth.server import Request, party_of, server
 
@@ -206,14 +209,16 @@ for flow in FLOWS:
 USED_UP = (AuthorizationCodeFlow.GRANT_TYPE, RefreshTokenFlow.GRANT_TYPE)
 
 
-def at_once(asked: Request) -> dict[str, Any] | None:
+def at_once(form: Form, sent: Presented) -> dict[str, Any] | None:
     """Tokens for a code or refresh token, decided by Authlib without Flask; None leaves the request to both."""
-    if asked.parameters.get("grant_type") not in USED_UP:
+    if form.parameters.get("grant_type") not in USED_UP:
         return None
+    asked = Request(*form, sent, at_once=True)
     try:
-        grant = cast("AuthorizationCodeFlow | RefreshTokenFlow", server.get_token_grant(asked))
-        grant.validate_token_request()
-        _, body, _ = grant.create_token_response()
+        with turn():
+            grant = cast("AuthorizationCodeFlow | RefreshTokenFlow", server.get_token_grant(asked))
+            grant.validate_token_request()
+            _, body, _ = grant.create_token_response()
     except OAuth2Error:
         return None
     return cast("dict[str, Any]", body)

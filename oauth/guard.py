@@ -131,7 +131,7 @@ def _decoded(text: str) -> str:
     """RFC 6749 §2.3.1: both halves are form-encoded before they are joined."""
     if PERCENT.search(text):
         raise ValueError("a percent sign that encodes nothing")
-    decoded = unquote_to_bytes(text.replace("+", " ")).decode()
+    decoded = unquote_to_bytes(text.replace("+", " ")).decode() if "%" in text or "+" in text else text
     if "\x00" in decoded:
         raise ValueError("a NUL character")
     return decoded

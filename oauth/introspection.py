@@ -10,7 +10,8 @@ from latchkey import access, settings
 from latchkey.access import Bearer
 from oauth import parties
 from oauth.blueprint import blueprint
-from oauth.server import Request, server
+from oauth.guard import Form, Presented
+from oauth.server import server
 from oauth.settling import answer, respond
 
 
@@ -61,10 +62,10 @@ class Introspection(IntrospectionEndpoint):
 server.register_endpoint(Introspection)
 
 
-def at_once(asked: Request) -> dict[str, Any] | None:
+def at_once(form: Form, sent: Presented) -> dict[str, Any] | None:
     """The answer to a good request, without Flask and Authlib; None leaves it to them."""
-    sent, token = asked.presented, asked.parameters.get("token")
-    if sent is None or token is None or isinstance(parties.proved(sent, parties.SECRET_METHODS, "introspection"), str):
+    token = form.parameters.get("token")
+    if token is None or isinstance(parties.proved(sent, parties.SECRET_METHODS, "introspection"), str):
         return None
     return described(_live(token))
 

@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import PoolProxiedConnection, bindparam, exists, insert, or_, select, update
+from sqlalchemy import bindparam, exists, insert, or_, select, update
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import aliased
 
 from latchkey import activity, clock, credentials, scopes, settings
 from latchkey.clients import Client
 from latchkey.credentials import Kind
-from latchkey.db import UtcDateTime, new_id
+from latchkey.db import UtcDateTime
 from latchkey.grants import Grant
+from latchkey.ids import new_id
 from latchkey.lookup import Command, Lookup, transaction
 from latchkey.tokens import Token
 from latchkey.users import User
@@ -34,7 +36,7 @@ class Under(NamedTuple):
     expires_at: datetime
 
 
-Spend = Callable[[PoolProxiedConnection], bool]
+Spend = Callable[[DBAPIConnection], bool]
 
 
 def exchange(
@@ -49,7 +51,7 @@ def exchange(
 
 
 def issue(
-    connection: PoolProxiedConnection,
+    connection: DBAPIConnection,
     under: Under,
     access: frozenset[str],
     refresh: str | None = None,
@@ -184,7 +186,7 @@ def find_refresh(plaintext: str) -> Found | None:
     return None if found is None else Found._make(found)
 
 
-def retire(connection: PoolProxiedConnection, token_id: str, successor_id: str) -> bool:
+def retire(connection: DBAPIConnection, token_id: str, successor_id: str) -> bool:
     """Let a refresh token be followed by its successor. True for exactly one caller, or two within the grace (E-06)."""
     now = clock.now()
     if _retire.run(connection, {"token_id": token_id, "now": now, "successor": successor_id}) == 1:

@@ -1,7 +1,7 @@
 """Clients as this door sees them: what Authlib asks of one, and how one proves who it is."""
 
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error
@@ -11,8 +11,8 @@ from latchkey import activity, clients, clock, credentials, redirects, scopes, t
 from latchkey.clients import Client, ClientSecret
 from latchkey.clients.record import ID
 from latchkey.credentials import Kind
-from latchkey.db import UtcDateTime, engines
-from latchkey.lookup import Lookup
+from latchkey.db import UtcDateTime
+from latchkey.lookup import Command, Lookup, transaction
 from latchkey.throttle import Limit
 from oauth.guard import Presented
 
@@ -124,6 +124,13 @@ _known = Lookup(
 )
 
 
+_used = Command(
+    update(ClientSecret)
+    .where(ClientSecret.id == bindparam("secret_id"))
+    .values(last_used_at=bindparam("now", type_=UtcDateTime))
+)
+
+
 def authenticate(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
     """The client that these credentials prove. Raises `InvalidClientError`, `TooManyGuesses`.
 
@@ -170,17 +177,15 @@ def _secret_is_right(plaintext: str, rows: Iterable[Any]) -> bool:
     for row in rows:
         if credentials.matches(plaintext, row.digest) and (row.expires_at is None or row.expires_at > now):
             if row.last_used_at is None or row.last_used_at < now - USED_EVERY:
-                _note_use(row.secret_id)
+                _note_use(row.secret_id, now)
             return True
     return False
 
 
-def _note_use(secret_id: str) -> None:
+def _note_use(secret_id: str, now: datetime) -> None:
     """Keep when a secret was last used, so that its owner sees when an old one can go (D-12)."""
-    table: Any = ClientSecret.__table__
-    statement = update(table).where(table.c.id == secret_id).values(last_used_at=bindparam("at", type_=UtcDateTime))
-    with engines().write.begin() as connection:
-        connection.execute(statement, {"at": clock.now()})
+    with transaction() as connection:
+        _used.run(connection, {"secret_id": secret_id, "now": now})
 
 
 def _refused(sent: Presented, reason: str) -> OAuth2Error:

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from latchkey import clock, credentials
 from latchkey.clients import Client
-from latchkey.db import Base, affected, db, new_id, stamp
+from latchkey.db import Base, affected, db, stamp
+from latchkey.ids import new_id
 from latchkey.sessions import BrowserSession
 
 LIFETIME = timedelta(minutes=10)

@@ -10,9 +10,9 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from authlib.oauth2 import OAuth2Error
 
 from oauth import check, flows, guard, introspection
-from oauth.server import Request
+from oauth.guard import Form, Presented
 
-Decide = Callable[[Request], dict[str, Any] | None]
+Decide = Callable[[Form, Presented], dict[str, Any] | None]
 
 PRIVATE = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
@@ -24,7 +24,7 @@ def at_once(decide: Decide, environ: WSGIEnvironment, start: StartResponse) -> l
     """
     asked = _plain(environ)
     try:
-        answer = None if asked is None else decide(asked)
+        answer = None if asked is None else decide(*asked)
     except Exception:  # noqa: BLE001 - a database that is away is met again on the whole way, which says so
         return None
     if answer is None:
@@ -35,7 +35,7 @@ def at_once(decide: Decide, environ: WSGIEnvironment, start: StartResponse) -> l
     return [body]
 
 
-def _plain(environ: WSGIEnvironment) -> Request | None:
+def _plain(environ: WSGIEnvironment) -> tuple[Form, Presented] | None:
     """A form from a program, read; its body stays there for Flask."""
     length = environ.get("CONTENT_LENGTH") or ""
     if (
@@ -51,7 +51,7 @@ def _plain(environ: WSGIEnvironment) -> Request | None:
     environ["wsgi.input"] = BytesIO(body)
     try:
         form = guard.parsed(body)
-        return Request(*form, guard.presented(form.parameters, environ.get("HTTP_AUTHORIZATION")), at_once=True)
+        return form, guard.presented(form.parameters, environ.get("HTTP_AUTHORIZATION"))
     except OAuth2Error:
         return None
 

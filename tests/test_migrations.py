@@ -4,12 +4,15 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import func, inspect, select
 
 import app  # noqa: F401 - brings every record into the metadata
 from latchkey import db, migrations, settings
+from latchkey.tokens import Token
+from tests import factories
 
 
 @pytest.fixture
@@ -63,3 +66,24 @@ def test_two_processes_may_migrate_at_once(connected):
 
     assert failures == []
     assert migrations.revision() == migrations.head()
+
+
+def test_tokens_that_are_there_come_through_a_migration_and_back(connected):
+    migrations.upgrade()
+    alice = factories.make_user("alice@example.com")
+    minted = factories.make_token(alice)
+    db.db.remove()
+    before = indexes()
+
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0001")
+    assert "ix_token_unrevoked_expires_at" in indexes()
+    migrations.upgrade()
+
+    assert indexes() == before
+    assert db.db.scalar(select(func.count()).select_from(Token)) == 1
+    assert db.db.get(Token, minted.token.id).description == minted.token.description
+
+
+def indexes() -> set[str]:
+    return {str(index["name"]) for index in inspect(db.engines().write).get_indexes("token")}

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
-from secrets import token_hex
 from typing import TYPE_CHECKING, TypeAlias
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from latchkey import activity, db, settings, texts
+from latchkey import activity, db, ids, settings, texts
 from web import faults
 
 if TYPE_CHECKING:
@@ -211,7 +210,7 @@ class Layer:
         self.headers = [*self.other_headers, ("Content-Security-Policy", POLICY)]
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        request_id = token_hex(8)
+        request_id = ids.draw()
         environ["latchkey.request_id"] = request_id
         activity.origin.set(
             activity.Origin(environ.get("REMOTE_ADDR", "")[:45], _agent(environ.get("HTTP_USER_AGENT", "")), request_id)
@@ -225,8 +224,8 @@ def install(app: Flask, at_once: Mapping[str, AtOnce], *, write: Write | None = 
     `at_once` answers by path. A forwarded host is never believed: absolute addresses come from the settings alone.
     """
     ours = settings.current()
-    embedded = db.engines().read.dialect.name == "sqlite"
-    short_ways = {path: ShortWay(answer, alone=embedded) for path, answer in at_once.items()}
+    alone = db.engines().embedded
+    short_ways = {path: ShortWay(answer, alone=alone) for path, answer in at_once.items()}
     layer: WSGIApplication = Layer(app.wsgi_app, short_ways, secure=ours.secure, write=write)
     if ours.trusted_proxies:
         layer = ProxyFix(layer, x_for=ours.trusted_proxies, x_proto=ours.trusted_proxies, x_host=0)

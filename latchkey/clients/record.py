@@ -8,7 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from latchkey import clock, scopes, settings
 from latchkey.credentials import Kind
-from latchkey.db import Base, db, new_id, stamp
+from latchkey.db import Base, db, stamp
+from latchkey.ids import new_id
 from latchkey.users import User
 
 LONGEST_NAME = 60

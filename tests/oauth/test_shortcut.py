@@ -74,7 +74,7 @@ def test_a_refusal_is_counted_and_kept_once(caller, example_client):
 
 @pytest.mark.parametrize("path", sorted(shortcut.DECISIONS))
 def test_a_fault_in_front_is_met_behind(signed_in, caller, example_client, monkeypatch, path):
-    def broken(_asked):
+    def broken(_form, _sent):
         raise RuntimeError
 
     monkeypatch.setattr(caller.application.wsgi_app.short_ways[path], "at_once", partial(shortcut.at_once, broken))

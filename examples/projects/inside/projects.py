@@ -12,7 +12,8 @@ from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, moment, text
 from latchkey.access import Bearer
-from latchkey.db import Base, db, new_id, stamp
+from latchkey.db import Base, db, stamp
+from latchkey.ids import new_id
 
 LONGEST_NAME = 80
 

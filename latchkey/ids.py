@@ -1,0 +1,32 @@
+"""Opaque ids of records and requests."""
+
+import os
+import secrets
+from itertools import count
+
+from latchkey import clock
+
+AT_A_TIME = 64
+
+# Drawn from the system many at a time: each call to it lets the threads that wait for the interpreter in between.
+# Nothing that must stay unknown is made of them.
+_drawn: list[str] = []
+os.register_at_fork(after_in_child=_drawn.clear)
+
+_sequence = count()
+
+
+def draw() -> str:
+    """64 random bits as 16 hexadecimal digits."""
+    try:
+        return _drawn.pop()
+    except IndexError:
+        digits = secrets.token_hex(8 * AT_A_TIME)
+        _drawn.extend(digits[at : at + 16] for at in range(16, len(digits), 16))
+        return digits[:16]
+
+
+def new_id(prefix: str) -> str:
+    """An opaque id such as tok_…: time and a sequence number, so that ids sort by creation, and 48 random bits."""
+    moment = int(clock.now().timestamp() * 1000)
+    return f"{prefix}_{moment:012x}{next(_sequence) & 0xFFFF:04x}{draw()[:12]}"

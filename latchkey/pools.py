@@ -1,0 +1,161 @@
+"""The two engines on one database, the driver connections that are held besides, and the turn to write on SQLite."""
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+from weakref import ref
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+
+from latchkey.turns import Queue
+
+BUSY_SECONDS = 5
+QUEUE_SECONDS = 30
+
+
+class Held:
+    """What a thread keeps of its own connection; it goes with the thread, and then the connection can be closed."""
+
+    __slots__ = ("__weakref__", "connection")
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+
+class Engines:
+    """The two engines on one database, and the driver connections that threads hold for hot reads."""
+
+    def __init__(self, url: str) -> None:
+        sqlite = make_url(url).get_backend_name() == "sqlite"
+        if sqlite:
+            _make_private(make_url(url).database)
+        pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": QUEUE_SECONDS}
+        # P-01: neither a fault's message nor a log of statements tells what was written.
+        pool["hide_parameters"] = True
+        if not sqlite:
+            pool |= {"pool_pre_ping": True, "pool_recycle": 1800}
+        self.read = create_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_reset_on_return=None,
+            connect_args={"check_same_thread": False}
+            if sqlite
+            else {"options": "-c timezone=UTC -c default_transaction_read_only=on"},
+            **pool,
+        )
+        self.write = create_engine(
+            url, connect_args={"check_same_thread": False} if sqlite else {"options": "-c timezone=UTC"}, **pool
+        )
+        self.embedded = sqlite
+        self.queue = Queue()
+        self._writer: Held | None = None
+        if sqlite:
+            _tune_sqlite(self.read, reading=True)
+            _tune_sqlite(self.write, reading=False)
+            _queue_writers(self.write, self.queue)
+        self._local = threading.local()
+        # Servers end idle threads and start others. While a thread that is not Python's own ends, no Python code may
+        # run (the process would crash), neither ours nor a driver's: so its connection is only put aside for closing.
+        self._held: dict[ref[Held], Any] = {}
+        self._ended: deque[ref[Held]] = deque()
+
+    def held(self) -> Any:
+        """This thread's own driver connection for reading; it never returns to the pool."""
+        own = getattr(self._local, "own", None)
+        if own is None:
+            with contextlib.suppress(IndexError):
+                while True:
+                    self._held.pop(self._ended.popleft()).close()
+            own = self._local.own = self._detached(self.read)
+        return own.connection
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[Any]:
+        """This process's turn to write on SQLite: the driver connection for that, which only its holder uses.
+
+        Until the turn ends it is also what `held` gives to this thread: what one connection writes makes the others
+        forget what they have read. A turn within a turn is the same one.
+        """
+        mine: Held | None = getattr(self._local, "own", None)
+        if mine is not None and mine is self._writer:
+            yield mine.connection
+            return
+        _take_turn(self.queue)
+        try:
+            writer = self._writer or self._detached(self.write)
+            self._writer = self._local.own = writer
+            yield writer.connection
+        finally:
+            self._local.own = mine
+            self.queue.release()
+
+    def _detached(self, engine: Engine) -> Held:
+        pooled = engine.raw_connection()
+        pooled.detach()
+        own = Held(pooled.dbapi_connection)
+        self._held[ref(own, self._ended.append)] = own.connection
+        return own
+
+    def drop_held(self) -> None:
+        """Forget this thread's connection after it broke."""
+        self._local.own.connection.close()
+        self._local.own = None
+
+    def dispose(self) -> None:
+        """Close everything."""
+        for connection in list(self._held.values()):
+            connection.close()
+        self._local = threading.local()
+        self._writer = None
+        self._held.clear()
+        self._ended.clear()
+        self.read.dispose()
+        self.write.dispose()
+
+
+def _make_private(file: str | None) -> None:
+    """A new database is its owner's alone; SQLite gives what it puts beside the file the same mode."""
+    if file and not file.startswith((":", "file:")):
+        # Where it cannot be made, connecting says why.
+        with contextlib.suppress(OSError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _tune_sqlite(engine: Engine, *, reading: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def tune(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "cache_size=-16000",
+            "journal_size_limit=67108864",
+            f"query_only={'ON' if reading else 'OFF'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+
+def _take_turn(queue: Queue) -> None:
+    if not queue.acquire(QUEUE_SECONDS):
+        raise OperationalError("BEGIN IMMEDIATE", {}, TimeoutError("the write queue did not move"))
+
+
+def _queue_writers(engine: Engine, queue: Queue) -> None:
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        _take_turn(queue)
+        # It hands on when it is back in its pool.
+        connection.connection.info["queued"] = True
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "checkin")
+    def checkin(_connection: Any, record: Any) -> None:
+        if record.info.pop("queued", False):
+            queue.release()
