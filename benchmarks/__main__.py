@@ -2,12 +2,9 @@
 
 from benchmarks import creating, me, oauth, screen, start
 
-MANY = 1_000_000
-
 if __name__ == "__main__":
     start.main()
-    me.main(100_000)
-    me.main(MANY)
+    me.main(*me.MANY)
     screen.main()
     creating.main()
     oauth.main()

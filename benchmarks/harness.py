@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 TICK = os.sysconf("SC_CLK_TCK")
 CONNECTIONS = 8
+ROUNDS = 7
 
 
 @dataclass(frozen=True)
@@ -138,37 +140,50 @@ def post(path: str, body: str, **headers: str) -> bytes:
     return "\r\n".join([*lines, "", body]).encode()
 
 
-def cpu_per_request(server: Server, requests: Sequence[bytes], *, count: int, status: int = 200) -> float:
-    """Seconds of server CPU for one request; `requests` are sent in turn over some keep-alive connections."""
-    _send(server.port, requests, max(200, count // 10), status)
-    before = server.cpu_seconds()
-    _send(server.port, requests, count, status)
-    return (server.cpu_seconds() - before) / count
+class Load:
+    """Requests to one server, sent in turn over some keep-alive connections; `costs` are seconds of CPU a request."""
+
+    def __init__(self, server: Server, requests: Sequence[bytes], *, count: int) -> None:
+        self.server, self.requests, self.count = server, requests, count
+        self.costs: list[float] = []
+        self._next = 0
+
+    def run(self) -> None:
+        """Send `count` requests, those that come next."""
+        failures: list[str] = []
+
+        def work(first: int) -> None:
+            connection = Connection(self.server.port)
+            for number in range(first, self.count, CONNECTIONS):
+                status, body = connection.ask(self.requests[(self._next + number) % len(self.requests)])
+                if status != 200:
+                    failures.append(f"{status}: {body[:200]!r}")
+                    return
+
+        before = self.server.cpu_seconds()
+        together(work, CONNECTIONS)
+        if failures:
+            raise SystemExit(f"a request failed: {failures[0]}")
+        self.costs.append((self.server.cpu_seconds() - before) / self.count)
+        self._next += self.count
+
+    @property
+    def cost(self) -> float:
+        """The median of the rounds."""
+        return median(self.costs)
+
+    def ratio(self, yardstick: "Load") -> float:
+        """How often this one's cost goes into the other's of the same round, in the median."""
+        return median(theirs / ours for theirs, ours in zip(yardstick.costs, self.costs, strict=True))
 
 
-def cpu_once_each(server: Server, requests: Sequence[bytes], *, status: int = 200) -> float:
-    """The same for requests of which each can be sent only once; the first tenth warms up."""
-    warm = len(requests) // 10
-    _send(server.port, requests[:warm], warm, status)
-    before = server.cpu_seconds()
-    _send(server.port, requests[warm:], len(requests) - warm, status)
-    return (server.cpu_seconds() - before) / (len(requests) - warm)
-
-
-def _send(port: int, requests: Sequence[bytes], count: int, status: int) -> None:
-    failures: list[str] = []
-
-    def work(first: int) -> None:
-        connection = Connection(port)
-        for number in range(first, count, CONNECTIONS):
-            got, body = connection.ask(requests[number % len(requests)])
-            if got != status:
-                failures.append(f"{got}: {body[:200]!r}")
-                return
-
-    together(work, CONNECTIONS)
-    if failures:
-        raise SystemExit(f"a request failed: {failures[0]}")
+def measure(*loads: Load) -> None:
+    """Run all loads by turns, so that what else the machine does meets each of them; the first round warms up."""
+    for _ in range(ROUNDS + 1):
+        for load in loads:
+            load.run()
+    for load in loads:
+        del load.costs[0]
 
 
 def together(work: Callable[[int], None], threads: int) -> None:
@@ -180,10 +195,13 @@ def together(work: Callable[[int], None], threads: int) -> None:
         thread.join()
 
 
-def bare_cpu(instance: Path, *, count: int = 20_000) -> float:
-    """Seconds of server CPU for one request to the bare route."""
-    with bare(instance) as server:
-        return cpu_per_request(server, [get("/bare")], count=count)
+def against_bare(bare: Server, loads: dict[str, tuple[Load, float]]) -> None:
+    """Measure loads against the bare route, and say for each, by its name, whether it reached its goal."""
+    yardstick = Load(bare, [get("/bare")], count=4_000)
+    measure(yardstick, *(load for load, _ in loads.values()))
+    for name, (load, goal) in loads.items():
+        figures = f"bare {yardstick.cost * 1e6:.0f} µs, ours {load.cost * 1e6:.0f} µs CPU a request"
+        report(name, load.ratio(yardstick), goal, figures)
 
 
 def report(name: str, ratio: float, goal: float, *figures: str) -> None:

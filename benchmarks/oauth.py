@@ -16,7 +16,7 @@ from latchkey.users import User
 from oauth.codes import AuthorizationCode
 
 CODE_GOAL, INTROSPECTION_GOAL, CHECK_GOAL = 0.25, 0.50, 0.70
-CODES, TOKENS = 4_400, 100_000
+CODES, TOKENS = 1_000, 100_000
 CALLBACK = "https://app.example.com/callback"
 
 
@@ -74,21 +74,19 @@ def main() -> None:
         )
         db.db.commit()
         basic = "Basic " + base64.b64encode(f"{quote(client.id)}:{quote(secret or '')}".encode()).decode()
-        exchanges = _exchanges(_codes(user, client, CODES), basic)
+        exchanges = _exchanges(_codes(user, client, CODES * (harness.ROUNDS + 1)), basic)
         db.dispose()
         questions = [harness.post("/oauth/introspect", f"token={text}", Authorization=basic) for text in plaintexts]
         checks = [harness.get("/oauth/check?scope=account:read", Authorization=f"Bearer {text}") for text in plaintexts]
-        bare = harness.bare_cpu(instance)
-        with harness.latchkey(instance) as server:
-            exchange = harness.cpu_once_each(server, exchanges)
-            introspection = harness.cpu_per_request(server, questions, count=10_000)
-            check = harness.cpu_per_request(server, checks, count=20_000)
-        for name, cost, goal in (
-            ("Code to tokens", exchange, CODE_GOAL),
-            ("Introspection", introspection, INTROSPECTION_GOAL),
-            ("Gateway check", check, CHECK_GOAL),
-        ):
-            harness.report(name, bare / cost, goal, f"bare {bare * 1e6:.0f} µs, ours {cost * 1e6:.0f} µs CPU a request")
+        with harness.bare(instance) as bare, harness.latchkey(instance) as ours:
+            harness.against_bare(
+                bare,
+                {
+                    "Code to tokens": (harness.Load(ours, exchanges, count=CODES), CODE_GOAL),
+                    "Introspection": (harness.Load(ours, questions, count=4_000), INTROSPECTION_GOAL),
+                    "Gateway check": (harness.Load(ours, checks, count=4_000), CHECK_GOAL),
+                },
+            )
 
 
 if __name__ == "__main__":

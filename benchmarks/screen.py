@@ -35,13 +35,13 @@ def main() -> None:
             seed.tokens(seed.user(email), count)
         seed.db.dispose()
         with harness.latchkey(instance) as server:
-            requests = [
-                harness.get("/tokens", Cookie=cookie_of(server.port, email))
+            few, many = (
+                harness.Load(server, [harness.get("/tokens", Cookie=cookie_of(server.port, email))], count=60)
                 for email in ("few@example.com", "many@example.com")
-            ]
-            few, many = (harness.cpu_per_request(server, [request], count=400) for request in requests)
-        figures = f"{FEW} tokens {few * 1e3:.2f} ms, {MANY:,} tokens {many * 1e3:.2f} ms CPU a page of 50"
-        harness.report("Tokens screen", few / many, GOAL, figures)
+            )
+            harness.measure(few, many)
+        figures = f"{FEW} tokens {few.cost * 1e3:.2f} ms, {MANY:,} tokens {many.cost * 1e3:.2f} ms CPU a page of 50"
+        harness.report("Tokens screen", many.ratio(few), GOAL, figures)
 
 
 if __name__ == "__main__":
