@@ -137,6 +137,7 @@ def _tune_sqlite(engine: Engine, *, reading: bool) -> None:
             "foreign_keys=ON",
             "cache_size=-16000",
             "journal_size_limit=67108864",
+            "wal_autocheckpoint=4000",
             f"query_only={'ON' if reading else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")

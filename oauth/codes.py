@@ -108,6 +108,7 @@ _found = Lookup(
     .join(Grant, Grant.id == AuthorizationCode.grant_id)
     .join(User, User.id == Grant.user_id)
     .where(AuthorizationCode.digest == bindparam("digest")),
+    row=Found,
 )
 _consume = Command(
     update(AuthorizationCode)
@@ -149,8 +150,8 @@ def find(plaintext: str) -> Found | None:
     """The code that this is; a consumed one too, so that its replay is recognised (C-07)."""
     if len(plaintext) != FORM_LENGTH:
         return None
-    found = _found.one(digest=credentials.digest(plaintext), now=clock.now())
-    return None if found is None else Found._make(found)
+    found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
+    return found
 
 
 def consume(connection: DBAPIConnection, code_id: str) -> bool:

@@ -154,6 +154,7 @@ _found = Lookup(
     .join(Client, Client.id == Grant.client_id)
     .join(User, User.id == Grant.user_id)
     .where(Token.digest == bindparam("digest"), Token.kind == Kind.REFRESH.value),
+    row=Found,
 )
 _retire = Command(
     update(Token)
@@ -182,8 +183,8 @@ def find_refresh(plaintext: str) -> Found | None:
     """The refresh token that this is; a retired one too, so that its replay is recognised (E-05)."""
     if credentials.kind_of(plaintext) is not Kind.REFRESH:
         return None
-    found = _found.one(digest=credentials.digest(plaintext), now=clock.now())
-    return None if found is None else Found._make(found)
+    found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
+    return found
 
 
 def retire(connection: DBAPIConnection, token_id: str, successor_id: str) -> bool:
