@@ -212,5 +212,5 @@ def example_client(bob: User) -> factories.Registered:
 @pytest.fixture
 def live_server(settings: Settings) -> Iterator[servers.Server]:
     """A running `latchkey serve` on this test's instance and database; records made here are seen there."""
-    with servers.latchkey(settings.instance, LATCHKEY_DATABASE_URL=settings.database_url) as server:
+    with servers.latchkey(settings.instance, forked=True, LATCHKEY_DATABASE_URL=settings.database_url) as server:
         yield server
