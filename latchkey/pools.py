@@ -59,6 +59,7 @@ class Engines:
             _tune_sqlite(self.write, reading=False)
             _queue_writers(self.write, self.queue)
         self._local = threading.local()
+        self._disposed = False
         # Servers end idle threads and start others. While a thread that is not Python's own ends, no Python code may
         # run (the process would crash), neither ours nor a driver's: so its connection is only put aside for closing.
         self._held: dict[ref[Held], Any] = {}
@@ -99,6 +100,9 @@ class Engines:
         pooled.detach()
         own = Held(pooled.dbapi_connection)
         self._held[ref(own, self._ended.append)] = own.connection
+        if self._disposed:
+            # A thread that outlives its engines: nobody would close it later.
+            own.connection.close()
         return own
 
     def drop_held(self) -> None:
@@ -108,6 +112,7 @@ class Engines:
 
     def dispose(self) -> None:
         """Close everything."""
+        self._disposed = True
         for connection in list(self._held.values()):
             connection.close()
         self._local = threading.local()

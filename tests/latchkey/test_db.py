@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from latchkey import throttle, users
-from latchkey.db import configure, engines
+from latchkey.db import configure, dispose, engines
 from latchkey.db import db as records
 from tests import conftest
 from tests.factories import make_user
@@ -101,6 +101,25 @@ def test_writers_come_one_after_the_other_and_all_get_through(app):
 
     assert {status for status in statuses if status != 500} == {200}
     assert statuses.count(500) == 12
+
+
+def test_a_thread_that_comes_after_the_engines_were_disposed_of_leaves_no_connection_open(settings):
+    late, left = threading.Event(), engines()
+    connections = []
+
+    def come():
+        assert late.wait(10)
+        connections.append(left.held())
+
+    with ThreadPoolExecutor() as pool:
+        coming = pool.submit(come)
+        dispose()
+        late.set()
+        coming.result()
+    configure(settings.database_url)
+
+    with pytest.raises(left.read.dialect.loaded_dbapi.Error, match="closed"):
+        connections[0].execute("SELECT 1")
 
 
 @pytest.mark.skipif(conftest.POSTGRESQL, reason="is about the file of SQLite")
