@@ -26,10 +26,7 @@ class Quick(NamedTuple):
 def _at_once(quick: Quick, environ: WSGIEnvironment, start: StartResponse) -> list[bytes] | None:
     if not _ordinary(environ):
         return None
-    try:
-        status, headers, body = _answer(quick, environ)
-    except Exception:  # noqa: BLE001 - a fault of ours: the whole way meets it again, and reports it
-        return None
+    status, headers, body = _answer(quick, environ)
     environ["latchkey.route"] = environ["PATH_INFO"]
     start(status, [*headers, ("Content-Length", str(len(body))), *answers.Answer.fixed])
     return [body]

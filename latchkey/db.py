@@ -1,4 +1,4 @@
-"""Engines for SQLite and PostgreSQL, the declarative base, and the session that every record lives in.
+"""The engines of this process, the declarative base, and the session that every record lives in.
 
 Two engines stand on one database. Reads go to an autocommit engine that refuses writes. The first flush, DML
 statement or `with_for_update()` moves the session to the write engine, whose transactions begin at once: on SQLite

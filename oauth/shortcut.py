@@ -23,10 +23,7 @@ def at_once(decide: Decide, environ: WSGIEnvironment, start: StartResponse) -> l
     Whatever cannot be granted goes the whole way, where it is refused, counted and kept for the app's owner.
     """
     asked = _plain(environ)
-    try:
-        answer = None if asked is None else decide(*asked)
-    except Exception:  # noqa: BLE001 - a database that is away is met again on the whole way, which says so
-        return None
+    answer = None if asked is None else decide(*asked)
     if answer is None:
         return None
     environ["latchkey.route"] = environ["PATH_INFO"]

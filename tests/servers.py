@@ -224,7 +224,7 @@ def latchkey(
 ) -> Iterator[Server]:
     """The product as an operator starts it, on an instance folder; `environment` adds LATCHKEY_… variables.
 
-    A forked one starts in a tenth of the time.
+    A forked one does not load the product again.
     """
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"

@@ -153,7 +153,14 @@ class Exchange:
         """The body as a list, which a server sends without asking for each part."""
         _read_ahead(self._environ)
         with way.turn:
-            body = way.at_once(self._environ, self.start)
+            try:
+                body = way.at_once(self._environ, self.start)
+            except Exception as error:
+                if self._status != "000":
+                    raise
+                # The whole way says what to do about it, such as when the database is away; but it may not meet it.
+                faults.report(error, self._request_id)
+                return None
             if body is not None:
                 self._log()
         return body

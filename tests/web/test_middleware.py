@@ -281,6 +281,16 @@ def test_a_short_way_that_breaks_ends_in_500_and_lets_the_next_one_pass(settings
     assert ask(layer, BytesIO()) == "200 OK"
 
 
+def test_a_fault_of_a_short_way_is_reported_and_answered_the_whole_way(settings, caplog):
+    def at_once(_environ, _start):
+        raise RuntimeError
+
+    answer = Client(short_layer(at_once)).post("/short", data="form")
+
+    assert answer.text == "whole"
+    assert answer.headers["X-Request-Id"] in caplog.text
+
+
 def test_what_a_short_way_does_not_answer_goes_the_whole_way(settings):
     layer = short_layer(lambda _environ, _start: None)
 
