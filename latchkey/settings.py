@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import secrets
 import tempfile
 import tomllib
@@ -13,83 +12,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from latchkey import values
+
 PREFIX = "LATCHKEY_"
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
-SHORTEST_SECRET = 32
-ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?/?", re.ASCII)
-DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 class SettingError(Exception):
     """A setting is unknown or has a bad value; the text is one line that names the key and what is allowed."""
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("a text that is not empty")
-    return value.strip()
-
-
-def _flag(value: Any) -> bool:
-    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if str(value).strip().lower() not in known:
-        raise ValueError("true or false")
-    return known[str(value).strip().lower()]
-
-
-def _number(least: int, most: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
-        text = str(value).strip()
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-            raise ValueError(f"a whole number from {least} to {most}")
-        return int(text)
-
-    return parse
-
-
-def _choice(*allowed: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if value not in allowed:
-            raise ValueError(" or ".join(allowed))
-        return str(value)
-
-    return parse
-
-
-def _matching(pattern: str, allowed: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value.strip()):
-            raise ValueError(allowed)
-        return value.strip()
-
-    return parse
-
-
-def _origin(value: Any) -> str:
-    found = ORIGIN.fullmatch(_text(value).lower())
-    if found is None or int(found[3] or 1) > 65535:
-        raise ValueError("an origin such as https://portal.example.com")
-    scheme, host, port = found.groups()
-    # As browsers write it in Origin and Referer, which are compared with it.
-    return f"{scheme}://{host}" if port in (None, DEFAULT_PORTS[scheme]) else f"{scheme}://{host}:{port}"
-
-
-def _secret(value: Any) -> str:
-    text = _text(value)
-    if len(text) < SHORTEST_SECRET or text.lower() in SAMPLE_SECRETS or len(set(text)) < 10:
-        raise ValueError(f"at least {SHORTEST_SECRET} random characters; leave it out to have one generated")
-    return text
-
-
-def _signup(value: Any) -> str:
-    text = _text(value).lower()
-    if text in ("open", "invite"):
-        return text
-    domains = [domain.strip() for domain in text.split(",")]
-    if not all(re.fullmatch(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+", domain) for domain in domains):
-        raise ValueError("open, invite, or mail domains separated by commas")
-    return ",".join(domains)
+def _folder(value: Any) -> Path:
+    return Path(values.text(value)).resolve()
 
 
 def _setting(parse: Callable[[Any], Any], default: Any = None) -> Any:
@@ -100,30 +34,34 @@ def _setting(parse: Callable[[Any], Any], default: Any = None) -> Any:
 class Settings:
     """One installation's settings; each field is the key LATCHKEY_<NAME> or <name> in config.toml."""
 
-    instance: Path = field(default=ROOT / "instance", metadata={"parse": lambda value: Path(_text(value)).resolve()})
-    database_url: str = _setting(_text, "")
-    base_url: str = _setting(_origin, "http://127.0.0.1:5000")
-    mode: str = _setting(_choice("development", "production"), "production")
-    secret_key: str = _setting(_secret, "")
-    mail_server: str | None = _setting(_text)
-    mail_port: int = _setting(_number(1, 65535), 25)
-    mail_username: str | None = _setting(_text)
-    mail_password: str | None = _setting(_text)
-    mail_use_tls: bool = _setting(_flag, default=False)
-    mail_use_ssl: bool = _setting(_flag, default=False)
-    mail_sender: str = _setting(_matching(r"[^\r\n]*[^\s@<>]+@[^\s@<>]+>?", "a mail address"), "latchkey@localhost")
-    token_prefix: str = _setting(_matching(r"[a-z][a-z0-9]{1,9}", "2 to 10 of a-z and 0-9, a letter first"), "lk")
-    brand_name: str = _setting(_matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters"), "Latchkey")
-    brand_accent: str = _setting(_matching(r"#[0-9a-fA-F]{6}", "a colour such as #0b6b5c"), "#0b6b5c")
-    brand_logo: str | None = _setting(_text)
-    rate_limit_url: str = _setting(_matching(r"(memory|redis|rediss)://.*", "memory:// or redis://…"), "memory://")
-    api_rate_limit: str | None = _setting(
-        _matching(r"[1-9]\d{0,8}/(second|minute|hour|day)", "a rate such as 600/minute")
+    instance: Path = field(default=ROOT / "instance", metadata={"parse": _folder})
+    database_url: str = _setting(values.text, "")
+    base_url: str = _setting(values.origin, "http://127.0.0.1:5000")
+    mode: str = _setting(values.choice("development", "production"), "production")
+    secret_key: str = _setting(values.secret, "")
+    mail_server: str | None = _setting(values.text)
+    mail_port: int = _setting(values.number(1, 65535), 25)
+    mail_username: str | None = _setting(values.text)
+    mail_password: str | None = _setting(values.text)
+    mail_use_tls: bool = _setting(values.flag, default=False)
+    mail_use_ssl: bool = _setting(values.flag, default=False)
+    mail_sender: str = _setting(
+        values.matching(r"[^\r\n]*[^\s@<>]+@[^\s@<>]+>?", "a mail address"), "latchkey@localhost"
     )
-    refresh_grace_seconds: int = _setting(_number(0, 30), 0)
-    token_max_days: int | None = _setting(_number(1, 3660))
-    signup: str = _setting(_signup, "open")
-    trusted_proxies: int = _setting(_number(0, 10), 0)
+    token_prefix: str = _setting(values.matching(r"[a-z][a-z0-9]{1,9}", "2 to 10 of a-z and 0-9, a letter first"), "lk")
+    brand_name: str = _setting(values.matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters"), "Latchkey")
+    brand_accent: str = _setting(values.matching(r"#[0-9a-fA-F]{6}", "a colour such as #0b6b5c"), "#0b6b5c")
+    brand_logo: str | None = _setting(values.text)
+    rate_limit_url: str = _setting(
+        values.matching(r"(memory|redis|rediss)://.*", "memory:// or redis://…"), "memory://"
+    )
+    api_rate_limit: str | None = _setting(
+        values.matching(r"[1-9]\d{0,8}/(second|minute|hour|day)", "a rate such as 600/minute")
+    )
+    refresh_grace_seconds: int = _setting(values.number(0, 30), 0)
+    token_max_days: int | None = _setting(values.number(1, 3660))
+    signup: str = _setting(values.signup, "open")
+    trusted_proxies: int = _setting(values.number(0, 10), 0)
 
     @property
     def development(self) -> bool:
@@ -152,7 +90,7 @@ def _stored_secret(path: Path) -> str:
         text = path.read_text().strip()
     except OSError as error:
         raise SettingError(f"LATCHKEY_INSTANCE cannot be {path.parent}: {error.strerror}") from None
-    if len(text) < SHORTEST_SECRET:
+    if len(text) < values.SHORTEST_SECRET:
         raise SettingError(f"{path.name} in the instance folder is too short: remove it to have one made")
     return text
 

@@ -15,10 +15,10 @@ from oauth import check
 
 # A ground-floor noun imports only nouns above it.
 GROUND_FLOOR = (
-    "clock", "ids", "texts", "settings", "vault", "turns", "pools", "db", "lookup", "migrations", "background",
-    "credentials", "scopes", "throttle", "idempotency", "passwords", "redirects", "users", "activity", "sessions",
-    "links", "clients", "grants", "tokens", "usage", "access", "refusals", "processes", "carrier", "outbox", "courier",
-    "notices", "leaks",
+    "clock", "ids", "texts", "values", "settings", "vault", "turns", "pools", "db", "lookup", "migrations",
+    "background", "credentials", "scopes", "throttle", "idempotency", "passwords", "redirects", "users", "activity",
+    "sessions", "links", "clients", "grants", "tokens", "usage", "access", "refusals", "processes", "carrier",
+    "outbox", "courier", "notices", "leaks",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

@@ -1,0 +1,88 @@
+"""What a setting may be: parsers of values, each of which raises `ValueError` whose text says what is allowed."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
+SHORTEST_SECRET = 32
+ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?/?", re.ASCII)
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def text(value: Any) -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text that is not empty")
+    return value.strip()
+
+
+def flag(value: Any) -> bool:
+    """Yes or no, as people write it."""
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if str(value).strip().lower() not in known:
+        raise ValueError("true or false")
+    return known[str(value).strip().lower()]
+
+
+def number(least: int, most: int) -> Callable[[Any], int]:
+    """A whole number from `least` to `most`."""
+
+    def parse(value: Any) -> int:
+        digits = str(value).strip()
+        if not re.fullmatch(r"[0-9]{1,9}", digits) or not least <= int(digits) <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(digits)
+
+    return parse
+
+
+def choice(*allowed: str) -> Callable[[Any], str]:
+    """One of these words."""
+
+    def parse(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(" or ".join(allowed))
+        return str(value)
+
+    return parse
+
+
+def matching(pattern: str, allowed: str) -> Callable[[Any], str]:
+    """A text of this form; `allowed` says in words which."""
+
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value.strip()):
+            raise ValueError(allowed)
+        return value.strip()
+
+    return parse
+
+
+def origin(value: Any) -> str:
+    """A scheme, host and port, as browsers write an origin."""
+    found = ORIGIN.fullmatch(text(value).lower())
+    if found is None or int(found[3] or 1) > 65535:
+        raise ValueError("an origin such as https://portal.example.com")
+    scheme, host, port = found.groups()
+    # As browsers write it in Origin and Referer, which are compared with it.
+    return f"{scheme}://{host}" if port in (None, DEFAULT_PORTS[scheme]) else f"{scheme}://{host}:{port}"
+
+
+def secret(value: Any) -> str:
+    """A secret that was not made up by a person."""
+    given = text(value)
+    if len(given) < SHORTEST_SECRET or given.lower() in SAMPLE_SECRETS or len(set(given)) < 10:
+        raise ValueError(f"at least {SHORTEST_SECRET} random characters; leave it out to have one generated")
+    return given
+
+
+def signup(value: Any) -> str:
+    """Who may sign up: `open`, `invite`, or mail domains."""
+    given = text(value).lower()
+    if given in ("open", "invite"):
+        return given
+    domains = [domain.strip() for domain in given.split(",")]
+    if not all(re.fullmatch(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+", domain) for domain in domains):
+        raise ValueError("open, invite, or mail domains separated by commas")
+    return ",".join(domains)
