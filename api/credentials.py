@@ -11,7 +11,7 @@ from api.bodies import Body
 from api.describe import Operation, Shape, describe, text
 from latchkey import activity, leaks, throttle
 from latchkey.db import db
-from latchkey.throttle import Limit
+from latchkey.values import Limit
 
 MOST = 1_000
 PER_ADDRESS = (Limit(30, timedelta(minutes=1)), Limit(300, timedelta(hours=1)))

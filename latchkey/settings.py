@@ -7,12 +7,14 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from latchkey import values
+from latchkey.values import Limit
 
 PREFIX = "LATCHKEY_"
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +64,14 @@ class Settings:
     token_max_days: int | None = _setting(values.number(1, 3660))
     signup: str = _setting(values.signup, "open")
     trusted_proxies: int = _setting(values.number(0, 10), 0)
+    introspection: str = _setting(values.choice("any", "marked"), "any")
+    quota_tokens: int = _setting(values.number(1, 1_000_000), 5_000)
+    quota_apps: int = _setting(values.number(1, 1_000_000), 50)
+    quota_writes: Limit = _setting(values.rate, Limit(60, timedelta(minutes=1)))
+    quota_pending: int = _setting(values.number(1, 1_000), 20)
+    quota_signups: Limit = _setting(values.rate, Limit(20, timedelta(minutes=10)))
+    quota_letters: Limit = _setting(values.rate, Limit(5, timedelta(hours=1)))
+    quota_introspection: Limit = _setting(values.rate, Limit(100, timedelta(seconds=1)))
 
     @property
     def development(self) -> bool:
@@ -114,9 +124,11 @@ def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
     instance = overrides.get("instance") or found.get("instance", (None, ROOT / "instance"))[1]
     given = _from_file(Path(str(instance)) / "config.toml") | found
     given |= {name: (name, value) for name, value in overrides.items()}
-    values = {name: _parsed(name, label, value) for name, (label, value) in given.items()}
-    settings = Settings(**values)
-    return _completed(settings)
+    parsed = {name: _parsed(name, label, value) for name, (label, value) in given.items()}
+    if parsed.get("mode") == "development":
+        # Whoever tries things out signs up often, always from one place.
+        parsed.setdefault("quota_signups", Limit(200, timedelta(minutes=10)))
+    return _completed(Settings(**parsed))
 
 
 def _completed(settings: Settings) -> Settings:
@@ -166,7 +178,7 @@ def _parsed(name: str, label: str, value: Any) -> Any:
         raise SettingError(
             f"{label} is not a setting; known are {', '.join(sorted(PREFIX + n.upper() for n in known))}"
         )
-    if value is None or isinstance(value, Path):
+    if value is None or isinstance(value, Path | Limit):
         return value
     try:
         return known[name].metadata["parse"](value)

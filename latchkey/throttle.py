@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
-from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Connection, String, case, delete, literal, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,13 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials
 from latchkey.db import Base, UtcDateTime, db, engines
-
-
-class Limit(NamedTuple):
-    """At most `most` attempts within `window` of the first of them."""
-
-    most: int
-    window: timedelta
+from latchkey.values import Limit
 
 
 class Attempt(Base):

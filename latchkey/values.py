@@ -2,12 +2,21 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
 SHORTEST_SECRET = 32
 ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?/?", re.ASCII)
 DEFAULT_PORTS = {"http": "80", "https": "443"}
+RATE = re.compile(r"([1-9][0-9]{0,8}) ?/ ?(?:([1-9][0-9]{0,3}) )?(second|minute|hour|day)s?", re.ASCII)
+
+
+class Limit(NamedTuple):
+    """At most `most` attempts within `window` of the first of them."""
+
+    most: int
+    window: timedelta
 
 
 def text(value: Any) -> str:
@@ -57,6 +66,15 @@ def matching(pattern: str, allowed: str) -> Callable[[Any], str]:
         return value.strip()
 
     return parse
+
+
+def rate(value: Any) -> Limit:
+    """How many within how long: `60/minute`, `20/10 minutes`."""
+    found = RATE.fullmatch(text(value)) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("a rate such as 60/minute or 20/10 minutes")
+    most, periods, unit = found.groups()
+    return Limit(int(most), int(periods or 1) * timedelta(**{f"{unit}s": 1}))
 
 
 def origin(value: Any) -> str:

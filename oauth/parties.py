@@ -13,7 +13,7 @@ from latchkey.clients.record import ID
 from latchkey.credentials import Kind
 from latchkey.db import UtcDateTime
 from latchkey.lookup import Command, Lookup, transaction
-from latchkey.throttle import Limit
+from latchkey.values import Limit
 from oauth.guard import Presented
 
 METHODS = ("client_secret_basic", "client_secret_post", "none")

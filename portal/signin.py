@@ -13,8 +13,8 @@ from wtforms.validators import InputRequired
 from latchkey import activity, clients, notices, redirects, sessions, settings, throttle, users
 from latchkey.clients import Client
 from latchkey.db import db
-from latchkey.throttle import Limit
 from latchkey.users import User
+from latchkey.values import Limit
 from portal import devices
 from portal.blueprint import blueprint
 from portal.guards import asked_next, enter, this_session

@@ -2,11 +2,13 @@
 
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
 from latchkey import settings
 from latchkey.settings import SettingError
+from latchkey.values import Limit
 
 
 def load(instance, **environment):
@@ -106,6 +108,10 @@ def test_a_sample_or_short_secret_is_refused_and_not_repeated(instance, given):
         ("brand_name", "<b>"), ("brand_name", "x" * 41), ("brand_accent", "green"), ("rate_limit_url", "memcached://x"),
         ("refresh_grace_seconds", "31"), ("token_max_days", "0"), ("signup", "example"), ("signup", "a.example,"),
         ("trusted_proxies", "-1"), ("api_rate_limit", "lots"), ("brand_logo", " "),
+        ("introspection", "all"), ("quota_tokens", "0"), ("quota_apps", "many"), ("quota_pending", "20/minute"),
+        ("quota_writes", "60"), ("quota_writes", "0/minute"), ("quota_writes", "60/0 minutes"),
+        ("quota_letters", "5/week"),
+        ("quota_signups", "20/ten minutes"), ("quota_introspection", "100/second; drop"),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_its_key_and_what_is_allowed(instance, key, given):
@@ -140,3 +146,23 @@ def test_an_instance_folder_that_cannot_be_is_told(tmp_path):
     (tmp_path / "file").write_text("")
 
     assert "LATCHKEY_INSTANCE cannot be" in refusal(tmp_path / "file" / "instance")
+
+
+def test_a_rate_is_a_count_and_a_time(instance):
+    found = load(instance, quota_writes="600/minute", quota_letters="3/2 hours", quota_introspection="1/second")
+
+    assert found.quota_writes == Limit(600, timedelta(minutes=1))
+    assert found.quota_letters == Limit(3, timedelta(hours=2))
+    assert found.quota_introspection == Limit(1, timedelta(seconds=1))
+
+
+def test_quotas_hold_without_being_set(instance):
+    found = load(instance)
+
+    assert (found.quota_tokens, found.quota_apps, found.quota_pending) == (5_000, 50, 20)
+    assert found.quota_writes == Limit(60, timedelta(minutes=1))
+    assert found.quota_signups == Limit(20, timedelta(minutes=10))
+    assert found.quota_letters == Limit(5, timedelta(hours=1))
+    assert found.quota_introspection == Limit(100, timedelta(seconds=1))
+    assert load(instance, mode="development").quota_signups == Limit(200, timedelta(minutes=10))
+    assert load(instance, mode="development", quota_signups="7/day").quota_signups == Limit(7, timedelta(days=1))
