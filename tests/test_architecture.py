@@ -160,6 +160,7 @@ def api_views(app: Flask):
     return {name: app.view_functions[name] for name in endpoints if name.startswith("api.")}
 
 
+@pytest.mark.standard("H-05")
 def test_every_api_view_is_guarded_or_visibly_public(app):
     for endpoint, view in api_views(app).items():
         guarded = isinstance(getattr(view, "scopes", None), frozenset)

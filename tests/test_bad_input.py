@@ -194,6 +194,7 @@ def test_the_tables_have_every_form_and_every_body(stage):
     assert changes == {*JSON_BODIES}
 
 
+@pytest.mark.standard("A-06")
 @pytest.mark.parametrize("endpoint", FORMS)
 def test_a_hostile_form_is_no_fault_of_ours(stage, alice, endpoint):
     [rule] = [rule for rule in rules(stage, "POST") if rule.endpoint == endpoint]
@@ -253,6 +254,7 @@ def test_a_hostile_query_is_no_fault_of_ours_on_any_page(stage):
     assert not stage.faults
 
 
+@pytest.mark.standard("A-06")
 @pytest.mark.parametrize("endpoint", QUERIES)
 def test_a_hostile_parameter_is_no_fault_of_ours(stage, endpoint):
     [rule] = [rule for rule in rules(stage, "GET") if rule.endpoint == endpoint]
@@ -302,6 +304,7 @@ def test_a_hostile_request_of_a_program_is_no_fault_of_ours(stage, clock, exampl
     assert not stage.faults
 
 
+@pytest.mark.standard("A-06")
 @pytest.mark.parametrize("endpoint", JSON_BODIES)
 def test_a_hostile_body_of_the_api_is_no_fault_of_ours(stage, endpoint):
     [(rule, method)] = [
@@ -356,6 +359,7 @@ HEADERS = [*PREFIXES, "USER_AGENT", "ACCEPT_ENCODING", "ORIGIN", "REFERER", "SEC
            "CONTENT_LENGTH", "ACCEPT_LANGUAGE"]  # fmt: skip
 
 
+@pytest.mark.standard("A-06")
 @pytest.mark.parametrize("name", HEADERS)
 def test_a_hostile_header_is_no_fault_of_ours(stage, name):
     key = name if name.startswith("CONTENT") else f"HTTP_{name}"

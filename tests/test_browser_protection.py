@@ -54,6 +54,7 @@ def browser(client, alice):
     return browsers.enter(client, alice)
 
 
+@pytest.mark.standard("N-01")
 def test_no_change_is_made_without_a_forms_token(app, browser, alice, ids):
     bearer = {"Authorization": f"Bearer {factories.make_token(alice, description='All').plaintext}"}
     for rule, path in routes(app, "POST", ids):
@@ -62,6 +63,7 @@ def test_no_change_is_made_without_a_forms_token(app, browser, alice, ids):
                 assert browser.post(path, data=form, headers=headers).status_code == 400, rule
 
 
+@pytest.mark.standard("N-02")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -83,6 +85,7 @@ def test_no_change_is_made_for_another_site_even_with_the_token(app, browser, id
         assert browser.post(path, data={"csrf_token": token}, headers=headers).status_code == 403, rule
 
 
+@pytest.mark.standard("N-03")
 @pytest.mark.settings(base_url="https://portal.example.com", mode="production")
 def test_over_https_a_browser_must_say_where_it_comes_from(app, ids):
     browser = app.test_client()
@@ -95,6 +98,7 @@ def test_over_https_a_browser_must_say_where_it_comes_from(app, ids):
     assert browser.post("/login", data=form, headers=ours, **options).status_code == 422
 
 
+@pytest.mark.standard("N-01")
 def test_a_token_of_another_persons_session_is_none_here(app, browser, bob, ids):
     his = pages.csrf(browsers.enter(app.test_client(), bob).get("/settings"))
 
@@ -102,6 +106,7 @@ def test_a_token_of_another_persons_session_is_none_here(app, browser, bob, ids)
         assert browser.post(path, data={"csrf_token": his}).status_code == 400, rule
 
 
+@pytest.mark.standard("A-01")
 @pytest.mark.parametrize("header", ["Host", "X-Forwarded-Host", "X-Original-Host", "Forwarded", "X-Forwarded-Server"])
 def test_a_host_that_a_request_names_stands_in_no_answer_and_no_mail(app, browser, mailbox, ids, header):
     named = {header: "host=evil.example" if header == "Forwarded" else "evil.example"}
@@ -123,6 +128,7 @@ def test_a_host_that_a_request_names_stands_in_no_answer_and_no_mail(app, browse
     assert not [letter for letter in received if "evil.example" in letter.message.as_string()]
 
 
+@pytest.mark.standard("A-08")
 def test_looking_changes_nothing(app, browser, alice, ids):
     before = sessions.list_live(alice)[0].id, [token.id for token in _tokens(alice)]
     for _, path in routes(app, "GET", ids):
@@ -167,6 +173,7 @@ def answers(app, browser, ids):
         yield path[:40], stranger.open(path, method=method, **options)
 
 
+@pytest.mark.standard("N-04")
 def test_every_answer_is_guarded(app, browser, ids):
     for rule, answer in answers(app, browser, ids):
         policy = directives(answer)
@@ -188,6 +195,7 @@ def test_every_answer_is_guarded(app, browser, ids):
         assert answer.status_code not in (301, 302, 307, 308), rule
 
 
+@pytest.mark.standard("N-04", "N-07")
 def test_no_page_holds_script_style_or_anything_of_another_host(app, browser, ids):
     inline = re.compile(
         r"<script(?![^>]*\bsrc=)|<style\b|\sstyle=|\son[a-z]+=|=.?javascript:|\bhx-on|\bhx-vals=.js:", re.IGNORECASE
@@ -201,6 +209,7 @@ def test_no_page_holds_script_style_or_anything_of_another_host(app, browser, id
             assert address.startswith("/") and not address.startswith("//"), (rule, address)
 
 
+@pytest.mark.standard("N-07")
 def test_what_is_about_a_person_is_kept_nowhere(app, browser, ids):
     public = ("/docs", "/assets", "/brand", "/.well-known", "/healthz", "/readyz")
     for rule, path in routes(app, "GET", ids):
@@ -211,6 +220,7 @@ def test_what_is_about_a_person_is_kept_nowhere(app, browser, ids):
         assert "Cookie" in answer.headers["Vary"] or rule.startswith("/dev/"), rule
 
 
+@pytest.mark.standard("B-14")
 def test_no_answer_for_people_opens_itself_to_other_origins(app, browser, ids):
     foreign = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     for method in ("GET", "OPTIONS"):

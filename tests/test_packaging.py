@@ -31,6 +31,7 @@ def test_what_is_developed_with_is_what_runs():
     assert pinned("requirements.lock").items() <= developed.items()
 
 
+@pytest.mark.standard("A-11")
 def test_every_direct_dependency_is_locked_and_explained():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)

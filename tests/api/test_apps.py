@@ -31,6 +31,7 @@ def test_an_app_is_registered_with_a_secret_shown_once(hers, alice):
     assert [event.kind for event in activity.list_for(alice)] == ["app.registered"]
 
 
+@pytest.mark.standard("J-03")
 def test_a_public_app_has_no_secret(hers):
     made = hers.post("/v1/apps", NEW | {"confidential": False}).get_json()
 
@@ -69,6 +70,7 @@ def test_a_bad_field_is_named_and_nothing_registered(hers, field, value):
     assert hers.get("/v1/apps").get_json()["data"] == []
 
 
+@pytest.mark.standard("C-01")
 def test_a_public_app_always_uses_pkce(hers):
     said = problem(hers.post("/v1/apps", NEW | {"confidential": False, "pkce_required": False}), 422)
 
@@ -175,6 +177,7 @@ def test_activity_is_filtered_by_group_and_paged(hers):
     assert set(problem(hers.get("/v1/activity?group=nope"), 422)["errors"]) == {"group"}
 
 
+@pytest.mark.standard("J-06")
 def test_nobody_gives_a_trusted_app_more_by_the_api(hers, alice):
     trusted = factories.make_client(alice, trusted=True).client
 

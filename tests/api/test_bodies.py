@@ -29,6 +29,7 @@ SENT = {
 }
 
 
+@pytest.mark.standard("O-02")
 @pytest.mark.parametrize("path", POST)
 @pytest.mark.parametrize("what", SENT)
 def test_what_cannot_be_read_is_a_400(hers, path, what):
@@ -39,6 +40,7 @@ def test_what_cannot_be_read_is_a_400(hers, path, what):
     problem(response, 400, "not-json")
 
 
+@pytest.mark.standard("O-02")
 @pytest.mark.parametrize("path", POST)
 def test_deep_nesting_is_refused(hers, path):
     body = b'{"description":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
@@ -50,6 +52,7 @@ def test_deep_nesting_is_refused(hers, path):
     assert response.content_type == "application/problem+json"
 
 
+@pytest.mark.standard("O-02")
 @pytest.mark.parametrize("path", POST)
 @pytest.mark.parametrize(
     "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml", "x"]
@@ -72,6 +75,7 @@ def test_a_charset_beside_the_media_type_is_fine_and_compression_is_not(hers):
     problem(hers.client.post("/v1/tokens", data=body, content_type="application/json", headers=headers), 415)
 
 
+@pytest.mark.standard("A-07")
 @pytest.mark.parametrize("path", POST)
 def test_a_body_too_large_is_a_413(hers, path):
     response = hers.post(path, {**POST[path], "description": "x" * 1_000_000})
@@ -119,6 +123,7 @@ def test_a_life_that_is_no_number_of_days_is_refused(hers, value):
     assert set(said["errors"]) == {"expires_in_days"}
 
 
+@pytest.mark.standard("J-06", "O-02")
 @pytest.mark.parametrize("path", POST)
 def test_missing_and_unknown_fields_are_named_one_line_each(hers, path):
     said = problem(hers.post(path, {"\ud800\x00evil": 1, "access_token": hers.plaintext}), 422, "wrong-fields")

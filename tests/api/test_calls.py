@@ -86,6 +86,7 @@ def test_every_shipped_scope_is_used():
     assert {case.scope for case in CASES} - {None, ""} == {scope.name for scope in scopes.SHIPPED}
 
 
+@pytest.mark.standard("H-05")
 @pytest.mark.parametrize("case", GUARDED, ids=called)
 def test_exactly_the_declared_scope_lets_the_owner_in(app, alice, things, case):
     path = at(case, things)
@@ -106,6 +107,7 @@ def test_nobody_gets_in_without_a_token(nobody, things, case):
     problem(nobody.call(case.method, at(case, things), case.body), 401, "no-token")
 
 
+@pytest.mark.standard("H-06")
 @pytest.mark.parametrize("case", BY_ID, ids=called)
 def test_a_stranger_finds_nothing_and_changes_nothing(hers, his, things, case):
     path = at(case, things)
@@ -127,6 +129,7 @@ def test_an_app_acting_as_itself_is_told_that_it_has_no_user(app, example_client
     problem(program.call(case.method, at(case, things), case.body), 403, "no-user")
 
 
+@pytest.mark.standard("A-08")
 @pytest.mark.parametrize("case", CASES, ids=called)
 def test_other_methods_are_refused_as_problems(hers, things, case):
     path = at(case, things)
@@ -139,6 +142,7 @@ def test_other_methods_are_refused_as_problems(hers, things, case):
         assert allowed <= set(response.headers["Allow"].split(", "))
 
 
+@pytest.mark.standard("O-01")
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/me/", "/v1//me", "/v1/", "/v1", "/v1/tokens/a/b"])
 def test_what_is_not_there_is_a_problem_and_no_redirect(hers, path):
     response = hers.get(path)
@@ -147,6 +151,7 @@ def test_what_is_not_there_is_a_problem_and_no_redirect(hers, path):
     assert response.content_type == "application/problem+json"
 
 
+@pytest.mark.standard("H-06", "O-05")
 def test_the_owner_reads_lists_of_her_own_things_alone(hers, his, things):
     hers.patch("/v1/me", {"name": "Alicia"})
 

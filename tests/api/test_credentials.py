@@ -15,6 +15,7 @@ def report(nobody, *found):
     return nobody.post("/v1/credentials/revoke", {"credentials": list(found)})
 
 
+@pytest.mark.standard("I-10")
 def test_the_answer_is_the_same_whether_they_were_live_or_not(hers, nobody, alice):
     live = report(nobody, hers.plaintext)
     dead = report(nobody, hers.plaintext)
@@ -80,6 +81,7 @@ def test_a_token_of_an_app_acting_as_itself_is_told_to_its_owner(app, nobody, bo
     assert [event.kind for event in activity.list_for(bob)] == ["token.reported"]
 
 
+@pytest.mark.standard("I-10")
 def test_a_thousand_go_at_once_and_one_more_does_not(nobody, alice):
     made = [
         tokens.mint(alice, description=f"t{number}", scopes=["account:read"], lifetime=None) for number in range(20)
@@ -99,6 +101,7 @@ def test_anything_but_a_list_of_texts_is_refused(nobody, sent):
     assert set(said["errors"]) == {"credentials"}
 
 
+@pytest.mark.standard("I-10")
 def test_reporting_is_throttled_by_address(nobody, clock):
     answers = [report(nobody, "hello").status_code for _ in range(31)]
 

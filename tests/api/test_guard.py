@@ -26,6 +26,7 @@ def challenge(response):
     return dict(re.findall(r'(\w+)="([^"]*)"', rest))
 
 
+@pytest.mark.standard("H-02", "H-10")
 def test_a_call_without_a_token_is_challenged_without_an_error(nobody):
     response = nobody.get("/v1/me")
 
@@ -36,11 +37,13 @@ def test_a_call_without_a_token_is_challenged_without_an_error(nobody):
     assert said["resource_metadata"] == "http://localhost/.well-known/oauth-protected-resource"
 
 
+@pytest.mark.standard("H-01")
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_is_read_in_any_case(hers, scheme):
     assert hers.get("/v1/me", Authorization=f"{scheme} {hers.plaintext}").status_code == 200
 
 
+@pytest.mark.standard("H-02")
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "DPoP", "Digest"])
 def test_another_scheme_is_no_credential(hers, scheme):
     response = hers.get("/v1/me", Authorization=f"{scheme} {hers.plaintext}")
@@ -53,6 +56,7 @@ def test_a_digest_header_with_commas_is_no_second_credential(nobody):
     problem(nobody.get("/v1/me", Authorization='Digest username="a b", realm="c d"'), 401, "no-token")
 
 
+@pytest.mark.standard("H-01")
 @pytest.mark.parametrize("more", ["Bearer x", "Basic YWJj", "x"])
 def test_two_credentials_are_refused(hers, more):
     response = hers.get("/v1/me", Authorization=f"Bearer {hers.plaintext}, {more}")
@@ -61,17 +65,20 @@ def test_two_credentials_are_refused(hers, more):
     assert challenge(response)["error"] == "invalid_request"
 
 
+@pytest.mark.standard("H-01")
 def test_a_token_in_query_or_body_is_not_looked_at(nobody, hers):
     problem(nobody.get(f"/v1/me?access_token={hers.plaintext}"), 401, "no-token")
     problem(nobody.patch("/v1/me", {"name": "Eve", "access_token": hers.plaintext}), 401, "no-token")
 
 
+@pytest.mark.standard("H-08")
 def test_a_browser_session_opens_nothing(signed_in):
     assert signed_in.get("/tokens").status_code == 200
 
     problem(signed_in.get("/v1/me"), 401, "no-token")
 
 
+@pytest.mark.standard("H-03")
 def test_what_is_wrong_with_a_token_is_told_apart(app, nobody, alice, clock):
     expired = factories.make_token(alice, lifetime=timedelta(days=1), description="a").plaintext
     revoked = factories.make_token(alice, lifetime=None, description="b")
@@ -96,6 +103,7 @@ def test_what_is_wrong_with_a_token_is_told_apart(app, nobody, alice, clock):
         assert word in challenge(response)["error_description"]
 
 
+@pytest.mark.standard("I-02")
 def test_a_wrong_checksum_looks_like_an_unknown_token_and_asks_no_database(hers, nobody):
     text = hers.plaintext
     flipped = text[:-1] + ("a" if text[-1] != "a" else "b")
@@ -123,6 +131,7 @@ def test_an_access_token_is_told_to_be_refreshed(app, nobody, alice, example_cli
     assert "http://localhost/oauth/token" in said["detail"]
 
 
+@pytest.mark.standard("H-04")
 def test_a_missing_scope_is_named_with_a_way_to_mend_it(app, alice):
     program = caller(app.test_client(), alice, "account:read")
 
@@ -155,6 +164,7 @@ def test_the_scope_is_checked_before_the_id(app, alice, his):
     problem(program.get("/v1/tokens/tok_nonsense"), 403)
 
 
+@pytest.mark.standard("H-05")
 def test_several_scopes_mean_all_of_them(app, alice):
     both = Door("both", __name__)
 
@@ -174,6 +184,7 @@ def test_several_scopes_mean_all_of_them(app, alice):
     assert all_of_them.get("/v1/both").status_code == 200
 
 
+@pytest.mark.standard("H-05")
 def test_a_view_that_declares_nothing_is_closed_to_every_token(app, hers, nobody):
     bare = Door("bare", __name__)
 
@@ -187,6 +198,7 @@ def test_a_view_that_declares_nothing_is_closed_to_every_token(app, hers, nobody
     problem(nobody.get("/v1/bare/1"), 401, "no-token")
 
 
+@pytest.mark.standard("D-13")
 def test_an_app_that_acts_as_itself_reaches_no_user(app, example_client):
     names = ("account:read", "account:write", "activity:read")
     program = app_caller(app.test_client(), example_client, None, *names)
@@ -202,6 +214,7 @@ def withdraw(user, client):
     grants.withdraw(grants.find_authorization(user, client))
 
 
+@pytest.mark.standard("H-07", "I-05")
 @pytest.mark.parametrize(
     "end",
     [
@@ -239,6 +252,7 @@ def test_a_call_takes_at_most_two_statements(app, alice, hers):
     assert len(counted) == 3
 
 
+@pytest.mark.standard("H-09")
 def test_answers_are_for_one_token_alone(hers):
     for response in (hers.get("/v1/me"), hers.get("/v1/tokens/x"), hers.patch("/v1/me", {"name": ""})):
         assert response.headers["Cache-Control"] == "no-store"
@@ -259,6 +273,7 @@ def test_a_use_is_noted_at_most_once_a_minute(app, alice, hers, clock):
     assert hers.get(f"/v1/tokens/{hers.token_id}").get_json()["last_used_at"]
 
 
+@pytest.mark.standard("I-05")
 def test_a_scope_that_left_the_catalogue_permits_nothing(app, alice, hers):
     db.execute(update(Token).where(Token.id == hers.token_id).values(scope="account:read long:gone"))
     db.commit()

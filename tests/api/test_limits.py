@@ -18,6 +18,7 @@ def test_without_a_limit_nothing_is_said_of_one(hers):
     assert "RateLimit-Policy" not in response.headers
 
 
+@pytest.mark.standard("O-03")
 @TEN
 def test_a_call_too_many_is_told_when_the_next_is_heard(hers, his):
     for left in range(9, -1, -1):
@@ -36,6 +37,7 @@ def test_a_call_too_many_is_told_when_the_next_is_heard(hers, his):
     assert his.get("/v1/me").status_code == 200
 
 
+@pytest.mark.standard("O-04")
 @TEN
 def test_refusals_count_and_show_what_is_left(app, alice):
     narrow = caller(app.test_client(), alice, "account:read")
@@ -46,6 +48,7 @@ def test_refusals_count_and_show_what_is_left(app, alice):
     assert narrow.get("/v1/me").headers["RateLimit"].startswith('"token";r=6;')
 
 
+@pytest.mark.standard("O-03")
 @TEN
 def test_replacing_a_token_or_minting_from_it_starts_no_new_count(app, hers, alice):
     child = hers.post("/v1/tokens", {"description": "child", "scopes": ["account:read", "tokens:write"]}).get_json()

@@ -38,6 +38,7 @@ def test_the_document_is_openapi_3_1(document):
     validate(document)
 
 
+@pytest.mark.standard("H-05")
 def test_each_call_names_its_scopes_and_what_can_come(document):
     found = dict(operations(document))
 
@@ -70,6 +71,7 @@ def test_every_example_is_what_its_schema_says(document):
             checker(document, "Problem").validate(each["example"])
 
 
+@pytest.mark.standard("O-06")
 def test_real_answers_have_exactly_the_described_members(app, document, hers, alice, example_client):
     made = hers.post("/v1/tokens", {"description": "x", "scopes": ["account:read"]}).get_json()
     made_app = hers.post("/v1/apps", NEW_APP).get_json()

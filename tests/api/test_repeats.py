@@ -17,6 +17,7 @@ PUBLIC = {
 }
 
 
+@pytest.mark.standard("O-07")
 def test_a_second_token_is_never_made_and_the_first_never_shown_again(hers, alice):
     made = hers.post("/v1/tokens", NEW, Idempotency_Key="one").get_json()
 

@@ -38,6 +38,7 @@ def described(app, alice, example_client, monkeypatch):
     return schemathesis.openapi.from_wsgi("/v1/openapi.json", app), program.plaintext
 
 
+@pytest.mark.standard("O-06")
 @pytest.mark.parametrize("asked, mode", ROUNDS)
 def test_no_call_is_answered_otherwise_than_described(described, asked, mode):
     schema, token = described

@@ -41,6 +41,7 @@ def test_a_new_token_works_is_shown_once_and_announced_by_mail(hers, alice, mail
     assert made["token"] not in letter.text
 
 
+@pytest.mark.standard("I-06")
 def test_no_token_gives_what_it_does_not_have(app, alice):
     narrow = caller(app.test_client(), alice, "tokens:write", "account:read")
 
@@ -62,6 +63,7 @@ def test_a_grandchild_is_held_by_everybody_above_it(app, alice, hers):
     assert grandchild.get("/v1/token").get_json()["scopes"] == ["account:read"]
 
 
+@pytest.mark.standard("I-06")
 @pytest.mark.parametrize("days", [31, 90, None])
 def test_no_token_outlives_the_one_that_made_it(app, alice, days):
     short = caller(app.test_client(), alice, "tokens:write", lifetime=timedelta(days=30))
@@ -100,6 +102,7 @@ def test_this_installation_s_longest_life_holds_here_too(app, alice):
         assert "expires_in_days" in problem(maker.post("/v1/tokens", wanted), 422)["errors"]
 
 
+@pytest.mark.standard("I-06")
 def test_a_family_ends_with_its_eldest(hers, alice):
     child = make(hers, scopes=["tokens:write", "account:read"])
     grandchild = make(child)
@@ -109,6 +112,7 @@ def test_a_family_ends_with_its_eldest(hers, alice):
         problem(each.get("/v1/me"), 401, "revoked-token")
 
 
+@pytest.mark.standard("I-06")
 def test_what_an_app_made_ends_when_it_is_withdrawn(app, alice, bob):
     trusted = factories.make_client(bob, scopes=["account:read", "tokens:write"], trusted=True)
     program = app_caller(app.test_client(), trusted, alice, "account:read", "tokens:write")
@@ -146,6 +150,7 @@ def test_an_unverified_user_makes_no_credential(app):
     assert len(program.get("/v1/tokens?status=all").get_json()["data"]) == 1
 
 
+@pytest.mark.standard("I-06")
 def test_changes_narrow_and_describe_and_nothing_else(hers, alice):
     child = make(hers, scopes=["account:read", "apps:read"])
     path = f"/v1/tokens/{child.token_id}"
@@ -176,6 +181,7 @@ def test_a_token_that_has_ended_is_found_but_not_changed(hers):
     assert {status: len(rows) for status, rows in lists.items()} == {"active": 1, "ended": 1, "all": 2}
 
 
+@pytest.mark.standard("O-05")
 def test_pages_stay_in_step_while_tokens_come_and_go(hers, alice):
     made = [factories.make_token(alice, description=f"t{number}").token for number in range(6)]
     ids = [token.id for token in reversed(made)]
@@ -191,6 +197,7 @@ def test_pages_stay_in_step_while_tokens_come_and_go(hers, alice):
     assert second["next_cursor"] is None
 
 
+@pytest.mark.standard("O-05")
 @pytest.mark.parametrize("noun", ["tokens", "apps", "authorizations", "activity"])
 @pytest.mark.parametrize(
     "query, field",

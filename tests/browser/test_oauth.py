@@ -31,6 +31,7 @@ def fieldnotes(request, live_server, bob):
         yield url
 
 
+@pytest.mark.standard("N-05")
 def test_sign_in_authorize_and_come_back(either_page: Page, alice, fieldnotes):
     page = either_page
     page.goto(fieldnotes)
@@ -97,6 +98,7 @@ def ask(page: Page, registered, redirect_uri: str, **more: str) -> None:
     page.goto("/oauth/authorize?" + urlencode(asked, quote_via=quote))
 
 
+@pytest.mark.standard("N-05")
 @pytest.mark.parametrize("button", ["Authorize", "Cancel"])
 def test_an_https_redirect(either_page: Page, alice, bob, button):
     page = sign_in(either_page, alice)
@@ -116,6 +118,7 @@ def test_an_https_redirect(either_page: Page, alice, bob, button):
     assert ("error" in back) == (button == "Cancel")
 
 
+@pytest.mark.standard("N-05")
 @pytest.mark.parametrize("button", ["Authorize", "Cancel"])
 def test_a_private_scheme_redirect(either_page: Page, alice, bob, button):
     page = sign_in(either_page, alice)
@@ -152,6 +155,7 @@ def test_only_what_is_new_stands_out_on_the_second_visit(page: Page, alice, bob,
     assert records.query(Authorization).count() == 1
 
 
+@pytest.mark.standard("N-08")
 @pytest.mark.parametrize("width", [1280, 390])
 def test_consent_and_its_error_page_are_for_everybody(open_context, alice, bob, width):
     page = open_context(viewport={"width": width, "height": 900}).new_page()
@@ -169,6 +173,7 @@ def test_consent_and_its_error_page_are_for_everybody(open_context, alice, bob, 
     assert_fits(page)
 
 
+@pytest.mark.standard("K-03")
 def test_consent_by_keyboard(page: Page, alice, bob):
     sign_in(page, alice)
     registered = factories.make_client(bob, redirect_uris=(f"{APP}/callback",))

@@ -183,6 +183,7 @@ def test_with_script_the_form_is_swapped_and_history_stays_untouched(alices_page
     assert page.get_by_label("Token", exact=True).input_value() not in kept
 
 
+@pytest.mark.standard("I-03")
 @pytest.mark.parametrize("leave", ["reload", "back and forward", "away and back"])
 def test_a_token_that_was_left_is_never_shown_again(either_page, alice, leave):
     page = sign_in(either_page, alice)
@@ -205,6 +206,7 @@ def test_a_token_that_was_left_is_never_shown_again(either_page, alice, leave):
     assert descriptions(page) == ["Nightly backup"]
 
 
+@pytest.mark.standard("I-03")
 def test_a_page_that_the_browser_kept_comes_back_without_its_secret(alices_page):
     page = alices_page
     token = create(page)
@@ -255,6 +257,7 @@ def test_a_date_can_be_chosen(either_page, alice):
     expect(page.get_by_text("works now and expires on 28 February 2030")).to_be_visible()
 
 
+@pytest.mark.standard("N-08")
 def test_the_whole_form_works_by_keyboard(alices_page):
     page = alices_page
     page.goto("/tokens/new")
@@ -410,6 +413,7 @@ def test_regenerating_from_the_dialog_shows_the_new_string(alices_page, alice):
     assert shown not in page.content()
 
 
+@pytest.mark.standard("N-08")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nobody_is_shut_out_of_these_pages(open_context, alice, db, theme, width):

@@ -30,6 +30,7 @@ def test_init_may_run_several_times_at_once(cli, tmp_path):
     assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
 
 
+@pytest.mark.standard("A-04")
 def test_commands_want_a_database_at_the_newest_migration(cli, tmp_path):
     url = f"sqlite:///{tmp_path / 'fresh.db'}"
 

@@ -127,6 +127,7 @@ def test_a_taken_port_is_one_clear_line(serve):
     assert process.stderr.read().startswith("latchkey: cannot listen on 127.0.0.1 port ")
 
 
+@pytest.mark.standard("A-04")
 def test_development_in_the_open_is_warned_of(serve):
     port = servers.free_port()
     process = serve("--host", "0.0.0.0", "--workers", "1", port=port)

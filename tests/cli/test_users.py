@@ -4,9 +4,11 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import access, grants, sessions, users
+from latchkey import db as database
 from latchkey.activity import Event
 from latchkey.db import db
-from tests import factories
+from latchkey.users import User
+from tests import factories, pages
 from tests.factories import PASSWORD
 
 CREATE = ("user", "create", "--email", "alice@example.com", "--name", "Alice")
@@ -84,6 +86,7 @@ def test_an_operator_makes_accounts_where_nobody_may_sign_up(cli):
     assert made["email"] == "alice@example.com"
 
 
+@pytest.mark.standard("I-08")
 def test_a_disabled_user_is_refused_until_enabled(cli, alice, example_client):
     plaintext = factories.make_token(alice).plaintext
     grants.allow(alice, example_client.client, {"account:read"})
@@ -117,3 +120,14 @@ def test_deleting_asks_first(cli, alice):
 @pytest.mark.parametrize("command", ["disable", "enable"])
 def test_nobody_has_this_address(cli, command):
     assert cli.refused("user", command, "nobody@example.com") == "no user has this address"
+
+
+@pytest.mark.standard("A-05")
+def test_a_fresh_installation_has_no_account_and_opens_to_nobody(cli, app, db, settings):
+    cli.json("init")
+    database.configure(settings.database_url)
+
+    assert db.scalars(select(User)).all() == []
+    for email, password in (("admin@example.com", "admin"), ("admin@localhost", "latchkey"), ("root@localhost", "")):
+        answer = pages.submit(app.test_client(), "/login", email=email, password=password)
+        assert answer.status_code == 422

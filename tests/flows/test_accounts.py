@@ -102,6 +102,7 @@ def test_sixteen_who_sign_up_with_one_address_make_one_account(app, db):
     assert db.scalar(select(func.count()).select_from(User)) == 1
 
 
+@pytest.mark.standard("L-08")
 def test_of_two_who_take_one_address_at_once_one_gets_it(app, db, mailbox):
     wanted = "wanted@example.com"
     people = [make_user(f"{name}@example.com") for name in ("ada", "bob", "cleo", "dan")]
@@ -138,6 +139,7 @@ def test_eight_browsers_of_one_person_sign_in_at_once(app, alice):
     assert len(sessions.list_live(alice)) == 8
 
 
+@pytest.mark.standard("L-05")
 def test_sixteen_guesses_at_once_are_all_counted(app, alice):
     def guess(number, barrier):
         browser = app.test_client()

@@ -106,6 +106,7 @@ def test_reading_and_writing_take_different_scopes(gateway, stage):
     assert gateway.call("/projects/1", method="HEAD", token=stage.reader.plaintext).status == 200
 
 
+@pytest.mark.standard("H-11")
 def test_the_caller_sees_which_scope_is_missing(gateway, stage):
     answer = gateway.call("/projects/1", method="POST", token=stage.reader.plaintext)
 
@@ -137,6 +138,7 @@ def test_what_is_no_token_is_refused(gateway, authorization):
     assert len(answer.challenges) == 1
 
 
+@pytest.mark.standard("H-11")
 def test_names_that_a_caller_sends_never_reach_the_api_beside_a_valid_token(gateway, stage):
     answer = gateway.call("/projects/1", *SPOOFED, token=stage.reader.plaintext)
 
@@ -145,6 +147,7 @@ def test_names_that_a_caller_sends_never_reach_the_api_beside_a_valid_token(gate
     assert not any("admin" in value for _, value in answer.reached)
 
 
+@pytest.mark.standard("H-11")
 def test_names_that_a_caller_sends_never_reach_the_api_on_an_open_path(gateway, stage):
     for token in (None, stage.reader.plaintext):
         answer = gateway.call("/public/hello", *SPOOFED, token=token)
@@ -162,6 +165,7 @@ def test_names_that_a_caller_sends_open_nothing_without_a_token(gateway):
     assert answer.reached is None
 
 
+@pytest.mark.standard("H-11")
 def test_a_user_whose_address_would_break_a_header_adds_none(gateway, stage):
     answer = gateway.call("/projects/1", token=stage.strange.plaintext)
 

@@ -233,6 +233,7 @@ def unpacked(cookie: str) -> str:
         return ""
 
 
+@pytest.mark.standard("P-01")
 def test_no_secret_is_found_where_it_does_not_belong(story):
     log = story.server.log.read_text()
     kept = {

@@ -16,6 +16,7 @@ THREADS, ROUNDS = 16, 10
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.standard("C-06", "E-06", "E-13")
 def test_one_winner_and_no_fault(settings, alice, example_client):
     asked = requests.Request("GET", "http://portal/oauth/authorize", params=dance.asked(example_client)).prepare()
     proof = (example_client.client.id, example_client.secret)

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
+import pytest
 import requests
 
 from tests import factories, servers
@@ -10,6 +11,7 @@ from tests import factories, servers
 LIMIT, CALLS = 20, 60
 
 
+@pytest.mark.standard("O-03")
 def test_exactly_as_many_calls_pass_as_the_limit_allows_across_two_workers(settings, alice, tmp_path):
     plaintext = factories.make_token(alice).plaintext
     number = count()

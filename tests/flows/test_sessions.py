@@ -73,6 +73,7 @@ def signs_in_as_somebody_else(app, browser, alice):
     assert browser.get(f"/verify-email/{plaintext}").status_code == 303
 
 
+@pytest.mark.standard("M-01")
 @pytest.mark.parametrize(
     "happens",
     [

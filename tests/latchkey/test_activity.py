@@ -20,6 +20,7 @@ def from_firefox():
     activity.origin.reset(mark)
 
 
+@pytest.mark.standard("P-03")
 def test_an_event_tells_from_where_it_came(alice, from_firefox):
     [event] = record(alice, EventKind.SIGNED_IN)
 
@@ -88,6 +89,7 @@ def test_every_word_of_a_search_must_stand_in_the_event(alice, from_firefox, sea
     assert activity.list_for(alice, search=search) == (events if found else [])
 
 
+@pytest.mark.standard("P-05")
 def test_events_are_told_for_ninety_days_and_then_removed(alice, clock):
     record(alice, EventKind.SIGNED_IN)
 

@@ -23,6 +23,7 @@ def registered(owner, **changes):
     return clients.register(owner, **(settings | changes))
 
 
+@pytest.mark.standard("D-07")
 def test_a_confidential_client_gets_a_secret_of_which_only_the_digest_is_kept(alice):
     client, secret = registered(alice)
 
@@ -33,6 +34,7 @@ def test_a_confidential_client_gets_a_secret_of_which_only_the_digest_is_kept(al
     assert factories.find_secret(client, secret) is kept
 
 
+@pytest.mark.standard("D-07")
 def test_a_public_client_gets_no_secret_and_recognises_none(alice, bob):
     client, secret = registered(alice, confidential=False)
     _, foreign = registered(bob)
@@ -43,6 +45,7 @@ def test_a_public_client_gets_no_secret_and_recognises_none(alice, bob):
         clients.rotate_secret(client)
 
 
+@pytest.mark.standard("J-01")
 def test_an_id_is_made_by_us_and_is_no_url(alice):
     first, _ = registered(alice)
     second, _ = registered(alice)
@@ -53,6 +56,7 @@ def test_an_id_is_made_by_us_and_is_no_url(alice):
     assert clients.find("https://app.example.com/client.json") is None
 
 
+@pytest.mark.standard("J-04")
 @pytest.mark.parametrize(
     "changes, field, words",
     [
@@ -132,6 +136,7 @@ def test_only_the_owner_finds_a_client_as_own(alice, bob):
     assert clients.list_for(bob) == []
 
 
+@pytest.mark.standard("D-12")
 def test_after_rotating_both_secrets_work_for_a_day(alice, clock):
     client, first = registered(alice)
     second = clients.rotate_secret(client)
@@ -243,6 +248,7 @@ def test_redirect_uris_come_and_go_one_by_one(alice):
     assert client.redirect_uris == ["http://127.0.0.1/callback"]
 
 
+@pytest.mark.standard("J-02")
 def test_the_twenty_first_redirect_uri_is_refused(alice):
     client, _ = registered(alice, redirect_uris=[f"https://a.example/{n}" for n in range(20)])
 

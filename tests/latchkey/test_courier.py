@@ -95,6 +95,7 @@ def test_stopping_writes_the_last_uses(app, db, alice, running):
     assert db.scalar(select(Token.last_used_at).where(Token.id == minted.token.id)) is not None
 
 
+@pytest.mark.standard("E-14")
 def test_clearing_away_keeps_what_is_in_use(app, db, alice):
     minted = factories.make_token(alice)
     letter = post(app, db)
@@ -106,6 +107,7 @@ def test_clearing_away_keeps_what_is_in_use(app, db, alice):
     assert db.scalar(select(Letter.id)) == letter.id
 
 
+@pytest.mark.standard("P-05")
 def test_records_of_the_doors_are_cleared_away_too(app):
     calls = []
 

@@ -1,5 +1,6 @@
 import re
 import zlib
+from collections import Counter
 
 import pytest
 
@@ -19,6 +20,7 @@ def base62(number: int) -> str:
     return text
 
 
+@pytest.mark.standard("E-01", "I-01")
 @pytest.mark.parametrize("kind", Kind)
 def test_a_credential_is_prefix_kind_thirty_random_characters_and_a_checksum(settings, kind):
     text = credentials.generate(kind)
@@ -32,6 +34,7 @@ def test_the_published_example_is_well_formed(settings):
     assert credentials.kind_of(VECTOR) is Kind.DEVELOPER
 
 
+@pytest.mark.standard("I-01")
 def test_the_checksum_is_padded_to_six_characters(settings, monkeypatch):
     monkeypatch.setattr(credentials.zlib, "crc32", lambda _: 61)
 
@@ -47,6 +50,7 @@ def test_the_prefix_is_the_installations_own(settings):
     assert credentials.kind_of("lk" + text.removeprefix("acme")) is None
 
 
+@pytest.mark.standard("I-01")
 @pytest.mark.parametrize("place", range(43))
 def test_changing_any_character_breaks_it(settings, place):
     text = credentials.generate(Kind.DEVELOPER)
@@ -66,6 +70,17 @@ def test_what_is_no_credential_has_no_kind(settings, text):
 
 def test_two_credentials_are_never_alike(settings):
     assert len({credentials.generate(Kind.DEVELOPER) for _ in range(1000)}) == 1000
+
+
+@pytest.mark.standard("I-01")
+def test_every_character_is_as_likely_at_every_place(settings):
+    drawn = [credentials.generate(Kind.DEVELOPER).rpartition("_")[2][:30] for _ in range(10_000)]
+
+    for place in range(30):
+        seen = Counter(text[place] for text in drawn)
+        assert len(seen) == 62
+        # 161 are expected; six times the standard deviation to either side.
+        assert 85 < min(seen.values()) <= max(seen.values()) < 238
 
 
 def test_only_the_same_plaintext_matches_a_digest():

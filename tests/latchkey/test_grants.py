@@ -46,6 +46,7 @@ def test_what_was_allowed_is_not_asked_again_but_more_is(alice, example):
     assert not grants.allows(alice, example, BOTH)
 
 
+@pytest.mark.standard("K-02")
 def test_a_public_client_is_always_asked_for(alice, bob):
     public, _ = make_client(bob, confidential=False)
 
@@ -132,6 +133,7 @@ def test_cutting_off_in_parts_ends_every_token_with_the_first(alice, bob, exampl
     assert grants.withdraw_all(example, 1) == []
 
 
+@pytest.mark.standard("J-05")
 @pytest.mark.parametrize("end", [clients.suspend, clients.remove])
 def test_an_app_that_is_stopped_takes_its_tokens_with_it(alice, example, end):
     token = access_token(grants.allow(alice, example, READ))

@@ -26,6 +26,7 @@ def test_a_link_opens_what_it_was_made_for_once(db, alice, link):
     assert links.find(link, Purpose.RESET_PASSWORD).used_at is not None
 
 
+@pytest.mark.standard("E-02")
 def test_only_a_digest_of_it_is_kept(db, link):
     kept = db.scalar(select(Link))
 

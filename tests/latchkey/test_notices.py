@@ -188,6 +188,7 @@ class Plain(HTMLParser):
         self.words += f" {data}" if self.lasttag != "style" else ""
 
 
+@pytest.mark.standard("P-02")
 @pytest.mark.parametrize("fact", FACTS)
 def test_a_fact_leaves_its_event_and_its_letter(stage, db, mailbox, fact):
     tell, kind, subject, words = FACTS[fact]
@@ -245,6 +246,7 @@ def test_a_leaked_key_of_an_app_is_named_by_the_app(stage, db, mailbox):
     assert mailbox.last().link("/authorized-apps") == "/authorized-apps"
 
 
+@pytest.mark.standard("P-06")
 def test_names_that_strangers_typed_cannot_steer_a_mail(stage, db, mailbox):
     stage["token"].description = HOSTILE[:80]
     stage["client"].name = HOSTILE[:60]
@@ -271,6 +273,7 @@ def test_a_name_that_looks_like_a_host_is_no_link(stage, db, mailbox):
     assert "Booking\N{ONE DOT LEADER}com v1.2" in mailbox.last().text
 
 
+@pytest.mark.standard("P-06")
 def test_subjects_hold_nothing_that_anybody_typed():
     subjects = list((ROOT / "templates" / "mail").glob("*/subject.txt"))
 
@@ -278,6 +281,7 @@ def test_subjects_hold_nothing_that_anybody_typed():
     assert not [path for path in subjects if "{" in path.read_text()]
 
 
+@pytest.mark.standard("P-06")
 def test_every_letter_has_text_and_html():
     folders = [path for path in (ROOT / "templates" / "mail").iterdir() if path.is_dir()]
 

@@ -78,6 +78,7 @@ def test_a_letter_is_delivered_once(post, deliver, mailbox):
     assert LINK in letter.html
 
 
+@pytest.mark.standard("E-02")
 def test_a_dump_of_the_database_opens_no_link_and_a_sent_letter_keeps_no_body(db, post, deliver):
     letter = post()
     waiting = row(db, letter)

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.usefixtures("settings")
 PASSPHRASE = "Ein Käfer läuft über die Straße 虫虫虫虫虫虫 und singt ein Lied im Regen"
 
 
+@pytest.mark.standard("L-01")
 @pytest.mark.parametrize(
     "password",
     [
@@ -30,6 +31,7 @@ def test_good_passwords_are_taken_as_they_are(password):
     assert not passwords.verify(stored, password + " ")
 
 
+@pytest.mark.standard("L-02")
 @pytest.mark.parametrize(
     "password, says",
     [
@@ -65,6 +67,7 @@ def test_no_password_keeps_a_core_busy(password):
     assert time.perf_counter() - started < 1
 
 
+@pytest.mark.standard("L-03")
 def test_passwords_are_kept_as_argon2id_with_the_recommended_cost():
     stored = passwords.hash("umbrella-quarry-violet-91")
 
@@ -73,12 +76,14 @@ def test_passwords_are_kept_as_argon2id_with_the_recommended_cost():
     assert passwords.outdated(stored.replace("t=2", "t=1"))
 
 
+@pytest.mark.standard("L-01")
 def test_two_spellings_of_one_letter_are_one_password():
     composed, decomposed = "Caf\u00e9 hammock 4711 tulip", "Cafe\u0301 hammock 4711 tulip"
 
     assert passwords.verify(passwords.hash(composed), decomposed)
 
 
+@pytest.mark.standard("L-01")
 def test_a_password_of_the_greatest_length_is_not_a_prefix_of_longer_ones():
     longest = "kW3-" * 64
     stored = passwords.hash(longest)

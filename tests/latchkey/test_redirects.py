@@ -6,6 +6,7 @@ from latchkey.redirects import BadRedirectURI
 REGISTERED = "https://app.example.com/callback"
 
 
+@pytest.mark.standard("B-18")
 @pytest.mark.parametrize(
     "uri",
     [
@@ -28,6 +29,7 @@ def test_an_address_that_leads_to_one_app_is_kept_byte_for_byte(uri):
     assert redirects.check(uri) == uri
 
 
+@pytest.mark.standard("J-02")
 @pytest.mark.parametrize(
     "uri, words",
     [
@@ -89,6 +91,7 @@ def test_an_address_that_could_lead_elsewhere_is_refused_in_words(uri, words):
         redirects.check(uri)
 
 
+@pytest.mark.standard("B-04")
 @pytest.mark.parametrize(
     "sent",
     [
@@ -121,6 +124,7 @@ def test_no_mutation_of_a_registered_address_passes_for_it(sent):
     assert not redirects.matches(sent, REGISTERED)
 
 
+@pytest.mark.standard("B-05")
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
 def test_an_app_on_this_device_may_use_any_port(host):
     registered = f"http://{host}/callback?x=1"
@@ -129,6 +133,7 @@ def test_an_app_on_this_device_may_use_any_port(host):
     assert redirects.matches(registered, f"http://{host}:8000/callback?x=1")
 
 
+@pytest.mark.standard("B-05")
 @pytest.mark.parametrize(
     "sent",
     [
@@ -153,6 +158,7 @@ def test_nothing_but_the_port_may_differ_on_this_device(sent):
     assert not redirects.matches(sent, "http://127.0.0.1/callback")
 
 
+@pytest.mark.standard("B-05")
 def test_a_port_of_another_host_must_be_the_registered_one():
     assert not redirects.matches("https://app.example.com:8443/callback", REGISTERED)
 

@@ -30,6 +30,7 @@ def test_anything_else_is_no_session(opened, cookie):
     assert sessions.find(cookie) is None
 
 
+@pytest.mark.standard("M-04")
 def test_an_unused_session_ends_after_twelve_hours(db, clock, alice):
     session = sessions.open(alice)
     db.commit()
@@ -42,6 +43,7 @@ def test_an_unused_session_ends_after_twelve_hours(db, clock, alice):
     assert sessions.list_live(alice) == []
 
 
+@pytest.mark.standard("M-04")
 def test_a_session_in_use_ends_after_seven_days(db, clock, alice):
     session = sessions.open(alice)
     db.commit()
@@ -71,6 +73,7 @@ def test_being_seen_is_written_once_a_minute(db, clock, alice):
     assert not sessions.seen(session)
 
 
+@pytest.mark.standard("M-01")
 def test_an_ended_session_stays_ended_and_keeps_when(db, clock, alice):
     session = sessions.open(alice)
     sessions.end(session)
@@ -133,6 +136,7 @@ def test_a_password_counts_for_fifteen_minutes(db, clock, alice):
     assert sessions.find(session.plaintext) is session
 
 
+@pytest.mark.standard("M-01")
 def test_a_disabled_users_sessions_are_dead_at_once(db, opened, alice):
     users.disable(alice)
     db.commit()

@@ -64,6 +64,7 @@ def test_the_base_url_is_kept_as_browsers_write_an_origin(instance, given, kept)
     assert load(instance, base_url=given).base_url == kept
 
 
+@pytest.mark.standard("A-02")
 @pytest.mark.parametrize(
     "given",
     [
@@ -77,6 +78,7 @@ def test_what_is_no_origin_is_refused(instance, given):
     assert "an origin such as https://portal.example.com" in refusal(instance, base_url=given)
 
 
+@pytest.mark.standard("A-02")
 @pytest.mark.parametrize("host", ["portal.example.com", "192.0.2.1", "0.0.0.0", "[2001:db8::1]"])
 def test_production_is_reached_over_https(instance, host):
     assert "production needs https" in refusal(instance, base_url=f"http://{host}")
@@ -89,6 +91,7 @@ def test_production_may_be_tried_out_on_this_machine(instance, host):
     assert not load(instance, base_url=f"http://{host}:5000").secure
 
 
+@pytest.mark.standard("A-04")
 @pytest.mark.parametrize("given", ["changeme", "secret", "dev", "short-secret", "a" * 64, "changeme" * 8])
 def test_a_sample_or_short_secret_is_refused_and_not_repeated(instance, given):
     line = refusal(instance, secret_key=given)

@@ -28,6 +28,7 @@ def refused(plaintext: str) -> str:
     return refusal.value.fault
 
 
+@pytest.mark.standard("E-02")
 def test_a_minted_token_works_and_only_its_digest_is_kept(db, alice):
     token, plaintext = make_token(alice, scopes=["tokens:read", "account:read"])
 
@@ -68,6 +69,7 @@ def test_what_cannot_be_minted_leaves_nothing_behind(db, alice, change, fault):
     assert count(db) == 0
 
 
+@pytest.mark.standard("I-04", "L-08")
 def test_who_has_not_verified_their_address_mints_nothing(db):
     with pytest.raises(tokens.UnverifiedEmail):
         make_token(make_user("new@example.com", verified=False))
@@ -345,6 +347,7 @@ def test_regenerating_ends_what_the_old_string_made(db, alice):
 # --- the end
 
 
+@pytest.mark.standard("I-07")
 def test_revoking_works_at_the_next_call_and_is_safe_to_repeat(db, alice):
     token, plaintext = make_token(alice)
 
@@ -393,6 +396,7 @@ def test_a_token_made_by_a_token_does_no_more_and_lives_no_longer(db, alice, clo
         make_token(alice, **({"parent": parent, "scopes": ["tokens:write"], "lifetime": timedelta(days=30)} | asked))
 
 
+@pytest.mark.standard("I-07")
 def test_all_tokens_of_one_user_can_be_ended_together(db, alice, bob):
     _, first = make_token(alice)
     _, second = make_token(alice, description="Second")

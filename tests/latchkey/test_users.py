@@ -104,6 +104,7 @@ def test_the_right_password_authenticates_and_nothing_else_does(db):
         assert users.authenticate(email, password) is None
 
 
+@pytest.mark.standard("L-03")
 def test_an_old_hash_is_replaced_at_sign_in(db, monkeypatch):
     user = make_user()
     before = user.password_hash

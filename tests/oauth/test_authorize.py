@@ -23,6 +23,7 @@ def stopped(answer):
     return True
 
 
+@pytest.mark.standard("B-09")
 def test_agreeing_leads_back_with_code_state_and_issuer(signed_in, example_client):
     back = dance.back(dance.decide(signed_in, dance.authorize(signed_in, example_client)))
 
@@ -32,10 +33,12 @@ def test_agreeing_leads_back_with_code_state_and_issuer(signed_in, example_clien
     assert back.parameters["iss"] == ISSUER
 
 
+@pytest.mark.standard("B-01")
 def test_parameters_that_nobody_knows_are_ignored(signed_in, example_client):
     assert dance.authorize(signed_in, example_client, foo="1", audience="x").status_code == 200
 
 
+@pytest.mark.standard("B-03")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -59,6 +62,7 @@ def test_what_cannot_be_answered_at_the_app_is_an_error_page(signed_in, example_
     assert stopped(dance.authorize(signed_in, example_client, **changes))
 
 
+@pytest.mark.standard("B-01", "B-07", "B-09", "B-15", "B-16", "B-17", "C-01", "C-02", "C-03", "H-10")
 @pytest.mark.parametrize(
     "changes, error",
     [
@@ -108,6 +112,7 @@ def test_a_refusal_goes_back_to_the_app_with_state_and_issuer(signed_in, example
     assert "bogus" not in answer.headers["Location"]
 
 
+@pytest.mark.standard("B-10")
 @pytest.mark.parametrize("changes", [{"scope": "bogus"}, {"code_challenge": None}, {"response_type": "token"}, {}])
 def test_nothing_leaves_before_sign_in(client, example_client, changes):
     answer = dance.authorize(client, example_client, **changes)
@@ -137,6 +142,7 @@ def test_sign_in_comes_back_to_the_same_request(client, alice, example_client):
     assert back.parameters["state"] == "a b+é&"
 
 
+@pytest.mark.standard("B-02")
 @pytest.mark.parametrize(
     "name",
     [
@@ -164,6 +170,7 @@ def test_a_parameter_that_appears_twice_is_refused(signed_in, example_client, na
         assert dance.back(answer).parameters["error"] == "invalid_request"
 
 
+@pytest.mark.standard("B-02")
 def test_the_resource_may_be_repeated(signed_in, example_client):
     query = [*dance.asked(example_client).items(), ("resource", ISSUER), ("resource", ISSUER)]
 
@@ -177,6 +184,7 @@ def test_a_request_that_is_not_utf8_is_stopped(signed_in, example_client, sent):
     assert stopped(signed_in.get(f"/oauth/authorize?{query}&state={sent}"))
 
 
+@pytest.mark.standard("B-08")
 @pytest.mark.parametrize(
     "state", ["a%20b%2B%C3%A9%26", "%22%3C%3E%5C%25", "x" * 1024, "%F0%9F%97%9D", "%25zz%2500", "%E2%80%8B"]
 )
@@ -194,24 +202,28 @@ def test_state_comes_back_as_it_was(signed_in, example_client, state):
     assert failure.parameters["state"] == expected
 
 
+@pytest.mark.standard("B-08")
 def test_without_state_none_comes_back(signed_in, example_client):
     back = dance.back(dance.decide(signed_in, dance.authorize(signed_in, example_client, state=None)))
 
     assert set(back.parameters) == {"code", "iss"}
 
 
+@pytest.mark.standard("B-06")
 def test_the_redirect_uri_may_be_left_out_when_there_is_one(signed_in, example_client):
     page = dance.authorize(signed_in, example_client, redirect_uri=None)
 
     assert dance.back(dance.decide(signed_in, page)).uri == CALLBACK
 
 
+@pytest.mark.standard("B-06")
 def test_the_redirect_uri_is_needed_when_there_are_two(signed_in, bob):
     two = factories.make_client(bob, redirect_uris=(CALLBACK, "https://app.example.com/other"))
 
     assert stopped(dance.authorize(signed_in, two, redirect_uri=None))
 
 
+@pytest.mark.standard("B-17")
 def test_without_scope_the_app_asks_for_all_that_it_is_registered_for(signed_in, bob):
     wide = factories.make_client(bob, scopes=("account:read", "activity:read"))
 
@@ -221,6 +233,7 @@ def test_without_scope_the_app_asks_for_all_that_it_is_registered_for(signed_in,
     assert "activity:read" in page.text
 
 
+@pytest.mark.standard("B-18")
 @pytest.mark.parametrize(
     "registered, expected",
     [
@@ -244,6 +257,7 @@ def test_a_registered_uri_keeps_every_byte(signed_in, bob, registered, expected)
     assert answer.headers["Location"].startswith(expected)
 
 
+@pytest.mark.standard("B-19")
 def test_a_suspended_client_is_stopped_also_between_question_and_answer(signed_in, example_client):
     page = dance.authorize(signed_in, example_client)
     clients.suspend(example_client.client)
@@ -261,6 +275,7 @@ def test_a_redirect_uri_that_was_removed_meanwhile_is_not_used(signed_in, exampl
     assert stopped(dance.decide(signed_in, page))
 
 
+@pytest.mark.standard("B-14")
 def test_there_is_no_cross_origin_access(signed_in, example_client):
     query = urlencode(dance.asked(example_client))
 
@@ -272,7 +287,16 @@ def test_there_is_no_cross_origin_access(signed_in, example_client):
         assert not [name for name, _ in answer.headers if name.lower().startswith("access-control")]
 
 
+@pytest.mark.standard("B-12")
+@pytest.mark.parametrize("decision", ["allow", "deny", "switch"])
+def test_every_redirect_after_a_post_is_a_303(signed_in, example_client, decision):
+    page = dance.authorize(signed_in, example_client)
+
+    assert dance.decide(signed_in, page, decision).status_code == 303
+
+
 class TestPrompt:
+    @pytest.mark.standard("R-03")
     def test_none_without_session(self, client, example_client):
         back = dance.back(dance.authorize(client, example_client, prompt="none"))
 
@@ -285,12 +309,14 @@ class TestPrompt:
 
         assert answer.headers["Location"].startswith("/login")
 
+    @pytest.mark.standard("R-03")
     def test_none_with_a_foreign_redirect_uri(self, client, signed_in, example_client):
         for browser in (client, signed_in):
             assert stopped(
                 dance.authorize(browser, example_client, prompt="none", redirect_uri="https://evil.example/")
             )
 
+    @pytest.mark.standard("R-03")
     def test_none_without_consent(self, signed_in, example_client):
         assert (
             dance.back(dance.authorize(signed_in, example_client, prompt="none")).parameters["error"]
@@ -308,6 +334,7 @@ class TestPrompt:
         assert dance.authorize(signed_in, example_client).status_code == 303
         assert dance.authorize(signed_in, example_client, prompt="consent").status_code == 200
 
+    @pytest.mark.standard("R-03")
     def test_login_asks_for_the_password_again_and_once(self, signed_in, alice, example_client, clock):
         dance.code(signed_in, example_client)
         clock.move(seconds=5)
@@ -334,6 +361,7 @@ class TestPrompt:
         assert "code" in dance.back(signed_in.get(answer.headers["Location"])).parameters
 
 
+@pytest.mark.standard("L-08")
 def test_an_unverified_address_is_verified_first(app, db, example_client):
     carol = factories.make_user("carol@example.com", verified=False)
     browser = pages.sign_in(app.test_client(), carol)

@@ -92,6 +92,7 @@ def test_a_missing_scope_is_named_with_all_that_are_needed(caller, alice):
     )
 
 
+@pytest.mark.standard("H-11")
 @pytest.mark.parametrize(
     "query",
     [
@@ -113,6 +114,7 @@ def test_an_unknown_scope_is_never_nothing_required(caller, alice, query):
     assert "bogus" not in answer.headers["WWW-Authenticate"]
 
 
+@pytest.mark.standard("H-11")
 @pytest.mark.parametrize(
     "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "X-OWN"]
 )
@@ -123,6 +125,7 @@ def test_any_method_is_answered(caller, alice, method):
     assert check(caller, None, method=method).status_code == 401
 
 
+@pytest.mark.standard("H-11")
 @pytest.mark.parametrize(
     "email, sent",
     [

@@ -18,6 +18,7 @@ def refused(answer, error="invalid_grant", status=400):
     return True
 
 
+@pytest.mark.standard("D-10", "E-01", "E-03")
 def test_a_code_becomes_tokens(signed_in, caller, example_client):
     answer = dance.redeem(caller, example_client, dance.code(signed_in, example_client))
 
@@ -37,6 +38,7 @@ def test_a_public_app_needs_no_secret(signed_in, caller, bob):
     assert dance.redeem(caller, public, dance.code(signed_in, public)).status_code == 200
 
 
+@pytest.mark.standard("C-05")
 def test_a_code_lives_for_a_minute(signed_in, caller, example_client, clock):
     code = dance.code(signed_in, example_client)
     clock.move(seconds=61)
@@ -44,6 +46,7 @@ def test_a_code_lives_for_a_minute(signed_in, caller, example_client, clock):
     assert refused(dance.redeem(caller, example_client, code))
 
 
+@pytest.mark.standard("C-05")
 def test_a_code_is_kept_as_a_digest(signed_in, example_client):
     code = dance.code(signed_in, example_client)
 
@@ -54,6 +57,7 @@ def test_a_code_is_kept_as_a_digest(signed_in, example_client):
     assert (row.expires_at - row.created_at).total_seconds() == 60
 
 
+@pytest.mark.standard("C-03", "C-04", "C-07", "C-08", "C-09")
 @pytest.mark.parametrize(
     "changes, error",
     [
@@ -88,6 +92,7 @@ def test_what_fails_uses_nothing_up_and_ends_nothing(signed_in, caller, example_
     assert dance.works(caller, first.json["access_token"])
 
 
+@pytest.mark.standard("C-05")
 def test_another_client_gets_nothing_and_ends_nothing(signed_in, caller, bob, example_client):
     other = factories.make_client(bob, name="Other")
     code = dance.code(signed_in, example_client)
@@ -99,6 +104,7 @@ def test_another_client_gets_nothing_and_ends_nothing(signed_in, caller, bob, ex
     assert dance.works(caller, first.json["access_token"])
 
 
+@pytest.mark.standard("C-08")
 def test_a_wrong_secret_ends_nothing(signed_in, caller, example_client):
     code = dance.code(signed_in, example_client)
     first = dance.redeem(caller, example_client, code)
@@ -119,6 +125,7 @@ def test_a_wrong_secret_ends_nothing(signed_in, caller, example_client):
     assert dance.works(caller, first.json["access_token"])
 
 
+@pytest.mark.standard("C-07")
 def test_a_replayed_code_ends_the_grant(signed_in, caller, alice, mailbox, example_client):
     code = dance.code(signed_in, example_client)
     first = dance.redeem(caller, example_client, code)
@@ -135,6 +142,7 @@ def test_a_replayed_code_ends_the_grant(signed_in, caller, alice, mailbox, examp
     assert len(mailbox.letters("alice@example.com")) == 2
 
 
+@pytest.mark.standard("C-07")
 def test_a_code_replayed_after_its_minute_ends_the_grant_too(signed_in, caller, example_client, clock):
     code = dance.code(signed_in, example_client)
     first = dance.redeem(caller, example_client, code)
@@ -153,6 +161,7 @@ def test_another_sign_in_of_the_same_app_goes_on(signed_in, caller, example_clie
     assert dance.works(caller, other["access_token"])
 
 
+@pytest.mark.standard("C-09")
 def test_a_redirect_uri_that_was_left_out_may_be_left_out_again(signed_in, caller, example_client):
     for sent in (None, CALLBACK):
         code = dance.code(signed_in, example_client, redirect_uri=None)
@@ -160,6 +169,7 @@ def test_a_redirect_uri_that_was_left_out_may_be_left_out_again(signed_in, calle
         assert dance.redeem(caller, example_client, code, redirect_uri=sent).status_code == 200
 
 
+@pytest.mark.standard("C-10", "D-11")
 @pytest.mark.parametrize("cause", ["disabled", "password", "withdrawn", "deleted"])
 def test_a_code_dies_with_its_cause(signed_in, caller, *, alice, example_client, cause, clock):
     code = dance.code(signed_in, example_client)
@@ -178,6 +188,7 @@ def test_a_code_dies_with_its_cause(signed_in, caller, *, alice, example_client,
     assert refused(dance.redeem(caller, example_client, code))
 
 
+@pytest.mark.standard("C-10")
 def test_a_suspended_client_is_no_client(signed_in, caller, example_client):
     code = dance.code(signed_in, example_client)
     clients.suspend(example_client.client)
@@ -207,11 +218,13 @@ class TestOptOut:
 
         assert dance.redeem(caller, opted_out, code, code_verifier=None).status_code == 200
 
+    @pytest.mark.standard("C-04")
     def test_a_verifier_without_challenge_is_noticed(self, signed_in, caller, opted_out):
         code = dance.code(signed_in, opted_out, code_challenge=None, code_challenge_method=None)
 
         assert refused(dance.redeem(caller, opted_out, code), "invalid_request")
 
+    @pytest.mark.standard("C-04")
     def test_a_challenge_is_checked_all_the_same(self, signed_in, caller, opted_out):
         code = dance.code(signed_in, opted_out)
 
@@ -225,6 +238,7 @@ class TestOptOut:
     def test_half_a_challenge_is_refused(self, signed_in, opted_out, changes):
         assert dance.back(dance.authorize(signed_in, opted_out, **changes)).parameters["error"] == "invalid_request"
 
+    @pytest.mark.standard("C-01")
     def test_a_public_client_has_no_such_choice(self, bob):
         with pytest.raises(clients.BadClient):
             factories.make_client(bob, confidential=False, pkce_required=False)
@@ -238,6 +252,7 @@ def test_the_grant_remembers_what_was_agreed(signed_in, alice, example_client):
     assert round((grant.expires_at - grant.created_at).total_seconds() / 86400) == 180
 
 
+@pytest.mark.standard("E-02")
 def test_nothing_issued_stands_in_the_database(signed_in, caller, example_client):
     code = dance.code(signed_in, example_client)
     issued = dance.redeem(caller, example_client, code).json

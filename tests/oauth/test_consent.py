@@ -16,6 +16,7 @@ def events(kind):
     return db.query(Event).filter(Event.kind == kind).count()
 
 
+@pytest.mark.standard("K-01")
 def test_the_page_says_who_asks_for_what_and_where_it_leads(signed_in, bob):
     app = factories.make_client(
         bob, name="Fieldnotes", scopes=("account:read", "account:write", "authorizations:write")
@@ -57,6 +58,7 @@ def test_a_sensitive_scope_is_marked(signed_in, bob):
     assert "Verified by Latchkey" in page.text
 
 
+@pytest.mark.standard("J-04")
 def test_an_app_name_is_text(signed_in, bob):
     app = factories.make_client(bob, name="<script>alert(1)</script>")
 
@@ -66,6 +68,7 @@ def test_an_app_name_is_text(signed_in, bob):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
 
 
+@pytest.mark.standard("N-05")
 @pytest.mark.parametrize(
     "uri, source, words",
     [
@@ -88,6 +91,7 @@ def test_the_form_may_end_at_the_app_alone(signed_in, bob, uri, source, words):
     assert words in page.text
 
 
+@pytest.mark.standard("J-05", "K-02")
 def test_the_second_visit_asks_for_what_is_new(signed_in, bob):
     app = factories.make_client(bob, scopes=("account:read", "account:write"))
     dance.code(signed_in, app)
@@ -98,6 +102,7 @@ def test_the_second_visit_asks_for_what_is_new(signed_in, bob):
     assert page.text.count(">Already allowed</span>") == 1
 
 
+@pytest.mark.standard("K-02")
 def test_the_same_or_less_is_not_asked_again_of_a_confidential_app(signed_in, bob):
     app = factories.make_client(bob, scopes=("account:read", "account:write"))
     dance.code(signed_in, app, scope="account:read account:write")
@@ -108,6 +113,7 @@ def test_the_same_or_less_is_not_asked_again_of_a_confidential_app(signed_in, bo
     assert events(EventKind.AUTHORIZED) == 1
 
 
+@pytest.mark.standard("K-02")
 def test_a_public_app_asks_every_time(signed_in, bob):
     app = factories.make_client(bob, confidential=False)
     dance.code(signed_in, app)
@@ -122,6 +128,7 @@ def test_a_trusted_app_is_not_asked_for(signed_in, bob):
     assert events(EventKind.AUTHORIZED) == 1
 
 
+@pytest.mark.standard("B-09", "K-04")
 def test_cancel_says_so_and_leaves_nothing(signed_in, alice, example_client):
     back = dance.back(dance.decide(signed_in, dance.authorize(signed_in, example_client), "deny"))
 
@@ -133,6 +140,7 @@ def test_cancel_says_so_and_leaves_nothing(signed_in, alice, example_client):
     assert events(EventKind.AUTHORIZATION_DENIED) == 1
 
 
+@pytest.mark.standard("K-03")
 @pytest.mark.parametrize("decision", ["", "yes", "Allow"])
 def test_anything_but_allow_is_no(signed_in, example_client, decision):
     answer = dance.decide(signed_in, dance.authorize(signed_in, example_client), decision)
@@ -140,6 +148,7 @@ def test_anything_but_allow_is_no(signed_in, example_client, decision):
     assert dance.back(answer).parameters["error"] == "access_denied"
 
 
+@pytest.mark.standard("B-13")
 def test_the_form_cannot_change_the_request(signed_in, bob):
     app = factories.make_client(
         bob, scopes=("account:read", "account:write"), redirect_uris=(CALLBACK, "https://app.example.com/other")
@@ -166,6 +175,7 @@ def test_the_form_cannot_change_the_request(signed_in, bob):
     assert dance.redeem(signed_in.application.test_client(), app, back.parameters["code"]).status_code == 200
 
 
+@pytest.mark.standard("B-13")
 def test_a_handle_works_once(signed_in, example_client):
     page = dance.authorize(signed_in, example_client)
     dance.decide(signed_in, page)
@@ -177,6 +187,7 @@ def test_a_handle_works_once(signed_in, example_client):
     assert db.query(Grant).count() == 1
 
 
+@pytest.mark.standard("B-13")
 def test_a_handle_waits_for_ten_minutes(signed_in, example_client, clock):
     page = dance.authorize(signed_in, example_client)
     clock.move(minutes=10, seconds=1)
@@ -184,6 +195,7 @@ def test_a_handle_waits_for_ten_minutes(signed_in, example_client, clock):
     assert dance.decide(signed_in, page).status_code == 400
 
 
+@pytest.mark.standard("B-13", "K-08")
 def test_a_handle_is_of_no_use_to_anybody_else(app, signed_in, alice, bobs_browser, example_client):
     page = dance.authorize(signed_in, example_client)
     another = enter(app.test_client(), alice)
@@ -205,6 +217,7 @@ def test_a_made_up_handle_is_refused(signed_in, example_client, handle):
     assert answer.status_code == 400
 
 
+@pytest.mark.standard("K-03")
 def test_no_decision_without_csrf_token_or_from_elsewhere(signed_in, example_client):
     page = dance.authorize(signed_in, example_client)
     fields = {"handle": dance.handle(page), "decision": "allow"}
@@ -221,6 +234,7 @@ def test_no_decision_without_csrf_token_or_from_elsewhere(signed_in, example_cli
     assert db.query(Grant).count() == 0
 
 
+@pytest.mark.standard("K-08")
 def test_a_decision_after_signing_out_counts_for_nothing(signed_in, example_client):
     page = dance.authorize(signed_in, example_client)
     signed_in.post("/logout", data={"csrf_token": pages.csrf(page)})
@@ -229,6 +243,7 @@ def test_a_decision_after_signing_out_counts_for_nothing(signed_in, example_clie
     assert db.query(Grant).count() == 0
 
 
+@pytest.mark.standard("K-01")
 def test_not_you_signs_out_and_starts_the_same_request_again(signed_in, bob, example_client):
     page = dance.authorize(signed_in, example_client, state="a b+é&")
 
@@ -245,6 +260,7 @@ def test_not_you_signs_out_and_starts_the_same_request_again(signed_in, bob, exa
     assert dance.back(dance.decide(signed_in, page)).parameters["state"] == "a b+é&"
 
 
+@pytest.mark.standard("K-07")
 def test_the_first_time_is_worth_a_letter(signed_in, mailbox, example_client):
     dance.code(signed_in, example_client)
     dance.code(signed_in, example_client, prompt="consent")
@@ -254,6 +270,7 @@ def test_the_first_time_is_worth_a_letter(signed_in, mailbox, example_client):
     assert "Example" in letters[0].subject + letters[0].text
 
 
+@pytest.mark.standard("B-17")
 def test_a_scope_that_the_app_lost_meanwhile_is_refused(signed_in, bob):
     app = factories.make_client(bob, scopes=("account:read", "account:write"))
     page = dance.authorize(signed_in, app, scope="account:write")

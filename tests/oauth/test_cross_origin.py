@@ -27,6 +27,7 @@ def post(caller, endpoint, registered, origin):
     return caller.post(f"/oauth/{endpoint}", data=data, headers={"Origin": origin})
 
 
+@pytest.mark.standard("D-14")
 @pytest.mark.parametrize("endpoint", ["token", "revoke"])
 def test_its_own_origins_are_allowed(caller, spa, endpoint):
     for origin in (SPA, "http://127.0.0.1:5173"):
@@ -40,6 +41,7 @@ def test_its_own_origins_are_allowed(caller, spa, endpoint):
         assert asked.headers["Access-Control-Allow-Methods"] == "POST"
 
 
+@pytest.mark.standard("D-14")
 @pytest.mark.parametrize(
     "origin",
     [
@@ -79,6 +81,7 @@ def test_errors_can_be_read_too(signed_in, caller, spa):
     assert allowed(answer) == SPA
 
 
+@pytest.mark.standard("B-14")
 @pytest.mark.parametrize("endpoint", ["introspect", "check", "authorize"])
 def test_nowhere_else(caller, spa, endpoint):
     for answer in (post(caller, endpoint, spa, SPA), caller.options(f"/oauth/{endpoint}", headers={"Origin": SPA})):

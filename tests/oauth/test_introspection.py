@@ -18,6 +18,7 @@ def told(caller, registered, token, **more):
     return answer.json
 
 
+@pytest.mark.standard("F-07")
 def test_an_access_token(signed_in, caller, alice, example_client, clock):
     issued = dance.tokens(signed_in, example_client)
     now = int(clock.now().timestamp())
@@ -50,6 +51,7 @@ def test_a_developer_token(caller, alice, example_client, clock):
     assert "exp" not in told(caller, example_client, endless.plaintext)
 
 
+@pytest.mark.standard("F-06")
 def test_no_name_and_no_address(signed_in, caller, alice, bob, example_client):
     other = factories.make_client(bob, name="Other")
     issued = dance.tokens(signed_in, example_client)
@@ -68,6 +70,7 @@ def test_a_hint_changes_nothing(signed_in, caller, example_client, hint):
     assert told(caller, example_client, issued["access_token"], token_type_hint=hint)["active"] is True
 
 
+@pytest.mark.standard("F-07")
 def test_whatever_is_wrong_the_answer_is_the_same(signed_in, caller, *, alice, bob, example_client, clock):
     issued = dance.tokens(signed_in, example_client)
     revoked = factories.make_token(alice, description="Revoked")

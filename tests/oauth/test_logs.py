@@ -2,10 +2,13 @@
 
 import logging
 
+import pytest
+
 from tests import factories
 from tests.oauth import dance
 
 
+@pytest.mark.standard("P-01")
 def test_no_secret_is_told(signed_in, caller, *, alice, example_client, caplog, monkeypatch):
     # `sqlalchemy.engine` tells statements, parameters and rows.
     for name in ("", "authlib", "flask", "werkzeug", "latchkey", "sqlalchemy.engine", "sqlalchemy.pool"):
@@ -31,6 +34,7 @@ def test_no_secret_is_told(signed_in, caller, *, alice, example_client, caplog, 
         assert secret not in caplog.text
 
 
+@pytest.mark.standard("P-01")
 def test_authlib_never_tells_what_it_issues():
     assert not logging.getLogger("authlib").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("authlib.oauth2.rfc6749.grants.refresh_token").isEnabledFor(logging.DEBUG)

@@ -22,6 +22,7 @@ def path(url):
     return url.removeprefix("http://localhost")
 
 
+@pytest.mark.standard("G-03")
 @pytest.mark.parametrize("address", [SERVER, RESOURCE])
 def test_anybody_may_read_and_keep_it_for_minutes(caller, address):
     answer = caller.get(
@@ -42,12 +43,14 @@ def test_anybody_may_read_and_keep_it_for_minutes(caller, address):
     assert caller.get(address + "/").status_code == 404
 
 
+@pytest.mark.standard("G-01")
 def test_the_issuer_is_the_configured_one(document, app):
     assert document["issuer"] == "http://localhost"
     with app.test_request_context():
         metadata.validate(metadata.authorization_server())
 
 
+@pytest.mark.standard("G-02")
 def test_what_it_says(document):
     assert document["response_types_supported"] == ["code"]
     assert document["response_modes_supported"] == ["query"]
@@ -63,6 +66,7 @@ def test_what_it_says(document):
         assert name not in document
 
 
+@pytest.mark.standard("G-02")
 def test_every_grant_type_works_and_no_other(document, caller, signed_in, bob):
     app = factories.make_client(bob)
     tried = {
@@ -84,6 +88,7 @@ def test_every_grant_type_works_and_no_other(document, caller, signed_in, bob):
         assert answer.json["error"] == "unsupported_grant_type"
 
 
+@pytest.mark.standard("G-02")
 @pytest.mark.parametrize(
     "endpoint, fields",
     [
@@ -109,6 +114,7 @@ def test_every_way_to_prove_oneself_works_and_no_other(document, caller, bob, en
         assert proved == (method in document[f"{endpoint}_endpoint_auth_methods_supported"]), method
 
 
+@pytest.mark.standard("G-02")
 def test_every_scope_can_be_asked_for(document, signed_in, bob):
     app = factories.make_client(bob, scopes=document["scopes_supported"], trusted=True)
 
@@ -116,11 +122,13 @@ def test_every_scope_can_be_asked_for(document, signed_in, bob):
         assert "code" in dance.back(dance.authorize(signed_in, app, scope=scope)).parameters
 
 
+@pytest.mark.standard("G-05")
 def test_the_documentation_is_there(document, caller):
     assert document["service_documentation"] == "http://localhost/docs/oauth"
     assert path(document["authorization_endpoint"]) == "/oauth/authorize"
 
 
+@pytest.mark.standard("G-04", "H-10")
 def test_the_resource_leads_back_to_its_document_and_is_accepted(caller, signed_in, example_client):
     body = caller.get(RESOURCE).json
 
@@ -131,6 +139,7 @@ def test_the_resource_leads_back_to_its_document_and_is_accepted(caller, signed_
     assert dance.authorize(signed_in, example_client, resource=body["resource"]).status_code == 200
 
 
+@pytest.mark.standard("G-03")
 @pytest.mark.parametrize("address", ["/.well-known/openid-configuration", "/.well-known/nothing", SERVER + "/x"])
 def test_unknown_documents_are_problems(caller, address):
     answer = caller.get(address)

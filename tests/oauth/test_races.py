@@ -43,6 +43,7 @@ def won(answers, most=1):
     return winners
 
 
+@pytest.mark.standard("C-06")
 def test_one_of_many_redeems_a_code(together, signed_in, caller, example_client):
     for _ in range(ROUNDS):
         code = dance.code(signed_in, example_client)
@@ -53,6 +54,7 @@ def test_one_of_many_redeems_a_code(together, signed_in, caller, example_client)
         assert dance.refresh(caller, example_client, winner["refresh_token"]).status_code == 400
 
 
+@pytest.mark.standard("E-06")
 def test_one_of_many_refreshes(together, signed_in, caller, example_client):
     for _ in range(ROUNDS):
         old = dance.tokens(signed_in, example_client)["refresh_token"]
@@ -63,6 +65,7 @@ def test_one_of_many_refreshes(together, signed_in, caller, example_client):
         assert dance.refresh(caller, example_client, winner["refresh_token"]).status_code == 400
 
 
+@pytest.mark.standard("E-07")
 @pytest.mark.settings(refresh_grace_seconds=10)
 def test_two_within_the_grace(together, signed_in, example_client):
     for _ in range(ROUNDS // 4):
@@ -93,6 +96,7 @@ def test_replays_beside_refreshes_and_uses_do_not_block_each_other(together, sig
         assert not dance.works(caller, second["access_token"])
 
 
+@pytest.mark.standard("E-11")
 def test_what_a_withdrawal_meets_on_its_way_is_dead(together, signed_in, *, app, caller, alice, example_client):
     for _ in range(ROUNDS // 8):
         chain = [dance.tokens(signed_in, example_client)["refresh_token"] for _ in range(THREADS - 1)]
@@ -114,6 +118,7 @@ def test_what_a_withdrawal_meets_on_its_way_is_dead(together, signed_in, *, app,
             assert issued is None or not dance.works(caller, issued)
 
 
+@pytest.mark.standard("B-13")
 def test_one_handle_gives_one_grant(together, signed_in, example_client):
     for _ in range(ROUNDS // 4):
         page = dance.authorize(signed_in, example_client, prompt="consent")
@@ -150,6 +155,7 @@ def test_first_consents_of_one_user_at_once_make_one_authorization(together, ali
         assert grants.count_for(trusted.client) == 1
 
 
+@pytest.mark.standard("E-14")
 def test_retired_tokens_stay_recognisable_until_their_grant_ends(signed_in, caller, example_client, clock):
     first = dance.tokens(signed_in, example_client)
     second = dance.refresh(caller, example_client, first["refresh_token"]).json

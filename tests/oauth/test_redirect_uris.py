@@ -69,6 +69,7 @@ MUTATIONS = [
 ]
 
 
+@pytest.mark.standard("B-04")
 @pytest.mark.parametrize("registered, sent", MUTATIONS)
 def test_another_uri_is_an_error_page(signed_in, bob, registered, sent):
     app = factories.make_client(bob, redirect_uris=(registered,))
@@ -80,6 +81,7 @@ def test_another_uri_is_an_error_page(signed_in, bob, registered, sent):
     assert "evil.example" not in answer.text
 
 
+@pytest.mark.standard("B-18")
 @pytest.mark.parametrize(
     "registered, sent",
     [

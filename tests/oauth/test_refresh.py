@@ -19,6 +19,7 @@ def wide(bob):
     return factories.make_client(bob, scopes=("account:read", "account:write", "activity:read"))
 
 
+@pytest.mark.standard("E-04")
 def test_each_use_gives_a_new_pair(signed_in, caller, example_client):
     first = dance.tokens(signed_in, example_client)
 
@@ -31,6 +32,7 @@ def test_each_use_gives_a_new_pair(signed_in, caller, example_client):
     assert dance.works(caller, first["access_token"])
 
 
+@pytest.mark.standard("E-05", "P-04")
 @pytest.mark.parametrize("confidential", [True, False])
 def test_a_replay_ends_the_grant(signed_in, caller, *, alice, bob, confidential, mailbox):
     app = factories.make_client(bob, confidential=confidential)
@@ -46,6 +48,7 @@ def test_a_replay_ends_the_grant(signed_in, caller, *, alice, bob, confidential,
     assert len(mailbox.letters("alice@example.com")) == 2
 
 
+@pytest.mark.standard("E-05")
 def test_a_replay_is_recognised_when_the_token_has_expired_long_ago(signed_in, caller, example_client, clock):
     old = dance.tokens(signed_in, example_client)["refresh_token"]
     newest = old
@@ -57,6 +60,7 @@ def test_a_replay_is_recognised_when_the_token_has_expired_long_ago(signed_in, c
     assert refused(dance.refresh(caller, example_client, newest))
 
 
+@pytest.mark.standard("E-10")
 def test_another_client_gets_nothing_and_ends_nothing(signed_in, caller, bob, example_client):
     other = factories.make_client(bob, name="Other")
     first = dance.tokens(signed_in, example_client)
@@ -83,6 +87,7 @@ def test_a_replay_that_fails_in_another_way_ends_nothing(signed_in, caller, exam
     assert dance.works(caller, second["access_token"])
 
 
+@pytest.mark.standard("E-09")
 def test_it_narrows_and_widens_within_the_grant(signed_in, caller, wide):
     first = dance.tokens(signed_in, wide, scope="account:read account:write")
 
@@ -108,6 +113,7 @@ def give(registered, scope):
     db.commit()
 
 
+@pytest.mark.standard("E-11")
 def test_scopes_that_the_app_lost_disappear(signed_in, caller, wide):
     first = dance.tokens(signed_in, wide, scope="account:read account:write")
     give(wide, "account:read activity:read")
@@ -121,6 +127,7 @@ def test_scopes_that_the_app_lost_disappear(signed_in, caller, wide):
     assert dance.refresh(caller, wide, second["refresh_token"]).json["scope"] == "account:read account:write"
 
 
+@pytest.mark.standard("E-08")
 def test_thirty_days_unused_end_it(signed_in, caller, example_client, clock):
     token = dance.tokens(signed_in, example_client)["refresh_token"]
     clock.move(days=29, hours=23)
@@ -130,6 +137,7 @@ def test_thirty_days_unused_end_it(signed_in, caller, example_client, clock):
     assert refused(dance.refresh(caller, example_client, token))
 
 
+@pytest.mark.standard("E-03", "E-08")
 def test_after_180_days_every_grant_ends(signed_in, caller, example_client, clock):
     token = dance.tokens(signed_in, example_client)["refresh_token"]
     for _ in range(8):
@@ -144,6 +152,7 @@ def test_after_180_days_every_grant_ends(signed_in, caller, example_client, cloc
     assert refused(dance.refresh(caller, example_client, last["refresh_token"]))
 
 
+@pytest.mark.standard("E-11")
 @pytest.mark.parametrize("cause", ["disabled", "deleted", "withdrawn", "cut off", "suspended", "client deleted"])
 def test_tokens_die_with_their_cause(signed_in, caller, alice, example_client, cause):
     issued = dance.tokens(signed_in, example_client)
@@ -168,6 +177,7 @@ def test_tokens_die_with_their_cause(signed_in, caller, alice, example_client, c
 class TestGrace:
     """E-07: the immediate predecessor, once more, shortly after, while its successor is unused."""
 
+    @pytest.mark.standard("E-07")
     def test_a_retry_gets_a_pair_of_its_own(self, signed_in, caller, example_client):
         first = dance.tokens(signed_in, example_client)["refresh_token"]
         one = dance.refresh(caller, example_client, first).json
@@ -178,6 +188,7 @@ class TestGrace:
         assert dance.refresh(caller, example_client, one["refresh_token"]).status_code == 200
         assert dance.refresh(caller, example_client, other["refresh_token"]).status_code == 200
 
+    @pytest.mark.standard("E-07")
     def test_but_only_once(self, signed_in, caller, example_client):
         first = dance.tokens(signed_in, example_client)["refresh_token"]
         one = dance.refresh(caller, example_client, first).json
@@ -202,6 +213,7 @@ class TestGrace:
         assert refused(dance.refresh(caller, example_client, first))
         assert not dance.works(caller, third["access_token"])
 
+    @pytest.mark.standard("E-07", "F-05")
     def test_never_after_a_revocation(self, signed_in, caller, example_client):
         first = dance.tokens(signed_in, example_client)["refresh_token"]
         second = dance.refresh(caller, example_client, first).json["refresh_token"]

@@ -15,6 +15,7 @@ def latest(registered):
     return refusal.endpoint, refusal.error, refusal.reason
 
 
+@pytest.mark.standard("P-02")
 @pytest.mark.parametrize(
     "changes, error, reason",
     [

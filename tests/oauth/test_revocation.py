@@ -13,6 +13,7 @@ def revoke(caller, registered, token, **more):
     return answer
 
 
+@pytest.mark.standard("F-03", "F-05")
 @pytest.mark.parametrize("hint", [None, "refresh_token", "access_token", "bogus", "é"])
 @pytest.mark.parametrize("which", ["refresh_token", "access_token"])
 def test_either_of_a_pair_takes_the_other_along_whatever_the_hint(signed_in, caller, example_client, which, hint):
@@ -24,6 +25,7 @@ def test_either_of_a_pair_takes_the_other_along_whatever_the_hint(signed_in, cal
     assert dance.refresh(caller, example_client, issued["refresh_token"]).json["error"] == "invalid_grant"
 
 
+@pytest.mark.standard("F-01")
 def test_a_public_app_ends_its_own(signed_in, caller, bob):
     public = factories.make_client(bob, confidential=False)
     issued = dance.tokens(signed_in, public)
@@ -33,6 +35,7 @@ def test_a_public_app_ends_its_own(signed_in, caller, bob):
     assert not dance.works(caller, issued["access_token"])
 
 
+@pytest.mark.standard("F-04")
 @pytest.mark.parametrize("confidential", [True, False])
 def test_nobody_ends_what_is_not_theirs(signed_in, caller, *, alice, bob, example_client, confidential):
     other = factories.make_client(bob, name="Other", confidential=confidential)
@@ -53,6 +56,7 @@ def test_nobody_ends_what_is_not_theirs(signed_in, caller, *, alice, bob, exampl
     assert dance.refresh(caller, example_client, issued["refresh_token"]).status_code == 200
 
 
+@pytest.mark.standard("F-02")
 def test_what_is_over_is_answered_alike(signed_in, caller, example_client, clock):
     issued = dance.tokens(signed_in, example_client)
     revoke(caller, example_client, issued["refresh_token"])
@@ -61,6 +65,7 @@ def test_what_is_over_is_answered_alike(signed_in, caller, example_client, clock
         revoke(caller, example_client, token)
 
 
+@pytest.mark.standard("F-02")
 def test_a_missing_token_is_said_so(caller, example_client):
     for fields in ({}, {"token": ""}):
         answer = dance.post(caller, "/oauth/revoke", example_client, **fields)

@@ -42,6 +42,7 @@ def public(bob):
     return factories.make_client(bob, name="Public", confidential=False)
 
 
+@pytest.mark.standard("A-07", "D-09")
 def test_every_answer_stays_out_of_caches(caller, example_client):
     good = dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials")
     answers = [
@@ -58,6 +59,7 @@ def test_every_answer_stays_out_of_caches(caller, example_client):
     assert "POST" in answers[1].headers["Allow"]
 
 
+@pytest.mark.standard("A-08")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_only_posts_are_answered_and_no_slash_is_mended(caller, endpoint):
     assert caller.get(f"/oauth/{endpoint}").status_code == 405
@@ -65,6 +67,7 @@ def test_only_posts_are_answered_and_no_slash_is_mended(caller, endpoint):
     assert caller.post(f"/oauth/{endpoint}/").status_code == 404
 
 
+@pytest.mark.standard("D-01")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_only_forms_are_read(caller, example_client, endpoint):
     proof = dance.basic(example_client.client.id, example_client.secret)
@@ -78,6 +81,7 @@ def test_only_forms_are_read(caller, example_client, endpoint):
     assert refused(as_parts, "invalid_request", 415)
 
 
+@pytest.mark.standard("D-01")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize(
     "name", ["client_id", "client_secret", "code", "grant_type", "token", "refresh_token", "resource"]
@@ -90,6 +94,7 @@ def test_no_parameter_belongs_in_the_address(caller, example_client, endpoint, n
     assert refused(answer, "invalid_request")
 
 
+@pytest.mark.standard("D-02")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize(
     "name", ["client_id", "client_secret", "code", "grant_type", "token", "scope", "token_type_hint"]
@@ -111,6 +116,7 @@ def test_no_parameter_appears_twice(caller, example_client, endpoint, name):
 class TestProof:
     """Method × client × endpoint (D-03)."""
 
+    @pytest.mark.standard("D-03")
     def test_a_confidential_client_by_header_or_form(self, caller, example_client, endpoint):
         client_id, secret = example_client.client.id, example_client.secret
 
@@ -122,6 +128,7 @@ class TestProof:
 
         assert [by_header.status_code, by_form.status_code, both_ids.status_code] == [200, 200, 200]
 
+    @pytest.mark.standard("D-03", "F-01")
     def test_a_confidential_client_never_without_its_secret(self, caller, example_client, endpoint):
         client_id = example_client.client.id
 
@@ -136,6 +143,7 @@ class TestProof:
             401,
         )
 
+    @pytest.mark.standard("D-03", "F-06")
     def test_a_public_client_by_its_id_alone(self, caller, public, endpoint):
         client_id = public.client.id
 
@@ -147,6 +155,7 @@ class TestProof:
         else:
             assert (answer.status_code, answer.json["error"]) == expected[endpoint]
 
+    @pytest.mark.standard("D-03", "D-07")
     def test_a_public_client_has_no_secret(self, caller, public, example_client, endpoint):
         for secret in (example_client.secret, "x", ""):
             by_header = caller.post(
@@ -156,6 +165,7 @@ class TestProof:
         by_form = form(endpoint, client_id=public.client.id, client_secret=example_client.secret)
         assert refused(caller.post(f"/oauth/{endpoint}", data=by_form), "invalid_client", 401)
 
+    @pytest.mark.standard("D-04")
     def test_one_method_a_request(self, caller, example_client, endpoint):
         client_id, secret = example_client.client.id, example_client.secret
         header = dance.basic(client_id, secret)
@@ -175,6 +185,7 @@ class TestProof:
     def test_nothing_at_all(self, caller, endpoint):
         assert refused(caller.post(f"/oauth/{endpoint}", data=form(endpoint)), "invalid_client", 401)
 
+    @pytest.mark.standard("D-05")
     @pytest.mark.parametrize(
         "header",
         [
@@ -204,6 +215,7 @@ class TestProof:
 
         assert refused(answer, "invalid_client", 401)
 
+    @pytest.mark.standard("D-06")
     def test_unknown_client_and_wrong_secret_look_the_same(self, caller, example_client, endpoint):
         client_id, secret = example_client.client.id, example_client.secret
         wrong = secret[:-7] + ("x" if secret[-7] != "x" else "y") + secret[-6:]
@@ -223,6 +235,7 @@ class TestProof:
         assert len({tuple((k, v) for k, v in answer.headers if k != "X-Request-Id") for answer in answers}) == 1
 
 
+@pytest.mark.standard("D-05")
 def test_basic_credentials_are_form_decoded(caller, example_client):
     client_id = "".join(f"%{ord(sign):02x}" for sign in example_client.client.id)
     joined = base64.b64encode(f"{client_id}:{example_client.secret}".encode()).decode()
@@ -232,6 +245,7 @@ def test_basic_credentials_are_form_decoded(caller, example_client):
     assert answer.status_code == 200
 
 
+@pytest.mark.standard("D-11")
 @pytest.mark.parametrize(
     "fields, error",
     [
@@ -261,6 +275,7 @@ def test_error_codes(caller, example_client, fields, error):
     assert 'x"' not in answer.text
 
 
+@pytest.mark.standard("A-06")
 def test_broken_forms_are_no_fault(caller, example_client):
     proof = dance.basic(example_client.client.id, example_client.secret)
     for body in (
@@ -280,6 +295,7 @@ def test_broken_forms_are_no_fault(caller, example_client):
 
 
 class TestGuessing:
+    @pytest.mark.standard("D-08", "F-06")
     def test_thirty_wrong_secrets_are_too_many(self, caller, bob, example_client):
         other = factories.make_client(bob, name="Other")
         wrong = dance.basic(example_client.client.id, "lk_sec_guess")
@@ -292,6 +308,7 @@ class TestGuessing:
         assert 0 < int(answers[-1].headers["Retry-After"]) <= 600
         assert dance.post(caller, "/oauth/token", other, grant_type="client_credentials").status_code == 200
 
+    @pytest.mark.standard("D-08")
     def test_strangers_cannot_lock_an_app_out(self, caller, example_client):
         wrong = dance.basic(example_client.client.id, "lk_sec_guess")
         for _ in range(25):
@@ -301,6 +318,7 @@ class TestGuessing:
 
 
 class TestSecrets:
+    @pytest.mark.standard("D-12")
     def test_two_live_side_by_side(self, caller, example_client, clock):
         newer = example_client._replace(secret=clients.rotate_secret(clients.find(example_client.client.id)))
         db.commit()
@@ -334,6 +352,7 @@ class TestSecrets:
 class TestAsItself:
     """RFC 6749 §4.4, D-13."""
 
+    @pytest.mark.standard("D-10", "D-13")
     def test_the_app_is_the_subject(self, caller, example_client):
         answer = dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials")
 
@@ -349,11 +368,13 @@ class TestAsItself:
 
         assert answer.json["scope"] == "activity:read"
 
+    @pytest.mark.standard("D-13")
     def test_a_public_app_cannot(self, caller, public):
         assert refused(
             dance.post(caller, "/oauth/token", public, grant_type="client_credentials"), "unauthorized_client"
         )
 
+    @pytest.mark.standard("E-03")
     def test_it_ends_after_an_hour(self, caller, example_client, clock):
         token = dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials").json["access_token"]
         clock.move(minutes=59)
@@ -362,5 +383,6 @@ class TestAsItself:
         assert not dance.works(caller, token)
 
 
+@pytest.mark.standard("H-08", "N-01")
 def test_cookies_mean_nothing_here(signed_in, example_client):
     assert refused(signed_in.post("/oauth/token", data=form("token")), "invalid_client", 401)

@@ -11,6 +11,7 @@ import pytest
 from latchkey import activity, notices
 from latchkey.activity import EventKind, Origin
 from latchkey.db import db as session
+from latchkey.settings import ROOT
 from portal import sentences
 from tests import pages
 from tests.factories import make_client, make_token
@@ -73,6 +74,14 @@ def test_every_kind_of_event_is_a_sentence(app, alice, kind):
     assert bool(said.advice) is event.suspicious
 
 
+@pytest.mark.standard("P-02")
+def test_every_kind_of_event_is_recorded_somewhere():
+    product = [path for door in ("latchkey", "portal", "oauth", "api", "cli") for path in (ROOT / door).rglob("*.py")]
+    told = "".join(path.read_text() for path in product if path.name not in ("activity.py", "sentences.py"))
+
+    assert [kind.name for kind in EventKind if not re.search(rf"\b{kind.name}\b", told)] == []
+
+
 def test_an_event_of_a_newer_version_is_told_too(signed_in, alice):
     session.add(
         activity.Event(user_id=alice.id, kind="device.lost_again", address="", agent="", request_id="", detail={})
@@ -129,6 +138,7 @@ def test_what_notices_keep_is_what_sentences_read(app, alice, from_firefox):
     assert {one.place for one in said} == {"203.0.113.9, Firefox on Linux"}
 
 
+@pytest.mark.standard("P-04")
 def test_the_page_tells_by_day_what_happened_newest_first(client, alice, clock):
     day = clock.now().date()
     record(alice, EventKind.EMAIL_VERIFIED)
@@ -282,6 +292,7 @@ def test_nothing_that_a_stranger_sent_becomes_a_formula(signed_in, alice, start)
     assert row["suspicious"] == "True"
 
 
+@pytest.mark.standard("P-05")
 def test_everything_can_be_taken_away_as_json(signed_in, alice, from_firefox):
     record(alice, EventKind.TOKEN_CREATED, description="Café")
 

@@ -37,6 +37,7 @@ def test_what_was_typed_is_what_is_registered(signed_in, alice):
     assert activity.list_for(alice)[0].kind == EventKind.APP_REGISTERED
 
 
+@pytest.mark.standard("J-03")
 def test_a_public_app_has_no_secret_to_show(signed_in, alice):
     answer = register(signed_in, type="public")
 
@@ -106,6 +107,7 @@ def test_every_fault_is_named_at_once(signed_in):
     assert "4 things need another look" in page
 
 
+@pytest.mark.standard("I-06")
 def test_scopes_that_make_credentials_are_not_offered(signed_in):
     page = signed_in.get("/apps/new").text
 
@@ -122,6 +124,7 @@ def test_selecting_all_scopes_without_a_script_ticks_them_and_registers_nothing(
     assert clients.list_for(alice) == []
 
 
+@pytest.mark.standard("J-06")
 @pytest.mark.parametrize("field", ["trusted", "owner_id", "id", "pkce_required", "suspended_at"])
 def test_fields_that_carry_trust_cannot_be_sent(signed_in, alice, bob, field):
     register(signed_in, **{field: bob.id if field == "owner_id" else "true"})
@@ -146,6 +149,7 @@ def test_the_password_is_asked_for_when_it_was_given_long_ago(signed_in, alice, 
     assert secret_of(register(signed_in, password=PASSWORD))
 
 
+@pytest.mark.standard("L-08")
 def test_an_unverified_user_registers_nothing(client):
     eve = make_user("eve@example.com", verified=False)
     pages.sign_in(client, eve)
@@ -190,6 +194,7 @@ def test_an_empty_list_leads_to_the_form(signed_in):
     assert 'href="/apps/new"' in page
 
 
+@pytest.mark.standard("J-04")
 def test_a_name_is_shown_as_text(signed_in, alice):
     register(signed_in, name="<script>alert(1)</script>")
 

@@ -60,6 +60,7 @@ def test_the_page_counts_people_and_says_when_a_token_was_issued(signed_in, alic
     assert mine.id in page
 
 
+@pytest.mark.standard("J-01")
 @pytest.mark.parametrize(
     "path", ["", "/edit", "/secret/rotate", "/cut-off", "/delete", "/consent", "/redirect-uris/remove?uri=" + CALLBACK]
 )
@@ -67,6 +68,7 @@ def test_somebody_elses_app_is_no_page(signed_in, example_client, path):
     assert signed_in.get(f"/apps/{example_client.client.id}{path}").status_code == 404
 
 
+@pytest.mark.standard("J-01")
 @pytest.mark.parametrize(
     "path", ["/edit", "/secret/rotate", "/cut-off", "/delete", "/redirect-uris", "/redirect-uris/remove"]
 )
@@ -151,6 +153,7 @@ def test_a_trusted_app_keeps_scopes_that_make_credentials(signed_in, alice):
     assert clients.find(trusted.id).scopes == {"tokens:write"}
 
 
+@pytest.mark.standard("C-01")
 def test_pkce_may_be_turned_off_for_a_confidential_app_which_is_marked(signed_in, mine):
     fields = {"name": mine.name, "homepage": mine.homepage, "scope": sorted(mine.scopes)}
     pages.submit(signed_in, f"/apps/{mine.id}/edit", **fields)
@@ -161,6 +164,7 @@ def test_pkce_may_be_turned_off_for_a_confidential_app_which_is_marked(signed_in
     assert "PKCE off" in signed_in.get("/apps").text
 
 
+@pytest.mark.standard("C-01")
 def test_pkce_stays_for_a_public_app_whatever_is_sent(signed_in, alice):
     public, _ = make_client(alice, confidential=False)
 
@@ -171,6 +175,7 @@ def test_pkce_stays_for_a_public_app_whatever_is_sent(signed_in, alice):
     assert clients.find(public.id).pkce_required
 
 
+@pytest.mark.standard("J-05")
 def test_a_redirect_uri_is_added_and_its_owner_gets_a_mail(signed_in, alice, mine, mailbox):
     answer = add_uri(signed_in, mine, " http://127.0.0.1/callback ")
 

@@ -83,6 +83,7 @@ def test_people_may_authorize_the_app_again(signed_in, bob, mine):
     assert works(issued(bob, mine))
 
 
+@pytest.mark.standard("J-05")
 def test_deleting_an_app_ends_its_tokens_and_tells_its_users(signed_in, alice, bob, mine, mailbox):
     token = issued(bob, mine)
 

@@ -60,6 +60,7 @@ def test_a_picture_is_drawn_anew_as_a_small_square_png(body):
         assert drawn.size == (192, 192)
 
 
+@pytest.mark.standard("J-04")
 def test_nothing_but_pixels_survives():
     from PIL.PngImagePlugin import PngInfo
 

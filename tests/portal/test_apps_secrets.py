@@ -29,6 +29,7 @@ def rotate(browser, client, **more):
     return browser.post(f"/apps/{client.id}/secret/rotate", data=fields)
 
 
+@pytest.mark.standard("J-03")
 def test_rotating_shows_a_new_secret_once_beside_which_the_old_one_works_on(signed_in, alice, mine, mailbox):
     client, old = mine
     answer = rotate(signed_in, client)
@@ -126,6 +127,7 @@ def test_the_newest_secret_cannot_be_ended_nor_somebody_elses(signed_in, mine, e
     assert works(example_client.client, example_client.secret)
 
 
+@pytest.mark.standard("L-09")
 def test_secrets_take_the_password(signed_in, mine, clock):
     client, _ = mine
     secret_of(rotate(signed_in, client))

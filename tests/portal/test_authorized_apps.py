@@ -41,6 +41,7 @@ def ledger(bob):
     return make_client(bob, name="Ledger", scopes=BOTH).client
 
 
+@pytest.mark.standard("K-05")
 def test_the_list_says_in_words_what_each_app_may_do(signed_in, alice, ledger):
     issued(alice, ledger)
 
@@ -55,6 +56,7 @@ def test_the_list_says_in_words_what_each_app_may_do(signed_in, alice, ledger):
     assert "Revoke access" in page
 
 
+@pytest.mark.standard("K-05")
 def test_the_list_says_when_an_app_was_last_used(signed_in, alice, ledger):
     access.admit(issued(alice, ledger))
     usage.flush()
@@ -63,6 +65,7 @@ def test_the_list_says_when_an_app_was_last_used(signed_in, alice, ledger):
     assert "Last used" in signed_in.get("/authorized-apps").text
 
 
+@pytest.mark.standard("K-05")
 def test_revoking_ends_the_app_at_its_next_request(signed_in, alice, ledger):
     token = issued(alice, ledger)
 

@@ -81,6 +81,7 @@ def test_there_is_no_such_letter(client, path, part):
     assert client.get(f"/dev/mail/{path}{part}").status_code == 404
 
 
+@pytest.mark.standard("A-04")
 @pytest.mark.settings(mode="production")
 @pytest.mark.usefixtures("letters")
 def test_production_shows_no_mail(client, settings):

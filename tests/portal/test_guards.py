@@ -44,6 +44,7 @@ ELSEWHERE = [
 ]
 
 
+@pytest.mark.standard("L-10")
 @pytest.mark.parametrize("text", ELSEWHERE)
 def test_no_way_leads_to_another_site(text):
     assert guards.local_path(text) is None
@@ -66,6 +67,7 @@ def test_pages_here_are_ways_to_go_on(text):
     assert guards.local_path(text) == text
 
 
+@pytest.mark.standard("L-10")
 @pytest.mark.parametrize("text", ELSEWHERE[1:])
 def test_signing_in_leads_home_when_the_way_on_is_elsewhere(client, alice, text):
     page = client.get("/login", query_string={"next": text})
@@ -108,6 +110,7 @@ def test_a_password_given_lately_is_not_asked_for(probe):
     assert answer.text == "done"
 
 
+@pytest.mark.standard("L-09", "M-02")
 def test_after_fifteen_minutes_it_is_asked_for_and_gives_the_session_a_new_id(clock, probe, app):
     clock.move(minutes=16)
     page = probe.get("/probe")

@@ -28,6 +28,7 @@ def test_another_migration_is_not_ready_but_alive(client):
     assert alive.status_code == 200
 
 
+@pytest.mark.standard("A-10")
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/latchkey.db", "postgresql+psycopg://nobody@127.0.0.1:1/nothing"])
 def test_a_database_that_does_not_answer_is_not_ready_and_gives_nothing_away(client, url):
     database.configure(url)

@@ -35,6 +35,7 @@ def test_a_forgotten_password_is_replaced_by_the_mailed_link(client, alice, link
     assert users.authenticate(alice.email, NEW)
 
 
+@pytest.mark.standard("L-07")
 def test_nobody_is_signed_in_by_it_and_everybody_else_is_signed_out(app, client, alice, link):
     other = pages.sign_in(app.test_client(), alice)
 
@@ -53,6 +54,7 @@ def test_whoever_does_it_while_signed_in_is_signed_out_too(client, alice, link):
     assert client.get("/settings").status_code == 303
 
 
+@pytest.mark.standard("L-07")
 def test_its_owner_is_told_without_the_link(client, alice, link, mailbox):
     choose(client, link)
 
@@ -65,6 +67,7 @@ def test_its_owner_is_told_without_the_link(client, alice, link, mailbox):
     ]
 
 
+@pytest.mark.standard("L-06")
 def test_looking_and_opening_change_nothing(app, client, alice, link):
     assert client.head(link).status_code == 200
     for _ in range(3):
@@ -74,6 +77,7 @@ def test_looking_and_opening_change_nothing(app, client, alice, link):
     assert choose(client, link).status_code == 303
 
 
+@pytest.mark.standard("L-06")
 def test_the_secret_leaves_the_address_bar_before_anything_is_loaded(client, link):
     opened = client.get(link)
     page = client.get("/reset-password")
@@ -84,6 +88,7 @@ def test_the_secret_leaves_the_address_bar_before_anything_is_loaded(client, lin
     assert page.headers["Referrer-Policy"] == "same-origin"
 
 
+@pytest.mark.standard("L-06")
 def test_a_link_works_once(app, client, alice, link):
     choose(client, link)
 
@@ -105,6 +110,7 @@ def test_a_form_that_was_open_while_the_link_was_used_changes_nothing(app, clien
     assert users.authenticate(alice.email, NEW)
 
 
+@pytest.mark.standard("L-06")
 def test_a_link_expires_after_half_an_hour(client, clock, alice, mailbox):
     pages.submit(client, "/forgot-password", email=alice.email)
     link = mailbox.last(alice.email).link("/reset-password/")
@@ -116,6 +122,7 @@ def test_a_link_expires_after_half_an_hour(client, clock, alice, mailbox):
     assert 'href="/forgot-password"' in answer.text
 
 
+@pytest.mark.standard("L-06")
 def test_a_link_dies_with_a_newer_one_another_password_or_another_address(app, client, alice, link, mailbox):
     pages.submit(client, "/forgot-password", email=alice.email)
     newer = mailbox.last(alice.email).link("/reset-password/")
@@ -165,6 +172,7 @@ def test_a_bad_password_is_refused_and_the_link_still_works(client, alice, link,
     assert choose(client, link).status_code == 303
 
 
+@pytest.mark.standard("I-08", "L-07")
 def test_tokens_and_apps_live_on_unless_their_end_is_asked_for(client, alice, example_client, mailbox):
     minted = make_token(alice)
     grants.allow(alice, example_client.client, ["account:read"])
@@ -197,6 +205,7 @@ def test_a_reset_proves_the_address_and_throws_out_whoever_signed_up_with_it(app
     assert users.authenticate("carol@example.com", PASSWORD) is None
 
 
+@pytest.mark.standard("L-04")
 def test_asking_answers_alike_for_everybody_and_mails_only_whoever_has_an_account(app, db, alice, bob, mailbox):
     users.disable(bob)
     db.commit()

@@ -89,6 +89,7 @@ def test_another_password_ends_every_other_session_and_renews_this_one(app, sign
     assert mailbox.last(alice.email).subject == "Your password was changed"
 
 
+@pytest.mark.standard("L-09")
 @pytest.mark.parametrize(
     "current, password, named",
     [
@@ -135,6 +136,7 @@ def other_session(alice):
     return next(session for session in sessions.list_live(alice) if session.address == "192.0.2.44")
 
 
+@pytest.mark.standard("M-05")
 def test_sessions_say_device_address_since_when_and_last_seen(signed_in, elsewhere):
     page = signed_in.get("/settings").text
 
@@ -149,6 +151,7 @@ def test_sessions_say_device_address_since_when_and_last_seen(signed_in, elsewhe
     )
 
 
+@pytest.mark.standard("M-05")
 def test_one_session_is_ended(signed_in, elsewhere, alice):
     session = other_session(alice)
 
@@ -200,6 +203,7 @@ def test_ending_ones_own_session_signs_out(signed_in, alice):
     assert signed_in.get("/settings").status_code == 303
 
 
+@pytest.mark.standard("M-05")
 def test_all_other_sessions_are_ended_at_once(app, signed_in, elsewhere, alice, bob):
     third = pages.sign_in(app.test_client(), alice)
     his = pages.sign_in(app.test_client(), bob)
@@ -223,6 +227,7 @@ def test_a_session_that_is_used_is_seen(signed_in, alice, clock):
     assert sessions.list_live(alice)[0].last_seen_at == clock.now()
 
 
+@pytest.mark.standard("L-12")
 def test_an_account_and_everything_in_it_is_deleted_at_once(signed_in, elsewhere, alice, bob, mailbox):
     hers, his = make_token(alice), make_token(bob)
     make_client(alice)

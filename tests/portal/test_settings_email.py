@@ -15,6 +15,7 @@ def ask(client, **fields):
     return pages.submit(client, "/settings/email", form="/settings", **{"email": NEW, "password": PASSWORD, **fields})
 
 
+@pytest.mark.standard("L-08")
 def test_nothing_changes_before_the_new_address_is_confirmed(signed_in, mailbox):
     answer = ask(signed_in)
 
@@ -27,6 +28,7 @@ def test_nothing_changes_before_the_new_address_is_confirmed(signed_in, mailbox)
     assert {letter.to for letter in mailbox.letters()} == {NEW, "alice@example.com"}
 
 
+@pytest.mark.standard("L-08")
 def test_confirming_changes_it_and_tells_the_old_address(client, signed_in, mailbox):
     ask(signed_in)
     link = mailbox.last(NEW).link("/confirm-email/")

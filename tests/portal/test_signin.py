@@ -23,6 +23,7 @@ def test_the_right_password_opens_a_session(client, alice):
     assert activity.list_for(alice)[0].kind == "sign_in.succeeded"
 
 
+@pytest.mark.standard("M-02")
 def test_signing_in_gives_another_cookie_and_another_form_secret(client, alice):
     page = client.get("/login")
     before = client.get_cookie("latchkey").value
@@ -35,6 +36,7 @@ def test_signing_in_gives_another_cookie_and_another_form_secret(client, alice):
     assert client.get("/settings").status_code == 200
 
 
+@pytest.mark.standard("M-03")
 def test_the_cookie_is_for_this_site_alone_and_closed_to_scripts(client, alice):
     answer = attempt(client, alice.email, PASSWORD)
 
@@ -45,6 +47,7 @@ def test_the_cookie_is_for_this_site_alone_and_closed_to_scripts(client, alice):
         assert len(cookie) < 4096
 
 
+@pytest.mark.standard("M-03")
 @pytest.mark.settings(base_url="https://portal.example.com")
 def test_over_https_every_cookie_is_bound_to_the_host(app, alice):
     client = app.test_client()
@@ -82,6 +85,7 @@ def test_whatever_is_wrong_the_answer_is_the_same(client, alice, email, password
     assert client.get("/settings").status_code == 303
 
 
+@pytest.mark.standard("L-04")
 def test_known_and_unknown_addresses_are_answered_alike(app, alice):
     known, unknown = (
         attempt(app.test_client(), email, "wrong-" + PASSWORD) for email in ("alice@example.com", "nobod@example.com")
@@ -112,6 +116,7 @@ def test_a_missing_field_is_named_beside_it(client, alice, email, password, name
     assert ('value="alice@example.com"' in answer.text) == bool(email)
 
 
+@pytest.mark.standard("P-02")
 def test_a_wrong_password_is_kept_in_the_owners_activity(client, alice):
     attempt(client, alice.email, "wrong-" + PASSWORD)
 
@@ -124,6 +129,7 @@ def guess(client, email, times):
     return [client.post("/login", data={**form, "password": f"guess {number}"}) for number in range(times)]
 
 
+@pytest.mark.standard("L-05")
 @pytest.mark.parametrize("email", ["alice@example.com", "nobody@example.com"])
 def test_guessing_at_one_account_is_slowed_down_whether_it_exists_or_not(client, alice, clock, email):
     answers = guess(client, email, 12)
@@ -144,6 +150,7 @@ def test_the_right_password_is_not_looked_at_while_one_has_to_wait(app, client, 
     assert (refused.status_code, heard.status_code) == (429, 303)
 
 
+@pytest.mark.standard("L-05")
 def test_a_stranger_cannot_lock_out_a_browser_that_was_here_before(app, alice, clock):
     hers, strangers = app.test_client(), app.test_client()
     attempt(hers, alice.email, PASSWORD)
@@ -175,6 +182,19 @@ def test_a_forged_device_is_no_known_one(app, alice, clock, forged):
     assert guess(client, alice.email, 11)[-1].status_code == 429
 
 
+@pytest.mark.standard("M-07")
+def test_a_known_browser_is_not_signed_in_by_being_known(client, alice):
+    pages.sign_in(client, alice)
+    device = client.get_cookie("device").value
+    stranger = client.application.test_client()
+    stranger.set_cookie("device", device)
+
+    assert stranger.get("/tokens").status_code == 303
+    assert pages.submit(stranger, "/login", email=alice.email, password="not the password").status_code == 422
+    assert "remember" not in stranger.get("/login").text.lower()
+
+
+@pytest.mark.standard("L-05")
 def test_one_network_cannot_try_one_password_on_everybody(app, clock):
     for _ in range(60):
         throttle.hit("sign-in-from:127.0.0.1", *throttle.PER_ADDRESS)
@@ -218,6 +238,7 @@ def test_a_forwarded_address_counts_for_nothing_unless_a_proxy_is_trusted(client
     assert [session.address for session in sessions.list_live(alice)] == ["127.0.0.1"]
 
 
+@pytest.mark.standard("M-06")
 def test_signing_out_ends_the_session_here_and_on_the_server(app, signed_in, alice):
     copied = app.test_client()
     copied.set_cookie("latchkey", signed_in.get_cookie("latchkey").value)
@@ -234,6 +255,7 @@ def test_signing_out_ends_the_session_here_and_on_the_server(app, signed_in, ali
     assert sessions.list_live(alice) == []
 
 
+@pytest.mark.standard("M-06")
 def test_signing_out_is_a_form_and_not_a_link(signed_in):
     assert signed_in.get("/logout").status_code == 405
     assert signed_in.post("/logout").status_code == 400
@@ -340,6 +362,7 @@ def test_an_app_may_have_somebody_sign_in_once_more(app, client, alice, bob):
     assert "bob@example.com" in client.get("/settings").text
 
 
+@pytest.mark.standard("A-01")
 def test_the_host_that_a_request_names_appears_nowhere(app, alice, mailbox, settings):
     assert settings_module.current().base_url == "http://localhost"
     client = app.test_client()

@@ -33,6 +33,7 @@ def test_nobody_is_signed_in_before_the_link_is_opened(client, mailbox):
     assert not users.find_by_email("ada@example.com").verified
 
 
+@pytest.mark.standard("L-04")
 def test_a_taken_address_gets_the_same_answer_and_its_owner_a_letter(app, mailbox):
     make_user("alice@example.com")
     free = sign_up(app.test_client(), email="clara@example.com")
@@ -165,6 +166,7 @@ def test_whoever_is_signed_in_is_led_on(signed_in):
     assert signed_in.get("/signup?next=/tokens").location == "/tokens"
 
 
+@pytest.mark.standard("L-12")
 @pytest.mark.settings(signup="invite")
 def test_without_an_invitation_nobody_gets_an_account(client):
     page = client.get("/signup")
@@ -176,6 +178,7 @@ def test_without_an_invitation_nobody_gets_an_account(client):
     assert users.find_by_email("ada@example.com") is None
 
 
+@pytest.mark.standard("L-12")
 @pytest.mark.settings(signup="example.com, example.org")
 def test_only_addresses_at_the_operators_domains_get_an_account(client):
     outside = sign_up(client, email="ada@evil.example")

@@ -37,6 +37,7 @@ def test_who_has_no_token_is_told_what_one_is_for(signed_in):
     assert ">Create a Token</a>" in page.text
 
 
+@pytest.mark.standard("I-07")
 def test_a_row_says_everything_but_the_token(signed_in, alice):
     minted = make_token(alice, description="CI deploy", scopes=["account:read", "tokens:write"])
 

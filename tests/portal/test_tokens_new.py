@@ -70,6 +70,7 @@ def test_the_form_asks_for_description_scopes_and_expiry(signed_in):
     assert page.count("Sensitive.") == len([scope for scope in scopes.catalogue().values() if scope.sensitive])
 
 
+@pytest.mark.standard("I-03")
 def test_creating_shows_the_token_once_in_an_answer_that_is_kept_nowhere(signed_in, alice, db):
     page = create(signed_in)
 
@@ -103,6 +104,7 @@ def test_the_detected_scopes_are_those_that_the_api_sees(signed_in):
     assert re.findall(r'<code class="small">([^<]+)</code>', detected) == ["account:read", "tokens:read"]
 
 
+@pytest.mark.standard("I-04")
 def test_a_mail_confirms_the_token_without_it(signed_in, mailbox):
     page = create(signed_in, description="Nightly backup", scope=["account:read", "tokens:read"])
 
@@ -130,6 +132,7 @@ def test_it_works_to_the_end_of_the_day_that_was_chosen(signed_in, clock):
     assert token.expires_at == datetime.combine(tomorrow, time(23, 59, 59), UTC)
 
 
+@pytest.mark.standard("I-04")
 @pytest.mark.parametrize(
     "changes, said",
     [
@@ -310,6 +313,7 @@ def test_select_all_scopes_ticks_them_and_creates_nothing(signed_in, db):
     assert count(db) == 0
 
 
+@pytest.mark.standard("I-04")
 def test_a_link_fills_the_form_in_and_the_form_says_so(signed_in, db):
     page = signed_in.get("/tokens/new?description=Grafana&scopes=tokens:read%20account:read&expires_in_days=30").text
 
@@ -320,6 +324,7 @@ def test_a_link_fills_the_form_in_and_the_form_says_so(signed_in, db):
     assert count(db) == 0
 
 
+@pytest.mark.standard("I-04")
 @pytest.mark.parametrize(
     "query",
     [
@@ -351,6 +356,7 @@ def test_a_link_may_ask_for_any_number_of_days(signed_in, clock):
     assert f'value="{(clock.moment + timedelta(days=45)).date().isoformat()}"' in page
 
 
+@pytest.mark.standard("I-09")
 @pytest.mark.settings(token_max_days=45)
 def test_where_life_is_limited_the_form_offers_no_more(signed_in, clock):
     page = signed_in.get("/tokens/new").text
@@ -373,6 +379,7 @@ def test_where_life_is_limited_the_form_offers_no_more(signed_in, clock):
 # --- the password
 
 
+@pytest.mark.standard("I-04")
 def test_a_password_given_long_ago_is_asked_for_again(signed_in, db, clock):
     clock.move(minutes=16)
     page = signed_in.get("/tokens/new")
@@ -405,6 +412,7 @@ def test_a_right_password_is_not_asked_for_twice_when_something_else_is_wrong(si
 # --- regenerating
 
 
+@pytest.mark.standard("I-09")
 def test_regenerating_shows_a_new_string_once_and_ends_the_old(signed_in, alice, mailbox):
     token, old = make_token(alice, description="CI deploy")
     here = f"/tokens/{token.id}/regenerate"

@@ -88,6 +88,7 @@ def test_opening_a_link_in_a_browser_of_somebody_else_ends_their_session(client,
     assert sessions.list_live(alice) == []
 
 
+@pytest.mark.standard("L-04")
 def test_asking_again_answers_alike_for_everybody_and_mails_only_whoever_needs_it(app, alice, carol, mailbox):
     answers = [
         pages.submit(app.test_client(), "/verify-email", email=email)

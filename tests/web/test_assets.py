@@ -83,6 +83,7 @@ def test_first_visit_stays_within_its_budget(app, client):
     assert size("fonts/geist-latin-wght-normal.woff2") + size("fonts/geist-mono-latin-wght-normal.woff2") < 60_000
 
 
+@pytest.mark.standard("A-11")
 def test_vendored_files_stand_beside_their_licences():
     for licence in ("static/vendor/htmx-LICENSE.txt", "static/fonts/OFL-Geist.txt", "static/fonts/OFL-Geist-Mono.txt"):
         assert (ROOT / licence).read_text().strip()

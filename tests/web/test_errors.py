@@ -99,6 +99,7 @@ def test_people_get_a_page_with_words(client, code, title):
     assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.standard("O-01")
 @pytest.mark.parametrize("code", STATUSES)
 def test_programs_get_a_problem(client, code):
     answer = client.get(f"/v1/stage/status/{code}?q=tipped")
@@ -111,6 +112,7 @@ def test_programs_get_a_problem(client, code):
     assert "tipped" not in answer.text
 
 
+@pytest.mark.standard("O-01")
 @pytest.mark.parametrize("code", STATUSES)
 def test_oauth_clients_get_an_oauth_error(client, code):
     answer = client.get(f"/oauth/token/status/{code}?q=tipped")
@@ -139,12 +141,23 @@ def test_an_unknown_address_is_404(client, path):
     assert ("json" in answer.content_type) == (path != "/stage-nowhere")
 
 
+@pytest.mark.standard("A-08")
 @pytest.mark.parametrize("path", ["/brand.css", "/v1/stage/status/400"])
 def test_a_wrong_method_is_told_the_right_ones(client, path):
     answer = client.delete(path)
 
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
+
+
+@pytest.mark.standard("A-08")
+@pytest.mark.parametrize("path", ["/", "/login", "/tokens", "/v1/me", "/oauth/token", "/oauth/authorize", "/healthz"])
+def test_trace_is_answered_nowhere(client, path):
+    answer = client.open(path, method="TRACE", headers={"X-Sent": "seen in the answer"})
+
+    assert answer.status_code == 405
+    assert "TRACE" not in answer.headers["Allow"]
+    assert "seen in the answer" not in answer.text
 
 
 @pytest.mark.parametrize("seconds,words", [(1, "Wait 1 second and"), (42, "Wait 42 seconds and")])
@@ -259,6 +272,7 @@ def test_malformed_headers_are_never_a_fault_of_ours(client, path, headers):
     assert client.post(path, headers=headers).status_code < 500
 
 
+@pytest.mark.standard("A-07")
 @pytest.mark.parametrize("path", ["/login", "/signup", "/oauth/token", "/oauth/revoke"])
 def test_a_body_of_megabytes_is_refused(client, path):
     answer = client.post(path, data={"x": "y" * 2_000_000}, headers={"Sec-Fetch-Site": "same-origin"})
@@ -266,6 +280,7 @@ def test_a_body_of_megabytes_is_refused(client, path):
     assert answer.status_code in (400, 413)
 
 
+@pytest.mark.standard("A-07")
 def test_an_oversized_form_is_413(app, client):
     answer = client.post("/form", data={"name": "y" * 2_000_000})
 

@@ -17,6 +17,7 @@ def mail(app):
         return render_template_string(HTML, name="<img src=//evil.example>")
 
 
+@pytest.mark.standard("P-06")
 def test_a_mail_escapes_what_people_typed(mail):
     assert "<img" not in mail
     assert mail.count("&lt;img") == 3

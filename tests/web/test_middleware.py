@@ -50,6 +50,7 @@ def read(lines):
     return [json.loads(line) for line in lines]
 
 
+@pytest.mark.standard("N-03", "N-04", "N-06")
 @pytest.mark.parametrize("path", PATHS)
 def test_every_answer_is_guarded(client, path):
     headers = client.get(path).headers
@@ -66,6 +67,7 @@ def test_every_answer_is_guarded(client, path):
     assert re.search(r"charset=utf-8|json|woff2|png", headers["Content-Type"])
 
 
+@pytest.mark.standard("N-06")
 @pytest.mark.settings(base_url="https://portal.example.com")
 def test_an_https_installation_asks_for_https_for_a_year(client):
     assert client.get("/nowhere").headers["Strict-Transport-Security"] == "max-age=31536000"
@@ -75,6 +77,7 @@ def test_a_view_may_set_its_own_policy(client):
     assert client.get("/stage/policy").headers.getlist("Content-Security-Policy") == ["default-src 'self'"]
 
 
+@pytest.mark.standard("P-03")
 def test_request_ids_are_ours_and_differ(client):
     ids = {client.get("/nowhere", headers={"X-Request-Id": "mine"}).headers["X-Request-Id"] for _ in range(5)}
 
@@ -93,6 +96,7 @@ def test_verbs_learn_where_a_request_came_from(client):
     assert len(answer.json["agent"]) <= 200
 
 
+@pytest.mark.standard("P-03")
 def test_what_a_program_calls_itself_cannot_break_a_line(client):
     answer = client.get("/stage/origin/x", environ_overrides={"HTTP_USER_AGENT": "a\r\nb\x1b[31m\x00c"})
 
@@ -150,12 +154,14 @@ def test_a_log_that_cannot_be_written_stops_nobody(client, monkeypatch, app):
     assert client.get("/brand.css").status_code == 200
 
 
+@pytest.mark.standard("A-03")
 def test_a_forwarded_address_counts_for_nothing_by_default(client):
     answer = client.get("/stage/origin/x", headers={"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
 
     assert answer.json["address"] == "127.0.0.1"
 
 
+@pytest.mark.standard("A-03")
 @pytest.mark.settings(trusted_proxies=1)
 def test_a_trusted_proxy_says_who_asked_and_no_more_than_one_is_believed(client):
     answer = client.get("/stage/origin/x", headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"})
@@ -163,6 +169,7 @@ def test_a_trusted_proxy_says_who_asked_and_no_more_than_one_is_believed(client)
     assert answer.json["address"] == "203.0.113.9"
 
 
+@pytest.mark.standard("A-01")
 @pytest.mark.settings(trusted_proxies=1)
 def test_a_forwarded_host_is_never_believed(client):
     answer = client.get("/tokens", headers={"X-Forwarded-Host": "evil.example", "Host": "evil.example"})
@@ -170,6 +177,7 @@ def test_a_forwarded_host_is_never_believed(client):
     assert "evil.example" not in answer.text + str(answer.headers)
 
 
+@pytest.mark.standard("A-07")
 @pytest.mark.parametrize("path,kind", [("/", "text/html"), ("/v1/me", "application/problem+json")])
 def test_an_address_of_many_kilobytes_is_refused(client, path, kind):
     answer = client.get(path + "?q=" + "x" * 20_000)

@@ -4,6 +4,7 @@ from flask_login import current_user, login_required, login_user
 
 from latchkey import sessions
 from latchkey.db import db as records
+from tests import factories
 from tests.pages import csrf
 from web import signin
 
@@ -50,6 +51,7 @@ def test_the_cookie_of_a_plain_installation(client):
     assert "Path=/" in cookie
 
 
+@pytest.mark.standard("M-03")
 @pytest.mark.settings(base_url="https://portal.example.com")
 def test_the_cookie_of_an_https_installation_belongs_to_its_host_alone(client):
     cookie = client.get("/stage/enter").headers["Set-Cookie"]
@@ -132,6 +134,16 @@ def test_endpoints_for_programs_do_not_look_at_cookies(client, app):
     assert client.get("/v1/stage/private").json == {"signed_in": False, "session": {}}
 
 
+@pytest.mark.standard("H-08")
+def test_a_token_opens_no_page(client, alice):
+    bearer = {"Authorization": f"Bearer {factories.make_token(alice).plaintext}"}
+
+    answer = client.get("/stage/private", headers=bearer)
+
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/login")
+
+
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 def test_our_own_form_is_taken(client, token, site):
     assert send(client, token, **{"Sec-Fetch-Site": site}).status_code == 200
@@ -188,12 +200,14 @@ def test_the_token_of_one_session_is_nothing_in_another(app, client, token):
     assert send(stranger, token).status_code == 400
 
 
+@pytest.mark.standard("M-02")
 def test_a_token_from_before_signing_in_is_nothing_after(client, token):
     client.get("/stage/enter")
 
     assert send(client, token).status_code == 400
 
 
+@pytest.mark.standard("N-02")
 def test_a_form_may_stay_open_for_hours(client, token, clock):
     clock.move(hours=5)
 

@@ -152,6 +152,7 @@ def test_a_list_that_ends_has_no_pager(show):
     assert 'href="/tokens?cursor=x"' in show('{{ ui.pager("/tokens?cursor=x") }}')
 
 
+@pytest.mark.standard("J-04")
 def test_an_app_cannot_write_on_our_pages(show):
     text = show("{{ ui.app_icon(name) }}", name="<script>")
 
