@@ -12,6 +12,8 @@ from zxcvbn import zxcvbn
 from latchkey import settings
 
 SHORTEST, LONGEST = 12, 256
+# One character can arrive as up to four (NFD). Longer than this, nothing is looked at.
+LONGEST_TYPED = 4 * LONGEST
 # Fewer guesses than this and a password is one of the common ones, or such a one with a number behind it.
 LEAST_GUESSES = 100_000
 # OWASP: Argon2id with 19 MiB, two passes, one lane.
@@ -22,7 +24,7 @@ _turns = threading.BoundedSemaphore(2)
 
 # zxcvbn reads "p4ssw0rd" in every way that its digits and signs can stand for letters. With many of them that takes
 # seconds, so they are then read in one way only. What stands for what is zxcvbn's own table.
-JUDGED = 40
+JUDGED = 32
 MOST_READINGS = 8
 STAND_INS = {
     "a": "4@",
@@ -45,8 +47,17 @@ class WeakPassword(Exception):
     """A password may not be used; the message says why."""
 
 
-def _composed(password: str) -> bytes:
-    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+# Of what a guesser tries first no more is looked at.
+LONGEST_KNOWN = 256
+MOST_PARTS = 2
+
+
+def _composed(password: str) -> str:
+    return unicodedata.normalize("NFC", password[:LONGEST_TYPED])
+
+
+def _encoded(composed: str) -> bytes:
+    return composed.encode("utf-8", "surrogatepass")
 
 
 def _quickly_judged(password: str) -> str:
@@ -56,19 +67,21 @@ def _quickly_judged(password: str) -> str:
 
 def check(password: str, *, known: tuple[str, ...] = ()) -> None:
     """Whether this may become a password. `known` are words a guesser tries first. Raises `WeakPassword`."""
-    if len(password) < SHORTEST:
-        raise WeakPassword(f"Use at least {SHORTEST} characters.")
-    if len(password) > LONGEST:
+    composed = _composed(password)
+    if len(password) > LONGEST_TYPED or len(composed) > LONGEST:
         raise WeakPassword(f"Use at most {LONGEST} characters.")
-    words = [word for text in (*known, settings.current().brand_name) for word in (text, *text.split("@")) if word]
-    if zxcvbn(_quickly_judged(password[:JUDGED]), user_inputs=words)["guesses"] < LEAST_GUESSES:
+    if len(composed) < SHORTEST:
+        raise WeakPassword(f"Use at least {SHORTEST} characters.")
+    cut = [text[:LONGEST_KNOWN] for text in (*known, settings.current().brand_name)]
+    words = [word for text in cut for word in (text, *text.split("@", MOST_PARTS)) if word]
+    if zxcvbn(_quickly_judged(composed[:JUDGED]), user_inputs=words)["guesses"] < LEAST_GUESSES:
         raise WeakPassword("This password is too easy to guess. A few words that do not belong together are better.")
 
 
 def hash(password: str) -> str:
     """Argon2id in PHC form."""
     with _turns:
-        return _hasher.hash(_composed(password))
+        return _hasher.hash(_encoded(_composed(password)))
 
 
 @cache
@@ -78,10 +91,11 @@ def _nobodys() -> str:
 
 def verify(stored: str | None, password: str) -> bool:
     """Whether the password is the stored one. None takes as long as a wrong one: nobody learns who has an account."""
+    composed = _composed(password)
     with _turns:
         try:
-            right = _hasher.verify(stored or _nobodys(), _composed(password[:LONGEST]))
-            return right and bool(stored) and len(password) <= LONGEST
+            right = _hasher.verify(stored or _nobodys(), _encoded(composed[:LONGEST]))
+            return right and bool(stored) and len(password) <= LONGEST_TYPED and len(composed) <= LONGEST
         except (VerificationError, InvalidHashError):
             return False
 

@@ -1,5 +1,6 @@
 import contextlib
 import time
+import unicodedata
 
 import pytest
 
@@ -38,6 +39,8 @@ def test_good_passwords_are_taken_as_they_are(password):
         ("", "at least 12"),
         ("eleven-char", "at least 12"),
         ("v" * 257, "at most 256"),
+        ("v" * 1_000_000, "at most 256"),
+        ("ne\u0301e\u0301e\u0301e\u0301", "at least 12"),
         ("password12345678", "too easy"),
         ("passwordpassword", "too easy"),
         ("123456789012", "too easy"),
@@ -96,3 +99,39 @@ def test_a_password_of_the_greatest_length_is_not_a_prefix_of_longer_ones():
 @pytest.mark.parametrize("stored", [None, "", "not a hash", "$argon2id$v=19$m=19456,t=2,p=1$broken"])
 def test_whoever_has_no_password_has_no_right_one(stored):
     assert not passwords.verify(stored, "nobody has this password")
+
+
+def test_a_password_of_the_greatest_length_may_arrive_decomposed():
+    """U+1F82 is one character that systems such as macOS send as four."""
+    decomposed = unicodedata.normalize("NFD", "umbrella-quarry-violet91" + "\u1f82\u00e9\u4e2d\u0439" * 58)
+    composed = unicodedata.normalize("NFC", decomposed)
+
+    passwords.check(decomposed)
+
+    assert (len(composed), len(decomposed)) == (256, 546)
+    assert passwords.verify(passwords.hash(decomposed), composed)
+    assert passwords.verify(passwords.hash(composed), decomposed)
+
+
+@pytest.mark.standard("A-07")
+def test_what_a_guesser_tries_first_is_bounded_before_it_is_split(monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        passwords, "zxcvbn", lambda _password, user_inputs: given.extend(user_inputs) or {"guesses": 1e9}
+    )
+
+    passwords.check("umbrella-quarry-violet-91", known=("a@" * 400_000, "b" * 400_000))
+
+    assert len(given) <= 12
+    assert max(map(len, given)) <= 256
+
+
+@pytest.mark.standard("A-07")
+@pytest.mark.parametrize("password", ["x" * 1_000_000, "v" + "\u0301" * 10_000 + "\u0316" * 10_000], ids=range(2))
+def test_verifying_a_hostile_password_costs_no_more_than_a_hash(password):
+    stored = passwords.hash("umbrella-quarry-violet-91")
+    started = time.thread_time()
+
+    assert not passwords.verify(stored, password)
+
+    assert time.thread_time() - started < 0.5

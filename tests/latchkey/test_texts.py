@@ -1,6 +1,13 @@
+import time
+import unicodedata
+from types import SimpleNamespace
+
 import pytest
 
 from latchkey import texts
+
+# Two kinds of marks in the wrong order, so that normalising has all of them to sort.
+UNSORTED = "\u0301" * 10_000 + "\u0316" * 10_000
 
 
 @pytest.mark.parametrize(
@@ -12,6 +19,11 @@ from latchkey import texts
         ("👩\u200d🚀 rocket", "👩\u200d🚀 rocket"),
         ("<b>bold</b> & 'quoted'", "<b>bold</b> & 'quoted'"),
         ("x" * 80, "x" * 80),
+        ("\N{LATIN SMALL LETTER U WITH DIAERESIS AND MACRON}" * 80, "\u01d6" * 80),
+        ("u\u0308\u0304" * 80, "\u01d6" * 80),
+        ("בְּרֵאשִׁ֖ית", unicodedata.normalize("NFC", "בְּרֵאשִׁ֖ית")),
+        ("Fresh \U0001faea", "Fresh \U0001faea"),
+        ("\U0001faea", "\U0001faea"),
     ],
 )
 def test_a_line_is_trimmed_composed_and_else_kept_as_typed(typed, kept):
@@ -34,6 +46,7 @@ def test_what_is_no_text_is_refused(typed):
     "character",
     [
         *("\x00", "\x07", "\n", "\r", "\x7f", "\x85", "\u2028", "\u2029", "\ud800", "\ufffd", "\ue000", "\U0010ffff"),
+        *("\ufdd0", "\ufffe", "\U0001fffe"),
         *("\u200b", "\u200e", "\u200f", "\u202e", "\u2066", "\u2060", "\ufeff", "\u00ad", "\u3164", "\U000e0041"),
     ],
 )
@@ -49,3 +62,23 @@ def test_a_line_that_is_too_long_says_how_long_it_may_be():
 
 def test_what_a_stranger_says_of_itself_is_cut_and_made_printable():
     assert texts.printable("curl/8\r\nSet-Cookie: a=b\x00\u202e", 12) == "curl/8Set-"
+
+
+@pytest.mark.standard("A-07")
+@pytest.mark.parametrize("typed", ["a" + UNSORTED, "x" * 321, " " * 321, "a" + "\u0301" * 11], ids=range(4))
+def test_nothing_is_normalised_before_its_length_and_its_marks_are_bounded(typed, monkeypatch):
+    untouched = SimpleNamespace(category=unicodedata.category)
+    monkeypatch.setattr(texts, "unicodedata", untouched)
+
+    with pytest.raises(texts.BadText, match="at most"):
+        texts.line(typed, 80)
+
+
+@pytest.mark.standard("A-07")
+def test_a_line_of_a_megabyte_of_marks_takes_no_time():
+    started = time.thread_time()
+
+    with pytest.raises(texts.BadText):
+        texts.line("a" + UNSORTED * 25, 254)
+
+    assert time.thread_time() - started < 0.02
