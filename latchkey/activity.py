@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, delete, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock
+from latchkey import addresses, clock
 from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
 from latchkey.users import User
@@ -25,6 +25,11 @@ class Origin(NamedTuple):
     address: str
     agent: str
     request_id: str
+
+    @property
+    def network(self) -> str:
+        """What is counted by where it comes from."""
+        return addresses.network(self.address)
 
 
 COMMAND_LINE = Origin("", "command line", "")

@@ -1,7 +1,6 @@
 """Attempts per key and window, counted in the database so that they hold across workers and hosts."""
 
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 
 from sqlalchemy import BigInteger, Connection, String, case, delete, literal, update
@@ -40,18 +39,6 @@ def hit(key: str, *limits: Limit) -> int:
     now = clock.now()
     with engines().write.begin() as connection:
         return max(_count(connection, _name(key, limit), limit, now) for limit in limits)
-
-
-def network(address: str) -> str:
-    """What attempts from an address are counted by: for IPv6 the /64, all of which belongs to whoever has one of it."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, IPv6Address):
-        # A server that listens for both versions names those of version 4 as ::ffff:…, all in one /64.
-        return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
-    return address
 
 
 def _name(key: str, limit: Limit) -> str:

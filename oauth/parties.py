@@ -190,7 +190,7 @@ def _note_use(secret_id: str, now: datetime) -> None:
 
 def _refused(sent: Presented, reason: str) -> OAuth2Error:
     if sent.secret is not None:
-        network = throttle.network(activity.origin.get().address)
+        network = activity.origin.get().network
         wait = max(
             throttle.hit(f"secret:{sent.client_id}", *PER_CLIENT),
             throttle.hit(f"secrets-from:{network}", *PER_ADDRESS),

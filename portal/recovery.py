@@ -45,7 +45,7 @@ def forgot_password() -> ResponseReturnValue:
 
 def ask(email: str) -> None:
     """Mail a link to the user of an address; for anybody else the same work is done and forgotten. Commits."""
-    counted = (f"letters:{users.key(email)}", f"letters-from:{throttle.network(activity.origin.get().address)}")
+    counted = (f"letters:{users.key(email)}", f"letters-from:{activity.origin.get().network}")
     wait = max(throttle.hit(counted[0], *throttle.LETTERS), throttle.hit(counted[1], *throttle.PER_ADDRESS))
     if wait:
         abort(429, retry_after=wait)

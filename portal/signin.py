@@ -129,7 +129,7 @@ def _counters(email: str) -> list[Counter]:
     device = devices.known(email)
     if device is not None:
         return [Counter(f"sign-in-device:{device}:{users.key(email)}", throttle.SIGN_IN, own=True)]
-    network = throttle.network(activity.origin.get().address)
+    network = activity.origin.get().network
     return [
         Counter(f"sign-in-from:{network}", throttle.PER_ADDRESS),
         Counter(f"sign-in:{users.key(email)}", throttle.SIGN_IN, own=True),

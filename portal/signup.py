@@ -48,7 +48,7 @@ def sign_up() -> ResponseReturnValue:
     if not form.validate_on_submit():
         page = render_template("portal/signup/index.html", form=form, next_path=next_path)
         return page, 422 if form.is_submitted() else 200
-    if wait := throttle.hit(f"sign-up:{throttle.network(activity.origin.get().address)}", *throttle.SIGN_UP):
+    if wait := throttle.hit(f"sign-up:{activity.origin.get().network}", *throttle.SIGN_UP):
         abort(429, retry_after=wait)
     email = form.email.data or ""
     register(form.name.data or "", email, form.password.data or "", next_path)

@@ -51,7 +51,7 @@ def resend_verification() -> ResponseReturnValue:
 
 def send_again(user: User | None, email: str, next_path: str | None) -> None:
     """Mail a new link to a user who needs one; for anybody else the same work is done and forgotten. Commits."""
-    counted = (f"letters:{users.key(email)}", f"letters-from:{throttle.network(activity.origin.get().address)}")
+    counted = (f"letters:{users.key(email)}", f"letters-from:{activity.origin.get().network}")
     wait = max(throttle.hit(counted[0], *throttle.LETTERS), throttle.hit(counted[1], *throttle.PER_ADDRESS))
     if wait:
         abort(429, retry_after=wait)

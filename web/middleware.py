@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from latchkey import activity, db, ids, settings, texts
-from web import faults
+from web import faults, proxies
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -202,7 +201,10 @@ class Exchange:
 
 
 class Layer:
-    """The WSGI application around the application. `write` gets one JSON line a request; None: no log."""
+    """The WSGI application around the application, behind as many proxies as are `trusted`.
+
+    `write` gets one JSON line a request; None: no log.
+    """
 
     def __init__(
         self,
@@ -210,30 +212,26 @@ class Layer:
         short_ways: Mapping[str, ShortWay] | None = None,
         *,
         secure: bool,
+        trusted: int = 0,
         write: Write | None = None,
     ) -> None:
-        self.app, self.short_ways, self.write = app, short_ways or {}, write
+        self.app, self.short_ways, self.trusted, self.write = app, short_ways or {}, trusted, write
         self.other_headers = [*HEADERS, STRICT_TRANSPORT] if secure else HEADERS
         self.headers = [*self.other_headers, ("Content-Security-Policy", POLICY)]
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request_id = ids.draw()
         environ["latchkey.request_id"] = request_id
-        activity.origin.set(
-            activity.Origin(environ.get("REMOTE_ADDR", "")[:45], _agent(environ.get("HTTP_USER_AGENT", "")), request_id)
-        )
+        proxies.believe(environ, self.trusted)
+        agent = _agent(environ.get("HTTP_USER_AGENT", ""))
+        activity.origin.set(activity.Origin(environ["REMOTE_ADDR"], agent, request_id))
         return Exchange(self, environ, start, request_id).run()
 
 
 def install(app: Flask, at_once: Mapping[str, AtOnce], *, write: Write | None = None) -> None:
-    """Put the layer around an application, and the configured number of trusted proxies around both.
-
-    `at_once` answers by path. A forwarded host is never believed: absolute addresses come from the settings alone.
-    """
+    """Put the layer around an application. `at_once` answers by path."""
     ours = settings.current()
     alone = db.engines().embedded
     short_ways = {path: ShortWay(answer, alone=alone) for path, answer in at_once.items()}
-    layer: WSGIApplication = Layer(app.wsgi_app, short_ways, secure=ours.secure, write=write)
-    if ours.trusted_proxies:
-        layer = ProxyFix(layer, x_for=ours.trusted_proxies, x_proto=ours.trusted_proxies, x_host=0)
+    layer = Layer(app.wsgi_app, short_ways, secure=ours.secure, trusted=ours.trusted_proxies, write=write)
     app.wsgi_app = layer  # type: ignore[assignment] # Flask's documented way to add middleware

@@ -92,18 +92,3 @@ def test_windows_that_have_passed_are_purged(db, clock):
     db.commit()
 
     assert db.scalar(select(func.count()).select_from(Attempt)) == 1
-
-
-@pytest.mark.parametrize(
-    "address, counted",
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:DB8:1:2::99", "2001:db8:1:2::/64"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("", ""),
-        ("unix:", "unix:"),
-    ],
-)
-def test_a_whole_network_of_version_six_counts_as_one(address, counted):
-    assert throttle.network(address) == counted

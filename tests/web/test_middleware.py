@@ -169,6 +169,58 @@ def test_a_trusted_proxy_says_who_asked_and_no_more_than_one_is_believed(client)
     assert answer.json["address"] == "203.0.113.9"
 
 
+@pytest.mark.standard("A-03", "L-05")
+@pytest.mark.settings(trusted_proxies=1)
+@pytest.mark.parametrize(
+    "forwarded, address",
+    [
+        ("203.0.113.5:40001", "203.0.113.5"),
+        ('"[2001:db8::1]:40001"', "2001:db8::1"),
+        ("198.51.100.1, [::ffff:203.0.113.5]:40001", "203.0.113.5"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("unknown", "127.0.0.1"),
+        ("203.0.113.5, unknown", "127.0.0.1"),
+        ("203.0.113.5,", "127.0.0.1"),
+        ("x" * 9_000, "127.0.0.1"),
+        ('198.51.100.1, ", 203.0.113.5', "203.0.113.5"),
+    ],
+)
+def test_what_a_proxy_says_is_read_as_an_address_or_counts_as_the_proxys_own(client, forwarded, address):
+    answer = client.get("/stage/origin/x", headers={"X-Forwarded-For": forwarded})
+
+    assert answer.json["address"] == address
+
+
+@pytest.mark.standard("A-03")
+@pytest.mark.settings(trusted_proxies=2)
+@pytest.mark.parametrize(
+    "forwarded, address",
+    [
+        # The last two are what the proxies wrote; a quote that a stranger left open hides neither.
+        ('198.51.100.9, ", 203.0.113.5, 192.0.2.1', "203.0.113.5"),
+        ("198.51.100.9, 203.0.113.5:1, 192.0.2.1:2", "203.0.113.5"),
+        ("203.0.113.5", "127.0.0.1"),
+    ],
+)
+def test_what_a_stranger_sends_ahead_never_moves_the_place_that_is_believed(client, forwarded, address):
+    answer = client.get("/stage/origin/x", headers={"X-Forwarded-For": forwarded})
+
+    assert answer.json["address"] == address
+
+
+@pytest.mark.settings(trusted_proxies=1)
+@pytest.mark.parametrize(
+    "said, scheme", [("https", "https"), ("http, https", "https"), ("gopher", "http"), ("", "http")]
+)
+def test_a_trusted_proxy_says_by_which_scheme(app, said, scheme):
+    seen = []
+    app.wsgi_app.app = lambda environ, start: seen.append(environ["wsgi.url_scheme"]) or Response()(environ, start)
+
+    app.test_client().get("/", headers={"X-Forwarded-Proto": said})
+
+    assert seen == [scheme]
+
+
 @pytest.mark.standard("A-01")
 @pytest.mark.settings(trusted_proxies=1)
 def test_a_forwarded_host_is_never_believed(client):

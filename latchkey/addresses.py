@@ -1,0 +1,56 @@
+"""Network addresses as servers and proxies write them, read once where they enter."""
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+# The longest address with a zone and a port in brackets and quotes is shorter.
+LONGEST = 100
+# RFC 7239 §6.2: a port may be hidden behind a name that begins with an underscore.
+PORT = re.compile(r":(?:[0-9]{1,5}|_[A-Za-z0-9._-]+)", re.ASCII)
+
+
+@lru_cache(maxsize=1024)
+def parse(text: str) -> str:
+    """The address alone: without port, brackets, quotes or zone, an IPv4 one as such. Empty: this is no address."""
+    if len(text) > LONGEST:
+        return ""
+    text = text.strip(" \t")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    found = _bracketed(text[1:]) if text.startswith("[") else _bare(text)
+    if found is None:
+        return ""
+    if isinstance(found, IPv6Address):
+        # A server that listens for both versions names those of version 4 as ::ffff:…
+        return str(found.ipv4_mapped or IPv6Address(int(found)))
+    return str(found)
+
+
+def network(address: str) -> str:
+    """What is counted by where it comes from: for IPv6 the /64, all of which belongs to whoever has one of it."""
+    known = parse(address)
+    return str(ip_network((known, 64), strict=False)) if ":" in known else known
+
+
+def _bracketed(text: str) -> IPv6Address | None:
+    inside, closed, port = text.partition("]")
+    if not closed or (port and not PORT.fullmatch(port)):
+        return None
+    found = _address(inside)
+    return found if isinstance(found, IPv6Address) else None
+
+
+def _bare(text: str) -> IPv4Address | IPv6Address | None:
+    host, colon, port = text.partition(":")
+    if not colon or ":" in port:
+        return _address(text)
+    found = _address(host) if PORT.fullmatch(f":{port}") else None
+    return found if isinstance(found, IPv4Address) else None
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None

@@ -1,0 +1,27 @@
+"""Where a request comes from: what as many proxies as the operator trusts say of it, counted from the right.
+
+What stands further left was sent by whoever asks. So a list is cut at its commas alone: were quotes heeded, an open one
+from a stranger would swallow what a proxy wrote, and move the place that is believed.
+"""
+
+from wsgiref.types import WSGIEnvironment
+
+from latchkey import addresses
+
+SCHEMES = ("http", "https")
+
+
+def _said(environ: WSGIEnvironment, header: str, trusted: int) -> str:
+    parts: list[str] = environ.get(header, "").rsplit(",", trusted)[-trusted:]
+    return parts[0].strip(" \t") if len(parts) == trusted else ""
+
+
+def believe(environ: WSGIEnvironment, trusted: int) -> None:
+    """Let caller and scheme be those that the trusted proxies name; what is no address counts as the proxy's own.
+
+    A forwarded host is never believed: absolute addresses come from the settings alone.
+    """
+    said = addresses.parse(_said(environ, "HTTP_X_FORWARDED_FOR", trusted)) if trusted else ""
+    environ["REMOTE_ADDR"] = said or addresses.parse(environ.get("REMOTE_ADDR", ""))
+    if trusted and (scheme := _said(environ, "HTTP_X_FORWARDED_PROTO", trusted)) in SCHEMES:
+        environ["wsgi.url_scheme"] = scheme
