@@ -5,7 +5,7 @@ import sys
 import click
 
 from cli.base import Refused, installation, json_option, latchkey, secret_input, tell, user_of
-from latchkey import activity, grants, notices, sessions, texts, tokens
+from latchkey import activity, lockdown, notices, texts
 from latchkey import users as accounts
 from latchkey.activity import EventKind
 from latchkey.db import db
@@ -53,12 +53,7 @@ def disable(email: str) -> None:
     """Suspend an account: everything that acts for it is refused, and what was handed out stays ended (I-08)."""
     with installation():
         user = user_of(email)
-        accounts.disable(user)
-        sessions.end_all(user)
-        tokens.revoke_all(user)
-        for authorization in grants.list_for(user):
-            grants.withdraw(authorization)
-        activity.record(user, EventKind.USER_DISABLED)
+        lockdown.suspend(user)
         db.commit()
         tell({"id": user.id, "email": user.email, "disabled": True}, f"Disabled {user.email}.")
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
-from latchkey import clock, credentials
+from latchkey import clock, credentials, users
 from latchkey.db import Base, affected, db, stamp
 from latchkey.ids import new_id
 from latchkey.users import User
@@ -48,6 +48,7 @@ class Link(Base):
 def issue(user: User, purpose: Purpose, *, email: str | None = None, next_path: str | None = None) -> str:
     """A new link's plaintext; older ones for its purpose stop working. `next_path` is where it leads afterwards."""
     plaintext = credentials.opaque()
+    users.lock(user.id)
     cancel(user, purpose)
     db.add(
         Link(
@@ -100,9 +101,10 @@ def waiting(user: User, purpose: Purpose) -> Link | None:
 
 
 def redeem(plaintext: str, purpose: Purpose) -> Link | None:
-    """Use a link up; None for all but the first caller."""
+    """Use a link up; None for all but the first caller. Its user is locked."""
     link = peek(plaintext, purpose)
-    if link is None:
+    user = users.lock(link.user_id) if link is not None else None
+    if link is None or user is None or user.disabled_at is not None:
         return None
     spent = affected(update(Link).where(Link.id == link.id, Link.used_at.is_(None)).values(used_at=clock.now()))
     return link if spent == 1 else None

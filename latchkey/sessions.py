@@ -1,12 +1,12 @@
 """Browser sessions: who is signed in where, kept here so that ending one really ends it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from flask_login import UserMixin
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
-from latchkey import activity, clock, credentials
+from latchkey import activity, clock, credentials, users
 from latchkey.db import Base, affected, db, stamp
 from latchkey.ids import new_id
 from latchkey.users import User
@@ -15,6 +15,16 @@ IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
 RECENT = timedelta(minutes=15)
 SEEN_EVERY = timedelta(minutes=1)
+# When no password was given in a session: it was opened by a mailed link.
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SessionEnded(Exception):
+    """The session, or its user's account, ended before what was asked of it was done."""
+
+
+class NotOpened(Exception):
+    """What was proved does not count any more: another password, a suspension, or the account is gone."""
 
 
 class BrowserSession(UserMixin, Base):
@@ -42,17 +52,42 @@ class BrowserSession(UserMixin, Base):
         return self.plaintext
 
 
-def open(user: User) -> BrowserSession:
-    """Sign a browser in; `.plaintext` is the id for its cookie."""
+def open(user: User, epoch: int | None = None, *, authenticated_at: datetime | None = None) -> BrowserSession:
+    """Sign a browser in; `.plaintext` is the id for its cookie.
+
+    `epoch` is the user's from when the password was looked at; without it whoever calls has locked the user before
+    looking. Raises `NotOpened`.
+    """
+    fresh = users.lock(user.id)
+    if fresh is None or fresh.disabled_at is not None or epoch not in (None, fresh.epoch):
+        raise NotOpened
     plaintext = credentials.opaque()
     origin = activity.origin.get()
     session = BrowserSession(
-        digest=credentials.digest(plaintext), user=user, address=origin.address, agent=origin.agent
+        digest=credentials.digest(plaintext), user=fresh, address=origin.address, agent=origin.agent
     )
+    if authenticated_at is not None:
+        session.authenticated_at = authenticated_at
     session.plaintext = plaintext
     db.add(session)
     db.flush()
     return session
+
+
+def hold(session: BrowserSession) -> User:
+    """The user of a session, locked: until the commit both stay what they are now. Raises `SessionEnded`.
+
+    Whatever makes or changes a credential begins with it: the session that the request came with may have ended since.
+    """
+    user = users.lock(session.user_id)
+    held = select(BrowserSession.id).where(
+        BrowserSession.id == session.id,
+        BrowserSession.digest == credentials.digest(session.plaintext),
+        BrowserSession.ended_at.is_(None),
+    )
+    if user is None or user.disabled_at is not None or db.scalar(held) is None:
+        raise SessionEnded
+    return user
 
 
 def find(plaintext: str) -> BrowserSession | None:
@@ -116,7 +151,8 @@ def end(session: BrowserSession) -> None:
 
 
 def end_all(user: User, keep: BrowserSession | None = None) -> int:
-    """Sign a user out everywhere, but for the session to keep; how many were ended."""
+    """Sign a user out everywhere, but for the session to keep; how many were ended. The user is locked."""
+    users.lock(user.id)
     statement = update(BrowserSession).where(BrowserSession.user_id == user.id, BrowserSession.ended_at.is_(None))
     if keep is not None:
         statement = statement.where(BrowserSession.id != keep.id)

@@ -12,6 +12,14 @@ from latchkey.db import Base, UtcDateTime, db, engines
 from latchkey.values import Limit
 
 
+class TooMany(Exception):
+    """Too many attempts; `.wait` is in how many seconds the next is heard."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__("too many attempts")
+        self.wait = wait
+
+
 class Attempt(Base):
     """How many attempts one key made in its running window."""
 

@@ -1,5 +1,7 @@
 """People with an account: OAuth's resource owners."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from email_validator import EmailNotValidError, validate_email
@@ -40,6 +42,8 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(200))
     password_changed_at: Mapped[datetime] = mapped_column(default=stamp)
     is_admin: Mapped[bool] = mapped_column(default=False)
+    # Rises whenever what was proved before counts no more: a new password, a suspension.
+    epoch: Mapped[int] = mapped_column(default=0, server_default="0")
     disabled_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
@@ -101,18 +105,36 @@ def find_by_email(email: str) -> User | None:
     return db.scalar(select(User).where(User.email_key == key(kept)))
 
 
-def stand_in(email: str) -> User:
-    """Somebody made up for an address that nobody has, so that answering takes as long (L-04); to be rolled back."""
-    nobody = new_id("usr")
-    user = User(id=nobody, email=email, email_key=nobody, name="nobody", password_hash="")
-    db.add(user)
-    db.flush()
-    return user
+@contextmanager
+def alike(user: User | None) -> Iterator[User]:
+    """The user, or a dummy user of whom nothing is kept, so that timing does not reveal who has an account (L-04)."""
+    if user is not None:
+        yield user
+        return
+    work, nobody = db.begin_nested(), new_id("usr")
+    try:
+        dummy = User(id=nobody, email="nobody@localhost", email_key=nobody, name="nobody", password_hash="")
+        db.add(dummy)
+        db.flush()
+        yield dummy
+    finally:
+        work.rollback()
 
 
 def find(user_id: str) -> User | None:
     """The user of an id."""
     return db.get(User, user_id)
+
+
+def lock(user_id: str) -> User | None:
+    """The user as stored now, for this transaction alone to act for, if there still is one.
+
+    Whatever makes a credential begins with this, so that it comes before or after a lockdown, never beside it. Users
+    are locked before what is theirs.
+    """
+    # Not plain FOR UPDATE: that would wait for every row that is being written with a reference to the user.
+    statement = select(User).where(User.id == user_id).with_for_update(key_share=True)
+    return db.scalar(statement.execution_options(populate_existing=True))
 
 
 def authenticate(email: str, password: str) -> User | None:
@@ -121,8 +143,6 @@ def authenticate(email: str, password: str) -> User | None:
     right = passwords.verify(user.password_hash if user else None, password)
     if user is None or not right or user.disabled_at is not None:
         return None
-    if passwords.outdated(user.password_hash):
-        user.password_hash = passwords.hash(password)
     return user
 
 
@@ -159,12 +179,13 @@ def store_password(user: User, prepared: str) -> None:
     """Give a user another password, of which `prepare_password` made the hash."""
     user.password_hash = prepared
     user.password_changed_at = clock.now()
+    user.epoch += 1
     db.flush()
 
 
 def disable(user: User) -> None:
     """Suspend a user: everything that acts for them is refused from the next request on."""
-    db.execute(update(User).where(User.id == user.id).values(disabled_at=clock.now()))
+    db.execute(update(User).where(User.id == user.id).values(disabled_at=clock.now(), epoch=User.epoch + 1))
     db.refresh(user)
 
 

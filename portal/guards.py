@@ -12,8 +12,9 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
 
-from latchkey import notices, passwords, sessions, settings, throttle
+from latchkey import mailed, notices, passwords, sessions, settings, throttle
 from latchkey.db import db
+from latchkey.links import Purpose
 from latchkey.sessions import BrowserSession
 from latchkey.users import User
 
@@ -35,6 +36,14 @@ def this_user() -> User:
     return this_session().user
 
 
+def acting_user() -> User:
+    """The person who is signed in, locked until the commit; begins whatever makes or changes a credential.
+
+    Raises `sessions.SessionEnded` if the session or the account ended since the request came.
+    """
+    return sessions.hold(this_session())
+
+
 def local_path(text: str | None) -> str | None:
     """A path of ours to go to next; None for anything that a browser could take for another site (L-10)."""
     if text is None or len(text) > LONGEST_PATH or not LOCAL.fullmatch(text):
@@ -50,6 +59,15 @@ def asked_next() -> str | None:
 def absolute(endpoint: str, **values: Any) -> str:
     """The address of a page as a mail names it; the host is the configured one (A-01)."""
     return settings.current().base_url + url_for(endpoint, **values)
+
+
+def mail_link(purpose: Purpose, email: str, endpoint: str, next_path: str | None = None) -> None:
+    """Mail a link to the page of an endpoint; alike for every address (L-04). Commits. 429 after too many."""
+    try:
+        mailed.ask(purpose, email, lambda plaintext: absolute(endpoint, token=plaintext), next_path)
+    except throttle.TooMany as many:
+        abort(429, retry_after=many.wait)
+    db.commit()
 
 
 def signed_in(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
@@ -126,6 +144,7 @@ def password_is_right(password: str) -> bool:
 def renew() -> None:
     """The password was given again: a new id for the session and a new secret for its forms (M-02)."""
     here = this_session()
+    sessions.hold(here)
     sessions.reauthenticate(here)
     notices.password_confirmed(here.user)
     enter(here)

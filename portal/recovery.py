@@ -1,18 +1,17 @@
 """A forgotten password: asking for a link, and choosing a new one with it."""
 
-from flask import Response, abort, flash, redirect, render_template, request, session, url_for
+from flask import Response, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import activity, grants, links, notices, passwords, sessions, throttle, tokens, users
+from latchkey import links, lockdown, notices, passwords, users
 from latchkey.db import db
 from latchkey.links import Link, Purpose
-from latchkey.users import User
 from portal.blueprint import blueprint
 from portal.fields import Address
-from portal.guards import absolute
+from portal.guards import mail_link
 
 # Where the link's secret waits between the mail and the form: in the cookie, out of the address bar (L-06).
 PLACE = "reset_link"
@@ -39,25 +38,8 @@ def forgot_password() -> ResponseReturnValue:
         page = render_template("portal/recovery/forgot.html", form=form)
         return page, 422 if form.is_submitted() else 200
     email = form.email.data or ""
-    ask(email)
+    mail_link(Purpose.RESET_PASSWORD, email, "portal.open_reset")
     return render_template("portal/recovery/sent.html", email=email)
-
-
-def ask(email: str) -> None:
-    """Mail a link to the user of an address; for anybody else the same work is done and forgotten. Commits."""
-    counted = (f"letters:{users.key(email)}", f"letters-from:{activity.origin.get().network}")
-    wait = max(throttle.hit(counted[0], *throttle.LETTERS), throttle.hit(counted[1], *throttle.PER_ADDRESS))
-    if wait:
-        abort(429, retry_after=wait)
-    user = users.find_by_email(email)
-    known = user is not None and user.disabled_at is None
-    receiver = user if known and user is not None else users.stand_in(email)
-    plaintext = links.issue(receiver, Purpose.RESET_PASSWORD)
-    notices.password_reset_asked(receiver, absolute("portal.open_reset", token=plaintext))
-    if known:
-        db.commit()
-    else:
-        db.rollback()
 
 
 @blueprint.get("/reset-password/<token>")
@@ -92,29 +74,16 @@ def reset_password() -> ResponseReturnValue:
 
 def _reset(link: Link, prepared: str, *, revoke: bool) -> ResponseReturnValue:
     user = link.user
-    users.store_password(user, prepared)
     if not user.verified and link.email == user.email:
         # The link was read in the mailbox, which is all that the other one would show.
         users.verify_email(user, link.email)
         notices.email_verified(user)
-    sessions.end_all(user)
-    for purpose in (Purpose.CHANGE_EMAIL, Purpose.VERIFY_EMAIL):
-        links.cancel(user, purpose)
-    if revoke:
-        revoke_everything(user)
+    lockdown.change_password(user, prepared, revoke=revoke)
     notices.password_reset(user)
     db.commit()
     session.clear()
     flash("Your password is changed. Sign in with the new one.")
     return redirect(url_for("portal.sign_in"), 303)
-
-
-def revoke_everything(user: User) -> None:
-    """End every token of a user and take back the access of every app."""
-    for authorization in grants.list_for(user):
-        if grants.withdraw(authorization):
-            notices.authorization_withdrawn(user, authorization.client, by_user=True)
-    notices.all_tokens_revoked(user, tokens.revoke_all(user))
 
 
 def _spent() -> ResponseReturnValue:

@@ -4,12 +4,11 @@ from flask import flash, redirect, session, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from latchkey import links, notices, sessions, users
+from latchkey import lockdown, notices, sessions, users
 from latchkey.db import db
-from latchkey.links import Purpose
 from portal import settings_page, theme
 from portal.blueprint import blueprint
-from portal.guards import enter, password_is_right, signed_in, this_session, this_user
+from portal.guards import acting_user, enter, password_is_right, signed_in, this_session, this_user
 from portal.settings_page import DeleteForm, PasswordForm, ProfileForm, ThemeForm
 
 
@@ -68,13 +67,10 @@ def change_password() -> ResponseReturnValue:
     if not password_is_right(form.current.data or ""):
         form.current.errors = ["This is not your password."]
         return settings_page.show(422, password=form)
-    user = this_user()
-    prepared = users.prepare_password(user, form.password.data or "")
-    users.store_password(user, prepared)
-    sessions.end_all(user, keep=this_session())
+    prepared = users.prepare_password(this_user(), form.password.data or "")
+    user = acting_user()
+    lockdown.change_password(user, prepared, keep=this_session())
     sessions.reauthenticate(this_session())
-    for purpose in (Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL):
-        links.cancel(user, purpose)
     notices.password_changed(user)
     db.commit()
     enter(this_session())
@@ -91,7 +87,7 @@ def delete_account() -> ResponseReturnValue:
     if not password_is_right(form.password.data or ""):
         form.password.errors = ["This is not your password."]
         return settings_page.show(422, delete=form)
-    user = this_user()
+    user = acting_user()
     notices.account_deleted(user)
     users.remove(user)
     db.commit()

@@ -9,7 +9,7 @@ from latchkey.db import db
 from latchkey.links import Link, Purpose
 from portal import settings_page
 from portal.blueprint import blueprint
-from portal.guards import absolute, password_is_right, signed_in, this_user
+from portal.guards import absolute, acting_user, password_is_right, signed_in, this_user
 from portal.settings_page import EmailForm
 
 
@@ -29,10 +29,10 @@ def change_email() -> ResponseReturnValue:
 
 
 def _ask(email: str) -> None:
-    user = this_user()
-    counted = (f"letters:{users.key(email)}", f"letters-for:{user.id}")
+    counted = (f"letters:{users.key(email)}", f"letters-for:{this_user().id}")
     if wait := max(throttle.hit(key, *throttle.LETTERS) for key in counted):
         abort(429, retry_after=wait)
+    user = acting_user()
     owner = users.find_by_email(email)
     taken = owner is not None and owner.id != user.id
     # Nobody finds out here who has an account: the answer, the page and the letter to the present address are the same.
@@ -66,7 +66,8 @@ def confirm_email(token: str) -> ResponseReturnValue:
 @signed_in
 def change_email_now(token: str) -> ResponseReturnValue:
     """Take the new address; only one of two changes at a time can win."""
-    user, before = this_user(), this_user().email
+    user = acting_user()
+    before = user.email
     link = links.redeem(token, Purpose.CHANGE_EMAIL) if _live(token) is not None else None
     if link is None:
         db.rollback()

@@ -9,7 +9,7 @@ from latchkey import notices, sessions
 from latchkey.db import db
 from portal import htmx
 from portal.blueprint import blueprint
-from portal.guards import signed_in, this_session, this_user
+from portal.guards import acting_user, signed_in, this_session, this_user
 
 # `Firefox on Linux`, as letters say it too.
 blueprint.add_app_template_filter(notices.device, "device")
@@ -39,7 +39,7 @@ def end_session(session_id: str) -> ResponseReturnValue:
 @signed_in
 def end_other_sessions() -> ResponseReturnValue:
     """Sign out every browser but this one."""
-    user, here = this_user(), this_session()
+    user, here = acting_user(), this_session()
     others = [other for other in sessions.list_live(user) if other.id != here.id]
     sessions.end_all(user, keep=here)
     for other in others:

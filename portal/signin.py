@@ -10,11 +10,10 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import activity, clients, notices, redirects, sessions, settings, throttle, users
+from latchkey import clients, notices, redirects, sessions, settings, signin, throttle
 from latchkey.clients import Client
 from latchkey.db import db
-from latchkey.users import User
-from latchkey.values import Limit
+from latchkey.signin import Proof
 from portal import devices
 from portal.blueprint import blueprint
 from portal.guards import asked_next, enter, this_session
@@ -24,7 +23,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
     "form-action 'self' {origin}; frame-ancestors 'none'; base-uri 'none'"
 )
-TOLD_EVERY = (Limit(1, throttle.SIGN_IN[1].window),)
 
 
 class SignInForm(FlaskForm):
@@ -32,14 +30,6 @@ class SignInForm(FlaskForm):
 
     email = EmailField("Email", [InputRequired("Write your e-mail address.")])
     password = PasswordField("Password", [InputRequired("Write your password.")])
-
-
-class Counter(NamedTuple):
-    """What tries are counted by; `own` is the account's or the browser's, others are shared by many."""
-
-    key: str
-    limits: tuple[Limit, ...]
-    own: bool = False
 
 
 class Waiting(NamedTuple):
@@ -79,9 +69,8 @@ def sign_in() -> ResponseReturnValue:
     form = SignInForm()
     refusal = ""
     if form.validate_on_submit():
-        user = authenticate(form.email.data or "", form.password.data or "")
-        if user is not None:
-            return let_in(user, next_path)
+        if let := _attempt((form.email.data or "").strip(), form.password.data or "", next_path):
+            return let
         refusal = "E-mail or password is not right."
     app = waiting(next_path)
     page = render_template(
@@ -99,63 +88,32 @@ def sign_in() -> ResponseReturnValue:
     return response
 
 
-def authenticate(email: str, password: str) -> User | None:
-    """The user, or None after leaving a trace; counted before the password is looked at. 429 after too many."""
-    counters = _counters(email.strip())
-    for counter in counters:
-        if wait := throttle.hit(counter.key, *counter.limits):
-            _tell_owner(email.strip())
-            abort(429, retry_after=wait)
-    user = users.authenticate(email, password)
-    if user is not None:
-        for counter in counters:
-            (throttle.forgive if counter.own else throttle.give_back)(counter.key, *counter.limits)
-        return user
-    owner = users.find_by_email(email)
-    notices.sign_in_failed(owner or users.stand_in("nobody@localhost"))
-    if owner is not None:
+def _attempt(email: str, password: str, next_path: str | None) -> ResponseReturnValue | None:
+    """Let somebody in by their password; None, after leaving a trace, if it is not right. 429 after too many."""
+    try:
+        proof = signin.attempt(email, password, devices.known(email))
+    except throttle.TooMany as many:
         db.commit()
-    else:
+        abort(429, retry_after=many.wait)
+    if proof is None:
+        db.commit()
+        return None
+    try:
+        return let_in(proof, next_path)
+    except sessions.NotOpened:
         db.rollback()
-    return None
+        return None
 
 
-def _counters(email: str) -> list[Counter]:
-    """In the order of counting.
-
-    What one refuses, the next does not count: a flood from one network takes nothing from an account, nor one on an
-    account from everybody.
-    """
-    device = devices.known(email)
-    if device is not None:
-        return [Counter(f"sign-in-device:{device}:{users.key(email)}", throttle.SIGN_IN, own=True)]
-    network = activity.origin.get().network
-    return [
-        Counter(f"sign-in-from:{network}", throttle.PER_ADDRESS),
-        Counter(f"sign-in:{users.key(email)}", throttle.SIGN_IN, own=True),
-        Counter("sign-in-anywhere", throttle.EVERYWHERE),
-    ]
-
-
-def _tell_owner(email: str) -> None:
-    """Leave a trace of an attack, but not one a try."""
-    quiet = throttle.hit(f"throttled:{users.key(email)}", *TOLD_EVERY)
-    owner = users.find_by_email(email)
-    if owner is not None and not quiet:
-        notices.sign_in_throttled(owner)
-        db.commit()
-
-
-def let_in(user: User, next_path: str | None) -> ResponseReturnValue:
+def let_in(proof: Proof, next_path: str | None) -> ResponseReturnValue:
     """Open a session for this browser and go on. Commits."""
+    opened = signin.enter(proof)
     if current_user.is_authenticated:
         sessions.end(this_session())
-    opened = sessions.open(user)
-    notices.signed_in(user)
     db.commit()
     enter(opened)
     response = redirect(next_path or url_for("portal.welcome"), 303)
-    devices.remember(response, user.email)
+    devices.remember(response, opened.user.email)
     return response
 
 

@@ -1,20 +1,19 @@
 """Proving that an e-mail address is one's own: asking for the link again, and following it."""
 
-from flask import Response, abort, flash, redirect, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import EmailField
 from wtforms.validators import InputRequired
 
-from latchkey import activity, links, notices, sessions, throttle, users
+from latchkey import links, notices, sessions, users
 from latchkey.db import db
 from latchkey.links import Link, Purpose
-from latchkey.users import User
 from portal import devices
 from portal.blueprint import blueprint
 from portal.fields import Address
-from portal.guards import absolute, asked_next, enter, this_session, this_user
+from portal.guards import asked_next, enter, mail_link, this_session, this_user
 
 
 class ResendForm(FlaskForm):
@@ -38,31 +37,15 @@ def resend_verification() -> ResponseReturnValue:
     if current_user.is_authenticated:
         user = this_user()
         if not user.verified:
-            send_again(user, user.email, next_path)
+            mail_link(Purpose.VERIFY_EMAIL, user.email, "portal.verify_email", next_path)
             flash(f"A new link is on its way to {user.email}.")
         return redirect(url_for("portal.ask_verification", next=next_path), 303)
     form = ResendForm()
     if not form.validate():
         return render_template("portal/verification/index.html", form=form, next_path=next_path), 422
     email = form.email.data or ""
-    send_again(users.find_by_email(email), email, next_path)
+    mail_link(Purpose.VERIFY_EMAIL, email, "portal.verify_email", next_path)
     return render_template("portal/verification/sent.html", email=email, next_path=next_path)
-
-
-def send_again(user: User | None, email: str, next_path: str | None) -> None:
-    """Mail a new link to a user who needs one; for anybody else the same work is done and forgotten. Commits."""
-    counted = (f"letters:{users.key(email)}", f"letters-from:{activity.origin.get().network}")
-    wait = max(throttle.hit(counted[0], *throttle.LETTERS), throttle.hit(counted[1], *throttle.PER_ADDRESS))
-    if wait:
-        abort(429, retry_after=wait)
-    wanted = user is not None and not user.verified and user.disabled_at is None
-    receiver = user if wanted and user is not None else users.stand_in(email)
-    plaintext = links.issue(receiver, Purpose.VERIFY_EMAIL, next_path=next_path)
-    notices.verification_asked(receiver, absolute("portal.verify_email", token=plaintext))
-    if wanted:
-        db.commit()
-    else:
-        db.rollback()
 
 
 @blueprint.get("/verify-email/<token>")

@@ -18,7 +18,7 @@ GROUND_FLOOR = (
     "clock", "ids", "texts", "addresses", "values", "settings", "vault", "turns", "pools", "db", "lookup", "migrations",
     "background", "credentials", "scopes", "throttle", "idempotency", "passwords", "redirects", "users", "activity",
     "sessions", "links", "clients", "grants", "tokens", "usage", "access", "refusals", "processes", "carrier",
-    "outbox", "courier", "notices", "leaks",
+    "outbox", "courier", "notices", "leaks", "lockdown", "mailed", "signin",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

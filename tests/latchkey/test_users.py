@@ -1,8 +1,9 @@
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import passwords, tokens, users
+from latchkey import activity, passwords, tokens, users
 from latchkey import settings as settings_module
+from latchkey.activity import Event, EventKind
 from latchkey.clients import Client
 from latchkey.sessions import BrowserSession
 from latchkey.texts import BadText
@@ -104,19 +105,6 @@ def test_the_right_password_authenticates_and_nothing_else_does(db):
         assert users.authenticate(email, password) is None
 
 
-@pytest.mark.standard("L-03")
-def test_an_old_hash_is_replaced_at_sign_in(db, monkeypatch):
-    user = make_user()
-    before = user.password_hash
-    monkeypatch.setattr(passwords, "outdated", lambda stored: stored == before)
-
-    users.authenticate(user.email, PASSWORD)
-    db.commit()
-
-    assert user.password_hash != before
-    assert users.authenticate(user.email, PASSWORD) is user
-
-
 def test_a_disabled_user_has_no_password_until_enabled(db):
     user = make_user()
 
@@ -180,13 +168,22 @@ def test_removing_a_user_takes_all_that_is_theirs_along(db):
     assert db.scalar(select(func.count()).select_from(BrowserSession)) == 0
 
 
-def test_a_stand_in_can_be_used_like_a_user_and_is_gone_after_a_rollback(db):
-    nobody = users.stand_in("nobody@example.com")
-
-    assert db.get(User, nobody.id) is nobody
-    db.rollback()
+def test_a_dummy_user_can_be_used_like_a_user_and_nothing_of_it_is_kept(db):
+    with users.alike(None) as nobody:
+        activity.record(nobody, EventKind.SIGN_IN_FAILED)
+    db.commit()
 
     assert db.scalar(select(func.count()).select_from(User)) == 0
+    assert db.scalar(select(func.count()).select_from(Event)) == 0
+
+
+def test_what_is_written_beside_a_dummy_user_is_kept(db, alice):
+    activity.record(alice, EventKind.RENAMED)
+    with users.alike(None) as nobody:
+        activity.record(nobody, EventKind.SIGN_IN_FAILED)
+    db.commit()
+
+    assert [event.kind for event in activity.list_for(alice)] == ["account.renamed"]
 
 
 @pytest.mark.parametrize(

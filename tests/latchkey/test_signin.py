@@ -1,0 +1,52 @@
+"""Signing in with a password: what was proved must still count when the session opens."""
+
+import pytest
+
+from latchkey import lockdown, passwords, sessions, signin, users
+from tests.factories import PASSWORD
+
+
+@pytest.mark.standard("L-03")
+def test_an_old_hash_is_replaced_at_sign_in(db, alice, monkeypatch):
+    before = alice.password_hash
+    monkeypatch.setattr(passwords, "outdated", lambda stored: stored == before)
+
+    signin.enter(signin.attempt(alice.email, PASSWORD))
+    db.commit()
+
+    assert alice.password_hash != before
+    assert users.authenticate(alice.email, PASSWORD) is alice
+
+
+def changes_the_password(user):
+    lockdown.change_password(user, passwords.hash("lantern-orchid-57-gravel"))
+
+
+def suspends_for_a_moment(user):
+    lockdown.suspend(user)
+    users.enable(user)
+
+
+@pytest.mark.standard("M-01")
+@pytest.mark.parametrize("happens", [changes_the_password, suspends_for_a_moment, users.disable, users.remove])
+def test_a_password_that_was_right_before_a_lockdown_opens_nothing_after_it(db, alice, happens):
+    proof = signin.attempt(alice.email, PASSWORD)
+    happens(alice)
+    db.commit()
+
+    with pytest.raises(sessions.NotOpened):
+        signin.enter(proof)
+    db.rollback()
+
+
+def test_an_outdated_hash_does_not_overwrite_a_password_chosen_meanwhile(db, alice, monkeypatch):
+    monkeypatch.setattr(passwords, "outdated", lambda stored: True)
+    proof = signin.attempt(alice.email, PASSWORD)
+    changes_the_password(alice)
+    db.commit()
+
+    with pytest.raises(sessions.NotOpened):
+        signin.enter(proof)
+    db.rollback()
+
+    assert users.authenticate(alice.email, PASSWORD) is None
