@@ -10,7 +10,7 @@ import oauth
 import portal
 from latchkey import courier, db, outbox, scopes, settings
 from latchkey.settings import Settings
-from web import assets, errors, middleware, signin
+from web import assets, bounds, errors, middleware, signin
 
 
 class IdConverter(BaseConverter):
@@ -33,7 +33,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     app.url_map.converters["id"] = IdConverter
     # a credential sent to a path with two slashes is not led on to another.
     app.url_map.merge_slashes = False
-    for part in (signin, assets, errors):
+    for part in (bounds, signin, assets, errors):
         part.register(app)
     for door in (portal, oauth, api):
         app.register_blueprint(door.blueprint)

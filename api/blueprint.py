@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 
 
 def _preflight(**_ids: str) -> Response:
@@ -42,3 +42,13 @@ class Door(Blueprint):
 
 
 blueprint = Door("api", __name__)
+
+
+# A report of 1,000 credentials, indented.
+LONGEST_BODY = 256 * 1024
+
+
+@blueprint.url_value_preprocessor
+def allow_long_bodies(_endpoint: str | None, _values: dict[str, object] | None) -> None:
+    """JSON may be longer than a form; how deep and how many is bounded where it is read."""
+    request.max_content_length = LONGEST_BODY

@@ -16,6 +16,7 @@ log = logging.getLogger("latchkey.oauth")
 
 PATH = "/oauth/check"
 REALM = "api"
+LONGEST_QUERY = 16 * 1024
 STATUS = {200: "200 OK", 401: "401 Unauthorized", 403: "403 Forbidden"}
 # What may stand in a header as it is; the percent sign is not among it, so that decoding gives back what was encoded.
 SAFE = " " + "".join(sign for sign in string.punctuation if sign != "%")
@@ -58,6 +59,8 @@ def _presented(header: str) -> str | None:
 
 def _needed(query: str) -> frozenset[str]:
     """The scopes that the gateway asks for. Raises `UnknownScope`, also when it names none (H-11)."""
+    if len(query) > LONGEST_QUERY:
+        raise scopes.UnknownScope
     asked = _asked(query)
     if asked is None:
         return frozenset()

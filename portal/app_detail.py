@@ -12,7 +12,7 @@ from latchkey.db import db
 from portal import htmx, quickstart
 from portal.app_form import AppForm, offered
 from portal.app_owner import own_app
-from portal.blueprint import blueprint
+from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import confirmed, signed_in, this_session, this_user, verified
 
 WEEK = timedelta(days=7)
@@ -59,6 +59,7 @@ class EditAppForm(AppForm):
 
 
 @blueprint.route("/apps/<id:client_id>/edit", methods=["GET", "POST"])
+@takes_a_picture
 @verified
 def edit_app(client_id: str) -> BaseResponse:
     """The form; sent, back to the app."""

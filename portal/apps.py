@@ -10,7 +10,7 @@ from latchkey import clients, credentials, grants, notices
 from latchkey.clients import Client
 from latchkey.db import db
 from portal.app_form import AppForm, offered
-from portal.blueprint import blueprint
+from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import confirmed, signed_in, this_user, verified
 
 TYPES = ("confidential", "public")
@@ -54,6 +54,7 @@ def _page(form: NewAppForm, status: int = 200) -> Response:
 
 
 @blueprint.route("/apps/new", methods=["GET", "POST"])
+@takes_a_picture
 @verified
 def new_app() -> BaseResponse:
     """The form; sent, the app's secret. The form's one-time id keeps a second sending from registering a second app."""

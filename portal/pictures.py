@@ -7,7 +7,8 @@ from typing import IO
 
 from PIL import Image
 
-MOST_BYTES = 1024 * 1024
+from portal.blueprint import LONGEST_PICTURE
+
 MOST_PIXELS = 4_000_000
 SIDE = 192
 # Whatever a broken or hostile file makes the decoders say.
@@ -36,8 +37,8 @@ def square(upload: IO[bytes]) -> bytes:
 
     The size that the file claims is judged before a single pixel is decoded. Raises `BadPicture`.
     """
-    body = upload.read(MOST_BYTES + 1)
-    if len(body) > MOST_BYTES:
+    body = upload.read(LONGEST_PICTURE + 1)
+    if len(body) > LONGEST_PICTURE:
         raise BadPicture("Use a picture of at most 1 MB.")
     try:
         with Image.open(BytesIO(body), formats=["PNG", "WEBP"]) as picture:

@@ -59,6 +59,12 @@ def unhandled(error: Exception, environ: WSGIEnvironment, start: StartResponse) 
     return _plain(environ, start, "500 Internal Server Error", "Something broke on our side", text)
 
 
-def too_long(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+def target_too_long(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     """The answer to an address that no page of ours needs."""
     return _plain(environ, start, "414 URI Too Long", "This address is too long", "Shorten the address and try again.")
+
+
+def head_too_large(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    """The answer to headers that no browser or program of good faith sends (RFC 6585 §5)."""
+    text = "Send fewer or shorter headers; in a browser, clear the cookies of this site and try again."
+    return _plain(environ, start, "431 Request Header Fields Too Large", "The headers are too large", text)

@@ -18,7 +18,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 
 from latchkey import activity, db, ids, settings, texts
-from web import faults, proxies
+from web import bounds, faults, proxies
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -41,7 +41,6 @@ HEADERS: Headers = [
     ("Permissions-Policy", "browsing-topics=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
 STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
-LONGEST_QUERY = 16 * 1024
 LONGEST_READ_AHEAD = 64 * 1024
 LONGEST_AGENT = 200
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -135,13 +134,15 @@ class Exchange:
         """The answer's body; a fault that nobody handled becomes a plain one."""
         environ = self._environ
         try:
-            if len(environ.get("QUERY_STRING", "")) > LONGEST_QUERY and environ["PATH_INFO"] != faults.GATEWAYS:
-                self._body: Iterable[bytes] = faults.too_long(environ, self.start)
+            if bounds.target_is_too_long(environ) and environ["PATH_INFO"] != faults.GATEWAYS:
+                self._body: Iterable[bytes] = faults.target_too_long(environ, self.start)
             else:
                 short_way = self._wrapped.short_ways.get(environ["PATH_INFO"])
                 if short_way is not None and (body := self._at_once(short_way)) is not None:
                     return body
-                self._body = self._wrapped.app(environ, self.start)
+                # Ways that are short look at few headers; none of them takes longer for being long.
+                refused = bounds.head_is_too_large(environ)
+                self._body = (faults.head_too_large if refused else self._wrapped.app)(environ, self.start)
         except Exception as error:  # noqa: BLE001 - this is the last one to ask
             again: StartResponse = self._start_over if self._status != "000" else self.start
             self._body = faults.unhandled(error, environ, again)

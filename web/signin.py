@@ -14,9 +14,6 @@ from latchkey.db import db
 from web import faults
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-BODY_BYTES = 256 * 1024
-FORM_BYTES = 64 * 1024
-FORM_PARTS = 200
 
 
 def _origin(address: str) -> str:
@@ -115,7 +112,7 @@ class Cookies(SecureCookieSessionInterface):
 
 
 def register(app: Flask) -> None:
-    """Configure cookies, limits and CSRF, and teach Flask-Login our sessions."""
+    """Configure cookies and CSRF, and teach Flask-Login our sessions."""
     ours = settings.current()
     app.config.update(
         SECRET_KEY=ours.secret_key,
@@ -126,9 +123,6 @@ def register(app: Flask) -> None:
         SESSION_COOKIE_PATH="/",
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=timedelta(days=7),
-        MAX_CONTENT_LENGTH=BODY_BYTES,
-        MAX_FORM_MEMORY_SIZE=FORM_BYTES,
-        MAX_FORM_PARTS=FORM_PARTS,
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session, whose secret it is made from
         WTF_CSRF_SSL_STRICT=False,  # judges by the Host header; `sent_from_here` does it by the configured address

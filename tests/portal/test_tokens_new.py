@@ -216,11 +216,11 @@ def test_markup_in_a_description_is_shown_as_text(signed_in):
 
 
 def test_a_megabyte_is_refused_beside_its_field_and_nothing_typed_is_lost(signed_in, db):
-    page = create(signed_in, description="x" * 1_000_000, scope="activity:read")
+    page = create(signed_in, description="x" * 60_000, scope="activity:read")
 
     assert page.status_code == 422
     assert "Use at most 80 characters." in page.text
-    assert "x" * 1_000_000 in page.text
+    assert "x" * 60_000 in page.text
     assert re.search(r'value="activity:read"[^>]* checked', page.text)
     assert count(db) == 0
 
