@@ -9,6 +9,7 @@ from latchkey import scopes, settings
 from latchkey.access import Bearer, Fault, InvalidToken, ScopeTooNarrow
 
 REALM = "api"
+GUIDE = "/docs/oauth"
 _BEARER_FORM = re.compile(r"[a-z][a-z0-9]{1,9}_(dev|oat)_[0-9A-Za-z]{36}", re.ASCII)
 
 
@@ -26,7 +27,8 @@ def no_credential() -> Problem:
     """Nothing came, or another scheme: no `error` attribute then (RFC 6750 §3.1)."""
     detail = f"Send a token as “Authorization: Bearer …”. Make one at {_ours('/tokens/new')}."
     fix_url = _ours("/tokens/new")
-    return Problem(401, "no-token", "This call needs a token", detail, headers=challenge(), fix_url=fix_url)
+    headers = challenge(scope=scopes.default())
+    return Problem(401, "no-token", "This call needs a token", detail, headers=headers, fix_url=fix_url)
 
 
 def two_credentials() -> Problem:
@@ -58,10 +60,12 @@ def invalid_token(plaintext: str, refusal: InvalidToken) -> Problem:
     kind, title, why = _FAULTS[refusal.fault] if formed else _MALFORMED
     if formed and formed[1] == "oat":
         way = f"The app gets a new one with its refresh token at {_ours('/oauth/token')}, or by asking the user again."
+        fix_url = _ours(GUIDE)
     else:
-        way = f"Make a new one at {_ours('/tokens/new')}."
-    headers = challenge(error="invalid_token", error_description=f"{why} {way}")
-    return Problem(401, kind, title, f"{why} {way}", headers=headers, fix_url=_ours("/tokens/new"))
+        fix_url = _ours("/tokens/new")
+        way = f"Make a new one at {fix_url}."
+    headers = challenge(error="invalid_token", error_description=f"{why} {way}", scope=scopes.default())
+    return Problem(401, kind, title, f"{why} {way}", headers=headers, fix_url=fix_url)
 
 
 def _in_words(names: Iterable[str]) -> str:
@@ -78,8 +82,7 @@ def scope_missing(refusal: ScopeTooNarrow) -> Problem:
         403,
         "insufficient-scope",
         "The token lacks a scope",
-        f"The token lacks {_in_words(missing.split())}. It has {_in_words(held)}. "
-        "Add the scope to the token, or make another token, at the address in fix_url.",
+        f"The token lacks {_in_words(missing.split())}. It has {_in_words(held)}. {_way(refusal.bearer)}",
         headers=challenge(error="insufficient_scope", error_description=f"The token lacks {missing}.", scope=needed),
         scope=missing,
         needed=needed,
@@ -88,10 +91,23 @@ def scope_missing(refusal: ScopeTooNarrow) -> Problem:
     )
 
 
+def _way(caller: Bearer) -> str:
+    """What its owner can do about a token that lacks a scope; an app's has no owner who could."""
+    if caller.client_id is None:
+        return "Add the scope to the token, or make another token, at the address in fix_url."
+    if caller.user_id is None:
+        return "The app asks for it when it gets its next token, if it is registered for the scope; fix_url says how."
+    return "The app has to ask the user again, with this scope, at the authorization endpoint; fix_url says how."
+
+
 def _fix(caller: Bearer, missing: str) -> str:
-    """The form for what is missing. It names a developer token, so that its owner can be led on to that one (H-04)."""
-    address = _ours(f"/tokens/new?scopes={quote(missing, safe=':')}")
-    return address if caller.client_id else f"{address}&token={caller.token_id}"
+    """The form for what is missing, naming the developer token, so that its owner can be led on to that one (H-04).
+
+    An app asks its user again: for it there is the guide.
+    """
+    if caller.client_id is not None:
+        return _ours(GUIDE)
+    return _ours(f"/tokens/new?scopes={quote(missing, safe=':')}&token={caller.token_id}")
 
 
 def too_wide(caller: Bearer, wanted: frozenset[str]) -> Problem:

@@ -3,12 +3,20 @@
 import re
 from urllib.parse import urlsplit
 
+from latchkey import native_apps
+
 LONGEST = 2_000
 MOST = 20
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 HTTP = re.compile(r"(https?)://([^/?#]*)([^?#]*)(\?[^#]*)?", re.ASCII)
-PRIVATE = re.compile(r"([a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+):(/[^/?#][^?#]*|/)(\?[^#]*)?", re.ASCII)
-HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
+# Custom URI schemes that a domain name makes one app's own (RFC 8252 §7.1), with a path or with an authority.
+PRIVATE = re.compile(
+    r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:(?:/[^/?#][^?#]*|/|//[A-Za-z0-9._~-]+(?:/[^?#]*)?)(?:\?[^#]*)?", re.ASCII
+)
+HOST = re.compile(
+    r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.ASCII
+)
+PORT = re.compile(r"(?:[1-9]\d{0,4})?", re.ASCII)
 ALLOWED = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 
 
@@ -28,10 +36,10 @@ def check(uri: str) -> str:
         raise BadRedirectURI("Use plain ASCII without spaces; write other characters as %XX.")
     if uri.startswith(("http:", "https:")):
         _check_http(uri)
-    elif not PRIVATE.fullmatch(uri):
+    elif uri not in native_apps.ADDRESSES and not PRIVATE.fullmatch(uri):
         raise BadRedirectURI(
-            "Use https, http on 127.0.0.1 for apps on a person's computer, or a private scheme with a dot and one "
-            "slash such as com.example.app:/callback."
+            "Use https, http on 127.0.0.1 for apps on a person's computer, or a private scheme with a dot such as "
+            "com.example.app:/callback."
         )
     if _climbs(uri):
         raise BadRedirectURI("Leave out . and .. from the path.")
@@ -45,7 +53,7 @@ def _check_http(uri: str) -> None:
     if "@" in found[2]:
         raise BadRedirectURI("Leave out the user name before the @.")
     host, port = _host_and_port(found[2])
-    if not HOST.fullmatch(host) or not re.fullmatch(r"(?:[1-9]\d{0,4})?", port, re.ASCII) or int(port or 1) > 65535:
+    if not HOST.fullmatch(host) or not PORT.fullmatch(port) or int(port or 1) > 65535:
         raise BadRedirectURI("Write a host name in lower case, such as app.example.com.")
     if found[1] == "http" and host not in LOOPBACK:
         raise BadRedirectURI("Use https, or http on 127.0.0.1 for apps on a person's computer.")
@@ -61,18 +69,33 @@ def _climbs(uri: str) -> bool:
     return any(segment in (".", "..") for segment in path.split("/"))
 
 
+def private(uri: str) -> bool:
+    """Whether a registered URI is of a private-use scheme, which another app on the device could claim too."""
+    return not uri.startswith(("http:", "https:"))
+
+
 def matches(sent: str, registered: str) -> bool:
-    """Whether a sent URI is the registered one: character by character, loopback ports aside (RFC 8252 §7.3)."""
+    """Whether a sent URI is the registered one: character by character, but on loopback (RFC 8252 §7.3).
+
+    There any port will do, since it is chosen when the app runs, and an empty path equals `/`.
+    """
     if sent == registered:
         return True
-    ours, theirs = HTTP.fullmatch(registered), HTTP.fullmatch(sent)
-    if ours is None or theirs is None or ours[1] != "http" or theirs[1] != "http":
+    if not registered.startswith("http://") or len(sent) > LONGEST:
         return False
-    (host, _), (sent_host, port) = _host_and_port(ours[2]), _host_and_port(theirs[2])
-    if host not in LOOPBACK or not re.fullmatch(r"(?:[1-9]\d{0,4})?", port, re.ASCII) or int(port or 1) > 65535:
-        return False
-    rebuilt = f"http://{host}{':' + port if port else ''}{ours[3]}{ours[4] or ''}"
-    return sent_host == host and sent == rebuilt
+    ours, theirs = _on_loopback(registered), _on_loopback(sent)
+    return ours is not None and ours == theirs
+
+
+def _on_loopback(uri: str) -> tuple[str, str, str] | None:
+    """Host, path and query of an http address on this device; None for any other."""
+    found = HTTP.fullmatch(uri)
+    if found is None or found[1] != "http" or found[2].endswith(":"):
+        return None
+    host, port = _host_and_port(found[2])
+    if host not in LOOPBACK or not PORT.fullmatch(port) or int(port or 1) > 65535:
+        return None
+    return host, found[3] or "/", found[4] or ""
 
 
 def difference(sent: str, registered: list[str]) -> str:

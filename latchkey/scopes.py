@@ -4,12 +4,14 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,38}:[a-z][a-z0-9_.-]{0,38}", re.ASCII)
 TEXTS = {"title": 80, "description": 200, "group": 40}
+SWITCHES = ("sensitive", "default")
 
 
 class UnknownScope(Exception):
@@ -33,6 +35,13 @@ class Scope:
     description: str
     group: str
     sensitive: bool = False
+    # Whether any app may ask for it, so that discovery offers it; None: unless it is sensitive.
+    offered: bool | None = None
+
+    @property
+    def default(self) -> bool:
+        """Whether discovery offers it to every app."""
+        return not self.sensitive if self.offered is None else self.offered
 
     @property
     def access(self) -> str:
@@ -90,6 +99,7 @@ def load(path: Path) -> None:
     extra = _parsed(path) if path.is_file() else {}
     _catalogue.clear()
     _catalogue.update(_shipped() | extra)
+    default.cache_clear()
 
 
 def _parsed(path: Path) -> dict[str, Scope]:
@@ -107,21 +117,28 @@ def _entry(name: str, entry: Any) -> Scope:
         raise BadCatalogue(f'scopes.toml: "{name}" is shipped with Latchkey and cannot be defined again')
     if not isinstance(entry, dict):
         raise BadCatalogue(f'scopes.toml: "{name}" must be a table with title, description and group')
-    if unknown := set(entry) - {*TEXTS, "sensitive"}:
+    if unknown := set(entry) - {*TEXTS, *SWITCHES}:
         raise BadCatalogue(f'scopes.toml: "{name}" has an unknown key {min(unknown)[:40]!r}')
     for key, longest in TEXTS.items():
         text = entry.get(key)
         if not isinstance(text, str) or not 1 <= len(text.strip()) <= longest or not text.isprintable():
             raise BadCatalogue(f'scopes.toml: "{name}" needs {key}, a text of 1 to {longest} characters on one line')
-    if not isinstance(entry.get("sensitive", False), bool):
-        raise BadCatalogue(f'scopes.toml: "{name}" has sensitive, which must be true or false')
+    for key in SWITCHES:
+        if not isinstance(entry.get(key, False), bool):
+            raise BadCatalogue(f'scopes.toml: "{name}" has {key}, which must be true or false')
     texts = {key: entry[key].strip() for key in TEXTS}
-    return Scope(name=name, sensitive=entry.get("sensitive", False), **texts)
+    return Scope(name=name, sensitive=entry.get("sensitive", False), offered=entry.get("default"), **texts)
 
 
 def catalogue() -> Mapping[str, Scope]:
     """Every scope by name, in the order in which people see them."""
     return MappingProxyType(_catalogue)
+
+
+@cache
+def default() -> str:
+    """The default scopes as a wire string: what any app may ask for. Every 401 carries it."""
+    return serialize(name for name, scope in _catalogue.items() if scope.default)
 
 
 def groups() -> dict[str, list[Scope]]:

@@ -10,9 +10,9 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, Unsup
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from latchkey import clients, redirects, scopes
+from latchkey import clients, redirects
 from latchkey.clients import Client
-from oauth import guard, parties
+from oauth import guard, parties, scoping
 from oauth.flows import AuthorizationCodeFlow, check_resources
 from oauth.server import Request, server
 
@@ -108,16 +108,10 @@ def validate(asked: Asked) -> AuthorizationCodeFlow:
     except OAuth2Error as error:
         error.redirect_uri, error.state = asked.redirect_uri, asked.state
         if isinstance(error, InvalidScopeError):
-            error.reason = _wrong_scope(asked)  # type: ignore[attr-defined] # for the app's owner, never for the answer
+            wanted, allowed = asked.parameters.get("scope", ""), parties.of(asked.client).scopes
+            error.description = scoping.description(wanted, allowed)
+            error.reason = scoping.reason(wanted, allowed)  # type: ignore[attr-defined] # for the app's owner
         raise
-
-
-def _wrong_scope(asked: Asked) -> str:
-    """What is wrong with the scopes, in words that hold names of ours alone."""
-    wanted = frozenset(asked.parameters.get("scope", "").split(" ")) & scopes.catalogue().keys()
-    if extra := wanted - parties.of(asked.client).scopes:
-        return f"the app may not ask for {scopes.serialize(extra)}"
-    return "a scope is not in the catalogue"
 
 
 def _to_authlib(asked: Asked) -> Request:

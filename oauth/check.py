@@ -37,9 +37,9 @@ def _decided(environ: WSGIEnvironment) -> tuple[int, Headers]:
     try:
         bearer = access.admit(_presented(environ.get("HTTP_AUTHORIZATION", "")), _needed(environ["QUERY_STRING"]))
     except access.NoCredential:
-        return 401, _challenge()
+        return 401, _challenge(scope=scopes.default())
     except access.InvalidToken as error:
-        return 401, _challenge(error="invalid_token", error_description=str(error))
+        return 401, _challenge(error="invalid_token", error_description=str(error), scope=scopes.default())
     except access.ScopeTooNarrow as error:
         return 403, _too_narrow(error.needed)
     except scopes.UnknownScope:

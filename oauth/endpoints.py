@@ -10,7 +10,7 @@ from latchkey import grants, tokens
 from latchkey.credentials import Kind
 from latchkey.grants import EndReason
 from latchkey.tokens import Token
-from oauth import cross_origin, parties
+from oauth import answers, cross_origin, parties
 from oauth.blueprint import blueprint
 from oauth.server import party_of, server
 from oauth.settling import answer, respond
@@ -36,8 +36,8 @@ class Revocation(RevocationEndpoint):
         token = self.authenticate_token(request, client)
         if token is not None:
             self.revoke_token(token, request)
-        # F-02: the same empty answer, whether there was something to end or not.
-        return 200, Response(status=200, content_type="text/plain; charset=utf-8"), []
+        # F-02: the same empty object, whether there was something to end or not; clients read no other type.
+        return 200, answers.as_json(200, {}), []
 
     def revoke_token(self, token: Token, request: OAuth2Request) -> None:
         """End the grant: either of a pair takes the other along, whatever else came of it too (F-05)."""

@@ -18,19 +18,20 @@ from authlib.oauth2.rfc6749 import (
 )
 from authlib.oauth2.rfc7636 import CodeChallenge
 
-from latchkey import clients, clock, credentials, notices, scopes, settings
+from latchkey import clients, clock, credentials, notices, redirects, resources, scopes, settings
 from latchkey import grants as records
 from latchkey.db import db
 from latchkey.grants import EndReason, Grant
 from latchkey.ids import new_id
 from latchkey.lookup import turn
-from oauth import answers, codes, issuing, parties
+from oauth import answers, codes, issuing, parties, scoping
 from oauth.guard import Form, Presented
 from oauth.issuing import Under
 from oauth.server import Request, party_of, server
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 HEADERS: list[tuple[str, str]] = []
+NOT_GRANTED = "not granted, or no longer open to the app:"
 
 
 class InvalidTargetError(OAuth2Error):
@@ -41,8 +42,8 @@ class InvalidTargetError(OAuth2Error):
 
 
 def check_resources(request: Request, redirect_uri: str | None = None) -> None:
-    """The API here is the only resource, named exactly. Raises `InvalidTargetError`."""
-    if any(resource != settings.current().base_url for resource in request.resources):
+    """The API here is the only resource, in any spelling of its identifier. Raises `InvalidTargetError`."""
+    if not all(map(resources.is_ours, request.resources)):
         raise InvalidTargetError(redirect_uri=redirect_uri)
 
 
@@ -61,9 +62,8 @@ class TokenFlow(grants.BaseGrant):
         try:
             return issuing.within(granted, party_of(self.request).scopes, scopes.parse(asked) if asked else None)
         except scopes.UnknownScope:
-            raise InvalidScopeError(
-                "A scope that is asked for was not granted, or the app may not have it any more."
-            ) from None
+            allowed = scopes.held(granted) & party_of(self.request).scopes
+            raise InvalidScopeError(scoping.description(asked or "", allowed, NOT_GRANTED)) from None
         except scopes.NoScopes:
             raise InvalidScopeError("The app may have none of the granted scopes any more.") from None
 
@@ -192,7 +192,9 @@ class S256Challenge(CodeChallenge):
         """At the authorization endpoint, so that nobody consents in vain (C-01, C-02, C-03)."""
         parameters = cast("Request", grant.request).parameters
         challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
-        if challenge is None and method is None and not party_of(grant.request).pkce_required:
+        # RFC 8252 §8.1: another app may have claimed the scheme, and then gets the code.
+        required = party_of(grant.request).pkce_required or redirects.private(grant.request.redirect_uri_used)
+        if challenge is None and method is None and not required:
             return
         if challenge is None:
             raise InvalidRequestError("The code_challenge is missing: PKCE is required.")

@@ -21,6 +21,8 @@ KNOWN = frozenset(
         *("token", "token_type_hint"),
     }
 )
+# Understood and without effect: refresh tokens come without being asked for (OpenID Connect Core §11).
+OFFLINE = "offline_access"
 LONGEST_FORM = 64 * 1024
 MOST_FIELDS = 100
 PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -41,7 +43,15 @@ def duplicates(values: MultiDict[str, str]) -> list[str]:
 
 def single(values: MultiDict[str, str]) -> dict[str, str]:
     """Each parameter's value; one sent without a value counts as left out (RFC 6749 §3.1)."""
-    return {name: value for name, value in values.items() if value}
+    return _cleaned(dict(values.items()))
+
+
+def _cleaned(parameters: dict[str, str]) -> dict[str, str]:
+    """Without those that say nothing, and the scope without its parts that say nothing."""
+    if "scope" in parameters:
+        named = (name for name in parameters["scope"].split(" ") if name not in ("", OFFLINE))
+        parameters["scope"] = " ".join(named)
+    return {name: value for name, value in parameters.items() if value}
 
 
 class Form(NamedTuple):
@@ -80,7 +90,7 @@ def parsed(body: bytes) -> Form:
             parameters[name] = value
         elif name in KNOWN:
             raise InvalidRequestError(f"The parameter {name} appears more than once.")
-    return Form({name: value for name, value in parameters.items() if value}, resources)
+    return Form(_cleaned(parameters), resources)
 
 
 def resources(values: MultiDict[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from authlib.oauth2.rfc9207 import AuthorizationServerMetadata as IssuerMetadata
 from flask import Response, url_for
 
 from latchkey import scopes, settings
-from oauth import cross_origin, parties
+from oauth import cross_origin, guard, parties
 from oauth.blueprint import blueprint
 from oauth.flows import FLOWS, AuthorizationCodeFlow, S256Challenge
 
@@ -24,7 +24,7 @@ def authorization_server() -> dict[str, Any]:
         "token_endpoint": issuer + url_for("oauth.token"),
         "revocation_endpoint": issuer + url_for("oauth.revoke"),
         "introspection_endpoint": issuer + url_for("oauth.introspect"),
-        "scopes_supported": list(scopes.catalogue()),
+        "scopes_supported": [*scopes.catalogue(), guard.OFFLINE],
         "response_types_supported": sorted(AuthorizationCodeFlow.RESPONSE_TYPES),
         "response_modes_supported": ["query"],
         "grant_types_supported": [flow.GRANT_TYPE for flow in FLOWS],
@@ -38,12 +38,12 @@ def authorization_server() -> dict[str, Any]:
 
 
 def protected_resource() -> dict[str, Any]:
-    """RFC 9728 §2; the API's identifier is the origin."""
+    """RFC 9728 §2; the API's identifier is the origin. Clients ask for every scope in it: the default ones."""
     issuer = settings.current().base_url
     return {
         "resource": issuer,
         "authorization_servers": [issuer],
-        "scopes_supported": list(scopes.catalogue()),
+        "scopes_supported": scopes.default().split(),
         "bearer_methods_supported": ["header"],
         "resource_name": f"{settings.current().brand_name} API",
         "resource_documentation": f"{issuer}/docs/api",

@@ -149,12 +149,17 @@ def test_a_missing_scope_is_named_with_a_way_to_mend_it(app, alice):
     assert parse_qs(url.query) == {"scopes": ["account:write"], "token": [program.token_id]}
 
 
-def test_an_app_is_led_to_the_form_without_its_token(app, alice, example_client):
+@pytest.mark.standard("H-04")
+def test_an_app_is_told_to_ask_its_user_again(app, alice, example_client):
     program = app_caller(app.test_client(), example_client, alice, "account:read")
 
     said = problem(program.get("/v1/tokens"), 403, "insufficient-scope")
 
-    assert said["fix_url"] == "http://localhost/tokens/new?scopes=tokens:read"
+    assert said["scope"] == "tokens:read"
+    assert said["fix_url"] == "http://localhost/docs/oauth"
+    assert "ask the user again" in said["detail"]
+    assert "another token" not in said["detail"]
+    assert app.test_client().get("/docs/oauth").status_code == 200
 
 
 def test_the_scope_is_checked_before_the_id(app, alice, his):

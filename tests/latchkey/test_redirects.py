@@ -23,6 +23,12 @@ REGISTERED = "https://app.example.com/callback"
         "com.example.app:/callback",
         "com.example.app:/",
         "com.example.my-app:/oauth/callback?x=1",
+        "com.example.app://cb",
+        "com.example.app://oauth.example/cb?x=1",
+        "https://my_app.example.com/cb",
+        "https://_app.example.com/cb",
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "vscode://vscode.github-authentication/did-authenticate",
     ],
 )
 def test_an_address_that_leads_to_one_app_is_kept_byte_for_byte(uri):
@@ -78,7 +84,17 @@ def test_an_address_that_leads_to_one_app_is_kept_byte_for_byte(uri):
         ("ftp://app.example.com/", "Use https"),
         ("myapp:/callback", "Use https"),
         ("myapp://callback", "Use https"),
-        ("com.example.app://callback", "Use https"),
+        ("com.example.app://", "Use https"),
+        ("com.example.app:///callback", "Use https"),
+        ("com.example.app://user@callback", "Use https"),
+        ("com.example.app://callback:80/", "Use https"),
+        ("com.example.app://callback/../x", r"\. and \.\."),
+        ("com.example.app://..", r"\. and \.\."),
+        ("cursor://anysphere.cursor-mcp/oauth/callback2", "Use https"),
+        ("cursor://anysphere.cursor-mcp/oauth/callback?x=1", "Use https"),
+        ("cursor://evil.cursor-mcp/oauth/callback", "Use https"),
+        ("Cursor://anysphere.cursor-mcp/oauth/callback", "Use https"),
+        ("vscode://vscode.github-authentication/", "Use https"),
         ("com.example.app:callback", "Use https"),
         ("Com.Example.App:/callback", "Use https"),
         ("urn:ietf:wg:oauth:2.0:oob", "Use https"),
@@ -134,6 +150,18 @@ def test_an_app_on_this_device_may_use_any_port(host):
 
 
 @pytest.mark.standard("B-05")
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_on_this_device_an_empty_path_equals_a_slash(host):
+    for registered in (f"http://{host}:33418", f"http://{host}:33418/"):
+        for sent in (f"http://{host}", f"http://{host}/", f"http://{host}:33418/", f"http://{host}:5000"):
+            assert redirects.matches(sent, registered), (sent, registered)
+        assert not redirects.matches(f"http://{host}:33418//", registered)
+        assert not redirects.matches(f"http://{host}:33418/?", registered)
+    assert redirects.matches(f"http://{host}/?x=1", f"http://{host}:1?x=1")
+    assert not redirects.matches("https://app.example.com/", "https://app.example.com")
+    assert not redirects.matches("https://127.0.0.1/", "https://127.0.0.1")
+
+
 @pytest.mark.parametrize(
     "sent",
     [

@@ -57,6 +57,7 @@ def test_reading_and_writing_are_told_by_the_verb(catalogue):
         (PROJECTS.replace('"See projects"', f'"{"x" * 81}"'), "needs title"),
         (PROJECTS + "colour = 1", "unknown key 'colour'"),
         (PROJECTS + 'sensitive = "yes"', "sensitive"),
+        (PROJECTS + "default = 1", "default"),
     ],
 )
 def test_a_bad_file_is_refused_with_one_line_that_names_the_fault(catalogue, text, said):
@@ -92,3 +93,21 @@ def test_a_scope_that_left_the_catalogue_permits_nothing():
 
 def test_scopes_that_make_credentials_are_marked_sensitive():
     assert {scope.name for scope in scopes.SHIPPED if scope.sensitive} >= scopes.BREEDING
+
+
+@pytest.mark.parametrize(
+    "more, offered",
+    [
+        ("", True),
+        ("default = false", False),
+        ("sensitive = true", False),
+        ("sensitive = true\ndefault = false", False),
+        ("sensitive = false\ndefault = true", True),
+    ],
+)
+def test_the_default_scopes_are_those_that_any_app_may_have(catalogue, more, offered):
+    catalogue(PROJECTS + more)
+
+    assert ("projects:read" in scopes.default().split()) == offered
+    assert "account:read" in scopes.default().split()
+    assert "tokens:write" not in scopes.default().split()

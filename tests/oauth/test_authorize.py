@@ -96,7 +96,9 @@ def test_what_cannot_be_answered_at_the_app_is_an_error_page(signed_in, example_
         ({"prompt": "none login"}, "invalid_request"),
         ({"prompt": "dance"}, "invalid_request"),
         ({"resource": "https://other.example"}, "invalid_target"),
-        ({"resource": ISSUER + "/"}, "invalid_target"),
+        ({"resource": ISSUER + "/v1"}, "invalid_target"),
+        ({"resource": ISSUER + "#"}, "invalid_target"),
+        ({"resource": "https://localhost"}, "invalid_target"),
     ],
 )
 def test_a_refusal_goes_back_to_the_app_with_state_and_issuer(signed_in, example_client, changes, error):
@@ -109,7 +111,83 @@ def test_a_refusal_goes_back_to_the_app_with_state_and_issuer(signed_in, example
     assert back.parameters["iss"] == ISSUER
     assert "code" not in back.parameters
     assert "evil.example" not in back.parameters.get("error_description", "")
-    assert "bogus" not in answer.headers["Location"]
+
+
+@pytest.mark.standard("B-17")
+@pytest.mark.parametrize(
+    "scope, description",
+    [
+        ("bogus", "The scope bogus is not in the catalogue."),
+        ("account:read projects:read", "The scope projects:read is not in the catalogue."),
+        ("account:read apps:write tokens:write", "The app may not ask for tokens:write, apps:write."),
+        ("<b>bold</b>", "A scope is not in the catalogue."),
+        ("https://evil.example", "A scope is not in the catalogue."),
+        ("x" * 500, "A scope is not in the catalogue."),
+        ("call+1-800", "A scope is not in the catalogue."),
+    ],
+)
+def test_a_refused_scope_is_named_to_the_app(signed_in, example_client, scope, description):
+    back = dance.back(dance.authorize(signed_in, example_client, scope=scope))
+
+    assert back.parameters["error"] == "invalid_scope"
+    assert back.parameters["error_description"] == description
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        " account:read",
+        "account:read ",
+        "  account:read  ",
+        "offline_access account:read",
+        "account:read offline_access",
+    ],
+)
+def test_parts_of_the_scope_that_say_nothing_are_ignored(signed_in, caller, example_client, scope):
+    issued = dance.tokens(signed_in, example_client, scope=scope)
+
+    assert issued["scope"] == "account:read"
+    again = dance.refresh(caller, example_client, issued["refresh_token"], scope=scope)
+    assert again.json["scope"] == "account:read"
+
+
+def test_offline_access_changes_nothing(signed_in, caller, bob):
+    app = factories.make_client(bob, scopes=("account:read", "activity:read"))
+
+    page = dance.authorize(signed_in, app, scope="offline_access")
+
+    assert "account:read" in page.text
+    assert "activity:read" in page.text
+    assert "offline_access" not in page.text
+    answer = dance.post(caller, "/oauth/token", app, grant_type="client_credentials", scope="offline_access")
+    assert answer.json["scope"] == "account:read activity:read"
+    assert "refresh_token" not in answer.json
+
+
+@pytest.mark.parametrize("resource", [ISSUER, ISSUER + "/", "HTTP://LOCALHOST", "http://localhost:80/", ISSUER + "/."])
+def test_every_spelling_of_the_resource_is_the_resource(signed_in, caller, example_client, resource):
+    code = dance.code(signed_in, example_client, resource=resource)
+    issued = dance.redeem(caller, example_client, code, resource=resource)
+
+    assert issued.status_code == 200
+    told = dance.post(caller, "/oauth/introspect", example_client, token=issued.json["access_token"]).json
+    assert told["aud"] == ISSUER
+
+
+@pytest.mark.standard("C-01")
+@pytest.mark.parametrize(
+    "uri", ["com.example.app:/cb", "com.example.app://cb", "cursor://anysphere.cursor-mcp/oauth/callback"]
+)
+def test_a_private_scheme_always_takes_pkce(signed_in, bob, uri):
+    app = factories.make_client(bob, redirect_uris=(CALLBACK, uri), pkce_required=False)
+    without = {"code_challenge": None, "code_challenge_method": None}
+
+    refused = dance.back(dance.authorize(signed_in, app, redirect_uri=uri, **without))
+
+    assert refused.parameters["error"] == "invalid_request"
+    assert "code_challenge" in refused.parameters["error_description"]
+    assert dance.authorize(signed_in, app, redirect_uri=CALLBACK, **without).status_code == 200
+    assert dance.back(dance.decide(signed_in, dance.authorize(signed_in, app, redirect_uri=uri))).uri == uri
 
 
 @pytest.mark.standard("B-10")

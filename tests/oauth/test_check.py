@@ -3,7 +3,7 @@
 import pytest
 
 from latchkey import db as database
-from latchkey import users
+from latchkey import scopes, users
 from latchkey.db import db
 from tests import factories
 from tests.oauth import dance
@@ -59,7 +59,7 @@ def test_without_a_bearer_no_error_is_named(caller, alice, header):
     answer = caller.get("/oauth/check", headers={} if header is None else {"Authorization": header})
 
     assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == CHALLENGE + METADATA
+    assert answer.headers["WWW-Authenticate"] == f'{CHALLENGE}scope="{scopes.default()}", {METADATA}'
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from latchkey import scopes
 from oauth import metadata
 from tests import factories
 from tests.oauth import dance
@@ -116,10 +117,25 @@ def test_every_way_to_prove_oneself_works_and_no_other(document, caller, bob, en
 
 @pytest.mark.standard("G-02")
 def test_every_scope_can_be_asked_for(document, signed_in, bob):
-    app = factories.make_client(bob, scopes=document["scopes_supported"], trusted=True)
+    assert document["scopes_supported"] == [*scopes.catalogue(), "offline_access"]
+    app = factories.make_client(bob, scopes=scopes.catalogue(), trusted=True)
 
     for scope in document["scopes_supported"]:
         assert "code" in dance.back(dance.authorize(signed_in, app, scope=scope)).parameters
+
+
+@pytest.mark.standard("G-04", "H-02")
+def test_what_discovery_offers_any_app_may_ask_for(caller, signed_in, bob):
+    offered = caller.get(RESOURCE).json["scopes_supported"]
+    app = factories.make_client(bob, scopes=offered)
+
+    assert "account:read" in offered
+    assert not {"tokens:write", "apps:write", "offline_access"} & set(offered)
+    for path in ("/v1/me", "/oauth/check"):
+        for headers in ({}, {"Authorization": "Bearer x"}):
+            challenge = caller.get(path, headers=headers).headers["WWW-Authenticate"]
+            assert f'scope="{" ".join(offered)}"' in challenge
+    assert dance.authorize(signed_in, app, scope=" ".join(offered)).status_code == 200
 
 
 @pytest.mark.standard("G-05")

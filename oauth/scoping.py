@@ -1,0 +1,36 @@
+"""What is wrong with the scopes that an app asks for, in words that go back to it."""
+
+import re
+
+from latchkey import scopes
+
+MOST = 3
+MAY_NOT = "the app may not ask for"
+# What is repeated of a name that is none of ours: it cannot be markup, an address or a sentence.
+SHAPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,38}(?::[A-Za-z][A-Za-z0-9_-]{0,38})?", re.ASCII)
+
+
+def reason(asked: str, allowed: frozenset[str], refused: str = MAY_NOT) -> str:
+    """Why these scopes are refused, of which some are not allowed; only names of ours are in it."""
+    if _unknown(asked):
+        return "a scope is not in the catalogue"
+    extra = [name for name in scopes.serialize(asked.split(" ")).split() if name not in allowed]
+    return f"{refused} {_listed(extra)}" if extra else "the app may have none of these scopes any more"
+
+
+def description(asked: str, allowed: frozenset[str], refused: str = MAY_NOT) -> str:
+    """The same as a sentence for the app, which also names the first scope that is not in the catalogue."""
+    unknown = _unknown(asked)
+    if unknown and SHAPE.fullmatch(unknown[0]):
+        return f"The scope {unknown[0]} is not in the catalogue."
+    text = reason(asked, allowed, refused)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _unknown(asked: str) -> list[str]:
+    return [name for name in asked.split(" ") if name and name not in scopes.catalogue()]
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - MOST
+    return ", ".join(names[:MOST]) + (f" and {more} more" if more > 0 else "")
