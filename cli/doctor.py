@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import create_app
 from cli.base import json_option, latchkey, tell
-from latchkey import carrier, clock, db, migrations, outbox, scopes, settings
+from latchkey import carrier, clock, db, migrations, outbox, scopes, settings, users
 
 STUCK = timedelta(hours=1)
 SKEW = timedelta(seconds=5)
@@ -102,6 +102,13 @@ def _conversation() -> Iterator[Connection]:
             raise Wrong(f"{server.mail_server} port {server.mail_port}: {carrier.words(error)}") from None
 
 
+def _accounts() -> str:
+    if doubled := users.fallen_together():
+        named = ", ".join(f"{user.id} ({user.email_key})" for user in doubled)
+        raise Wrong(f"their mail goes to another account's address as well: {named}; change the address or delete one")
+    return "each has an address of its own"
+
+
 def _letters() -> str:
     stand = outbox.standing()
     counts = f"{stand.waiting} waiting, {stand.given_up} given up in the last {outbox.KEPT.days} days"
@@ -117,11 +124,12 @@ CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "migrations": _migrations,
     "clock": _clock,
+    "accounts": _accounts,
     "mail": _mail,
     "letters": _letters,
 }
 # Without the first nothing else can be looked at, without the second what lies in the database.
-NEEDS = {"migrations": "database", "clock": "database", "letters": "migrations"}
+NEEDS = {"migrations": "database", "clock": "database", "accounts": "migrations", "letters": "migrations"}
 
 
 def _examine() -> Iterator[Result]:

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import String, delete, select, update
+from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, passwords, settings, texts
+from latchkey import clock, domains, passwords, settings, texts
 from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
 
@@ -55,30 +55,38 @@ class User(Base):
 
 
 def address(text: object) -> str:
-    """A mail address as it is kept. Raises `InvalidEmail`."""
+    """A mail address as it is kept, compared and sent: its domain in ASCII (IDNA 2008). Raises `InvalidEmail`."""
     try:
         line = texts.line(text, LONGEST_EMAIL)
-        kept = validate_email(line, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized
+        found = validate_email(line, check_deliverability=False, allow_smtputf8=False, test_environment=True)
     except (texts.BadText, EmailNotValidError):
-        kept = ""
-    # Letters such as the German sharp s grow when case is taken away.
-    if not kept or len(key(kept)) > LONGEST_EMAIL:
+        raise InvalidEmail("Write an e-mail address such as ada@example.com.") from None
+    if found.ascii_email is None or len(found.ascii_email) > LONGEST_EMAIL:
         raise InvalidEmail("Write an e-mail address such as ada@example.com.")
-    return kept
+    return found.ascii_email
 
 
 def key(email: str) -> str:
-    """What two spellings of one address have in common: the whole of it without case."""
-    return email.casefold()
+    """What all spellings of one address have in common. What is no address keeps its beginning alone."""
+    try:
+        return address(email).lower()
+    except InvalidEmail:
+        return email[:LONGEST_EMAIL].casefold()
 
 
 def may_sign_up(email: str) -> None:
     """Whether this installation is open to an address. Raises `SignupClosed`."""
     if settings.current().signup == "invite":
         raise SignupClosed("Accounts here are made by an administrator.")
-    domains = settings.current().signup_domains
-    if domains and email.rpartition("@")[2].casefold() not in domains:
-        raise SignupClosed(f"Accounts here are for addresses at {', '.join(sorted(domains))}.")
+    may_have(email)
+
+
+def may_have(email: str) -> None:
+    """Whether accounts here may have an address, new ones and old ones alike. Raises `SignupClosed`."""
+    allowed = settings.current().signup_domains
+    if allowed and key(email).rpartition("@")[2] not in allowed:
+        named = ", ".join(domains.shown(domain) for domain in sorted(allowed))
+        raise SignupClosed(f"Accounts here are for addresses at {named}.")
 
 
 def sign_up(*, email: str, name: str, password: str, verified: bool = False, admin: bool = False) -> User:
@@ -102,7 +110,10 @@ def find_by_email(email: str) -> User | None:
         kept = address(email)
     except InvalidEmail:
         return None
-    return db.scalar(select(User).where(User.email_key == key(kept)))
+    typed = email.strip().lower()
+    found = db.scalars(select(User).where(User.email_key.in_({kept.lower(), typed})))
+    # Where two accounts fell together, one is left with the spelling that it had: who types that means this one.
+    return max(found, key=lambda user: user.email_key == typed, default=None)
 
 
 @contextmanager
@@ -119,6 +130,11 @@ def alike(user: User | None) -> Iterator[User]:
         yield dummy
     finally:
         work.rollback()
+
+
+def fallen_together() -> list[User]:
+    """Accounts whose address is another one's too, since domains are kept in one spelling; nobody merges them."""
+    return list(db.scalars(select(User).where(func.lower(User.email) != User.email_key).order_by(User.id)))
 
 
 def find(user_id: str) -> User | None:

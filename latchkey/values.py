@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from latchkey import domains
+
 SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
 SHORTEST_SECRET = 32
 ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?/?", re.ASCII)
@@ -97,10 +99,10 @@ def secret(value: Any) -> str:
 
 def signup(value: Any) -> str:
     """Who may sign up: `open`, `invite`, or mail domains."""
-    given = text(value).lower()
-    if given in ("open", "invite"):
-        return given
-    domains = [domain.strip() for domain in given.split(",")]
-    if not all(re.fullmatch(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+", domain) for domain in domains):
-        raise ValueError("open, invite, or mail domains separated by commas")
-    return ",".join(domains)
+    given = text(value)
+    if given.lower() in ("open", "invite"):
+        return given.lower()
+    try:
+        return ",".join(domains.to_ascii(domain.strip()) for domain in given.split(","))
+    except ValueError:
+        raise ValueError("open, invite, or mail domains separated by commas") from None

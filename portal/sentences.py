@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from flask import url_for
 
-from latchkey import notices
+from latchkey import domains, notices
 from latchkey.activity import Event, EventKind
 
 
@@ -122,8 +122,8 @@ def _filled(part: str, detail: Mapping[str, Any]) -> str:
         return part
     return part.format_map(
         {
-            "old": detail.get("old", ""),
-            "new": detail.get("new", ""),
+            "old": domains.shown_address(detail.get("old", "")),
+            "new": domains.shown_address(detail.get("new", "")),
             "count": f"{detail.get('count', 0):,}",
             "people": _counted(int(detail.get("count", 0)), "person", "people"),
             "changes": _listed([CHANGES.get(name, name) for name in detail.get("changes", ())] or ["settings"]),

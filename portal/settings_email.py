@@ -4,7 +4,7 @@ from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from latchkey import links, notices, throttle, users
+from latchkey import domains, links, notices, throttle, users
 from latchkey.db import db
 from latchkey.links import Link, Purpose
 from portal import settings_page
@@ -23,8 +23,9 @@ def change_email() -> ResponseReturnValue:
     if not password_is_right(form.password.data or ""):
         form.password.errors = ["This is not your password."]
         return settings_page.show(422, email=form)
-    _ask(form.email.data or "")
-    flash(f"Check your e-mail: a link to confirm the change is on its way to {form.email.data}.")
+    email = form.email.data or ""
+    _ask(email)
+    flash(f"Check your e-mail: a link to confirm the change is on its way to {domains.shown_address(email)}.")
     return redirect(url_for("portal.settings", _anchor="email"), 303)
 
 
@@ -45,7 +46,14 @@ def _ask(email: str) -> None:
 
 def _live(token: str) -> Link | None:
     link = links.peek(token, Purpose.CHANGE_EMAIL)
-    return link if link is not None and link.user_id == this_user().id else None
+    if link is None or link.user_id != this_user().id:
+        return None
+    try:
+        # Which addresses accounts may have can have changed since it was asked for.
+        users.may_have(link.email)
+    except users.SignupClosed:
+        return None
+    return link
 
 
 def _spent(*, taken: bool = False) -> ResponseReturnValue:
@@ -81,5 +89,5 @@ def change_email_now(token: str) -> ResponseReturnValue:
         links.cancel(user, purpose)
     notices.email_changed(user, before)
     db.commit()
-    flash(f"Your e-mail address is now {user.email}.")
+    flash(f"Your e-mail address is now {domains.shown_address(user.email)}.")
     return redirect(url_for("portal.settings", _anchor="email"), 303)

@@ -31,9 +31,13 @@ class EmailForm(FlaskForm):
     password = PasswordField("Password", [InputRequired("Write your password.")], id="email-password")
 
     def validate_email(self, field: Field) -> None:
-        """Another one than now."""
+        """Another one than now, that accounts here may have."""
         if field.data == this_user().email:
             raise ValidationError("This is your address already.")
+        try:
+            users.may_have(field.data)
+        except users.SignupClosed as closed:
+            raise ValidationError(str(closed)) from None
 
 
 class PasswordForm(FlaskForm):
@@ -55,7 +59,7 @@ class DeleteForm(FlaskForm):
 
     def validate_email(self, field: Field) -> None:
         """The address of the account that would be gone."""
-        if users.key((field.data or "").strip()) != this_user().email_key:
+        if users.key(field.data or "") != users.key(this_user().email):
             raise ValidationError("This is not the address of this account.")
 
 

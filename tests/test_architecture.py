@@ -15,7 +15,8 @@ from oauth import check
 
 # A ground-floor noun imports only nouns above it.
 GROUND_FLOOR = (
-    "clock", "ids", "texts", "addresses", "values", "settings", "vault", "turns", "pools", "db", "lookup", "migrations",
+    "clock", "ids", "texts", "domains", "addresses", "values", "settings", "vault", "turns", "pools", "db",
+    "lookup", "migrations",
     "background", "credentials", "scopes", "throttle", "idempotency", "passwords",
     "native_apps", "resources", "redirects", "users", "activity",
     "sessions", "links", "clients", "grants", "tokens", "usage", "access", "refusals", "processes", "carrier",

@@ -7,7 +7,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import func, inspect, select
+from sqlalchemy import func, inspect, select, text
 
 import app  # noqa: F401 - brings every record into the metadata
 from latchkey import db, migrations, settings
@@ -87,3 +87,47 @@ def test_tokens_that_are_there_come_through_a_migration_and_back(connected):
 
 def indexes() -> set[str]:
     return {str(index["name"]) for index in inspect(db.engines().write).get_indexes("token")}
+
+
+def emails() -> dict[str, tuple[str, bool]]:
+    """By the key of each user: the address, and whether it is proved."""
+    with db.engines().write.connect() as connection:
+        rows = connection.execute(text('SELECT email_key, email, email_verified_at FROM "user"')).all()
+    return {key: (email, at is not None) for key, email, at in rows}
+
+
+@pytest.mark.standard("L-08")
+def test_domains_become_ascii_and_accounts_that_fall_together_stay_two(connected):
+    """The version before kept domains as people write them, and compared them without case: ß as ss."""
+    migrations.upgrade()
+    old = {
+        "ada@example.com": "Ada@example.com",
+        "vic@strasse.example": "vic@straße.example",
+        "eva@bücher.example": "eva@bücher.example",
+        "eva@xn--bcher-kva.example": "eva@xn--bcher-kva.example",
+        "ida@bücher.example": "ida@bücher.example",
+    }
+    for number, email in enumerate(old.values()):
+        factories.make_user(f"u{number}@example.com", name=email)
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0003")
+        for key, email in old.items():
+            change = text('UPDATE "user" SET email = :email, email_key = :key WHERE name = :email')
+            connection.execute(change, {"email": email, "key": key})
+    db.db.remove()
+
+    migrations.upgrade()
+
+    assert emails() == {
+        "ada@example.com": ("Ada@example.com", True),
+        # Its letters went to strasse.example.
+        "vic@xn--strae-oqa.example": ("vic@xn--strae-oqa.example", False),
+        "eva@xn--bcher-kva.example": ("eva@xn--bcher-kva.example", True),
+        "eva@bücher.example": ("eva@xn--bcher-kva.example", True),
+        "ida@xn--bcher-kva.example": ("ida@xn--bcher-kva.example", True),
+    }
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0003")
+    assert emails()["ida@bücher.example"] == ("ida@bücher.example", True)
+    assert emails()["vic@strasse.example"] == ("vic@straße.example", False)
+    assert len(emails()) == 5

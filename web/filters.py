@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from flask import Flask
 
-from latchkey import clock
+from latchkey import clock, domains
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 FAR = 30  # days after which the past is a date
@@ -69,6 +69,13 @@ def initials(name: str) -> str:
 def register(app: Flask) -> None:
     """Give the filters to every template."""
     app.jinja_env.filters.update(
-        date=date, moment=moment, iso=iso, ago=ago, until=until, plural=plural, initials=initials
+        date=date,
+        moment=moment,
+        iso=iso,
+        ago=ago,
+        until=until,
+        plural=plural,
+        initials=initials,
+        address=domains.shown_address,
     )
     app.jinja_env.globals.update(now=clock.now)

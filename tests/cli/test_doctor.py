@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from latchkey import outbox
 from latchkey.db import engines
-from tests import servers, smtp
+from tests import factories, servers, smtp
 
-NAMES = ["configuration", "instance", "scopes", "database", "migrations", "clock", "mail", "letters"]
+NAMES = ["configuration", "instance", "scopes", "database", "migrations", "clock", "accounts", "mail", "letters"]
 
 
 def failing(result) -> dict[str, str]:
@@ -49,7 +49,7 @@ def test_a_bad_catalogue_is_told(cli, settings):
 def test_a_database_that_is_not_there_is_told(cli):
     failed = failing(cli("doctor", "--json", database_url="sqlite:////nowhere/latchkey.db"))
 
-    assert list(failed) == ["database", "migrations", "clock", "letters"]
+    assert list(failed) == ["database", "migrations", "clock", "accounts", "letters"]
 
 
 def test_an_empty_database_is_told(cli, tmp_path):
@@ -83,3 +83,16 @@ def test_letters_that_wait_for_long_are_told(app, db, cli):
 @pytest.mark.parametrize("mode", ["development", "production"])
 def test_it_looks_at_the_installation_that_is_configured(cli, mode):
     assert f"{mode}, http://localhost" in cli("doctor", mode=mode).stdout
+
+
+@pytest.mark.standard("L-01")
+def test_accounts_that_share_an_address_are_named_and_not_merged(cli, db):
+    first = factories.make_user("vic@xn--bcher-kva.example")
+    second = factories.make_user("someone@example.com")
+    second.email, second.email_key = first.email, "vic@b\u00fccher.example"
+    db.commit()
+
+    told = failing(cli("doctor", "--json"))["accounts"]
+
+    assert f"{second.id} (vic@bücher.example)" in told
+    assert first.id not in told

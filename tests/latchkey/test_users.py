@@ -207,3 +207,48 @@ def test_an_installation_says_who_may_sign_up(settings, signup, email, lets_in):
     else:
         with pytest.raises(users.SignupClosed):
             users.may_sign_up(email)
+
+
+@pytest.mark.standard("L-08")
+def test_a_sharp_s_is_another_domain_than_two(db):
+    """IDNA 2003 leads letters for straße.example to strasse.example, whose owner could then reset the account."""
+    vic = sign_up(email="vic@straße.example")
+    other = sign_up(email="vic@strasse.example")
+    db.commit()
+
+    assert vic.email == "vic@xn--strae-oqa.example"
+    assert users.find_by_email("vic@strasse.example") is other
+    assert users.find_by_email("Vic@STRAẞE.example") is users.find_by_email("vic@xn--strae-oqa.example") is vic
+
+
+@pytest.mark.standard("L-05")
+@pytest.mark.parametrize(
+    "email", ["Ada@Example.COM", " ada@example.com ", "ada@ｅxample.com", "ada@example。com", "ada@exam\u00adple.com"]
+)
+def test_tries_are_counted_by_one_key_however_the_address_is_spelt(email):
+    assert users.key(email) in ("ada@example.com", email.casefold())
+    assert users.find_by_email(email) is None or users.key(email) == "ada@example.com"
+
+
+@pytest.mark.standard("A-07")
+def test_what_is_no_address_is_counted_by_a_bounded_key():
+    assert len(users.key("a@" * 500_000)) <= users.LONGEST_EMAIL
+
+
+@pytest.mark.settings(signup="straße.example,example.org")
+@pytest.mark.parametrize("domain", ["straße.example", "xn--strae-oqa.example", "STRAẞE.example", "example.org"])
+def test_domains_that_may_sign_up_are_told_and_compared_in_either_spelling(domain):
+    users.may_sign_up(f"ada@{domain}")
+    with pytest.raises(users.SignupClosed, match="straße"):
+        users.may_sign_up("ada@strasse.example")
+
+
+def test_whoever_was_left_with_an_old_spelling_is_found_by_it(db):
+    first = sign_up(email="vic@bücher.example")
+    second = sign_up(email="someone@example.com")
+    second.email, second.email_key = first.email, "vic@bücher.example"
+    db.commit()
+
+    assert users.find_by_email("vic@xn--bcher-kva.example") is first
+    assert users.find_by_email("Vic@Bücher.example") is second
+    assert users.fallen_together() == [second]

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from latchkey import activity, users
+from latchkey import settings as settings_module
 from tests import pages
 from tests.factories import PASSWORD, make_user
 
@@ -157,3 +158,37 @@ def test_nobodys_mailbox_is_flooded(signed_in, mailbox):
 @pytest.mark.parametrize("token", ["x", "%00", "a" * 5_000])
 def test_what_is_no_link_is_told_so(signed_in, token):
     assert signed_in.get(f"/confirm-email/{token}").status_code == 410
+
+
+@pytest.mark.standard("L-12")
+@pytest.mark.settings(signup="example.com")
+def test_the_domains_that_may_sign_up_hold_for_a_change_too(signed_in, mailbox):
+    answer = ask(signed_in, email="alice@evil.example")
+
+    assert answer.status_code == 422
+    assert "Accounts here are for addresses at example.com." in answer.text
+    assert mailbox.letters() == []
+    assert ask(signed_in, email="ally@example.com").status_code == 303
+
+
+@pytest.mark.standard("L-12")
+def test_a_change_that_was_asked_for_before_the_domains_were_set_is_not_made(signed_in, mailbox, settings):
+    ask(signed_in)
+    link = mailbox.last(NEW).link("/confirm-email/")
+    secret = pages.csrf(signed_in.get(link))
+    given = {"instance": settings.instance, "database_url": settings.database_url, "base_url": settings.base_url}
+    settings_module.use(settings_module.load({}, **given, mode="development", signup="example.com"))
+
+    assert signed_in.get(link).status_code == 410
+    assert signed_in.post(link, data={"csrf_token": secret}).status_code == 410
+    assert users.find_by_email(NEW) is None
+
+
+def test_a_new_address_is_shown_as_it_is_written(signed_in, mailbox):
+    ask(signed_in, email="alice@straße.example")
+
+    page = signed_in.get("/settings").text
+    assert page.count("alice@straße.example") == 2
+    assert "xn--" not in page
+    assert mailbox.last("alice@xn--strae-oqa.example")
+    assert "alice@straße.example" in mailbox.last("alice@example.com").text

@@ -200,3 +200,12 @@ def test_one_network_cannot_make_accounts_without_end(client, clock):
 
     assert statuses == [422, 200, 429]
     assert users.find_by_email("clara@example.com") is None
+
+
+@pytest.mark.standard("L-08")
+def test_a_letter_goes_to_the_domain_that_was_typed_and_to_no_other(client, mailbox):
+    page = sign_up(client, email="vic@straße.example")
+
+    assert "vic@straße.example" in page.text
+    assert mailbox.last("vic@xn--strae-oqa.example")
+    assert users.find_by_email("vic@strasse.example") is None
