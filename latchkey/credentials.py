@@ -19,6 +19,9 @@ _UNFAIR = bytes(range(_FAIR, 256))
 CHECKSUM_LENGTH = 6
 FORM = re.compile(r"([a-z][a-z0-9]{1,9})_([a-z]{3})_([0-9A-Za-z]{36})", re.ASCII)
 
+# What somebody could take for a credential, of ours or of another installation, whole or cut off, alone or in a text.
+LOOKS = re.compile(r"[a-z][a-z0-9]{0,15}_(?:dev|oat|ort|sec|dvc)_[0-9a-z]{16,}", re.ASCII | re.IGNORECASE)
+
 # Two digits at a time: every bearer call computes a checksum.
 _PAIRS = [first + second for first in BASE62 for second in BASE62]
 
@@ -66,6 +69,11 @@ def kind_of(text: str) -> Kind | None:
 
 
 _KINDS = {kind.value: kind for kind in Kind}
+
+
+def spotted(text: str) -> list[str]:
+    """What looks like a credential in a text, in its order. No database."""
+    return LOOKS.findall(text)
 
 
 def opaque() -> str:

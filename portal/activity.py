@@ -91,7 +91,7 @@ def list_activity() -> Response:
     asked = _asked()
     events = asked.events(PAGE + 1)
     shown, more = events[:PAGE], len(events) > PAGE
-    return htmx.render(
+    page = htmx.render(
         "portal/activity/index.html",
         "portal/activity/_days.html" if _is_partial_of_more() else "portal/activity/_log.html",
         asked=asked,
@@ -101,6 +101,14 @@ def list_activity() -> Response:
         appended=_is_partial_of_more(),
         pills=PILLS,
     )
+    # What comes after the list takes the focus, and so is read anyway.
+    return page if _is_partial_of_more() else htmx.announced(page, _counted(asked, len(shown), more=more))
+
+
+def _counted(asked: Asked, number: int, *, more: bool) -> str:
+    """How many events came, as a screen reader says it."""
+    matching = f" with “{asked.search}”" if asked.search else ""
+    return f"{number or 'No'} event{'' if number == 1 else 's'}{matching}{', and there are more' if more else ''}."
 
 
 def _all(asked: Asked) -> Iterator[Event]:

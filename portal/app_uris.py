@@ -23,14 +23,17 @@ def _address(client: Client) -> str:
     return url_for("portal.show_app", client_id=client.id, _anchor="uris-h")
 
 
-def _done(client: Client, form: UriForm, *, asked: bool) -> BaseResponse:
+def _added(client: Client, form: UriForm, *, uri: str, asked: bool) -> BaseResponse:
     """The list as it is now. After a password the whole page: every other form on it has a new secret, too (M-02)."""
     if not htmx.wants_partial():
+        flash(f"Added {uri}.")
         return redirect(_address(client), 303)
     if asked:
+        flash(f"Added {uri}.")
         return Response(headers={"HX-Redirect": _address(client)})
     form.uri.data = ""
-    return Response(render_template("portal/apps/_uris.html", client=client, form=form, fresh=True))
+    part = render_template("portal/apps/_uris.html", client=client, form=form, fresh=True, confirmed=True)
+    return htmx.announced(Response(part), f"Added {uri}.")
 
 
 @blueprint.post("/apps/<id:client_id>/redirect-uris")
@@ -52,7 +55,7 @@ def add_redirect_uri(client_id: str) -> BaseResponse:
     if added:
         notices.app_changed(this_user(), client, ["redirect_uris"])
     db.commit()
-    return _done(client, form, asked=asked)
+    return _added(client, form, uri=uri, asked=asked)
 
 
 def _not_added(client: Client, form: UriForm) -> Response:
@@ -62,30 +65,23 @@ def _not_added(client: Client, form: UriForm) -> Response:
 @blueprint.route("/apps/<id:client_id>/redirect-uris/remove", methods=["GET", "POST"])
 @verified
 def remove_redirect_uri(client_id: str) -> BaseResponse:
-    """Lead nobody to an address any more; asks first when the password is needed."""
+    """Asks first, then leads nobody to an address any more."""
     client, form = own_app(client_id), UriForm()
-    asked = form.password is not None
     if request.method != "POST":
         form.uri.data = request.args.get("uri")
-    if form.uri.data not in client.redirect_uris:
+    uri = form.uri.data
+    if uri not in client.redirect_uris:
         # A second click, or another window, was quicker.
-        return _done(client, form, asked=True) if request.method == "POST" else abort(404)
+        return redirect(_address(client), 303) if request.method == "POST" else abort(404)
     if request.method != "POST" or not form.validate() or not confirmed(form):
-        return _ask(client, form)
+        page = render_template("portal/apps/remove_uri.html", client=client, form=form)
+        return Response(page, 422 if form.errors else 200)
     client = own_app(client_id, lock=True)
     try:
-        if clients.remove_redirect_uri(client, form.uri.data):
+        if clients.remove_redirect_uri(client, uri):
             notices.app_changed(this_user(), client, ["redirect_uris"])
+            flash(f"Removed {uri}.")
     except BadClient as bad:
         flash(str(bad))
-        asked = True
     db.commit()
-    return _done(client, form, asked=asked)
-
-
-def _ask(client: Client, form: UriForm) -> BaseResponse:
-    if htmx.wants_partial():
-        address = url_for("portal.remove_redirect_uri", client_id=client.id, uri=form.uri.data)
-        return Response(headers={"HX-Redirect": address})
-    page = render_template("portal/apps/remove_uri.html", client=client, form=form)
-    return Response(page, 422 if form.errors else 200)
+    return redirect(_address(client), 303)

@@ -1,5 +1,7 @@
 """A whole page, or the part of it that a script asked for."""
 
+import json
+
 from flask import Response, make_response, render_template, request
 
 
@@ -13,4 +15,11 @@ def render(page: str, partial: str, status: int = 200, **context: object) -> Res
     response = make_response(render_template(partial if wants_partial() else page, **context), status)
     # One address, two answers: a cache must not hand one to those who asked for the other.
     response.vary.update(("HX-Request", "HX-Request-Type"))
+    return response
+
+
+def announced(response: Response, text: str) -> Response:
+    """The same part, and words that a screen reader says of it (WCAG 4.1.3); pages say what they are themselves."""
+    if wants_partial():
+        response.headers["HX-Trigger"] = json.dumps({"announce": {"value": text, "visible": False}})
     return response

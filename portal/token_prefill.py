@@ -36,6 +36,8 @@ def meant(args: Mapping[str, str]) -> str | None:
 
 
 def _description(form: NewTokenForm, text: str) -> bool:
+    if credentials.spotted(text):
+        return False
     try:
         form.description.data = texts.line(text, tokens.LONGEST_DESCRIPTION)
     except texts.BadText:

@@ -8,12 +8,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
 from latchkey import activity, credentials, notices, scopes, texts, tokens
-from latchkey.credentials import Kind
 from latchkey.db import db
 from latchkey.tokens import Page
-from portal import htmx, sentences
+from portal import htmx, pasted, sentences
 from portal.blueprint import blueprint
-from portal.guards import signed_in, this_user
+from portal.guards import asked_next, signed_in, this_user
 from portal.token_forms import OneTimeForm
 
 LISTS = ("active", "ended")
@@ -28,14 +27,17 @@ class FindForm(FlaskForm):
     token = StringField("Paste a token to find it")
 
 
-def _index(find: FindForm, status: int = 200) -> Response:
+def _index(find: FindForm, status: int = 200) -> BaseResponse:
     shown, search = request.args.get("status", "active"), request.args.get("q", "").strip()
     cursor = request.args.get("cursor") or None
     fault = _fault(shown, search, cursor)
     found = Page([], None) if fault else tokens.page(this_user(), status=shown, search=search, cursor=cursor)
+    if cursor and not (found.tokens or fault):
+        # What stood on this page is gone, by the reader's own doing or another's.
+        return redirect(url_for("portal.list_tokens", status=request.args.get("status"), q=search or None), 303)
     # Only an empty list asks whether there is anything at all.
     nothing = not (found.tokens or fault or search or cursor) and not tokens.page(this_user(), status="all", limit=1)[0]
-    return htmx.render(
+    page = htmx.render(
         "portal/tokens/index.html",
         "portal/tokens/_list.html",
         422 if fault else status,
@@ -44,9 +46,21 @@ def _index(find: FindForm, status: int = 200) -> Response:
         shown=shown if shown in LISTS else "active",
         search=search,
         cursor=cursor,
+        here=url_for(
+            "portal.list_tokens", status=None if shown == "active" else shown, q=search or None, cursor=cursor
+        ),
         fault=fault,
         nothing=nothing,
     )
+    return htmx.announced(page, fault or _counted(shown, search, found))
+
+
+def _counted(shown: str, search: str, found: Page) -> str:
+    """How many rows came, as a screen reader says it."""
+    number, one = len(found.tokens), len(found.tokens) == 1
+    what = f"{'active' if shown == 'active' else 'expired or revoked'} token{'' if one else 's'}"
+    matching = f" {'matches' if one else 'match'} “{search}”" if search else ""
+    return f"{number or 'No'} {what}{matching}{', and there are more' if found.next_cursor else ''}."
 
 
 def _fault(shown: str, search: str, cursor: str | None) -> str:
@@ -62,24 +76,25 @@ def _fault(shown: str, search: str, cursor: str | None) -> str:
 
 @blueprint.get("/tokens")
 @signed_in
-def list_tokens() -> Response:
+def list_tokens() -> BaseResponse:
     """A page of the list, in one query; a script gets the list alone."""
-    return _index(FindForm())
+    form = FindForm()
+    if session.pop("pasted_unknown", False):
+        form.token.errors = [pasted.NOT_YOURS]
+    return _index(form)
 
 
 @blueprint.post("/tokens/find")
 @signed_in
 def find_token() -> BaseResponse:
-    """Which of one's own tokens a string is. Somebody else's is answered like one that never was."""
+    """Which of one's own tokens it is that was pasted."""
     form = FindForm()
-    pasted, form.token.data = (form.token.data or "").split(), ""
-    found = tokens.find(pasted[-1], Kind.DEVELOPER) if pasted else None
-    if found is None or found.user_id != this_user().id:
-        form.token.errors = ["This is none of your tokens." if pasted else "Paste a token here."]
+    text, form.token.data = (form.token.data or "").strip(), ""
+    place = pasted.place_of(text)
+    if place is None:
+        form.token.errors = [pasted.NOT_YOURS if text else "Paste a token here."]
         return _index(form, 422)
-    if found.successor_id is not None:
-        flash("This is an old string of this token. It ended when the token was regenerated.")
-    return redirect(url_for("portal.show_token", token_id=found.successor_id or found.id), 303)
+    return redirect(place, 303)
 
 
 @blueprint.get("/tokens/<id:token_id>")
@@ -113,9 +128,10 @@ def revoke_token(token_id: str) -> BaseResponse:
     if token.status != "active":
         return redirect(url_for("portal.show_token", token_id=token.id), 303)
     if request.method != "POST":
-        return Response(render_template("portal/tokens/revoke.html", token=token, made=tokens.children(token)))
+        made, back = tokens.children(token), asked_next()
+        return Response(render_template("portal/tokens/revoke.html", token=token, made=made, back=back))
     if tokens.revoke(token):
         notices.token_revoked(user, token)
         db.commit()
     flash(f"Revoked “{token.description}”.")
-    return redirect(url_for("portal.list_tokens"), 303)
+    return redirect(asked_next() or url_for("portal.list_tokens"), 303)

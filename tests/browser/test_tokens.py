@@ -65,6 +65,8 @@ def test_a_newcomer_signs_up_makes_a_token_and_calls_the_api(either_page):
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Ada Lindqvist")
 
     page.get_by_role("link", name="Create a Token", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tokens")
+    page.get_by_role("link", name="New", exact=True).click()
     fill_in(page, "Nightly backup", "account:read")
     page.get_by_role("button", name="Create", exact=True).click()
     expect(page.get_by_text("shown only once")).to_be_visible()
@@ -178,7 +180,7 @@ def test_with_script_the_form_is_swapped_and_history_stays_untouched(alices_page
     expect(page).to_have_title("Token created · Latchkey")
     assert page.evaluate("window.same")
     assert page.evaluate("history.length") == before
-    assert page.url.endswith("/tokens/new")
+    expect(page).to_have_url(re.compile("/tokens/tok_[0-9a-f]{28}$"))
     kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, history.state])")
     assert page.get_by_label("Token", exact=True).input_value() not in kept
 
@@ -213,8 +215,17 @@ def test_a_page_that_the_browser_kept_comes_back_without_its_secret(alices_page)
 
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("New token")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nightly backup")
     assert token not in page.content()
+
+
+def test_reloading_after_create_shows_the_token_that_was_made_and_no_empty_form(alices_page):
+    token = create(alices_page)
+
+    alices_page.reload()
+
+    expect(alices_page.get_by_role("heading", level=1)).to_have_text("Nightly backup")
+    assert token not in alices_page.content()
 
 
 def test_a_second_submit_leads_to_the_token_and_to_regenerating_it(page_without_javascript, alice):
@@ -365,15 +376,145 @@ def test_a_pasted_token_is_found(either_page, alice):
     minted = make_token(alice, description="CI deploy")
     page = sign_in(either_page, alice)
     page.goto("/tokens")
+    field = page.get_by_label("Paste a token to find it")
+    expect(field).to_be_hidden()
 
-    page.get_by_label("Paste a token to find it").fill(minted.plaintext[:-1] + "!")
-    page.get_by_role("button", name="Find").click()
-    expect(page.get_by_text("This is none of your tokens.")).to_be_visible()
-    expect(page.get_by_label("Paste a token to find it")).to_have_value("")
-    page.get_by_label("Paste a token to find it").fill(minted.plaintext)
-    page.get_by_role("button", name="Find").click()
+    page.get_by_text("Find a pasted token").click()
+    field.fill(minted.plaintext[:-1] + "!")
+    page.get_by_role("button", name="Find", exact=True).click()
+    expect(page.get_by_text("No token of yours.")).to_be_visible()
+    expect(field).to_be_focused()
+    expect(field).to_have_value("")
+    field.fill(minted.plaintext)
+    page.get_by_role("button", name="Find", exact=True).click()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("CI deploy")
+
+
+def sent(page: Page) -> list[str]:
+    """The addresses that the page asks for from now on, and what it sends with them."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(f"{request.url} {request.headers.get('referer', '')}"))
+    return asked
+
+
+@pytest.mark.standard("P-01", "I-03")
+@pytest.mark.parametrize("how", ["pasted", "typed and sent"])
+@pytest.mark.parametrize("path", ["/tokens", "/activity", "/docs/search"])
+def test_a_token_pasted_into_a_search_never_goes_into_an_address(alices_page, alice, path, how):
+    minted = make_token(alice, description="CI deploy")
+    page = alices_page
+    page.goto(path)
+    box = page.get_by_role("main").get_by_role("searchbox")
+    asked = sent(page)
+
+    if how == "pasted":
+        box.fill(f"Bearer {minted.plaintext}")
+    else:
+        # Typed where no event of the field was seen, then sent.
+        box.evaluate("(box, text) => { box.value = text; box.form.requestSubmit(); }", minted.plaintext)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("CI deploy")
+    page.wait_for_timeout(400)
+    assert minted.plaintext not in " ".join(asked)
+    page.go_back()
+    assert minted.plaintext not in page.url + page.content()
+
+
+@pytest.mark.standard("P-01")
+def test_a_strangers_token_pasted_into_a_search_says_what_find_says(alices_page, alice, bob):
+    make_token(alice)
+    theirs = make_token(bob).plaintext
+    page = alices_page
+    page.goto("/tokens")
+    asked = sent(page)
+
+    page.get_by_role("searchbox").fill(theirs)
+
+    expect(page.get_by_text("No token of yours.")).to_be_visible()
+    expect(page.get_by_label("Paste a token to find it")).to_be_focused()
+    assert_accessible(page)
+    assert theirs not in " ".join(asked) + page.content()
+
+
+def test_a_token_pasted_into_the_guides_by_who_is_signed_out_stays_in_the_page(page, alice):
+    plaintext = make_token(alice).plaintext
+    page.goto("/docs/search")
+    asked = sent(page)
+
+    page.get_by_role("main").get_by_role("searchbox").fill(plaintext)
+
+    expect(page.get_by_role("status")).to_contain_text("That looks like a token")
+    expect(page.get_by_role("main").get_by_role("searchbox")).to_have_value("")
+    assert plaintext not in " ".join(asked)
+
+
+def test_without_script_a_token_that_was_searched_for_is_found_away_from_the_address(page_without_javascript, alice):
+    minted = make_token(alice, description="CI deploy")
+    page = sign_in(page_without_javascript, alice)
+    page.goto("/tokens")
+
+    page.get_by_role("searchbox").fill(minted.plaintext)
+    page.get_by_role("button", name="Search").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("CI deploy")
+    page.go_back()
+    assert minted.plaintext not in page.url + page.content()
+
+
+@pytest.mark.standard("N-08")
+def test_what_a_search_found_is_read_aloud_and_not_shown(alices_page, alice):
+    make_token(alice, description="Nightly backup")
+    make_token(alice, description="CI deploy")
+    page = alices_page
+    page.goto("/tokens")
+
+    page.get_by_role("searchbox").fill("backup")
+
+    expect(page.locator("#status")).to_have_text("1 active token matches “backup”.")
+    assert page.locator("#status .toast").count() == 0
+    page.get_by_role("searchbox").fill("backups")
+    expect(page.locator("#status")).to_have_text("No active tokens match “backups”.")
+
+
+def test_revoking_on_a_later_page_of_a_search_stays_there(either_page, alice):
+    for number in range(52):
+        make_token(alice, description=f"Backup {number:02}")
+    page = sign_in(either_page, alice)
+    page.goto("/tokens?q=backup")
+    page.get_by_role("link", name="Show older").click()
+    expect(page.get_by_role("link", name="Backup 01", exact=True)).to_be_visible()
+    there = page.url
+
+    page.get_by_role("link", name="Revoke Backup 01").click()
+    page.get_by_role("button", name="Revoke token").click()
+
+    expect(page.get_by_text("Revoked “Backup 01”.")).to_be_visible()
+    expect(page).to_have_url(there)
+    expect(page.get_by_role("link", name="Backup 00", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Revoke Backup 00").click()
+    page.get_by_role("button", name="Revoke token").click()
+    expect(page).to_have_url(re.compile(r"/tokens\?q=backup$"))
+    expect(page.get_by_role("link", name="Backup 51", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 320])
+def test_finding_a_pasted_token_shuts_nobody_out(open_context, alice, width, scheme):
+    page = sign_in(open_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page(), alice)
+    make_token(alice)
+    page.goto("/tokens")
+    button = page.get_by_text("Find a pasted token")
+
+    button.focus()
+    button.press("Enter")
+    expect(page.get_by_label("Paste a token to find it")).to_be_visible()
+    assert_accessible(page)
+    assert_fits(page)
+    page.get_by_label("Paste a token to find it").press("Escape")
+
+    expect(page.get_by_label("Paste a token to find it")).to_be_hidden()
+    expect(page.get_by_role("group").locator("summary")).to_be_focused()
 
 
 # --- one token

@@ -1,5 +1,7 @@
 """The list of tokens, one token's page, finding one by its string, revoking, and other people's tokens."""
 
+import html
+import json
 import re
 from datetime import timedelta
 
@@ -145,6 +147,68 @@ def test_fifty_tokens_are_a_page_and_each_page_takes_one_query(signed_in, alice)
     assert len([statement for statement in asked if "FROM token" in statement]) == 1
 
 
+def test_revoking_leads_back_to_the_same_part_of_the_list(signed_in, alice):
+    for number in range(52):
+        make_token(alice, description=f"Backup {number:02}")
+    make_token(alice, description="Other")
+    first = signed_in.get("/tokens?q=backup").text
+    older = html.unescape(re.search(r'rel="next" href="([^"]+)"', first).group(1))
+    link = html.unescape(re.search(r'href="(/tokens/tok_[^"]+/revoke[^"]*)"', signed_in.get(older).text).group(1))
+
+    asked = signed_in.get(link)
+    action = html.unescape(re.search(r'method="post" action="([^"]+)"', asked.text).group(1))
+    answer = signed_in.post(action, data={"csrf_token": pages.csrf(asked)})
+
+    assert f'href="{html.escape(older)}">Keep token' in asked.text
+    assert (answer.status_code, answer.location) == (303, older)
+    assert "q=backup" in older and "cursor=" in older
+    assert "Revoked “Backup" in signed_in.get(older).text
+
+
+def test_a_page_whose_last_token_went_leads_to_the_newest_of_the_same_search(signed_in, alice, db):
+    kept = make_token(alice, description="Backup").token
+    db.commit()
+
+    answer = signed_in.get(f"/tokens?q=backup&cursor={kept.id}")
+
+    assert (answer.status_code, answer.location) == (303, "/tokens?q=backup")
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
+def test_revoking_leads_nowhere_else(signed_in, alice, elsewhere):
+    minted = make_token(alice)
+    page = signed_in.get(f"/tokens/{minted.token.id}/revoke", query_string={"next": elsewhere})
+
+    answer = signed_in.post(
+        f"/tokens/{minted.token.id}/revoke", query_string={"next": elsewhere}, data={"csrf_token": pages.csrf(page)}
+    )
+
+    assert answer.location == "/tokens"
+
+
+@pytest.mark.standard("N-08")
+@pytest.mark.parametrize(
+    "query, said",
+    [
+        ("", "2 active tokens."),
+        ("?q=backup", "1 active token matches “backup”."),
+        ("?q=zzz", "No active tokens match “zzz”."),
+        ("?status=ended", "No expired or revoked tokens."),
+        ("?q=" + "x" * 81, "Use at most 80 characters."),
+    ],
+)
+def test_what_a_search_found_is_announced(signed_in, alice, query, said):
+    make_token(alice, description="Nightly backup")
+    make_token(alice, description="CI deploy")
+
+    part, page = signed_in.get(f"/tokens{query}", headers=HTMX), signed_in.get(f"/tokens{query}")
+
+    assert json.loads(part.headers["HX-Trigger"])["announce"] == {"value": said, "visible": False}
+    assert "HX-Trigger" not in page.headers
+
+
 # --- one token
 
 
@@ -277,7 +341,7 @@ def test_a_pasted_token_leads_to_its_page(signed_in, alice, around):
     assert (answer.status_code, answer.location) == (303, f"/tokens/{minted.token.id}")
 
 
-def test_an_old_string_leads_to_the_token_that_replaced_it(signed_in, alice, db):
+def test_a_token_from_before_it_was_regenerated_leads_to_the_token_that_replaced_it(signed_in, alice, db):
     minted = make_token(alice)
     tokens.regenerate(minted.token)
     db.commit()
@@ -285,7 +349,7 @@ def test_an_old_string_leads_to_the_token_that_replaced_it(signed_in, alice, db)
     answer = find(signed_in, minted.plaintext)
 
     assert answer.location == f"/tokens/{minted.token.id}"
-    assert "old string" in signed_in.get(answer.location).text
+    assert "before it was regenerated" in signed_in.get(answer.location).text
 
 
 def test_somebody_elses_token_is_answered_like_one_that_never_was(signed_in, alice, bob):
@@ -298,7 +362,7 @@ def test_somebody_elses_token_is_answered_like_one_that_never_was(signed_in, ali
     assert [answer.status_code for answer in answers] == [422, 422]
     texts = [re.sub(r'name="csrf_token"[^>]*', "", answer.text) for answer in answers]
     assert texts[0] == texts[1]
-    assert "This is none of your tokens." in texts[0]
+    assert "No token of yours." in texts[0]
     assert theirs not in answers[0].text
 
 
