@@ -39,7 +39,7 @@ def page(app, alice):
     def page(headers=None, **changes):
         session = sessions.open(alice)
         for name, value in changes.items():
-            setattr(alice, name, value)
+            setattr(session.user, name, value)
         with app.test_request_context("/", headers=headers):
             return render_template_string('{% extends "_app.html" %}{% set section = "apps" %}', current_user=session)
 
