@@ -12,6 +12,9 @@ from typing import Any
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,38}:[a-z][a-z0-9_.-]{0,38}", re.ASCII)
 TEXTS = {"title": 80, "description": 200, "group": 40}
 SWITCHES = ("sensitive", "default")
+# Verbs that only look; what others do, people are told as a change.
+LOOKING = frozenset({"read", "list", "view", "get", "search", "export", "download"})
+ACCESS = ("read", "write")
 
 
 class UnknownScope(Exception):
@@ -37,6 +40,8 @@ class Scope:
     sensitive: bool = False
     # Whether any app may ask for it, so that discovery offers it; None: unless it is sensitive.
     offered: bool | None = None
+    # `read` or `write` as the operator says; None: by its verb.
+    kind: str | None = None
 
     @property
     def default(self) -> bool:
@@ -46,7 +51,7 @@ class Scope:
     @property
     def access(self) -> str:
         """`read` when it only looks, else `write`."""
-        return "read" if self.name.rpartition(":")[2] in ("read", "view", "list") else "write"
+        return self.kind or ("read" if self.name.rpartition(":")[2] in LOOKING else "write")
 
 
 SHIPPED = (
@@ -95,10 +100,10 @@ _catalogue: dict[str, Scope] = _shipped()
 
 
 def load(path: Path) -> None:
-    """Make this process's catalogue: the shipped scopes and the file's, if it is there. Raises `BadCatalogue`."""
+    """Make this process's catalogue: the file's scopes, if it is there, and the shipped ones. Raises `BadCatalogue`."""
     extra = _parsed(path) if path.is_file() else {}
     _catalogue.clear()
-    _catalogue.update(_shipped() | extra)
+    _catalogue.update(extra | _shipped())
     default.cache_clear()
 
 
@@ -117,7 +122,7 @@ def _entry(name: str, entry: Any) -> Scope:
         raise BadCatalogue(f'scopes.toml: "{name}" is shipped with Latchkey and cannot be defined again')
     if not isinstance(entry, dict):
         raise BadCatalogue(f'scopes.toml: "{name}" must be a table with title, description and group')
-    if unknown := set(entry) - {*TEXTS, *SWITCHES}:
+    if unknown := set(entry) - {*TEXTS, *SWITCHES, "access"}:
         raise BadCatalogue(f'scopes.toml: "{name}" has an unknown key {min(unknown)[:40]!r}')
     for key, longest in TEXTS.items():
         text = entry.get(key)
@@ -126,8 +131,11 @@ def _entry(name: str, entry: Any) -> Scope:
     for key in SWITCHES:
         if not isinstance(entry.get(key, False), bool):
             raise BadCatalogue(f'scopes.toml: "{name}" has {key}, which must be true or false')
+    if (kind := entry.get("access")) not in (None, *ACCESS):
+        raise BadCatalogue(f'scopes.toml: "{name}" has access, which must be "read" or "write"')
     texts = {key: entry[key].strip() for key in TEXTS}
-    return Scope(name=name, sensitive=entry.get("sensitive", False), offered=entry.get("default"), **texts)
+    sensitive, offered = entry.get("sensitive", False), entry.get("default")
+    return Scope(name=name, sensitive=sensitive, offered=offered, kind=kind, **texts)
 
 
 def catalogue() -> Mapping[str, Scope]:

@@ -33,12 +33,33 @@ def test_an_operators_scope_joins_the_catalogue(catalogue):
     assert scopes.parse("projects:read account:read") == {"projects:read", "account:read"}
 
 
-def test_reading_and_writing_are_told_by_the_verb(catalogue):
-    catalogue(PROJECTS + PROJECTS.replace("projects:read", "projects:deploy") + "sensitive = true")
+def test_the_operators_scopes_come_first(catalogue):
+    catalogue(PROJECTS)
 
-    assert scopes.catalogue()["projects:read"].access == "read"
-    assert scopes.catalogue()["projects:deploy"].access == "write"
-    assert scopes.catalogue()["projects:deploy"].sensitive
+    assert list(scopes.catalogue()) == ["projects:read", *(scope.name for scope in scopes.SHIPPED)]
+    assert scopes.serialize({"account:read", "projects:read"}) == "projects:read account:read"
+
+
+@pytest.mark.parametrize("verb", ["read", "list", "view", "get", "search", "export", "download"])
+def test_verbs_that_look_are_reading(catalogue, verb):
+    catalogue(PROJECTS.replace("projects:read", f"projects:{verb}"))
+
+    assert scopes.catalogue()[f"projects:{verb}"].access == "read"
+
+
+@pytest.mark.parametrize("verb", ["deploy", "write", "reads", "download.all", "unlist", "import"])
+def test_every_other_verb_is_writing(catalogue, verb):
+    catalogue(PROJECTS.replace("projects:read", f"projects:{verb}") + "sensitive = true")
+
+    assert scopes.catalogue()[f"projects:{verb}"].access == "write"
+    assert scopes.catalogue()[f"projects:{verb}"].sensitive
+
+
+@pytest.mark.parametrize("name, access", [("projects:audit", "read"), ("projects:read", "write")])
+def test_the_operator_has_the_last_word_on_reading_and_writing(catalogue, name, access):
+    catalogue(PROJECTS.replace("projects:read", name) + f'access = "{access}"')
+
+    assert scopes.catalogue()[name].access == access
 
 
 @pytest.mark.parametrize(
@@ -58,6 +79,9 @@ def test_reading_and_writing_are_told_by_the_verb(catalogue):
         (PROJECTS + "colour = 1", "unknown key 'colour'"),
         (PROJECTS + 'sensitive = "yes"', "sensitive"),
         (PROJECTS + "default = 1", "default"),
+        (PROJECTS + 'access = "execute"', 'must be "read" or "write"'),
+        (PROJECTS + "access = true", 'must be "read" or "write"'),
+        (PROJECTS + 'access = ["read"]', 'must be "read" or "write"'),
     ],
 )
 def test_a_bad_file_is_refused_with_one_line_that_names_the_fault(catalogue, text, said):
