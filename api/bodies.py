@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from flask import request
@@ -28,11 +29,8 @@ class Body:
     def read(self) -> dict[str, Any]:
         """The fields that were sent, read. Raises `problems.Problem` with one line for each that is wrong."""
         sent = _object()
-        errors = {
-            texts.printable(name, LONGEST_NAME): "There is no such field here."
-            for name in sent
-            if name not in self.fields
-        }
+        unknown = islice((name for name in sent if name not in self.fields), MOST_ERRORS)
+        errors = {texts.printable(name, LONGEST_NAME): "There is no such field here." for name in unknown}
         errors |= {
             name: "This field is needed." for name, field in self.fields.items() if field.required and name not in sent
         }

@@ -49,12 +49,14 @@ def address(about: str, *, longest: int, example: str) -> Field:
 
 
 def _strings(value: Any, most: int) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list):
         raise Wrong("Write a list of texts.")
     if not value:
         raise Wrong("Name at least one.")
     if len(value) > most:
         raise Wrong(f"Name at most {most:,}.")
+    if not all(isinstance(item, str) for item in value):
+        raise Wrong("Write a list of texts.")
     return value
 
 

@@ -1,5 +1,7 @@
 """Credentials that somebody found where they do not belong: whoever holds one may end it (I-10)."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import or_, select, update
 
 from latchkey import clients, clock, credentials, grants, notices, tokens
@@ -7,6 +9,7 @@ from latchkey.clients import ClientSecret
 from latchkey.credentials import Kind
 from latchkey.db import affected, db
 from latchkey.grants import EndReason
+from latchkey.tokens import Token
 
 
 def report(plaintext: str) -> bool:
@@ -15,6 +18,19 @@ def report(plaintext: str) -> bool:
     if kind is None:
         return False
     return _end_secret(plaintext) if kind is Kind.SECRET else _end_token(plaintext)
+
+
+def report_all(plaintexts: Iterable[str]) -> None:
+    """End what there is of these. Two statements find it, however many are nobody's."""
+    formed = {credentials.digest(text): text for text in plaintexts if credentials.kind_of(text) is not None}
+    kept = {
+        digest
+        for column in (Token.digest, ClientSecret.digest)
+        for digest in db.scalars(select(column).where(column.in_(formed)))
+    }
+    # In one order for everybody: two reports at once must not wait for each other's rows.
+    for plaintext in sorted(formed[digest] for digest in kept):
+        report(plaintext)
 
 
 def _end_token(plaintext: str) -> bool:

@@ -24,7 +24,7 @@ _turns = threading.BoundedSemaphore(2)
 
 # zxcvbn reads "p4ssw0rd" in every way that its digits and signs can stand for letters. With many of them that takes
 # seconds, so they are then read in one way only. What stands for what is zxcvbn's own table.
-JUDGED = 32
+JUDGED = 24
 MOST_READINGS = 8
 STAND_INS = {
     "a": "4@",

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from latchkey import texts
+
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,38}:[a-z][a-z0-9_.-]{0,38}", re.ASCII)
 TEXTS = {"title": 80, "description": 200, "group": 40}
 SWITCHES = ("sensitive", "default")
@@ -109,7 +111,7 @@ def load(path: Path) -> None:
 
 def _parsed(path: Path) -> dict[str, Scope]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadCatalogue(f"scopes.toml cannot be read: {error}") from None
     return {name: _entry(name, entry) for name, entry in table.items()}
@@ -124,18 +126,22 @@ def _entry(name: str, entry: Any) -> Scope:
         raise BadCatalogue(f'scopes.toml: "{name}" must be a table with title, description and group')
     if unknown := set(entry) - {*TEXTS, *SWITCHES, "access"}:
         raise BadCatalogue(f'scopes.toml: "{name}" has an unknown key {min(unknown)[:40]!r}')
-    for key, longest in TEXTS.items():
-        text = entry.get(key)
-        if not isinstance(text, str) or not 1 <= len(text.strip()) <= longest or not text.isprintable():
-            raise BadCatalogue(f'scopes.toml: "{name}" needs {key}, a text of 1 to {longest} characters on one line')
+    said = {key: _line(name, key, entry.get(key), longest) for key, longest in TEXTS.items()}
     for key in SWITCHES:
         if not isinstance(entry.get(key, False), bool):
             raise BadCatalogue(f'scopes.toml: "{name}" has {key}, which must be true or false')
     if (kind := entry.get("access")) not in (None, *ACCESS):
         raise BadCatalogue(f'scopes.toml: "{name}" has access, which must be "read" or "write"')
-    texts = {key: entry[key].strip() for key in TEXTS}
     sensitive, offered = entry.get("sensitive", False), entry.get("default")
-    return Scope(name=name, sensitive=sensitive, offered=offered, kind=kind, **texts)
+    return Scope(name=name, sensitive=sensitive, offered=offered, kind=kind, **said)
+
+
+def _line(name: str, key: str, text: Any, longest: int) -> str:
+    try:
+        return texts.line(text, longest)
+    except texts.BadText:
+        said = f'scopes.toml: "{name}" needs {key}, a text of 1 to {longest} characters on one line'
+        raise BadCatalogue(said) from None
 
 
 def catalogue() -> Mapping[str, Scope]:

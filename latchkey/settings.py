@@ -166,7 +166,7 @@ def _from_file(path: Path) -> dict[str, tuple[str, Any]]:
     if not path.is_file():
         return {}
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"config.toml cannot be read: {error}") from None
     return {key.lower(): (f"{key} in config.toml", value) for key, value in table.items()}

@@ -45,6 +45,11 @@ def sign_up() -> ResponseReturnValue:
     form = SignUpForm()
     if settings.current().signup == "invite":
         return render_template("portal/signup/closed.html"), 403 if form.is_submitted() else 200
+    # Counted before anything is judged: refused tries cost as much as those that make an account.
+    if form.is_submitted() and (
+        wait := throttle.hit(f"sign-up-tried:{activity.origin.get().network}", *throttle.PER_ADDRESS)
+    ):
+        abort(429, retry_after=wait)
     if not form.validate_on_submit():
         page = render_template("portal/signup/index.html", form=form, next_path=next_path)
         return page, 422 if form.is_submitted() else 200

@@ -11,6 +11,7 @@ from sqlalchemy import func, inspect, select, text
 
 import app  # noqa: F401 - brings every record into the metadata
 from latchkey import db, migrations, settings
+from latchkey.clients.origins import ClientOrigin
 from latchkey.tokens import Token
 from tests import factories
 
@@ -131,3 +132,20 @@ def test_domains_become_ascii_and_accounts_that_fall_together_stay_two(connected
     assert emails()["ida@bücher.example"] == ("ida@bücher.example", True)
     assert emails()["vic@strasse.example"] == ("vic@straße.example", False)
     assert len(emails()) == 5
+
+
+@pytest.mark.standard("D-14")
+def test_origins_of_apps_that_are_there_are_found_after_the_migration(connected):
+    migrations.upgrade()
+    uris = ["https://spa.example:8443/cb?x=1", "https://spa.example/cb", "http://[::1]:3000/", "com.example.app:/cb"]
+    factories.make_client(factories.make_user(), confidential=False, redirect_uris=uris)
+    db.db.commit()
+    found = select(ClientOrigin.origin).order_by(ClientOrigin.origin)
+    before = list(db.db.scalars(found))
+    db.db.remove()
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0004")
+
+    migrations.upgrade()
+
+    assert list(db.db.scalars(found)) == before == ["http://[::1]", "https://spa.example", "https://spa.example:8443"]

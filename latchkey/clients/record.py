@@ -4,9 +4,11 @@ import re
 from datetime import datetime
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, select
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from latchkey import clock, scopes, settings
+from latchkey.clients import origins
+from latchkey.clients.origins import ClientOrigin
 from latchkey.credentials import Kind
 from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
@@ -47,6 +49,21 @@ class Client(Base):
     secrets: Mapped[list["ClientSecret"]] = relationship(
         lazy="selectin", order_by="ClientSecret.id.desc()", viewonly=True
     )
+
+    origins: Mapped[list[ClientOrigin]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+
+    @validates("redirect_uris")
+    def _keep_origins(self, _name: str, uris: list[str]) -> list[str]:
+        wanted = origins.of(uris)
+        there = {row.origin: row for row in self.origins}
+        self.origins = [there.get(origin) or ClientOrigin(origin=origin) for origin in sorted(wanted)]
+        return uris
+
+    def speaks_from(self, origin: str) -> bool:
+        """Whether pages of this origin are a public app's own: a browser app has no secret, so none else needs this."""
+        if self.confidential or self.suspended_at is not None:
+            return False
+        return origins.kept(origin) in origins.of(self.redirect_uris)
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -89,6 +106,18 @@ class ClientSecret(Base):
 def find(client_id: str) -> Client | None:
     """The client of an id."""
     return db.scalar(select(Client).where(Client.id == client_id)) if ID.fullmatch(client_id) else None
+
+
+def any_speaks_from(origin: str) -> bool:
+    """Whether any public app has pages of this origin."""
+    asked = (
+        select(ClientOrigin.client_id)
+        .join(Client)
+        .where(
+            ClientOrigin.origin == origins.kept(origin), Client.confidential.is_(False), Client.suspended_at.is_(None)
+        )
+    )
+    return db.scalar(asked.limit(1)) is not None
 
 
 def list_for(owner: User) -> list[Client]:

@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from latchkey import activity, clients, clock, credentials, grants, tokens
 from latchkey.credentials import Kind
-from latchkey.db import db
+from latchkey.db import db, engines
 from tests import factories
 from tests.api.calls import app_caller, problem
 
@@ -151,3 +152,18 @@ def test_a_regenerated_token_s_old_string_ends_nothing(hers, nobody, alice):
     report(nobody, made.plaintext)
 
     assert nobody.get("/v1/me", Authorization=f"Bearer {new}").status_code == 200
+
+
+@pytest.mark.standard("A-07")
+def test_a_thousand_credentials_of_nobody_take_as_many_statements_as_one(nobody):
+    counts = []
+    event.listen(engines().write, "before_cursor_execute", lambda *_: counts.append(1))
+    event.listen(engines().read, "before_cursor_execute", lambda *_: counts.append(1))
+
+    def asked(number):
+        found = [credentials.generate(Kind.DEVELOPER) for _ in range(number)]
+        counts.clear()
+        assert report(nobody, *found).status_code == 202
+        return len(counts)
+
+    assert asked(1_000) <= asked(1) + 1

@@ -135,3 +135,9 @@ def test_the_default_scopes_are_those_that_any_app_may_have(catalogue, more, off
     assert ("projects:read" in scopes.default().split()) == offered
     assert "account:read" in scopes.default().split()
     assert "tokens:write" not in scopes.default().split()
+
+
+def test_a_byte_order_mark_is_no_error_and_a_new_emoji_is_text(catalogue):
+    catalogue(b"\xef\xbb\xbf" + PROJECTS.replace("See projects", "See projects \U0001faea").encode())
+
+    assert scopes.catalogue()["projects:read"].title == "See projects \U0001faea"

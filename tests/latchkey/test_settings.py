@@ -42,6 +42,12 @@ def test_an_unknown_key_is_named_wherever_it_stands(instance):
     assert "trusted in config.toml" in refusal(instance)
 
 
+def test_a_byte_order_mark_in_the_config_file_is_no_error(instance):
+    (instance / "config.toml").write_bytes(b"\xef\xbb\xbfbrand_name = 'Acme'")
+
+    assert load(instance).brand_name == "Acme"
+
+
 def test_a_file_that_cannot_be_read_is_told(instance):
     (instance / "config.toml").write_bytes(b"brand_name = \xff")
 

@@ -1,7 +1,11 @@
 """Pages of other origins (B-14, D-14): public apps may read their own answers, nobody else may."""
 
 import pytest
+from sqlalchemy import event
 
+from latchkey import clients
+from latchkey.clients import Client
+from latchkey.db import engines
 from tests import factories
 from tests.oauth import dance
 
@@ -104,3 +108,39 @@ def test_the_whole_dance_of_a_browser_app(signed_in, caller, spa):
 
     assert answer.status_code == 200
     assert allowed(answer) == SPA
+
+
+@pytest.mark.standard("A-07", "D-14")
+def test_a_preflight_loads_no_client_however_many_there_are(caller, bob, db):
+    for number in range(30):
+        factories.make_client(
+            bob, name=f"Page {number}", confidential=False, redirect_uris=[f"https://spa{number}.example/cb"]
+        )
+    db.commit()
+    loaded, asked = [], []
+    event.listen(Client, "load", lambda client, _context: loaded.append(client))
+    event.listen(engines().read, "before_cursor_execute", lambda *call: asked.append(call[2]))
+
+    answers = [
+        allowed(caller.options("/oauth/token", headers={"Origin": origin}))
+        for origin in ("https://spa7.example", "https://nobody.example", "https://spa7.example:443", "h" * 30_000)
+    ]
+
+    assert answers == ["https://spa7.example", None, "https://spa7.example:443", None]
+    assert loaded == []
+    assert all("LIMIT" in statement for statement in asked)
+
+
+@pytest.mark.standard("D-14")
+def test_origins_follow_the_redirect_uris(bob, db):
+    client = factories.make_client(bob, confidential=False, redirect_uris=["https://one.example/cb"]).client
+    clients.add_redirect_uri(client, "https://two.example:8443/cb")
+    clients.add_redirect_uri(client, "http://127.0.0.1:3000/cb")
+    clients.remove_redirect_uri(client, "https://one.example/cb")
+    db.commit()
+
+    asked = ("https://one.example", "https://two.example:8443", "https://two.example", "http://127.0.0.1:9999")
+    assert [clients.any_speaks_from(origin) for origin in asked] == [False, True, False, True]
+    clients.remove(client)
+    db.commit()
+    assert not any(clients.any_speaks_from(origin) for origin in asked)

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from latchkey import throttle, users
+from latchkey import passwords, throttle, users
 from tests import pages
 from tests.factories import PASSWORD, make_user
 
@@ -209,3 +209,14 @@ def test_a_letter_goes_to_the_domain_that_was_typed_and_to_no_other(client, mail
     assert "vic@straße.example" in page.text
     assert mailbox.last("vic@xn--strae-oqa.example")
     assert users.find_by_email("vic@strasse.example") is None
+
+
+@pytest.mark.standard("A-07", "L-05")
+def test_refused_sign_ups_are_counted_before_anything_is_judged(client, monkeypatch):
+    judged = []
+    monkeypatch.setattr(passwords, "zxcvbn", lambda *_, **__: judged.append(1) or {"guesses": 1})
+
+    answers = [sign_up(client, email=f"a{number}@example.com").status_code for number in range(62)]
+
+    assert answers == [422] * 60 + [429] * 2
+    assert len(judged) == 60
