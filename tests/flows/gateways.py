@@ -1,24 +1,25 @@
-"""Gateways started from the very files that the guide shows, in front of an API that says what reached it."""
+"""Gateways started from the very files that operators get, in front of an API that says what reached it."""
 
 import contextlib
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
+from latchkey import gateways
 from tests import programs, servers
 
-FILES = servers.ROOT / "docs" / "gateways"
-LATCHKEY, API = "127.0.0.1:5000", "127.0.0.1:8080"
+# Whom gateways trust to know servers, as the files name it.
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+API = f"{gateways.API_NAME}:{gateways.API_PORT}"
 
 
 class Answer(NamedTuple):
@@ -49,7 +50,7 @@ class _Echo(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_GET = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the library's names
+    do_GET = do_POST = do_DELETE = do_HEAD = do_OPTIONS = answer  # noqa: N815 - the library's names
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -70,7 +71,8 @@ def api() -> Iterator[str]:
 
 
 def _find(name: str) -> Path | None:
-    found = shutil.which(name, path=programs.SYSTEM)
+    """Beside this Python, where packages bring Traefik and Envoy, else the system's."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{programs.SYSTEM}")
     return Path(found) if found else None
 
 
@@ -96,6 +98,18 @@ def _envoy(text: str, port: int, folder: Path) -> list[str]:
     return ["-c", str(folder / "envoy.yaml"), "--log-level", "warning", "--concurrency", "1", "--disable-hot-restart"]
 
 
+def _traefik(text: str, port: int, folder: Path) -> list[str]:
+    # By the name traefik.yml it would be read as what Traefik itself starts with.
+    (folder / "api.yml").write_text(text)
+    return [
+        f"--providers.file.filename={folder / 'api.yml'}",
+        f"--entrypoints.web.address=127.0.0.1:{port}",
+        "--global.checknewversion=false",
+        "--global.sendanonymoususage=false",
+        "--log.level=WARN",
+    ]
+
+
 class Kind(NamedTuple):
     """How one gateway is found and started."""
 
@@ -104,21 +118,23 @@ class Kind(NamedTuple):
     stop: signal.Signals
     prepare: Callable[[str, int, Path], list[str]]
 
+    def written(self, latchkey: str) -> str:
+        """The file as operators get it, for a Latchkey at this address."""
+        return gateways.text(gateways.find(self.file), latchkey)
+
 
 KINDS = {
     "nginx": Kind("nginx", "nginx.conf", signal.SIGQUIT, _nginx),
+    "Traefik": Kind("traefik", "traefik.yml", signal.SIGTERM, _traefik),
     "Caddy": Kind("caddy", "Caddyfile", signal.SIGTERM, _caddy),
     "Envoy": Kind("envoy", "envoy.yaml", signal.SIGTERM, _envoy),
 }
 
 
-def _with_ports(text: str, latchkey: str, behind: str) -> str:
-    """The file as it stands in the guide, but for the addresses of this test."""
-    assert LATCHKEY in text or LATCHKEY.replace(":", ", port_value: ") in text
-    for shown, real in ((LATCHKEY, latchkey), (API, behind)):
-        text = text.replace(shown, real)
-        text = text.replace(*(address.replace(":", ", port_value: ") for address in (shown, real)))
-    return text
+def _behind(text: str, behind: str) -> str:
+    """The file for an API that listens elsewhere than the guide's."""
+    assert API in text or API.replace(":", ", port_value: ") in text
+    return text.replace(API, behind).replace(*(address.replace(":", ", port_value: ") for address in (API, behind)))
 
 
 class Gateway:
@@ -128,8 +144,9 @@ class Gateway:
         self.port = port
 
     def answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
+        """Whether it listens and has read its file; until then Traefik knows no path."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.call("/projects/").status == 401
         return False
 
     def call(self, path: str, *headers: tuple[str, str], method: str = "GET", token: str | None = None) -> Answer:
@@ -156,14 +173,15 @@ def find(name: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def run(name: str, latchkey: str, behind: str, folder: Path) -> Iterator[Gateway]:
+def run(name: str, latchkey: str, behind: str, folder: Path, authorities: Path = AUTHORITIES) -> Iterator[Gateway]:
     """The gateway with its file from the guide, between callers and the API that is `behind`."""
     kind, program = KINDS[name], find(name)
     assert program is not None, f"{name} is not installed: `make test` says how"
     port = servers.free_port()
-    text = _with_ports((FILES / kind.file).read_text(), re.sub("^https?://", "", latchkey), behind)
+    text = _behind(kind.written(latchkey), behind).replace(str(AUTHORITIES), str(authorities))
     arguments = kind.prepare(text, port, folder)
-    environment = os.environ | {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    own = {name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
+    environment = os.environ | own | {"SSL_CERT_FILE": str(authorities)}
     with (folder / "log").open("wb") as log:
         process = servers.start(
             [str(program), *arguments], kind.stop, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environment

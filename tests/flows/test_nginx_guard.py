@@ -1,6 +1,7 @@
-"""An API behind each gateway of the guide: nginx as every run of the tests has it, others where they are installed."""
+"""An API behind each gateway of the guide. Envoy is only to be had for Linux; the others every run of the tests has."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from latchkey import db as database
 from latchkey import migrations, scopes, settings, tokens
 from latchkey.users import User
 from tests import factories, servers
-from tests.flows import gateways
+from tests.flows import gateways, tls
 from tests.flows.gateways import Gateway
 
 IDENTITY = ("X-Auth-User-Id", "X-Auth-Email", "X-Auth-Client-Id", "X-Auth-Scope", "X-Auth-Token-Id")
@@ -36,6 +37,11 @@ group = "Projects"
 """
 
 
+# Hundreds of long names: what a header of a token with all of them takes is more than gateways expect.
+MANY = [f"warehouse-{number:03}.consignments.of.goods:write" for number in range(250)]
+OWN_SCOPES += "".join(f'["{name}"]\ntitle = "x"\ndescription = "x"\ngroup = "Goods"\n' for name in MANY)
+
+
 class Stage(NamedTuple):
     """A running Latchkey whose operator has scopes of an own API, and tokens of two people."""
 
@@ -44,6 +50,7 @@ class Stage(NamedTuple):
     reader: tokens.Minted
     writer: tokens.Minted
     strange: tokens.Minted
+    broad: tokens.Minted
 
     def revoke(self, minted: tokens.Minted) -> None:
         command = [str(servers.LATCHKEY), "token", "revoke", minted.token.id]
@@ -65,7 +72,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     read, write = ("projects:read",), ("projects:write",)
     minted = [
         factories.make_token(user, description=str(number), scopes=names)
-        for number, (user, names) in enumerate([(alice, read), (alice, write), (strange, read)])
+        for number, (user, names) in enumerate(
+            [(alice, read), (alice, write), (strange, read), (alice, scopes.catalogue())]
+        )
     ]
     database.dispose()
     with servers.latchkey(folder) as server:
@@ -78,8 +87,8 @@ def gateway(
     request: pytest.FixtureRequest, stage: Stage, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     name = request.param
-    if name != "nginx" and gateways.find(name) is None:
-        pytest.skip(f"{name} is not installed")
+    if name == "Envoy" and sys.platform != "linux":
+        pytest.skip("no package brings Envoy to this platform")
     with (
         gateways.api() as behind,
         gateways.run(name, stage.server.url, behind, tmp_path_factory.mktemp(name)) as running,
@@ -165,6 +174,62 @@ def test_names_that_a_caller_sends_open_nothing_without_a_token(gateway):
     assert answer.reached is None
 
 
+def test_a_token_with_every_scope_passes(gateway, stage):
+    answer = gateway.call("/projects/1", token=stage.broad.plaintext)
+
+    assert answer.status == 200
+    [named] = answer.saw("X-Auth-Scope")
+    assert len(named) > 10_000
+    assert set(MANY) < set(named.split())
+
+
+@pytest.mark.parametrize("path", ["/public/hello", "/projects/1"])
+def test_the_token_stays_at_the_gateway(gateway, stage, path):
+    answer = gateway.call(path, token=stage.reader.plaintext)
+
+    assert answer.status == 200
+    assert answer.saw("Authorization") in ([], [""])
+
+
+PREFLIGHT = (("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "DELETE"))
+
+
+@pytest.mark.parametrize("token", [None, "lk_dev_nonsense"])
+def test_a_preflight_reaches_the_api_and_says_nobodys_name(gateway, token):
+    answer = gateway.call("/projects/1", *PREFLIGHT, *SPOOFED, method="OPTIONS", token=token)
+
+    assert answer.status == 200
+    assert answer.saw("Origin") == ["https://app.example.com"]
+    assert not any("admin" in value for _, value in answer.reached)
+    for name in (*IDENTITY, "Authorization"):
+        assert answer.saw(name) in ([], [""])
+
+
+@pytest.mark.parametrize(
+    "method, headers",
+    [
+        ("OPTIONS", ()),
+        ("OPTIONS", PREFLIGHT[:1]),
+        ("OPTIONS", PREFLIGHT[1:]),
+        ("GET", PREFLIGHT),
+        ("DELETE", PREFLIGHT),
+    ],
+)
+def test_what_is_no_preflight_takes_a_token(gateway, method, headers):
+    answer = gateway.call("/projects/1", *headers, method=method)
+
+    assert answer.status == 401
+    assert answer.reached is None
+
+
+def test_a_preflight_opens_no_path_that_nobody_named(gateway):
+    for path in ("/admin", "/_latchkey", "/"):
+        answer = gateway.call(path, *PREFLIGHT, method="OPTIONS")
+
+        assert answer.status in (403, 404)
+        assert answer.reached is None
+
+
 @pytest.mark.standard("H-11")
 def test_a_user_whose_address_would_break_a_header_adds_none(gateway, stage):
     answer = gateway.call("/projects/1", token=stage.strange.plaintext)
@@ -236,3 +301,18 @@ def test_a_revoked_token_is_refused_at_the_next_call(gateway, stage):
     answer = gateway.call("/projects/1", token=minted.plaintext)
     assert answer.status == 401
     assert 'error="invalid_token"' in answer.challenges[0]
+
+
+@pytest.mark.parametrize("name", list(gateways.KINDS))
+def test_an_installation_behind_tls_is_asked_by_its_own_name(stage, name, tmp_path):
+    if name == "Envoy" and sys.platform != "linux":
+        pytest.skip("no package brings Envoy to this platform")
+    pem = tls.certificate(tmp_path)
+    with (
+        gateways.api() as behind,
+        tls.front(stage.server.url.removeprefix("http://"), pem) as portal,
+        gateways.run(name, portal, behind, tmp_path, pem) as gateway,
+    ):
+        assert gateway.call("/projects/1").status == 401
+        assert gateway.call("/projects/1", token=stage.reader.plaintext).saw("X-Auth-User-Id") == [stage.alice.id]
+        assert gateway.call("/projects/1", method="DELETE", token=stage.reader.plaintext).status == 403

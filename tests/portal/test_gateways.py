@@ -4,8 +4,10 @@ import html
 
 import pytest
 
-from tests.servers import ROOT
+from latchkey import gateways
+from latchkey.settings import ROOT
 
+FOLDER = ROOT / "docs" / "gateways"
 FILES = {"nginx.conf", "traefik.yml", "Caddyfile", "envoy.yaml"}
 
 
@@ -17,27 +19,52 @@ def test_the_guide_is_read_signed_out(client):
         assert word in page.text
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
-def test_the_guide_shows_the_very_files_that_are_tested(client, name):
-    text = (ROOT / "docs" / "gateways" / name).read_text()
+@pytest.mark.parametrize("gateway", gateways.GATEWAYS, ids=lambda gateway: gateway.id)
+def test_the_files_of_the_checkout_are_those_of_the_example(gateway):
+    text = (FOLDER / gateway.file).read_text()
 
+    assert text == gateways.text(gateway, "http://127.0.0.1:5000"), "write it anew: latchkey gateway"
+
+
+def test_every_gateway_has_its_file_and_no_other_is_there():
+    assert {path.name for path in FOLDER.iterdir()} == FILES == {gateway.file for gateway in gateways.GATEWAYS}
+
+
+@pytest.mark.settings(base_url="https://keys.acme.example:8443")
+@pytest.mark.parametrize("gateway", gateways.GATEWAYS, ids=lambda gateway: gateway.id)
+def test_the_portal_fills_in_its_own_address(client, gateway):
+    answer = client.get(f"/docs/gateways/{gateway.file}")
     page = html.unescape(client.get("/docs/gateways").text)
 
-    for line in text.splitlines():
-        assert line in page
-    answer = client.get(f"/docs/gateways/{name}")
-    assert answer.text == text
     assert answer.content_type == "text/plain; charset=utf-8"
+    assert answer.text == gateways.text(gateway, "https://keys.acme.example:8443")
+    assert "keys.acme.example" in answer.text
+    assert "8443" in answer.text
+    assert "127.0.0.1:5000" not in answer.text
+    for line in answer.text.splitlines():
+        assert line in page
 
 
-def test_every_file_is_shown():
-    assert {path.name for path in (ROOT / "docs" / "gateways").iterdir()} == FILES
+@pytest.mark.parametrize("gateway", gateways.GATEWAYS, ids=lambda gateway: gateway.id)
+@pytest.mark.parametrize(
+    "base_url, address",
+    [
+        ("https://portal.example.com", ("portal.example.com", 443, "portal.example.com")),
+        ("http://localhost:5001", ("localhost", 5001, "localhost:5001")),
+        ("http://[::1]:5000", ("::1", 5000, "[::1]:5000")),
+    ],
+)
+def test_an_address_without_a_port_gets_the_scheme_s(gateway, base_url, address):
+    found = gateways.address_of(base_url)
+
+    assert (found.name, found.port, found.host) == address
+    assert ("ca-certificates" in gateways.text(gateway, base_url)) == (found.tls and gateway.id in ("nginx", "envoy"))
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
 @pytest.mark.parametrize("header", ["user-id", "email", "client-id", "scope", "token-id"])
 def test_every_file_takes_care_of_every_identity_header(name, header):
-    text = (ROOT / "docs" / "gateways" / name).read_text().lower()
+    text = (FOLDER / name).read_text().lower()
 
     assert f"x-auth-{header}" in text
 
