@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import pytest
 
-from latchkey import scopes
+from latchkey import scopes, values
 from latchkey.settings import ROOT, Settings
 from tests import smtp
 from tests.flows.checkout import Checkout, only_once, program
@@ -107,6 +107,8 @@ def test_the_table_of_settings_says_what_the_code_does():
         default = told[field.name]
         if field.default is None:
             assert default.startswith("none") or field.name == "brand_logo", field.name
+        elif isinstance(field.default, values.Limit):
+            assert values.rate(re.match("`([^`]+)`", default)[1]) == field.default, field.name
         elif isinstance(field.default, bool):
             assert default == f"`{str(field.default).lower()}`"
         elif field.default and field.name != "instance":

@@ -162,6 +162,7 @@ def test_on_this_device_an_empty_path_equals_a_slash(host):
     assert not redirects.matches("https://127.0.0.1/", "https://127.0.0.1")
 
 
+@pytest.mark.standard("B-05")
 @pytest.mark.parametrize(
     "sent",
     [
