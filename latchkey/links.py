@@ -1,5 +1,6 @@
 """One-time links that go by mail: issued with a purpose, redeemed once."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -92,6 +93,13 @@ def peek(plaintext: str, purpose: Purpose) -> Link | None:
             User.disabled_at.is_(None),
         )
     )
+
+
+def among(ids: Sequence[str], purpose: Purpose) -> list[Link]:
+    """Those of these links that could be redeemed now, for an address that their user still has; the latest first."""
+    live = (Link.id.in_(ids), Link.purpose == purpose, Link.used_at.is_(None), Link.expires_at > clock.now())
+    same = select(Link).join(Link.user).options(contains_eager(Link.user)).where(*live, Link.email == User.email)
+    return list(db.scalars(same.order_by(Link.id.desc()))) if ids else []
 
 
 def waiting(user: User, purpose: Purpose) -> Link | None:

@@ -1,12 +1,15 @@
 """Signing in with a password: counted before it is looked at (L-05), and opened only if it still counts then."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from latchkey import activity, notices, passwords, sessions, throttle, users
+from latchkey import activity, links, notices, passwords, sessions, throttle, users
+from latchkey.links import Link, Purpose
 from latchkey.sessions import BrowserSession
 from latchkey.users import User
 from latchkey.values import Limit
 
+VERIFY = Purpose.VERIFY_EMAIL
 TOLD_EVERY = (Limit(1, throttle.SIGN_IN[1].window),)
 
 
@@ -47,13 +50,47 @@ def attempt(email: str, password: str, device: str | None = None) -> Proof | Non
     return proof
 
 
-def enter(proof: Proof) -> BrowserSession:
-    """Open a session for whoever gave the password. Raises `sessions.NotOpened`."""
+def enter(proof: Proof, pressed: Sequence[str] = ()) -> BrowserSession:
+    """Open a session for whoever gave the password. Raises `sessions.NotOpened`.
+
+    `pressed` are ids of links whose button was pressed in this browser: now that its password was given here too, a
+    link for this user proves the address.
+    """
     opened = sessions.open(proof.user, proof.epoch)
     if proof.rehashed is not None:
         opened.user.password_hash = proof.rehashed
+    if not opened.user.verified and any(_proves(link, opened.user) for link in links.among(pressed, VERIFY)):
+        prove_address(opened.user)
+        sessions.end_all(opened.user, keep=opened)
     notices.signed_in(opened.user)
     return opened
+
+
+def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession | None:
+    """Verify the address of whoever signed up in this browser, and open a session; None if the link is spent.
+
+    All other sessions of the user end, and `here`, the one that this browser had, is replaced. Nobody gave a password
+    by this: when it was given last is taken over from `here`.
+    """
+    link = links.redeem(plaintext, VERIFY)
+    if link is None or not _proves(link, link.user):
+        return None
+    prove_address(link.user)
+    sessions.end_all(link.user)
+    opened = sessions.open(link.user, authenticated_at=here.authenticated_at if here else sessions.NEVER)
+    notices.signed_in(link.user)
+    return opened
+
+
+def prove_address(user: User) -> None:
+    """The address of a user was proved to be theirs: links that were to prove it are worthless now."""
+    users.verify_email(user, user.email)
+    links.cancel(user, VERIFY)
+    notices.email_verified(user)
+
+
+def _proves(link: Link, user: User) -> bool:
+    return link.user_id == user.id and link.email == user.email and not user.verified
 
 
 def _counters(email: str, device: str | None) -> list[Counter]:

@@ -7,22 +7,14 @@ themselves: those of everybody else neither slow it down nor are slowed down by 
 from datetime import timedelta
 from hashlib import sha256
 
-from flask import request
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
-from latchkey import credentials, settings, users
+from latchkey import credentials, users
+from portal import cookies
 
+COOKIE = "device"
 KEPT = timedelta(days=400)
 MOST_ACCOUNTS = 8
-
-
-def _cookie() -> str:
-    return "__Host-device" if settings.current().secure else "device"
-
-
-def _signer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(settings.current().secret_key, salt="known device")
 
 
 def _mark(email: str) -> str:
@@ -30,10 +22,7 @@ def _mark(email: str) -> str:
 
 
 def _read() -> tuple[str, list[str]]:
-    try:
-        device, accounts = _signer().loads(request.cookies.get(_cookie(), ""), max_age=int(KEPT.total_seconds()))
-    except (BadSignature, ValueError, TypeError):
-        return "", []
+    device, accounts = cookies.read(COOKIE, KEPT) or ("", ())
     return str(device), list(accounts)
 
 
@@ -48,11 +37,4 @@ def remember(response: Response, email: str) -> None:
     device, accounts = _read()
     mark = _mark(email)
     kept = [mark, *(other for other in accounts if other != mark)][:MOST_ACCOUNTS]
-    response.set_cookie(
-        _cookie(),
-        str(_signer().dumps([device or credentials.opaque(), kept])),
-        max_age=KEPT,
-        secure=settings.current().secure,
-        httponly=True,
-        samesite="Lax",
-    )
+    cookies.write(response, COOKIE, [device or credentials.opaque(), kept], KEPT)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-from flask import Response, abort, g, redirect, request, session, url_for
-from flask_login import current_user, login_required, login_user
+from flask import Response, abort, g, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_required, login_user, logout_user
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
@@ -14,7 +15,7 @@ from wtforms import PasswordField
 
 from latchkey import mailed, notices, passwords, sessions, settings, throttle
 from latchkey.db import db
-from latchkey.links import Purpose
+from latchkey.links import Link, Purpose
 from latchkey.sessions import BrowserSession
 from latchkey.users import User
 
@@ -148,6 +149,30 @@ def renew() -> None:
     sessions.reauthenticate(here)
     notices.password_confirmed(here.user)
     enter(here)
+
+
+def leave() -> None:
+    """Sign this browser out, on the server and in its cookie (M-06). Commits."""
+    if current_user.is_authenticated:
+        notices.signed_out(this_user())
+        sessions.end(this_session())
+        db.commit()
+    logout_user()
+    session.clear()
+    g.pop("csrf_token", None)
+
+
+def belongs_to_another(link: Link) -> bool:
+    """Whether somebody else is signed in here than the user of a mailed link: it does not replace their session."""
+    return bool(current_user.is_authenticated) and this_user().id != link.user_id
+
+
+def other_account(does: str) -> ResponseReturnValue:
+    """The page that says so; by its button the person signs out and comes back to the link."""
+    if request.method == "POST" and request.form.get("do") == "sign-out":
+        leave()
+        return redirect(request.path, 303)
+    return render_template("portal/verification/other.html", does=does), 409 if request.method == "POST" else 200
 
 
 def enter(opened: BrowserSession) -> None:

@@ -6,12 +6,12 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import links, lockdown, notices, passwords, users
+from latchkey import links, lockdown, notices, passwords, signin, users
 from latchkey.db import db
 from latchkey.links import Link, Purpose
 from portal.blueprint import blueprint
 from portal.fields import Address
-from portal.guards import mail_link
+from portal.guards import asked_next, belongs_to_another, mail_link, other_account
 
 # Where the link's secret waits between the mail and the form: in the cookie, out of the address bar (L-06).
 PLACE = "reset_link"
@@ -33,13 +33,13 @@ class ResetForm(FlaskForm):
 @blueprint.route("/forgot-password", methods=["GET", "POST"])
 def forgot_password() -> ResponseReturnValue:
     """Ask for a link; the answer is alike for every address (L-04)."""
-    form = ForgotForm()
+    form, next_path = ForgotForm(), asked_next()
     if not form.validate_on_submit():
-        page = render_template("portal/recovery/forgot.html", form=form)
+        page = render_template("portal/recovery/forgot.html", form=form, next_path=next_path)
         return page, 422 if form.is_submitted() else 200
     email = form.email.data or ""
-    mail_link(Purpose.RESET_PASSWORD, email, "portal.open_reset")
-    return render_template("portal/recovery/sent.html", email=email)
+    mail_link(Purpose.RESET_PASSWORD, email, "portal.open_reset", next_path)
+    return render_template("portal/recovery/sent.html", email=email, next_path=next_path)
 
 
 @blueprint.get("/reset-password/<token>")
@@ -58,6 +58,10 @@ def reset_password() -> ResponseReturnValue:
     link = links.peek(plaintext, Purpose.RESET_PASSWORD)
     if link is None:
         return _spent()
+    if belongs_to_another(link):
+        answer = other_account("sets a new password")
+        session[PLACE] = plaintext  # whoever signs out here goes on with the link
+        return answer
     form = ResetForm()
     if form.validate_on_submit():
         try:
@@ -76,14 +80,13 @@ def _reset(link: Link, prepared: str, *, revoke: bool) -> ResponseReturnValue:
     user = link.user
     if not user.verified and link.email == user.email:
         # The link was read in the mailbox, which is all that the other one would show.
-        users.verify_email(user, link.email)
-        notices.email_verified(user)
+        signin.prove_address(user)
     lockdown.change_password(user, prepared, revoke=revoke)
     notices.password_reset(user)
     db.commit()
     session.clear()
     flash("Your password is changed. Sign in with the new one.")
-    return redirect(url_for("portal.sign_in"), 303)
+    return redirect(url_for("portal.sign_in", next=link.next_path), 303)
 
 
 def _spent() -> ResponseReturnValue:

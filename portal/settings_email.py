@@ -1,15 +1,23 @@
 """Changing the e-mail address: asked for with the password, confirmed at the new address, told at the old (L-08)."""
 
-from flask import abort, flash, redirect, render_template, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from latchkey import domains, links, notices, throttle, users
 from latchkey.db import db
-from latchkey.links import Link, Purpose
+from latchkey.links import Purpose
 from portal import settings_page
 from portal.blueprint import blueprint
-from portal.guards import absolute, acting_user, password_is_right, signed_in, this_user
+from portal.guards import (
+    absolute,
+    acting_user,
+    belongs_to_another,
+    other_account,
+    password_is_right,
+    signed_in,
+    this_user,
+)
 from portal.settings_page import EmailForm
 
 
@@ -44,39 +52,37 @@ def _ask(email: str) -> None:
     db.commit()
 
 
-def _live(token: str) -> Link | None:
-    link = links.peek(token, Purpose.CHANGE_EMAIL)
-    if link is None or link.user_id != this_user().id:
-        return None
+def _may_have(email: str) -> bool:
+    """Which addresses accounts may have can have changed since the link was asked for."""
     try:
-        # Which addresses accounts may have can have changed since it was asked for.
-        users.may_have(link.email)
+        users.may_have(email)
     except users.SignupClosed:
-        return None
-    return link
+        return False
+    return True
 
 
 def _spent(*, taken: bool = False) -> ResponseReturnValue:
     return render_template("portal/settings/email_spent.html", taken=taken), 410
 
 
-@blueprint.get("/confirm-email/<token>")
+@blueprint.route("/confirm-email/<token>", methods=["GET", "POST"])
 @signed_in
 def confirm_email(token: str) -> ResponseReturnValue:
     """The link from the mail. Opening it changes nothing: a mail scanner at a mistyped address opens it too."""
-    link = _live(token)
-    if link is None:
+    link = links.peek(token, Purpose.CHANGE_EMAIL)
+    if link is None or not _may_have(link.email):
         return _spent()
-    return render_template("portal/settings/email_confirm.html", form=FlaskForm(), link=link, token=token)
+    if belongs_to_another(link):
+        return other_account("confirms an address")
+    if request.method != "POST":
+        return render_template("portal/settings/email_confirm.html", form=FlaskForm(), link=link, token=token)
+    return _change(token)
 
 
-@blueprint.post("/confirm-email/<token>")
-@signed_in
-def change_email_now(token: str) -> ResponseReturnValue:
+def _change(token: str) -> ResponseReturnValue:
     """Take the new address; only one of two changes at a time can win."""
     user = acting_user()
-    before = user.email
-    link = links.redeem(token, Purpose.CHANGE_EMAIL) if _live(token) is not None else None
+    before, link = user.email, links.redeem(token, Purpose.CHANGE_EMAIL)
     if link is None:
         db.rollback()
         return _spent()

@@ -3,20 +3,21 @@
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from flask import abort, make_response, redirect, render_template, session, url_for
+from flask import abort, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import clients, notices, redirects, sessions, settings, signin, throttle
+from latchkey import clients, links, redirects, sessions, settings, signin, throttle
 from latchkey.clients import Client
 from latchkey.db import db
+from latchkey.links import Purpose
 from latchkey.signin import Proof
-from portal import devices
+from portal import devices, proofs
 from portal.blueprint import blueprint
-from portal.guards import asked_next, enter, this_session
+from portal.guards import asked_next, enter, leave, this_session
 
 AUTHORIZE = "/oauth/authorize"
 POLICY = (
@@ -66,7 +67,8 @@ def sign_in() -> ResponseReturnValue:
     next_path = asked_next()
     if current_user.is_authenticated and not asks_again(next_path):
         return redirect(next_path or url_for("portal.welcome"), 303)
-    form = SignInForm()
+    waits = links.among(proofs.pressed(), Purpose.VERIFY_EMAIL)
+    form = SignInForm(data={"email": waits[0].email if waits else ""})
     refusal = ""
     if form.validate_on_submit():
         if let := _attempt((form.email.data or "").strip(), form.password.data or "", next_path):
@@ -79,6 +81,7 @@ def sign_in() -> ResponseReturnValue:
         refusal=refusal,
         next_path=next_path,
         app=app,
+        one_more_step=bool(waits),
         open_to_all=settings.current().signup != "invite",
     )
     response = make_response(page, 422 if form.is_submitted() else 200)
@@ -107,7 +110,7 @@ def _attempt(email: str, password: str, next_path: str | None) -> ResponseReturn
 
 def let_in(proof: Proof, next_path: str | None) -> ResponseReturnValue:
     """Open a session for this browser and go on. Commits."""
-    opened = signin.enter(proof)
+    opened = signin.enter(proof, proofs.pressed())
     if current_user.is_authenticated:
         sessions.end(this_session())
     db.commit()
@@ -120,11 +123,7 @@ def let_in(proof: Proof, next_path: str | None) -> ResponseReturnValue:
 @blueprint.post("/logout")
 def sign_out() -> ResponseReturnValue:
     """End the session, here and in the browser (M-06)."""
-    if current_user.is_authenticated:
-        notices.signed_out(this_session().user)
-        sessions.end(this_session())
-        db.commit()
-    session.clear()
+    leave()
     response = redirect(url_for("portal.landing"), 303)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -1,6 +1,6 @@
 """Making an account. The answer is the same whether somebody has the address already or not (L-04)."""
 
-from flask import abort, redirect, render_template, url_for
+from flask import abort, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -9,7 +9,9 @@ from wtforms.validators import InputRequired
 
 from latchkey import activity, links, notices, settings, throttle, users
 from latchkey.db import db
+from latchkey.ids import new_id
 from latchkey.links import Purpose
+from portal import proofs
 from portal.blueprint import blueprint
 from portal.fields import Address, Name, NewPassword
 from portal.guards import absolute, asked_next
@@ -56,12 +58,17 @@ def sign_up() -> ResponseReturnValue:
     if wait := throttle.hit(f"sign-up:{activity.origin.get().network}", *throttle.SIGN_UP):
         abort(429, retry_after=wait)
     email = form.email.data or ""
-    register(form.name.data or "", email, form.password.data or "", next_path)
-    return render_template("portal/verification/sent.html", email=email, next_path=next_path)
+    user_id = register(form.name.data or "", email, form.password.data or "", next_path)
+    response = make_response(render_template("portal/verification/sent.html", email=email, next_path=next_path))
+    proofs.remember_sign_up(response, user_id)
+    return response
 
 
-def register(name: str, email: str, password: str, next_path: str | None) -> None:
-    """Make the account and mail its link, or tell whoever has the address already. Commits."""
+def register(name: str, email: str, password: str, next_path: str | None) -> str:
+    """Make the account and mail its link, or tell whoever has the address already. Commits.
+
+    Answers the account's id: one that nobody has, if none was made, so that the answers are alike.
+    """
     # Counted before anything is written; a new account gets its letter in any case.
     told_enough = throttle.hit(f"letters:{users.key(email)}", *throttle.LETTERS)
     try:
@@ -70,7 +77,10 @@ def register(name: str, email: str, password: str, next_path: str | None) -> Non
         owner = users.find_by_email(email)
         if owner is not None and not told_enough:
             notices.address_taken(owner)
+        user_id = new_id("usr")
     else:
         plaintext = links.issue(user, Purpose.VERIFY_EMAIL, next_path=next_path)
         notices.signed_up(user, absolute("portal.verify_email", token=plaintext))
+        user_id = user.id
     db.commit()
+    return user_id

@@ -1,19 +1,28 @@
-"""Proving that an e-mail address is one's own: asking for the link again, and following it."""
+"""Proving that an e-mail address is one's own: asking for the link again, opening it, and pressing its button."""
 
-from flask import Response, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import EmailField
 from wtforms.validators import InputRequired
 
-from latchkey import links, notices, sessions, users
+from latchkey import links, signin
 from latchkey.db import db
 from latchkey.links import Link, Purpose
-from portal import devices
+from portal import devices, proofs
 from portal.blueprint import blueprint
 from portal.fields import Address
-from portal.guards import asked_next, enter, mail_link, this_session, this_user
+from portal.guards import (
+    asked_next,
+    belongs_to_another,
+    enter,
+    leave,
+    mail_link,
+    other_account,
+    this_session,
+    this_user,
+)
 
 
 class ResendForm(FlaskForm):
@@ -48,25 +57,37 @@ def resend_verification() -> ResponseReturnValue:
     return render_template("portal/verification/sent.html", email=email, next_path=next_path)
 
 
-@blueprint.get("/verify-email/<token>")
+@blueprint.route("/verify-email/<token>", methods=["GET", "POST"])
 def verify_email(token: str) -> ResponseReturnValue:
-    """The link from the mail: verifies, signs in, and leads to where the account was asked for."""
-    if request.method == "HEAD":
-        return Response()
-    link = links.redeem(token, Purpose.VERIFY_EMAIL)
-    if link is None or link.email != link.user.email:
+    """The link from the mail. Opening it changes nothing: mail scanners do so too. Its button verifies (L-08)."""
+    link = links.peek(token, Purpose.VERIFY_EMAIL)
+    if link is None or link.user.verified or link.email != link.user.email:
+        return spent(links.find(token, Purpose.VERIFY_EMAIL))
+    if belongs_to_another(link):
+        return other_account("verifies an address")
+    if request.method != "POST":
+        return render_template("portal/verification/verify.html", email=link.email, form=FlaskForm())
+    return _verify(token, link) if proofs.signed_up(link.user_id) else _to_sign_in(link)
+
+
+def _verify(token: str, link: Link) -> ResponseReturnValue:
+    """In the browser that signed up: verify, sign in, and lead to where the account was asked for."""
+    opened = signin.enter_by_link(token, this_session() if current_user.is_authenticated else None)
+    if opened is None:
         db.rollback()
         return spent(links.find(token, Purpose.VERIFY_EMAIL))
-    users.verify_email(link.user, link.email)
-    notices.email_verified(link.user)
-    if current_user.is_authenticated:
-        sessions.end(this_session())
-    opened = sessions.open(link.user)
-    notices.signed_in(link.user)
     db.commit()
     enter(opened)
     response = redirect(link.next_path or url_for("portal.welcome"), 303)
     devices.remember(response, link.email)
+    return response
+
+
+def _to_sign_in(link: Link) -> ResponseReturnValue:
+    """In any other browser the password has to be given first, or the button would confirm a stranger's."""
+    leave()
+    response = redirect(url_for("portal.sign_in", next=link.next_path), 303)
+    proofs.remember_press(response, link.id)
     return response
 
 

@@ -27,6 +27,14 @@ def submit(client: FlaskClient, path: str, *, form: str | None = None, **fields:
     return client.post(path, data={"csrf_token": csrf(page), **fields})
 
 
+def same_browser(signed_up: FlaskClient, client: FlaskClient) -> FlaskClient:
+    """Another client that counts as the browser that signed up."""
+    proof = signed_up.get_cookie("signed-up")
+    assert proof is not None
+    client.set_cookie("signed-up", proof.value)
+    return client
+
+
 def sign_in(client: FlaskClient, user: User, password: str = PASSWORD) -> FlaskClient:
     """The same client, signed in through the real form."""
     answer = submit(client, "/login", email=user.email, password=password)

@@ -62,12 +62,14 @@ def test_a_newcomer_signs_up_makes_a_token_and_calls_the_api(either_page):
 
     mail(page, "Confirm your e-mail address")
     page.get_by_role("link", name=re.compile("verify-email")).first.click()
+    page.get_by_role("button", name="Verify e-mail").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Ada Lindqvist")
 
     page.get_by_role("link", name="Create a Token", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Tokens")
     page.get_by_role("link", name="New", exact=True).click()
     fill_in(page, "Nightly backup", "account:read")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Create", exact=True).click()
     expect(page.get_by_text("shown only once")).to_be_visible()
     token = page.get_by_label("Token", exact=True).input_value()

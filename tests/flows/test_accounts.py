@@ -28,7 +28,7 @@ def test_a_person_comes_looks_round_forgets_returns_and_leaves(app, mailbox):
     assert browser.get("/tokens").status_code == 200
     assert "Verify your e-mail address." in browser.get("/").text
 
-    assert browser.get(first).location == "/"
+    assert pages.submit(browser, first).location == "/"
     assert "Verify your e-mail address." not in browser.get("/").text
 
     browser.post("/logout", data={"csrf_token": pages.csrf(browser.get("/"))})
@@ -74,20 +74,21 @@ def test_of_sixteen_who_use_one_reset_link_one_succeeds(app, db, alice):
     assert users.authenticate(alice.email, PASSWORD) is None
 
 
-def test_of_sixteen_who_open_one_verification_link_one_is_signed_in(app, db):
-    carol = make_user("carol@example.com", verified=False)
-    plaintext = links.issue(carol, Purpose.VERIFY_EMAIL)
-    db.commit()
+def test_of_sixteen_who_press_verify_at_once_one_is_signed_in(app, db, mailbox):
+    newcomer = app.test_client()
+    pages.submit(newcomer, "/signup", name="Carol", email="carol@example.com", password=PASSWORD)
+    link = mailbox.last("carol@example.com").link("/verify-email/")
 
     def verify(_, barrier):
-        browser = app.test_client()
+        browser = pages.same_browser(newcomer, app.test_client())
+        form = {"csrf_token": pages.csrf(browser.get(link))}
         barrier.wait()
-        return browser.get(f"/verify-email/{plaintext}").status_code
+        return browser.post(link, data=form).status_code
 
     statuses = at_once(verify)
 
     assert sorted(statuses) == [303] + [410] * (CROWD - 1)
-    assert len(sessions.list_live(carol)) == 1
+    assert len(sessions.list_live(users.find_by_email("carol@example.com"))) == 1
 
 
 def test_sixteen_who_sign_up_with_one_address_make_one_account(app, db):

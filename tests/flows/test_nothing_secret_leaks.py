@@ -117,7 +117,7 @@ def account(story: Story) -> None:
     story.note("first password", PASSWORD)
     story.note("password typed by mistake", WRONG)
     story.form("/signup", name="Ada", email="ada@example.com", password=PASSWORD)
-    story.person.open(story.mailed("verification link", "/verify-email/"))
+    story.form(story.mailed("verification link", "/verify-email/"))
     story.form("/", "/logout")
     story.form("/login", email="ada@example.com", password=WRONG)
     story.form("/forgot-password", email="ada@example.com")

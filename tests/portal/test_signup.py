@@ -1,6 +1,6 @@
 """Making an account and proving its address."""
 
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_a_newcomer_follows_the_mailed_link_to_welcome(client, mailbox):
     answer = sign_up(client)
 
     letter = mailbox.last("ada@example.com")
-    opened = client.get(letter.link("/verify-email/"))
+    opened = pages.submit(client, letter.link("/verify-email/"))
     assert (answer.status_code, "Check your e-mail" in answer.text) == (200, True)
     assert (opened.status_code, opened.location) == (303, "/")
     assert "Welcome, Ada" in client.get("/").text
@@ -133,7 +133,7 @@ def test_more_than_a_form_holds_is_not_read_at_all(client):
 def test_names_of_all_kinds_are_welcome(client, mailbox, name):
     sign_up(client, name=name)
 
-    client.get(mailbox.last("ada@example.com").link("/verify-email/"))
+    pages.submit(client, mailbox.last("ada@example.com").link("/verify-email/"))
 
     assert users.find_by_email("ada@example.com").name == name
     assert "<script>alert" not in client.get("/").text
@@ -156,9 +156,12 @@ def test_the_way_on_survives_the_mail(app, client, mailbox):
     assert 'value="/oauth/authorize?client_id=app_1&amp;state=a%20b"' in page.text
 
     pages.submit(client, "/signup", **ADA, next=way)
-    opened = app.test_client().get(mailbox.last("ada@example.com").link("/verify-email/"))
+    link = mailbox.last("ada@example.com").link("/verify-email/")
+    elsewhere = pages.submit(app.test_client(), link)
+    here = pages.submit(client, link)
 
-    assert (opened.status_code, opened.location) == (303, way)
+    assert (here.status_code, here.location) == (303, way)
+    assert parse_qs(urlsplit(elsewhere.location).query)["next"] == [way]
 
 
 def test_whoever_is_signed_in_is_led_on(signed_in):
