@@ -84,7 +84,7 @@ def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession
 
 def prove_address(user: User) -> None:
     """The address of a user was proved to be theirs: links that were to prove it are worthless now."""
-    users.verify_email(user, user.email)
+    users.confirm_email(user)
     links.cancel(user, VERIFY)
     notices.email_verified(user)
 

@@ -10,7 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import clients, links, redirects, sessions, settings, signin, throttle
+from latchkey import clients, domains, links, redirects, sessions, settings, signin, throttle
 from latchkey.clients import Client
 from latchkey.db import db
 from latchkey.links import Purpose
@@ -68,7 +68,7 @@ def sign_in() -> ResponseReturnValue:
     if current_user.is_authenticated and not asks_again(next_path):
         return redirect(next_path or url_for("portal.welcome"), 303)
     waits = links.among(proofs.pressed(), Purpose.VERIFY_EMAIL)
-    form = SignInForm(data={"email": waits[0].email if waits else ""})
+    form = SignInForm(data={"email": domains.shown_address(waits[0].email) if waits else ""})
     refusal = ""
     if form.validate_on_submit():
         if let := _attempt((form.email.data or "").strip(), form.password.data or "", next_path):

@@ -1,5 +1,7 @@
 """A forgotten password: the link, the form, and what ends with the old password."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from latchkey import access, activity, grants, links, sessions, tokens, users
@@ -241,3 +243,38 @@ def test_what_is_no_address_is_named_beside_the_field(client, email):
 
     assert answer.status_code == 422
     assert 'id="email-error"' in answer.text
+
+
+@pytest.mark.standard("M-02")
+def test_a_link_for_another_account_replaces_no_session(client, bob, alice, link):
+    pages.sign_in(client, bob)
+    opened = client.get(link, follow_redirects=True)
+    form = {"csrf_token": pages.csrf(opened)}
+
+    pressed = client.post("/reset-password", data=form | {"password": NEW})
+
+    for answer in (opened, pressed):
+        assert "This link is for another account" in answer.text
+        assert '<b class="break">bob@example.com</b>' in answer.text
+    assert users.authenticate(alice.email, PASSWORD)
+    assert "bob@example.com" in client.get("/settings").text
+
+    left = pages.submit(client, "/reset-password", do="sign-out")
+    assert (left.status_code, left.location) == (303, "/reset-password")
+    assert client.get("/settings").status_code == 303
+    assert pages.submit(client, "/reset-password", password=NEW).status_code == 303
+    assert users.authenticate(alice.email, NEW)
+
+
+def test_a_password_forgotten_in_the_middle_of_an_apps_request_leads_back_to_it(client, alice, mailbox):
+    way = "/oauth/authorize?client_id=app_1&state=a%20b"
+    signin = client.get("/login", query_string={"next": way})
+    forgot = client.get("/forgot-password", query_string={"next": way})
+    sent = client.post("/forgot-password", data={"csrf_token": pages.csrf(forgot), "email": alice.email, "next": way})
+    answer = choose(client, mailbox.last(alice.email).link("/reset-password/"))
+
+    assert 'href="/forgot-password?next=/oauth/authorize?client_id%3Dapp_1%26state%3Da%2520b"' in signin.text
+    hidden = 'name="next" value="/oauth/authorize?client_id=app_1&amp;state=a%20b"'
+    assert hidden in forgot.text
+    assert hidden in sent.text
+    assert parse_qs(urlsplit(answer.location).query)["next"] == [way]
