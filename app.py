@@ -8,15 +8,15 @@ from werkzeug.routing import BaseConverter
 import api
 import oauth
 import portal
-from latchkey import courier, db, outbox, scopes, settings
+from latchkey import courier, db, ids, outbox, scopes, settings
 from latchkey.settings import Settings
-from web import assets, bounds, errors, middleware, signin
+from web import assets, bounds, compression, errors, middleware, signin
 
 
 class IdConverter(BaseConverter):
     """An id of ours in a path; anything else is no page."""
 
-    regex = "[a-z]{3}_[0-9a-f]{28}"
+    regex = ids.FORM
 
 
 def create_app(ours: Settings | None = None, *, background: bool = False) -> Flask:
@@ -33,7 +33,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     app.url_map.converters["id"] = IdConverter
     # A-08: a credential sent to a path with two slashes is not led on to another.
     app.url_map.merge_slashes = False
-    for part in (bounds, signin, assets, errors):
+    for part in (bounds, signin, assets, errors, compression):
         part.register(app)
     for door in (portal, oauth, api):
         app.register_blueprint(door.blueprint)

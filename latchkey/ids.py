@@ -7,6 +7,7 @@ from itertools import count
 from latchkey import clock
 
 AT_A_TIME = 64
+FORM = "[a-z]{3}_[0-9a-f]{28}"
 
 # Drawn from the system many at a time: each call to it lets the threads that wait for the interpreter in between.
 # Nothing that must stay unknown is made of them.

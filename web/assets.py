@@ -13,13 +13,14 @@ from markupsafe import Markup
 from PIL import Image
 
 from latchkey import settings
-from web import filters, palette
+from web import compression, filters, palette
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml; charset=utf-8",
     ".png": "image/png",
+    ".webp": "image/webp",
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
@@ -66,7 +67,7 @@ def _read(folder: Path) -> dict[str, Asset]:
 
 
 def _answer(asset: Asset, *, forever: bool, policy: str = "") -> Response:
-    zipped = asset.zipped if request.accept_encodings.quality("gzip") > 0 else None
+    zipped = asset.zipped if compression.accepted() else None
     response = Response(asset.body if zipped is None else zipped, content_type=asset.kind)
     if zipped is not None:
         response.content_encoding = "gzip"

@@ -51,6 +51,37 @@ def test_a_guide_is_readable_signed_out(client, path):
     assert answer.text.count("<h1") == 1
 
 
+@pytest.mark.parametrize("path", GUIDES[:-1])
+def test_a_guide_may_be_kept_while_nobody_is_signed_in(client, path):
+    first = client.get(path)
+
+    again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+
+    assert first.headers["Cache-Control"] == "public, max-age=300"
+    assert {"Cookie", "Accept-Encoding"} <= set(first.vary)
+    assert "Set-Cookie" not in first.headers
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+
+
+@pytest.mark.standard("N-07")
+@pytest.mark.parametrize("path", GUIDES)
+def test_a_guide_with_a_name_in_it_is_never_kept(signed_in, path):
+    answer = signed_in.get(path)
+
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in answer.headers
+
+
+def test_a_guide_with_a_message_for_one_reader_is_not_kept(client):
+    client.get("/docs/search?q=lk_dev_" + "x" * 36)
+
+    answer = client.get("/docs/authentication")
+
+    assert "looks like a token" in answer.text
+    assert "public" not in answer.headers["Cache-Control"]
+
+
 def test_every_link_in_the_guides_leads_to_a_page_and_a_heading_that_exist(signed_in):
     fetched = {}
 

@@ -1,0 +1,71 @@
+"""Pages made smaller on the wire, where that tells nobody what is in them."""
+
+import gzip
+import re
+import secrets
+from functools import lru_cache
+from io import BytesIO
+
+from flask import Flask, Response, request, session
+
+from latchkey import ids
+
+LEAST = 1_000
+LEVEL = 6
+LONGEST_PADDING = 48
+ID = re.compile(ids.FORM)
+
+
+def accepted() -> bool:
+    """Whether the caller takes gzip."""
+    return request.accept_encodings.quality("gzip") > 0
+
+
+def register(app: Flask) -> None:
+    """Compress what the application answers."""
+    app.after_request(_compress)
+
+
+def _compress(response: Response) -> Response:
+    """HTML by gzip; statuses without a body, and what is compressed already, stay as they are."""
+    if response.mimetype != "text/html" or response.content_encoding or response.is_streamed or not _safe():
+        return response
+    body = response.get_data()
+    if len(body) < LEAST:
+        return response
+    response.vary.add("Accept-Encoding")
+    if accepted():
+        response.set_data(_padded(body) if session else _zipped(body))
+        response.content_encoding = "gzip"
+    return response
+
+
+def _safe() -> bool:
+    """Whether no secret shares the page with what somebody put into its address or form (BREACH).
+
+    Who has no session is shown no secret, a form's neither. Else only what an address without words of anybody's leads
+    to is compressed, and the answers to forms never: one of them may hold a token.
+    """
+    if not session:
+        return True
+    named = (request.view_args or {}).values()
+    return (
+        request.method in ("GET", "HEAD")
+        and not request.query_string
+        and all(ID.fullmatch(str(value)) for value in named)
+    )
+
+
+@lru_cache(maxsize=64)
+def _zipped(body: bytes) -> bytes:
+    """The same pages are sent to everybody who is signed out."""
+    return gzip.compress(body, LEVEL, mtime=0)
+
+
+def _padded(body: bytes) -> bytes:
+    """Of a length that varies by itself, so that what strangers wrote into somebody's records is no measure either."""
+    written = BytesIO()
+    name = secrets.token_hex(secrets.randbelow(LONGEST_PADDING))
+    with gzip.GzipFile(name, "wb", LEVEL, written, mtime=0) as zipped:
+        zipped.write(body)
+    return written.getvalue()
