@@ -5,11 +5,11 @@ from typing import Any
 
 from flask import Response
 
-from api import answers, auth, challenges, fields
+from api import answers, auth, challenges, fields, problems
 from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, flag, moment, text
-from latchkey import notices, users
+from latchkey import notices, texts, users
 from latchkey.access import Bearer
 from latchkey.db import db
 
@@ -95,7 +95,10 @@ def change_me(caller: Bearer) -> Response:
     """The user's record, changed."""
     user, given = auth.user_of(caller), CHANGES.read()
     if given.get("name", user.name) != user.name:
-        users.rename(user, given["name"])
+        try:
+            users.rename(user, given["name"])
+        except texts.BadText as bad:
+            raise problems.wrong_fields({"name": str(bad)}) from None
         notices.renamed(user)
         db.commit()
     return answers.changed(

@@ -9,7 +9,7 @@ from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, domains, passwords, settings, texts
+from latchkey import clock, domains, names, passwords, settings, texts
 from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
 
@@ -91,7 +91,7 @@ def may_have(email: str) -> None:
 
 def sign_up(*, email: str, name: str, password: str, verified: bool = False, admin: bool = False) -> User:
     """Make an account. Raises `InvalidEmail`, `texts.BadText`, `WeakPassword`, and `EmailTaken` after equal work."""
-    email, name = address(email), texts.line(name, LONGEST_NAME)
+    email, name = address(email), names.check(name, LONGEST_NAME, ours=admin)
     passwords.check(password, known=(email, name))
     hashed = passwords.hash(password)
     user = User(email=email, email_key=key(email), name=name, password_hash=hashed, is_admin=admin)
@@ -181,7 +181,7 @@ def confirm_email(user: User) -> None:
 
 def rename(user: User, name: str) -> None:
     """Give a user another name. Raises `texts.BadText`."""
-    user.name = texts.line(name, LONGEST_NAME)
+    user.name = names.check(name, LONGEST_NAME, ours=user.is_admin)
     user.updated_at = clock.now()
     db.flush()
 

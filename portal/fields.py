@@ -5,15 +5,18 @@ from collections.abc import Callable
 from flask_wtf import FlaskForm
 from wtforms import Field, ValidationError
 
-from latchkey import passwords, texts, users
+from latchkey import names, passwords, texts, users
 
 
 class Name:
-    """A person's name: one line, kept composed and trimmed."""
+    """A person's name, which only an administrator's may pass for the operator's; `ours` tells whether it is one's."""
+
+    def __init__(self, *, ours: Callable[[], bool] = lambda: False) -> None:
+        self.ours = ours
 
     def __call__(self, form: FlaskForm, field: Field) -> None:
         try:
-            field.data = texts.line(field.data, users.LONGEST_NAME)
+            field.data = names.check(field.data, users.LONGEST_NAME, ours=self.ours())
         except texts.BadText as bad:
             raise ValidationError(str(bad)) from None
 

@@ -15,7 +15,7 @@ from portal.theme import THEMES, chosen
 class ProfileForm(FlaskForm):
     """What others see of a person."""
 
-    name = StringField("Name", [InputRequired("Write your name."), Name()])
+    name = StringField("Name", [InputRequired("Write your name."), Name(ours=lambda: this_user().is_admin)])
 
 
 class ThemeForm(FlaskForm):

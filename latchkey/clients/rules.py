@@ -1,16 +1,13 @@
 """What an app may be called and lead to, and what it may ask for at most."""
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from latchkey import redirects, scopes, settings, texts
+from latchkey import names, redirects, scopes, texts
 from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME
 
 Kept = TypeVar("Kept")
-# Letters and digits that look like others in most fonts: Cyrillic, Greek, Latin.
-LOOK_ALIKE = str.maketrans("авекмнорстухіјѕԁһӏԛԝαβεικνορτυχγıłi013457", "abekmhopctyxljsdhlqwabelkvoptuxyllloleast")
 
 
 class BadClient(Exception):
@@ -64,18 +61,9 @@ def _kept(errors: dict[str, str], rule: Callable[[], Kept], otherwise: Kept) -> 
 def check_name(name: str) -> str:
     """A name that people can tell from the portal's own (J-04). Raises `BadClient`."""
     try:
-        line = texts.line(name, LONGEST_NAME)
+        return names.check(name, LONGEST_NAME)
     except texts.BadText as error:
         raise BadClient(name=str(error)) from None
-    if _looks(settings.current().brand_name) in _looks(line):
-        raise BadClient(name=f"Leave {settings.current().brand_name} out of the name: it could pass for us.")
-    return line
-
-
-def _looks(text: str) -> str:
-    """What readers take a text for: without case, accents, and differences that hardly show."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(sign for sign in apart if not unicodedata.combining(sign)).translate(LOOK_ALIKE)
 
 
 def check_homepage(homepage: str) -> str:

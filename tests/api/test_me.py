@@ -65,3 +65,11 @@ def test_browser_apps_on_other_origins_may_call_without_cookies(hers, nobody):
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert "WWW-Authenticate" in response.headers["Access-Control-Expose-Headers"]
         assert "Access-Control-Allow-Credentials" not in response.headers
+
+
+@pytest.mark.standard("J-04")
+def test_a_name_that_could_pass_for_the_operators_is_a_wrong_field(hers, alice):
+    refused = problem(hers.patch("/v1/me", {"name": "L\u0430tchkey Support"}), 422, "wrong-fields")
+
+    assert "pass for us" in refused["errors"]["name"]
+    assert hers.get("/v1/me").get_json()["name"] == alice.name

@@ -27,7 +27,7 @@ def test_the_page_says_who_asks_for_what_and_where_it_leads(signed_in, bob):
     text = page.text
     for words in (
         "Fieldnotes wants to use your Latchkey account",
-        "By Bob",
+        "By <b>Bob</b>",
         "https://app.example.com",
         "Not verified by Latchkey",
         "Signed in as",
@@ -56,6 +56,19 @@ def test_a_sensitive_scope_is_marked(signed_in, bob):
 
     assert "Sensitive" in page.text
     assert "Verified by Latchkey" in page.text
+
+
+@pytest.mark.standard("J-04")
+def test_what_an_owner_typed_stands_apart_from_what_we_say(signed_in, bob, db):
+    """“By Acme GmbH. Verified by Latchkey.” could be typed when both were one sentence."""
+    bob.name = "Acme GmbH. Verified by us"
+    db.commit()
+    app = factories.make_client(bob)
+
+    page = dance.authorize(signed_in, app)
+
+    assert "By <b>Acme GmbH. Verified by us</b>" in page.text
+    assert '<span class="tag">Not verified by Latchkey</span>' in page.text
 
 
 @pytest.mark.standard("J-04")

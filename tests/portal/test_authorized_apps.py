@@ -48,7 +48,7 @@ def test_the_list_says_in_words_what_each_app_may_do(signed_in, alice, ledger):
     page = html.unescape(signed_in.get("/authorized-apps").text)
 
     assert "Ledger" in page
-    assert "By Bob" in page
+    assert "By <b>Bob</b>" in page
     assert "See your name and e-mail address" in page
     assert "Change your name" in page
     assert "Since" in page

@@ -223,3 +223,11 @@ def test_refused_sign_ups_are_counted_before_anything_is_judged(client, monkeypa
 
     assert answers == [422] * 60 + [429] * 2
     assert len(judged) == 60
+
+
+@pytest.mark.standard("J-04")
+def test_nobody_is_called_like_the_operator(client):
+    answer = sign_up(client, name="Latchkey Security Team")
+
+    assert answer.status_code == 422
+    assert "Leave Latchkey out of the name" in answer.text
