@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from latchkey import activity, links, notices, passwords, sessions, throttle, users
+from latchkey import activity, limits, links, notices, passwords, sessions, users
 from latchkey.links import Link, Purpose
 from latchkey.sessions import BrowserSession
+from latchkey.throttle import TooMany
 from latchkey.users import User
-from latchkey.values import Limit
 
 VERIFY = Purpose.VERIFY_EMAIL
-TOLD_EVERY = (Limit(1, throttle.SIGN_IN[1].window),)
 
 
 class Proof(NamedTuple):
@@ -21,32 +20,25 @@ class Proof(NamedTuple):
     rehashed: str | None
 
 
-class Counter(NamedTuple):
-    """What tries are counted by; `own` is the account's or the browser's, others are shared by many."""
-
-    key: str
-    limits: tuple[Limit, ...]
-    own: bool = False
-
-
 def attempt(email: str, password: str, device: str | None = None) -> Proof | None:
     """Whose password this is; None after leaving a trace. `device` is a browser that signed in to this account before.
 
-    Raises `throttle.TooMany`, which may leave a trace too: whoever calls commits in any case.
+    Raises `TooMany`, which may leave a trace too: whoever calls commits in any case.
     """
-    counters = _counters(email, device)
-    for counter in counters:
-        if wait := throttle.hit(counter.key, *counter.limits):
-            _tell_owner(email)
-            raise throttle.TooMany(wait)
+    try:
+        tries = limits.sign_in(email, network=activity.origin.get().network, device=device)
+    except TooMany:
+        if limits.tell_throttling(email) and (owner := users.find_by_email(email)) is not None:
+            notices.sign_in_throttled(owner)
+        raise
     user = users.authenticate(email, password)
     if user is None:
-        with users.alike(users.find_by_email(email)) as owner:
+        told = limits.tell_failure(email)
+        with users.alike(users.find_by_email(email) if told else None) as owner:
             notices.sign_in_failed(owner)
         return None
     proof = Proof(user, user.epoch, passwords.hash(password) if passwords.outdated(user.password_hash) else None)
-    for counter in counters:
-        (throttle.forgive if counter.own else throttle.give_back)(counter.key, *counter.limits)
+    limits.was_right(tries)
     return proof
 
 
@@ -91,27 +83,3 @@ def prove_address(user: User) -> None:
 
 def _proves(link: Link, user: User) -> bool:
     return link.user_id == user.id and link.email == user.email and not user.verified
-
-
-def _counters(email: str, device: str | None) -> list[Counter]:
-    """In the order of counting.
-
-    What one refuses, the next does not count: a flood from one network takes nothing from an account, nor one on an
-    account from everybody.
-    """
-    if device is not None:
-        return [Counter(f"sign-in-device:{device}:{users.key(email)}", throttle.SIGN_IN, own=True)]
-    network = activity.origin.get().network
-    return [
-        Counter(f"sign-in-from:{network}", throttle.PER_ADDRESS),
-        Counter(f"sign-in:{users.key(email)}", throttle.SIGN_IN, own=True),
-        Counter("sign-in-anywhere", throttle.EVERYWHERE),
-    ]
-
-
-def _tell_owner(email: str) -> None:
-    """Leave a trace of an attack, but not one a try."""
-    quiet = throttle.hit(f"throttled:{users.key(email)}", *TOLD_EVERY)
-    owner = users.find_by_email(email)
-    if owner is not None and not quiet:
-        notices.sign_in_throttled(owner)

@@ -1,9 +1,10 @@
 """Attempts per key and window, counted in the database so that they hold across workers and hosts."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, String, case, delete, literal, update
+from sqlalchemy import BigInteger, Connection, String, case, delete, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,6 +21,13 @@ class TooMany(Exception):
         self.wait = wait
 
 
+class Counter(NamedTuple):
+    """What attempts are counted by, and how many are heard."""
+
+    key: str
+    limits: tuple[Limit, ...]
+
+
 class Attempt(Base):
     """How many attempts one key made in its running window."""
 
@@ -31,29 +39,38 @@ class Attempt(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
-# Guessing grows slower the longer it lasts: a handful at once, then a few an hour, then a few a day.
-SIGN_IN = (Limit(10, timedelta(minutes=1)), Limit(25, timedelta(minutes=15)), Limit(60, timedelta(hours=12)))
-PER_ADDRESS = (Limit(60, timedelta(minutes=1)), Limit(400, timedelta(hours=1)))
-EVERYWHERE = (Limit(600, timedelta(minutes=1)),)
-SIGN_UP = (Limit(120, timedelta(minutes=1)), Limit(1_000, timedelta(hours=1)))
-LETTERS = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=6)))
-
-
-def hit(key: str, *limits: Limit) -> int:
+def hit(*counters: Counter) -> int:
     """Count one attempt, at once and for good. Seconds to wait before the next is heard; 0 when this one may go on.
 
+    One that is refused by any counter is counted by none: whoever knocks on a closed door keeps it closed to nobody.
     Writes in a transaction of its own, so it comes before whatever else its request writes.
     """
     now = clock.now()
-    with engines().write.begin() as connection:
-        return max(_count(connection, _name(key, limit), limit, now) for limit in limits)
+    with engines().write.connect() as connection:
+        full = [name for name, limit in _limits(counters) if not _count(connection, name, limit, now)]
+        if not full:
+            connection.commit()
+            return 0
+        ends = connection.scalars(select(Attempt.expires_at).where(Attempt.key.in_(full)))
+        return max(1, *(ceil((end - now).total_seconds()) for end in ends))
 
 
-def _name(key: str, limit: Limit) -> str:
-    return f"{credentials.digest(key).hex()}:{int(limit.window.total_seconds())}"
+def admit(*counters: Counter) -> None:
+    """Count one attempt. Raises `TooMany` when it has to wait."""
+    if wait := hit(*counters):
+        raise TooMany(wait)
 
 
-def _count(connection: Connection, name: str, limit: Limit, now: datetime) -> int:
+def _limits(counters: tuple[Counter, ...]) -> list[tuple[str, Limit]]:
+    """Each window by its name, in one order everywhere: two attempts never hold what the other waits for."""
+    return sorted(
+        (f"{credentials.digest(counter.key).hex()}:{int(limit.window.total_seconds())}", limit)
+        for counter in counters
+        for limit in counter.limits
+    )
+
+
+def _count(connection: Connection, name: str, limit: Limit, now: datetime) -> bool:
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(Attempt)
     running = Attempt.expires_at > literal(now, UtcDateTime)
     statement = (
@@ -65,26 +82,26 @@ def _count(connection: Connection, name: str, limit: Limit, now: datetime) -> in
                 "started_at": case((running, Attempt.started_at), else_=insert.excluded.started_at),
                 "expires_at": case((running, Attempt.expires_at), else_=insert.excluded.expires_at),
             },
+            where=or_(~running, Attempt.count < limit.most),
         )
-        .returning(Attempt.count, Attempt.expires_at)
+        .returning(Attempt.count)
     )
-    count, expires_at = connection.execute(statement).one()
-    return max(1, ceil((expires_at - now).total_seconds())) if count > limit.most else 0
+    return connection.execute(statement).one_or_none() is not None
 
 
-def give_back(key: str, *limits: Limit) -> None:
-    """Take one attempt out of the count: it was no guess. Those of others stay counted."""
+def give_back(*counters: Counter) -> None:
+    """Take one attempt out of each count: it was no guess. Those of others stay counted."""
     with engines().write.begin() as connection:
-        for limit in limits:
-            counted = update(Attempt).where(Attempt.key == _name(key, limit), Attempt.count > 0)
+        for name, _ in _limits(counters):
+            counted = update(Attempt).where(Attempt.key == name, Attempt.count > 0)
             connection.execute(counted.values(count=Attempt.count - 1))
 
 
-def forgive(key: str, *limits: Limit) -> None:
-    """Forget the attempts of a key that turned out to be in the right."""
+def forgive(*counters: Counter) -> None:
+    """Forget the attempts of keys that turned out to be in the right."""
     with engines().write.begin() as connection:
-        for limit in limits:
-            connection.execute(delete(Attempt).where(Attempt.key == _name(key, limit)))
+        for name, _ in _limits(counters):
+            connection.execute(delete(Attempt).where(Attempt.key == name))
 
 
 def purge() -> None:

@@ -74,6 +74,12 @@ def key(email: str) -> str:
         return email[:LONGEST_EMAIL].casefold()
 
 
+def mailbox(email: str) -> str:
+    """Where letters to an address arrive: many servers take no notice of dots and of what stands behind a plus."""
+    local, at, domain = key(email).rpartition("@")
+    return local.partition("+")[0].replace(".", "") + at + domain
+
+
 def may_sign_up(email: str) -> None:
     """Whether this installation is open to an address. Raises `SignupClosed`."""
     if settings.current().signup == "invite":

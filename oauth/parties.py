@@ -13,6 +13,7 @@ from latchkey.clients.record import ID
 from latchkey.credentials import Kind
 from latchkey.db import UtcDateTime
 from latchkey.lookup import Command, Lookup, transaction
+from latchkey.throttle import Counter
 from latchkey.values import Limit
 from oauth.guard import Presented
 
@@ -192,8 +193,8 @@ def _refused(sent: Presented, reason: str) -> OAuth2Error:
     if sent.secret is not None:
         network = activity.origin.get().network
         wait = max(
-            throttle.hit(f"secret:{sent.client_id}", *PER_CLIENT),
-            throttle.hit(f"secrets-from:{network}", *PER_ADDRESS),
+            throttle.hit(Counter(f"secret:{sent.client_id}", PER_CLIENT)),
+            throttle.hit(Counter(f"secrets-from:{network}", PER_ADDRESS)),
         )
         if wait:
             return TooManyGuesses(wait)

@@ -9,7 +9,9 @@ from hashlib import sha256
 
 from werkzeug.wrappers import Response
 
-from latchkey import credentials, users
+from latchkey import activity, credentials, users
+from latchkey.limits import Asker
+from latchkey.users import User
 from portal import cookies
 
 COOKIE = "device"
@@ -17,8 +19,9 @@ KEPT = timedelta(days=400)
 MOST_ACCOUNTS = 8
 
 
-def _mark(email: str) -> str:
-    return sha256(users.key(email).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+def _mark(user: User) -> str:
+    # With another password, those who knew the one before are strangers again, in however many browsers.
+    return sha256(f"{user.id} {user.epoch}".encode()).hexdigest()[:24]
 
 
 def _read() -> tuple[str, list[str]]:
@@ -27,14 +30,25 @@ def _read() -> tuple[str, list[str]]:
 
 
 def known(email: str) -> str | None:
-    """The name of this browser, if it has signed in to this account before."""
+    """The name of this browser, if it has signed in to this account with the present password."""
+    return _known(users.find_by_email(email))
+
+
+def _known(user: User | None) -> str | None:
     device, accounts = _read()
-    return device if _mark(email) in accounts else None
+    return device if user is not None and _mark(user) in accounts else None
 
 
-def remember(response: Response, email: str) -> None:
+def asker(email: str) -> Asker:
+    """Who asks for a letter to an account. Who signed up with an address has not shown that it is theirs."""
+    user = users.find_by_email(email)
+    device = _known(user)
+    return Asker(activity.origin.get().network, device, owner=device is not None and user is not None and user.verified)
+
+
+def remember(response: Response, user: User) -> None:
     """Let this browser be known from now on."""
     device, accounts = _read()
-    mark = _mark(email)
+    mark = _mark(user)
     kept = [mark, *(other for other in accounts if other != mark)][:MOST_ACCOUNTS]
     cookies.write(response, COOKIE, [device or credentials.opaque(), kept], KEPT)

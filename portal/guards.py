@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-from flask import Response, abort, g, redirect, render_template, request, session, url_for
+from flask import Response, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required, login_user, logout_user
 from flask_wtf import FlaskForm
@@ -13,11 +13,12 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
 
-from latchkey import mailed, notices, passwords, sessions, settings, throttle
+from latchkey import limits, mailed, notices, passwords, sessions, settings, throttle
 from latchkey.db import db
 from latchkey.links import Link, Purpose
 from latchkey.sessions import BrowserSession
 from latchkey.users import User
+from portal import devices
 
 LONGEST_PATH = 4_000
 # A scheme-less, host-less path with single slashes, then any query. No % before the query: nothing hides in it (L-10).
@@ -64,10 +65,8 @@ def absolute(endpoint: str, **values: Any) -> str:
 
 def mail_link(purpose: Purpose, email: str, endpoint: str, next_path: str | None = None) -> None:
     """Mail a link to the page of an endpoint; alike for every address (L-04). Commits. 429 after too many."""
-    try:
-        mailed.ask(purpose, email, lambda plaintext: absolute(endpoint, token=plaintext), next_path)
-    except throttle.TooMany as many:
-        abort(429, retry_after=many.wait)
+    asker = devices.asker(email)
+    mailed.ask(purpose, email, lambda plaintext: absolute(endpoint, token=plaintext), asker=asker, next_path=next_path)
     db.commit()
 
 
@@ -131,11 +130,9 @@ def confirmed(form: ConfirmPassword) -> bool:
 def password_is_right(password: str) -> bool:
     """Whether this is the password of the person who is signed in. Tries are counted; 429 after too many."""
     user = this_user()
-    key = f"password:{user.id}"
-    if wait := throttle.hit(key, *throttle.SIGN_IN):
-        abort(429, retry_after=wait)
+    counter = limits.password(user)
     if passwords.verify(user.password_hash, password):
-        throttle.forgive(key, *throttle.SIGN_IN)
+        throttle.forgive(counter)
         return True
     notices.sign_in_failed(user)
     db.commit()

@@ -6,9 +6,10 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import links, lockdown, notices, passwords, signin, users
+from latchkey import activity, limits, links, lockdown, notices, passwords, signin, users
 from latchkey.db import db
 from latchkey.links import Link, Purpose
+from portal import devices
 from portal.blueprint import blueprint
 from portal.fields import Address
 from portal.guards import asked_next, belongs_to_another, mail_link, other_account
@@ -84,9 +85,12 @@ def _reset(link: Link, prepared: str, *, revoke: bool) -> ResponseReturnValue:
     lockdown.change_password(user, prepared, revoke=revoke)
     notices.password_reset(user)
     db.commit()
+    limits.recovered(user, network=activity.origin.get().network)
     session.clear()
     flash("Your password is changed. Sign in with the new one.")
-    return redirect(url_for("portal.sign_in", next=link.next_path), 303)
+    response = redirect(url_for("portal.sign_in", next=link.next_path), 303)
+    devices.remember(response, user)
+    return response
 
 
 def _spent() -> ResponseReturnValue:

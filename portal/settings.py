@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 
 from latchkey import lockdown, notices, sessions, users
 from latchkey.db import db
-from portal import settings_page, theme
+from portal import devices, settings_page, theme
 from portal.blueprint import blueprint
 from portal.guards import acting_user, enter, password_is_right, signed_in, this_session, this_user
 from portal.settings_page import DeleteForm, PasswordForm, ProfileForm, ThemeForm
@@ -74,7 +74,9 @@ def change_password() -> ResponseReturnValue:
     notices.password_changed(user)
     db.commit()
     enter(this_session())
-    return _back("password", "Your password is changed. Other browsers are signed out.")
+    response = _back("password", "Your password is changed. Other browsers are signed out.")
+    devices.remember(response, user)
+    return response
 
 
 @blueprint.post("/settings/delete")

@@ -1,11 +1,12 @@
 """Changing the e-mail address: asked for with the password, confirmed at the new address, told at the old (L-08)."""
 
-from flask import abort, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from latchkey import domains, links, notices, throttle, users
+from latchkey import activity, domains, limits, links, notices, users
 from latchkey.db import db
+from latchkey.limits import Asker
 from latchkey.links import Purpose
 from portal import settings_page
 from portal.blueprint import blueprint
@@ -38,9 +39,8 @@ def change_email() -> ResponseReturnValue:
 
 
 def _ask(email: str) -> None:
-    counted = (f"letters:{users.key(email)}", f"letters-for:{this_user().id}")
-    if wait := max(throttle.hit(key, *throttle.LETTERS) for key in counted):
-        abort(429, retry_after=wait)
+    limits.change_of_address(this_user())
+    limits.letter(Purpose.CHANGE_EMAIL, email, Asker(activity.origin.get().network, this_user().id), new=True)
     user = acting_user()
     owner = users.find_by_email(email)
     taken = owner is not None and owner.id != user.id

@@ -3,18 +3,19 @@
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from flask import abort, make_response, redirect, render_template, url_for
+from flask import make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import clients, domains, links, redirects, sessions, settings, signin, throttle
+from latchkey import clients, domains, links, redirects, sessions, settings, signin
 from latchkey.clients import Client
 from latchkey.db import db
 from latchkey.links import Purpose
 from latchkey.signin import Proof
+from latchkey.throttle import TooMany
 from portal import devices, proofs
 from portal.blueprint import blueprint
 from portal.guards import asked_next, enter, leave, this_session
@@ -95,9 +96,9 @@ def _attempt(email: str, password: str, next_path: str | None) -> ResponseReturn
     """Let somebody in by their password; None, after leaving a trace, if it is not right. 429 after too many."""
     try:
         proof = signin.attempt(email, password, devices.known(email))
-    except throttle.TooMany as many:
+    except TooMany:
         db.commit()
-        abort(429, retry_after=many.wait)
+        raise
     if proof is None:
         db.commit()
         return None
@@ -116,7 +117,7 @@ def let_in(proof: Proof, next_path: str | None) -> ResponseReturnValue:
     db.commit()
     enter(opened)
     response = redirect(next_path or url_for("portal.welcome"), 303)
-    devices.remember(response, opened.user.email)
+    devices.remember(response, opened.user)
     return response
 
 

@@ -1,15 +1,16 @@
 """Making an account. The answer is the same whether somebody has the address already or not (L-04)."""
 
-from flask import abort, make_response, redirect, render_template, url_for
+from flask import make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import InputRequired
 
-from latchkey import activity, links, notices, settings, throttle, users
+from latchkey import activity, limits, links, notices, settings, users
 from latchkey.db import db
 from latchkey.ids import new_id
+from latchkey.limits import Asker
 from latchkey.links import Purpose
 from portal import proofs
 from portal.blueprint import blueprint
@@ -47,16 +48,12 @@ def sign_up() -> ResponseReturnValue:
     form = SignUpForm()
     if settings.current().signup == "invite":
         return render_template("portal/signup/closed.html"), 403 if form.is_submitted() else 200
-    # Counted before anything is judged: refused tries cost as much as those that make an account.
-    if form.is_submitted() and (
-        wait := throttle.hit(f"sign-up-tried:{activity.origin.get().network}", *throttle.PER_ADDRESS)
-    ):
-        abort(429, retry_after=wait)
+    if form.is_submitted():
+        limits.sign_up_form(activity.origin.get().network)
     if not form.validate_on_submit():
         page = render_template("portal/signup/index.html", form=form, next_path=next_path)
         return page, 422 if form.is_submitted() else 200
-    if wait := throttle.hit(f"sign-up:{activity.origin.get().network}", *throttle.SIGN_UP):
-        abort(429, retry_after=wait)
+    limits.sign_up(activity.origin.get().network)
     email = form.email.data or ""
     user_id = register(form.name.data or "", email, form.password.data or "", next_path)
     response = make_response(render_template("portal/verification/sent.html", email=email, next_path=next_path))
@@ -69,13 +66,13 @@ def register(name: str, email: str, password: str, next_path: str | None) -> str
 
     Answers the account's id: one that nobody has, if none was made, so that the answers are alike.
     """
-    # Counted before anything is written; a new account gets its letter in any case.
-    told_enough = throttle.hit(f"letters:{users.key(email)}", *throttle.LETTERS)
+    # Counted before anything is written, and whether somebody has the address or not.
+    limits.letter(Purpose.VERIFY_EMAIL, email, Asker(activity.origin.get().network), new=True)
     try:
         user = users.sign_up(name=name, email=email, password=password)
     except users.EmailTaken:
         owner = users.find_by_email(email)
-        if owner is not None and not told_enough:
+        if owner is not None:
             notices.address_taken(owner)
         user_id = new_id("usr")
     else:

@@ -79,7 +79,7 @@ def _verify(token: str, link: Link) -> ResponseReturnValue:
     db.commit()
     enter(opened)
     response = redirect(link.next_path or url_for("portal.welcome"), 303)
-    devices.remember(response, link.email)
+    devices.remember(response, link.user)
     return response
 
 

@@ -20,7 +20,7 @@ GROUND_FLOOR = (
     "lookup", "migrations",
     "background", "credentials", "scopes", "throttle", "idempotency", "passwords",
     "native_apps", "resources", "redirects", "users", "activity",
-    "sessions", "links", "clients", "grants", "tokens", "usage", "access", "refusals", "processes", "carrier",
+    "sessions", "links", "limits", "clients", "grants", "tokens", "usage", "access", "refusals", "processes", "carrier",
     "outbox", "courier", "notices", "leaks", "lockdown", "mailed", "signin",
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey.db import db
+from latchkey.throttle import TooMany
 from web import faults, filters
 
 # Endpoints whose callers are programs that read RFC 6749 §5.2, and everything else that programs read.
@@ -167,6 +168,12 @@ def on_http_error(error: HTTPException) -> BaseResponse:
     return response
 
 
+def on_too_many(error: TooMany) -> BaseResponse:
+    """Somebody has to wait."""
+    db.rollback()
+    return answer(429, retry_after=error.wait)
+
+
 def on_stale_form(_error: CSRFError) -> BaseResponse:
     """A form without a token that is good now. What was typed is kept, if the browser says that our page sent it."""
     typed: list[tuple[str, str]] | None = None
@@ -207,6 +214,7 @@ def register(app: Flask) -> None:
     handlers: dict[type[Exception], Callable[..., BaseResponse]] = {
         HTTPException: on_http_error,
         CSRFError: on_stale_form,
+        TooMany: on_too_many,
         OperationalError: on_no_database,
         InterfaceError: on_no_database,
         # Hot paths run on the driver's own connection.

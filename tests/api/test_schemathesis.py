@@ -30,7 +30,7 @@ ROUNDS = [
 @pytest.fixture
 def described(app, alice, example_client, monkeypatch):
     """The description as Schemathesis reads it, and a token that may do everything."""
-    monkeypatch.setattr(throttle, "hit", lambda *_args: 0)
+    monkeypatch.setattr(throttle, "hit", lambda *_counters: 0)
     grants.allow(alice, example_client.client, {"account:read"})
     factories.make_client(alice, name="Hers")
     db.commit()

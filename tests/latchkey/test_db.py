@@ -4,6 +4,7 @@ import stat
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from flask import abort
@@ -13,10 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from latchkey import throttle, users
 from latchkey.db import configure, dispose, engines
 from latchkey.db import db as records
+from latchkey.values import Limit
 from tests import conftest
 from tests.factories import make_user
 
-ONE = throttle.Limit(1_000, throttle.EVERYWHERE[0].window)
+ONE = throttle.Counter("stage", (Limit(1_000, timedelta(minutes=1)),))
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def app(app, alice):
 
     @app.get("/stage/counts")
     def counts():
-        return str(throttle.hit("stage", ONE))
+        return str(throttle.hit(ONE))
 
     return app
 

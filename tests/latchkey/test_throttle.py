@@ -6,71 +6,105 @@ import pytest
 from sqlalchemy import func, select
 
 from latchkey import throttle
-from latchkey.throttle import Attempt, Limit
+from latchkey.throttle import Attempt, Counter, TooMany
+from latchkey.values import Limit
 
 pytestmark = pytest.mark.usefixtures("settings")
 
 FEW = (Limit(3, timedelta(minutes=1)), Limit(5, timedelta(hours=1)))
+ADA, BOB, HERE = (Counter(key, FEW) for key in ("ada", "bob", "here"))
 
 
 def test_a_few_attempts_are_heard_and_the_next_has_to_wait_for_the_window(clock):
-    first = [throttle.hit("ada", *FEW) for _ in range(3)]
+    first = [throttle.hit(ADA) for _ in range(3)]
     clock.move(seconds=20)
-    fourth = throttle.hit("ada", *FEW)
+    fourth = throttle.hit(ADA)
     clock.move(seconds=40)
-    later = throttle.hit("ada", *FEW)
+    later = throttle.hit(ADA)
 
     assert first == [0, 0, 0]
     assert (fourth, later) == (40, 0)
 
 
 def test_whoever_goes_on_waits_longer(clock):
-    for _ in range(5):
-        throttle.hit("ada", *FEW)
+    for _ in range(3):
+        throttle.hit(ADA)
+    clock.move(minutes=1)
+    for _ in range(2):
+        throttle.hit(ADA)
+
+    assert throttle.hit(ADA) == 59 * 60
+
+
+@pytest.mark.standard("L-05")
+def test_what_is_refused_is_counted_by_nothing(clock):
+    refused = [throttle.hit(ADA) for _ in range(50)][3:]
     clock.move(minutes=1)
 
-    assert throttle.hit("ada", *FEW) == 59 * 60
+    # Of the longer window two are left, as if nobody had knocked meanwhile.
+    assert refused == [60] * 47
+    assert [throttle.hit(ADA) for _ in range(3)] == [0, 0, 59 * 60]
+
+
+@pytest.mark.standard("L-05")
+def test_what_one_counter_refuses_the_others_do_not_count(clock):
+    for _ in range(3):
+        throttle.hit(ADA)
+    refused = [throttle.hit(ADA, BOB) for _ in range(20)]
+
+    assert refused == [60] * 20
+    assert [throttle.hit(BOB) for _ in range(4)] == [0, 0, 0, 60]
+
+
+def test_whoever_has_to_wait_is_told_by_an_exception_too(clock):
+    for _ in range(3):
+        throttle.admit(ADA)
+
+    with pytest.raises(TooMany) as refused:
+        throttle.admit(ADA)
+    assert refused.value.wait == 60
 
 
 def test_keys_are_counted_by_themselves():
     for _ in range(4):
-        throttle.hit("ada", *FEW)
+        throttle.hit(ADA)
 
-    assert throttle.hit("bob", *FEW) == 0
-    assert throttle.hit("ada", *FEW) > 0
+    assert throttle.hit(BOB) == 0
+    assert throttle.hit(ADA) > 0
 
 
 def test_what_was_no_guess_is_given_back_and_the_others_stay_counted():
     for _ in range(3):
-        throttle.hit("here", *FEW)
-    throttle.give_back("here", *FEW)
+        throttle.hit(HERE)
+    throttle.give_back(HERE)
 
-    assert throttle.hit("here", *FEW) == 0
-    assert throttle.hit("here", *FEW) > 0
+    assert throttle.hit(HERE) == 0
+    assert throttle.hit(HERE) > 0
 
 
 def test_giving_back_more_than_was_counted_gains_nothing():
-    throttle.hit("here", *FEW)
+    throttle.hit(HERE)
     for _ in range(5):
-        throttle.give_back("here", *FEW)
+        throttle.give_back(HERE)
 
-    assert [throttle.hit("here", *FEW) > 0 for _ in range(4)] == [False, False, False, True]
+    assert [throttle.hit(HERE) > 0 for _ in range(4)] == [False, False, False, True]
 
 
 def test_whoever_was_in_the_right_begins_anew():
     for _ in range(4):
-        throttle.hit("ada", *FEW)
-    throttle.forgive("ada", *FEW)
+        throttle.hit(ADA)
+    throttle.forgive(ADA)
 
-    assert throttle.hit("ada", *FEW) == 0
+    assert throttle.hit(ADA) == 0
 
 
+@pytest.mark.standard("L-05")
 def test_attempts_at_once_are_all_counted():
     barrier = threading.Barrier(16)
 
-    def attempt(_):
+    def attempt(number):
         barrier.wait()
-        return throttle.hit("ada", *FEW) == 0
+        return throttle.hit(*((ADA, HERE) if number % 2 else (HERE, ADA))) == 0
 
     with ThreadPoolExecutor(16) as pool:
         heard = list(pool.map(attempt, range(16)))
@@ -79,13 +113,13 @@ def test_attempts_at_once_are_all_counted():
 
 
 def test_what_was_tried_is_not_readable_in_the_database(db):
-    throttle.hit("sign-in:ada@example.com", *FEW)
+    throttle.hit(Counter("sign-in:ada@example.com", FEW))
 
     assert "ada" not in "".join(db.scalars(select(Attempt.key)))
 
 
 def test_windows_that_have_passed_are_purged(db, clock):
-    throttle.hit("ada", *FEW)
+    throttle.hit(ADA)
     clock.move(minutes=2)
 
     throttle.purge()

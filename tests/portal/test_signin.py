@@ -1,13 +1,18 @@
 """Signing in and out: alike for everybody, slowed down for whoever guesses, open to whoever was here before."""
 
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from latchkey import activity, sessions, throttle, users
+from latchkey import activity, limits, sessions, throttle, users
 from latchkey import settings as settings_module
+from latchkey.throttle import Counter
+from latchkey.values import Limit
 from tests import pages
 from tests.factories import CALLBACK, PASSWORD, make_client, make_user
+
+HERE = Counter("sign-in-from:127.0.0.1", limits.NETWORK)
 
 
 def attempt(client, email, password, **fields):
@@ -197,15 +202,15 @@ def test_a_known_browser_is_not_signed_in_by_being_known(client, alice):
 @pytest.mark.standard("L-05")
 def test_one_network_cannot_try_one_password_on_everybody(app, clock):
     for _ in range(60):
-        throttle.hit("sign-in-from:127.0.0.1", *throttle.PER_ADDRESS)
+        throttle.hit(HERE)
 
     assert guess(app.test_client(), "somebody@example.com", 1)[0].status_code == 429
 
 
 def test_a_flood_from_one_network_takes_nothing_from_an_account_and_from_everybody(app, alice, clock):
     flooding, elsewhere = app.test_client(), {"REMOTE_ADDR": "203.0.113.9"}
-    for _ in range(throttle.PER_ADDRESS[0].most):
-        throttle.hit("sign-in-from:127.0.0.1", *throttle.PER_ADDRESS)
+    for _ in range(limits.NETWORK[0].most):
+        throttle.hit(HERE)
 
     # Each of them would have been counted to the account as well, and to all accounts together.
     answers = guess(flooding, alice.email, 30)
@@ -213,7 +218,7 @@ def test_a_flood_from_one_network_takes_nothing_from_an_account_and_from_everybo
     assert {answer.status_code for answer in answers} == {429}
     hers = app.test_client()
     form = {"csrf_token": pages.csrf(hers.get("/login")), "email": alice.email, "password": PASSWORD}
-    assert throttle.hit("sign-in-anywhere", throttle.Limit(1, throttle.EVERYWHERE[0].window)) == 0
+    assert throttle.hit(Counter("sign-in-anywhere", (Limit(1, timedelta(minutes=1)),))) == 0
     assert hers.post("/login", data=form, environ_overrides=elsewhere).status_code == 303
 
 
@@ -221,7 +226,7 @@ def test_a_flood_on_one_account_takes_nothing_from_everybody(app, alice, clock):
     guess(app.test_client(), alice.email, 30)
 
     # Ten were looked at; only those count against what all sign-ins share.
-    assert throttle.hit("sign-in-anywhere", throttle.Limit(11, throttle.EVERYWHERE[0].window)) == 0
+    assert throttle.hit(Counter("sign-in-anywhere", (Limit(11, timedelta(minutes=1)),))) == 0
 
 
 def test_those_who_are_in_the_right_are_never_slowed_down(app, alice, clock):

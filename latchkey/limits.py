@@ -1,0 +1,142 @@
+"""By what guessing, sign-ups and letters are counted, and how much of each is heard.
+
+A limit is no weapon against whoever it protects: what strangers do never stops a browser that the account knows, and a
+letter that opens the account can always be had.
+"""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from latchkey import links, settings, throttle, users
+from latchkey.links import Purpose
+from latchkey.throttle import Counter, TooMany
+from latchkey.users import User
+from latchkey.values import Limit
+
+# Guessing grows slower the longer it lasts: a handful at once, then a few an hour, then a few a day.
+GUESSES = (Limit(10, timedelta(minutes=1)), Limit(25, timedelta(minutes=15)), Limit(60, timedelta(hours=12)))
+# At one account from many networks. No longer window: it would shut out for as long whoever the account belongs to.
+ACCOUNT = (Limit(100, timedelta(hours=1)),)
+NETWORK = (Limit(60, timedelta(minutes=1)), Limit(400, timedelta(hours=1)))
+EVERYWHERE = (Limit(600, timedelta(minutes=1)),)
+# While more than that are made everywhere, a network has fewer, and nobody is shut out by what others do.
+UNDER_ATTACK = (Limit(5, timedelta(minutes=15)),)
+CHANGES_OF_ADDRESS = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=6)))
+# What an account's owner reads of an attack; more of the same tells nothing.
+FAILURES_TOLD = (Limit(30, timedelta(hours=1)),)
+THROTTLING_TOLD = (Limit(1, timedelta(minutes=15)),)
+
+
+class Tries(NamedTuple):
+    """What one try to sign in was counted by: what is the account's, and what is shared by many."""
+
+    own: tuple[Counter, ...]
+    shared: tuple[Counter, ...] = ()
+
+
+def sign_in(email: str, *, network: str, device: str | None) -> Tries:
+    """Count a try at an account, whether it exists or not. Raises `TooMany`.
+
+    `device` names a browser that the account knows: it is counted by itself alone.
+    """
+    account = users.key(email)
+    if device is not None:
+        tries = Tries((Counter(f"sign-in-device:{device}:{account}", GUESSES),))
+        throttle.admit(*tries.own)
+        return tries
+    tries = Tries(_of_account(account, network), (Counter(f"sign-in-from:{network}", NETWORK),))
+    throttle.admit(*tries.own, *tries.shared)
+    everywhere = Counter("sign-in-anywhere", EVERYWHERE)
+    if throttle.hit(everywhere):
+        everywhere = Counter(f"sign-in-under-attack:{network}", UNDER_ATTACK)
+        if wait := throttle.hit(everywhere):
+            throttle.give_back(*tries.own, *tries.shared)
+            raise TooMany(wait)
+    return Tries(tries.own, (*tries.shared, everywhere))
+
+
+def _of_account(account: str, network: str) -> tuple[Counter, ...]:
+    return Counter(f"sign-in:{account}:{network}", GUESSES), Counter(f"sign-in:{account}", ACCOUNT)
+
+
+def was_right(tries: Tries) -> None:
+    """The try was no guess: the account's count begins anew, and nobody else's has it."""
+    throttle.forgive(*tries.own)
+    throttle.give_back(*tries.shared)
+
+
+def password(user: User) -> Counter:
+    """Count a try of somebody signed in to give the password again. Raises `TooMany`."""
+    counter = Counter(f"password:{user.id}", GUESSES)
+    throttle.admit(counter)
+    return counter
+
+
+def recovered(user: User, *, network: str) -> None:
+    """Whoever reads the account's mail has set a new password: what was counted against it is forgotten."""
+    account = users.key(user.email)
+    throttle.forgive(*_of_account(account, network), Counter(f"password:{user.id}", GUESSES))
+
+
+def tell_failure(email: str) -> bool:
+    """Whether the owner of an account is told of another wrong password."""
+    return throttle.hit(Counter(f"failed:{users.key(email)}", FAILURES_TOLD)) == 0
+
+
+def tell_throttling(email: str) -> bool:
+    """Whether the owner of an account is told again that guessing at it is slowed."""
+    return throttle.hit(Counter(f"throttled:{users.key(email)}", THROTTLING_TOLD)) == 0
+
+
+def sign_up_form(network: str) -> None:
+    """Count a sign-up that was sent, good or not, before anything is done with it. Raises `TooMany`."""
+    throttle.admit(Counter(f"sign-up-form:{network}", NETWORK))
+
+
+def sign_up(network: str) -> None:
+    """Count a sign-up. Raises `TooMany`."""
+    quota = settings.current().quota_signups
+    throttle.admit(Counter(f"sign-up:{network}", (quota, Limit(3 * quota.most, 6 * quota.window))))
+
+
+class Asker(NamedTuple):
+    """Who asks for a letter: a network, or a browser or person that has a name of its own.
+
+    An `owner` is somebody who has shown to be the one whom the letter goes to.
+    """
+
+    network: str
+    name: str | None = None
+    owner: bool = False
+
+
+def letter(purpose: Purpose, email: str, asker: Asker, *, new: bool = False) -> bool:
+    """Count a letter that somebody asks for. Whether it may go to an address that nobody verified. Raises `TooMany`.
+
+    Counted by who asks, with growing pauses, and by mailbox, whatever its tag and dots; strangers' letters do not count
+    for the owner. When strangers have used up a mailbox, each address of it still gets one in the time that a reset
+    link works: the owner always holds one that works, or can have one. Those go to verified addresses and to the plain
+    one of the mailbox alone, and make no `new` account of another, or many tags would bring many letters.
+    """
+    quota = settings.current().quota_letters
+    address, mailbox = users.key(email), users.mailbox(email)
+    growing = (quota, Limit(2 * quota.most, 6 * quota.window), Limit(4 * quota.most, 24 * quota.window))
+    asking = [Counter(f"letters:{asker.name or asker.network}:{mailbox}", growing)]
+    if asker.name is None:
+        asking.append(Counter(f"letters-from:{asker.network}", NETWORK))
+    throttle.admit(*asking)
+    if asker.owner:
+        return True
+    full = throttle.hit(Counter(f"letters:{mailbox}", (quota,)))
+    plain = address == mailbox
+    last = (Counter(f"letter:{purpose}:{address}", (Limit(1, links.LIFETIME[Purpose.RESET_PASSWORD]),)),)
+    wait = full if new and not plain else throttle.hit(*last)
+    if full and wait:
+        throttle.give_back(*asking)
+        raise TooMany(min(full, wait))
+    return plain or not full
+
+
+def change_of_address(user: User) -> None:
+    """Count a change of address that somebody asks for. Raises `TooMany`."""
+    throttle.admit(Counter(f"letters-for:{user.id}", CHANGES_OF_ADDRESS))
