@@ -9,6 +9,7 @@ from sqlalchemy import (
     String,
     bindparam,
     delete,
+    exists,
     literal_column,
     or_,
     select,
@@ -81,6 +82,12 @@ class Found(NamedTuple):
 
 
 _now: Any = bindparam("now", type_=UtcDateTime)
+# The session that asked for it has not ended: what a thief's session asked for ends with that session.
+_asked_by = exists(
+    select(BrowserSession.id).where(
+        BrowserSession.id == AuthorizationCode.session_id, BrowserSession.ended_at.is_(None)
+    )
+).correlate(AuthorizationCode)
 _found = Lookup(
     "FoundCode",
     select(
@@ -102,6 +109,7 @@ _found = Lookup(
             User.disabled_at.is_not(None),
             # C-10: whoever set a new password did not mean what was agreed to before it.
             User.password_changed_at > AuthorizationCode.created_at,
+            ~_asked_by,
         ).label("orphaned"),
     )
     .select_from(AuthorizationCode)
@@ -112,7 +120,7 @@ _found = Lookup(
 )
 _consume = Command(
     update(AuthorizationCode)
-    .where(AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None))
+    .where(AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None), _asked_by)
     .values(consumed_at=_now)
 )
 

@@ -70,6 +70,7 @@ def _ask(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession) -> Ba
 def _question(asked: Asked, here: BrowserSession, wanted: frozenset[str]) -> Response:
     standing = grants.find_authorization(here.user, asked.client)
     known = standing.scopes if standing is not None else frozenset()
+    sessions.hold(here)
     handle = pending.freeze(asked.client, asked.parameters, here)
     db.commit()
     entries = [scope for scope in scopes.catalogue().values() if scope.name in wanted]
@@ -124,6 +125,7 @@ def decide() -> BaseResponse:
 
 def _grant(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession, wanted: frozenset[str]) -> Response:
     """Let the app act, and lead back to it with a code, in one transaction."""
+    sessions.hold(here)
     standing = grants.find_authorization(here.user, asked.client)
     new = standing is None or not wanted <= standing.scopes
     to_authlib = cast("Request", grant.request)

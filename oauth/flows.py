@@ -126,12 +126,15 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
     def create_token_response(self) -> Any:
         """Spend the code and issue tokens in one transaction; spent already means a replay."""
         code = cast("codes.Found", self.request.authorization_code)
-        if code.orphaned or (code.expired and not code.consumed):
+        if (code.orphaned or code.expired) and not code.consumed:
             raise InvalidGrantError("The code has expired or does not work any more.")
         access = self.scopes_within(code.scope)
         under = Under(code.grant_id, code.user_id, code.grant_expires_at)
         issued = issuing.exchange(lambda at: codes.consume(at, code.code_id), under, access, code.scope)
         if issued is None:
+            again = codes.find(cast("Request", self.request).parameters["code"])
+            if again is not None and not again.consumed:
+                raise InvalidGrantError("The code has expired or does not work any more.")
             self.end_replayed(code.grant_id, EndReason.CODE_REPLAYED)
             raise InvalidGrantError("The code was used before.")
         return 200, issued, HEADERS

@@ -57,7 +57,7 @@ def end_app_secret(client_id: str, secret_id: str) -> BaseResponse:
     if request.method != "POST" or not form.validate() or not confirmed(form):
         page = render_template("portal/apps/end_secret.html", client=client, form=form, secret=old)
         return Response(page, 422 if form.errors else 200)
-    if clients.remove_secret(client, secret_id):
+    if clients.remove_secret(own_app(client_id, lock=True), secret_id):
         notices.app_secret_removed(this_user(), client)
         db.commit()
         flash(f"The secret that ends in {old.last4} no longer works.")

@@ -11,7 +11,7 @@ from latchkey.clients import Client
 from latchkey.db import db
 from portal.app_form import AppForm, offered
 from portal.blueprint import blueprint, takes_a_picture
-from portal.guards import confirmed, signed_in, this_user, verified
+from portal.guards import acting_user, confirmed, signed_in, this_user, verified
 
 TYPES = ("confidential", "public")
 FORM_ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -69,7 +69,7 @@ def new_app() -> BaseResponse:
 
 
 def _register(form: NewAppForm) -> BaseResponse:
-    user = this_user()
+    user = acting_user()
     try:
         client, secret = clients.register(
             user,

@@ -7,7 +7,7 @@ from latchkey import notices, scopes, tokens
 from latchkey.db import db
 from latchkey.tokens import Token
 from portal.blueprint import blueprint
-from portal.guards import confirmed, signed_in, this_user
+from portal.guards import acting_user, confirmed, signed_in, this_user
 from portal.token_forms import EditTokenForm
 
 
@@ -41,7 +41,7 @@ def _allowed(token: Token) -> frozenset[str]:
 
 
 def _change(token: Token, form: EditTokenForm, added: frozenset[str]) -> BaseResponse:
-    user, before, wanted = this_user(), token.scopes, frozenset(form.scope.data or ())
+    user, before, wanted = acting_user(), token.scopes, frozenset(form.scope.data or ())
     described = token.description != form.description.data
     try:
         if described:

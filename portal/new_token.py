@@ -8,7 +8,7 @@ from latchkey.db import db
 from latchkey.tokens import Token
 from portal import htmx, token_forms, token_prefill
 from portal.blueprint import blueprint
-from portal.guards import confirmed, this_user, verified
+from portal.guards import acting_user, confirmed, this_user, verified
 from portal.token_forms import NewTokenForm, OneTimeForm
 
 
@@ -46,7 +46,7 @@ def new_token() -> BaseResponse:
 
 
 def _mint(form: NewTokenForm) -> BaseResponse:
-    user = this_user()
+    user = acting_user()
     try:
         token, plaintext = tokens.mint(
             user,
@@ -110,6 +110,7 @@ def regenerate_token(token_id: str) -> BaseResponse:
 
 
 def _regenerate(token: Token, form_id: str) -> BaseResponse:
+    user = acting_user()
     try:
         plaintext = tokens.regenerate(token, form_id=form_id)
     except tokens.AlreadyMinted as again:
@@ -117,7 +118,7 @@ def _regenerate(token: Token, form_id: str) -> BaseResponse:
     except tokens.TokenEnded:
         db.rollback()
         return _ended(token)
-    notices.token_regenerated(this_user(), token)
+    notices.token_regenerated(user, token)
     db.commit()
     return _shown_once(token, plaintext, again=True)
 
