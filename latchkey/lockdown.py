@@ -26,6 +26,12 @@ def revoke_everything(user: User) -> int:
     for authorization in grants.list_for(user):
         if grants.withdraw(authorization):
             notices.authorization_withdrawn(user, authorization.client, by_user=True)
+    return revoke_tokens(user)
+
+
+def revoke_tokens(user: User) -> int:
+    """End every developer token of a user; how many were live."""
+    users.lock(user.id)
     count = tokens.revoke_all(user)
     notices.all_tokens_revoked(user, count)
     return count

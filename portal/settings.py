@@ -69,7 +69,7 @@ def change_password() -> ResponseReturnValue:
         return settings_page.show(422, password=form)
     prepared = users.prepare_password(this_user(), form.password.data or "")
     user = acting_user()
-    lockdown.change_password(user, prepared, keep=this_session())
+    lockdown.change_password(user, prepared, keep=this_session(), revoke=bool(form.revoke.data))
     sessions.reauthenticate(this_session())
     notices.password_changed(user)
     db.commit()

@@ -2,7 +2,7 @@
 
 from flask import render_template
 from flask_wtf import FlaskForm
-from wtforms import EmailField, Field, PasswordField, StringField, ValidationError
+from wtforms import BooleanField, EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import AnyOf, InputRequired
 
 from latchkey import links, sessions, users
@@ -49,6 +49,7 @@ class PasswordForm(FlaskForm):
         [InputRequired("Choose a password."), NewPassword(lambda _form: (this_user().email, this_user().name))],
         id="new-password",
     )
+    revoke = BooleanField("Also revoke my tokens and the access of apps")
 
 
 class DeleteForm(FlaskForm):

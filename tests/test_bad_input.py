@@ -53,6 +53,7 @@ FORMS: dict[str, dict[str, bytes]] = {
     "portal.delete_account": {"email": b"alice@example.com", "password": b"wrong"},
     "portal.end_session": {},
     "portal.end_other_sessions": {},
+    "portal.revoke_all_tokens": {"apps": b"y"},
     "portal.confirm_email": {"do": b"sign-out"},
     "portal.verify_email": {"do": b"sign-out"},
     "portal.new_token": TOKEN,
