@@ -40,6 +40,79 @@ def test_every_guide_reads_well(open_context, width, scheme):
         assert_accessible(page)
 
 
+@pytest.mark.standard("N-08")
+@pytest.mark.parametrize("width", [320, 360])
+def test_nothing_sticks_out_on_a_small_phone(open_context, alice, width):
+    page = sign_in(open_context(viewport={"width": width, "height": 640}).new_page(), alice)
+
+    for path in (*GUIDES, "/docs/explain"):
+        page.goto(path)
+        assert_fits(page)
+        if width == 320:
+            assert_accessible(page)
+
+
+def test_the_flow_is_drawn_where_there_is_room_and_told_in_steps_on_a_phone(page):
+    page.goto("/docs/oauth")
+    drawing = page.get_by_role("region", name="Drawing of the code flow")
+    steps = page.get_by_role("list", name="The flow, step by step")
+    expect(drawing).to_be_visible()
+    expect(steps).to_be_hidden()
+
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    expect(drawing).to_be_hidden()
+    expect(steps.get_by_role("listitem")).to_have_count(7)
+
+
+def test_a_phone_shows_the_scopes_without_scrolling_sideways(narrow_page):
+    narrow_page.goto("/docs/scopes")
+
+    inner = narrow_page.evaluate(
+        "[...document.querySelectorAll('.catalogue, .catalogue li, .catalogue p')]"
+        ".filter((each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.textContent)"
+    )
+
+    assert inner == []
+
+
+def test_on_this_page_follows_the_reader(page):
+    page.goto("/docs/oauth")
+    contents = page.get_by_role("navigation", name="On this page")
+    here = contents.locator("[aria-current]")
+    expect(here).to_have_text("What OAuth is")
+
+    page.locator("#refresh").evaluate("heading => heading.scrollIntoView()")
+    expect(here).to_have_text("6 Refresh")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(here).to_have_text("Further reading")
+    page.evaluate("scrollTo(0, 0)")
+    expect(here).to_have_text("What OAuth is")
+
+
+def test_a_phone_leads_from_the_guides_to_ones_tokens_and_back(narrow_page, alice):
+    page = sign_in(narrow_page, alice)
+    page.goto("/docs/scopes")
+
+    page.get_by_role("banner").get_by_role("link", name="Tokens").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tokens")
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Documentation").click()
+    page.get_by_role("button", name="Menu").click()
+    assert_accessible(page)
+    page.get_by_role("navigation", name="Documentation").get_by_role("link", name="Tokens").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tokens")
+
+
+def test_a_search_begins_in_the_menu_of_every_guide(page):
+    page.goto("/docs/oauth")
+    page.get_by_role("navigation", name="Documentation").get_by_role("searchbox").fill("refresh copied")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("link", name="6 Refresh")).to_be_visible()
+
+
 def test_the_reference_is_accessible_with_its_answers_open(alices_page, alice):
     make_client(alice)
     alices_page.goto("/docs/api")

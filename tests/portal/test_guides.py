@@ -220,3 +220,16 @@ def test_search_bears_whatever_is_asked(client, asked):
 
     assert answer.status_code == 200
     assert "<script>alert" not in answer.text
+
+
+def test_further_reading_and_libraries_lead_to_their_pages_and_say_that_they_lead_out(client):
+    page = client.get("/docs/oauth").text
+    reading = page[page.index('id="libraries"') :]
+    reading = reading[: reading.index('<nav class="nextprev"')]
+
+    links = dict(re.findall(r'<a class="link-out" href="(https://[^"]+)" rel="noopener">([^<]+)</a>', reading))
+
+    named = {"Authlib", "oauth4webapi", "openid-client", "AppAuth", "oauth.net", "RFC 6749", "RFC 9700", "RFC 9728"}
+    assert named <= set(links.values())
+    assert all(links[f"https://www.rfc-editor.org/rfc/rfc{number}"] == f"RFC {number}" for number in (6749, 7009, 9207))
+    assert not re.search(r"(?<!>)RFC \d", reading.replace("\n", " "))
