@@ -15,6 +15,7 @@ from latchkey.users import User
 
 View = TypeVar("View", bound=Callable[..., Response])
 
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # A second value behind the comma that joins two headers of one name.
 _ANOTHER_VALUE = re.compile(r",\s*[A-Za-z][A-Za-z0-9-]*\s+\S")
 
@@ -78,6 +79,8 @@ def let_pass(environ: dict[str, Any], scopes: frozenset[str]) -> Bearer:
     limits.count(environ, caller)
     if refusal is not None:
         raise challenges.scope_missing(refusal)
+    if environ["REQUEST_METHOD"] not in READING:
+        limits.count_write(environ, caller)
     return caller
 
 

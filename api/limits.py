@@ -1,4 +1,4 @@
-"""How often a token may call: off until LATCHKEY_API_RATE_LIMIT is set.
+"""How often a token may call: off until LATCHKEY_API_RATE_LIMIT is set. How often it may change something: always.
 
 With `memory://` each worker process counts for itself; with `redis://…` the limit is exact across workers and hosts.
 """
@@ -17,10 +17,12 @@ from limits.strategies import FixedWindowRateLimiter
 
 from api import answers, problems
 from api.blueprint import blueprint
-from latchkey import settings
+from latchkey import settings, throttle
 from latchkey.access import Bearer
+from latchkey.throttle import Counter
 
 POLICY = "token"
+WRITES = "writes"
 
 log = logging.getLogger("latchkey.api")
 
@@ -40,6 +42,21 @@ def _make_ready(_state: BlueprintSetupState) -> None:
 @cache
 def _item(rate: str) -> RateLimitItem:
     return parse(rate)
+
+
+def count_write(environ: dict[str, Any], caller: Bearer) -> None:
+    """Count one call that changes something, in the database: exact across workers and hosts, and always on.
+
+    Raises `problems.Problem` when it is one too many.
+    """
+    quota = settings.current().quota_writes
+    if wait := throttle.hit(Counter(f"writes:{caller.family}", (quota,))):
+        environ[answers.RATE_LIMIT] = [
+            *environ.get(answers.RATE_LIMIT, ()),
+            ("RateLimit-Policy", f'"{WRITES}";q={quota.most};w={int(quota.window.total_seconds())}'),
+            ("RateLimit", f'"{WRITES}";r=0;t={wait}'),
+        ]
+        raise problems.too_often(wait, policy=WRITES)
 
 
 def count(environ: dict[str, Any], caller: Bearer) -> None:

@@ -115,6 +115,11 @@ def made_before(made: str) -> Problem:
     return Problem(409, "made-before", "This was carried out before", detail, made=made)
 
 
+def quota_reached(detail: str) -> Problem:
+    """The user has as many of something as one may have."""
+    return Problem(409, "quota-reached", "There is no room for another", detail)
+
+
 def too_often(seconds: int, *, policy: str | None = None) -> Problem:
     """Too many calls; when the next is heard (RFC 6585 §4). `policy` is the limit that was met."""
     members: dict[str, Any] = {}

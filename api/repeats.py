@@ -11,6 +11,7 @@ from api import answers, problems
 from latchkey import idempotency
 from latchkey.access import Bearer
 from latchkey.db import db
+from latchkey.limits import QuotaReached
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(rf"[!-~]{{1,{idempotency.LONGEST}}}", re.ASCII)
@@ -41,7 +42,11 @@ def once(caller: Bearer, make: Callable[[], Made]) -> Response:
     except idempotency.SentBefore as before:
         db.rollback()
         return _again(before)
-    made = make()
+    try:
+        made = make()
+    except QuotaReached as full:
+        db.rollback()
+        raise problems.quota_reached(str(full)) from None
     if name is not None:
         kept: dict[str, Any] = {"location": made.location, "data": made.data}
         idempotency.finish(name, made.id, None if made.secret else kept)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app import create_app
 from latchkey import migrations, settings, users
+from latchkey.limits import QuotaReached
 from latchkey.scopes import BadCatalogue
 from latchkey.settings import SettingError
 from latchkey.users import User
@@ -37,7 +38,7 @@ class Commands(click.Group):
         """Run the command; faults of configuration or database become a refusal."""
         try:
             return super().invoke(ctx)
-        except (SettingError, BadCatalogue) as error:
+        except (SettingError, BadCatalogue, QuotaReached) as error:
             raise Refused(str(error)) from None
         except (ArgumentError, ModuleNotFoundError):
             raise Refused(

@@ -27,6 +27,10 @@ FAILURES_TOLD = (Limit(30, timedelta(hours=1)),)
 THROTTLING_TOLD = (Limit(1, timedelta(minutes=15)),)
 
 
+class QuotaReached(Exception):
+    """A user has as many of something as one may have; the message says how many, and what to do."""
+
+
 class Tries(NamedTuple):
     """What one try to sign in was counted by: what is the account's, and what is shared by many."""
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from latchkey import clock, credentials
+from latchkey import clock, credentials, settings
 from latchkey.clients import Client
 from latchkey.db import Base, affected, db, stamp
 from latchkey.ids import new_id
@@ -33,8 +33,10 @@ class PendingConsent(Base):
 
 
 def freeze(client: Client, parameters: dict[str, str], session: BrowserSession) -> str:
-    """Keep a validated request for ten minutes; the handle for the form."""
+    """Keep a validated request for ten minutes; the handle for the form. Of too many in a session the oldest go."""
     handle, now = credentials.opaque(), clock.now()
+    # From here on two questions in one session go one after the other.
+    db.execute(select(BrowserSession.id).where(BrowserSession.id == session.id).with_for_update())
     db.add(
         PendingConsent(
             digest=credentials.digest(handle),
@@ -47,7 +49,15 @@ def freeze(client: Client, parameters: dict[str, str], session: BrowserSession) 
         )
     )
     db.flush()
+    _keep_newest(session)
     return handle
+
+
+def _keep_newest(session: BrowserSession) -> None:
+    asked = select(PendingConsent.id).where(PendingConsent.session_id == session.id).order_by(PendingConsent.id.desc())
+    too_many = list(db.scalars(asked.offset(settings.current().quota_pending)))
+    if too_many:
+        db.execute(delete(PendingConsent).where(PendingConsent.id.in_(too_many)))
 
 
 def take(handle: str, session: BrowserSession) -> PendingConsent | None:

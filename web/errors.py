@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey.db import db
+from latchkey.limits import QuotaReached
 from latchkey.throttle import TooMany
 from web import faults, filters
 
@@ -174,6 +175,12 @@ def on_too_many(error: TooMany) -> BaseResponse:
     return answer(429, retry_after=error.wait)
 
 
+def on_quota_reached(error: QuotaReached) -> BaseResponse:
+    """There is no room for another."""
+    db.rollback()
+    return answer(409, wording=Wording("There is no room for another", str(error)))
+
+
 def on_stale_form(_error: CSRFError) -> BaseResponse:
     """A form without a token that is good now. What was typed is kept, if the browser says that our page sent it."""
     typed: list[tuple[str, str]] | None = None
@@ -215,6 +222,7 @@ def register(app: Flask) -> None:
         HTTPException: on_http_error,
         CSRFError: on_stale_form,
         TooMany: on_too_many,
+        QuotaReached: on_quota_reached,
         OperationalError: on_no_database,
         InterfaceError: on_no_database,
         # Hot paths run on the driver's own connection.

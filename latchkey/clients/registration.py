@@ -3,14 +3,15 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
-from latchkey import clock
+from latchkey import clock, settings
 from latchkey.clients import rules
 from latchkey.clients.record import Client, made_by
 from latchkey.clients.rules import BadClient
 from latchkey.clients.secrets import add_secret
 from latchkey.db import db
+from latchkey.limits import QuotaReached
 from latchkey.users import User
 
 
@@ -36,16 +37,16 @@ def register(
 ) -> tuple[Client, str | None]:
     """A new client and, if it is confidential, the plaintext of its secret, once.
 
-    Raises `BadClient` with everything that is wrong, and `AlreadyRegistered` for a form that is sent again.
+    Raises `BadClient` with everything that is wrong, `AlreadyRegistered` for a form that is sent again, `QuotaReached`.
     """
     wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=trusted)
     if not confidential:
         _check_public(pkce_required=pkce_required, trusted=trusted)
-    if form_id is not None:
-        # From here on two requests of one user go one after the other.
-        db.execute(select(User.id).where(User.id == owner.id).with_for_update())
-        if registered := made_by(owner, form_id):
-            raise AlreadyRegistered(registered)
+    # From here on two requests of one user go one after the other.
+    db.execute(select(User.id).where(User.id == owner.id).with_for_update())
+    if form_id is not None and (registered := made_by(owner, form_id)):
+        raise AlreadyRegistered(registered)
+    _check_quota(owner)
     client = Client(
         owner=owner,
         confidential=confidential,
@@ -57,6 +58,12 @@ def register(
     db.add(client)
     db.flush()
     return client, add_secret(client) if confidential else None
+
+
+def _check_quota(owner: User) -> None:
+    most = settings.current().quota_apps
+    if db.scalars(select(func.count()).where(Client.owner_id == owner.id)).one() >= most:
+        raise QuotaReached(f"An account has at most {most:,} apps. Delete one first.")
 
 
 def _check_public(*, pkce_required: bool, trusted: bool) -> None:
@@ -79,10 +86,10 @@ def change(
     wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=client.trusted, ceiling=client.ceiling)
     if not client.confidential:
         _check_public(pkce_required=pkce_required, trusted=False)
-    settings = wanted._asdict() | {"pkce_required": pkce_required}
-    changed = [field for field, value in settings.items() if getattr(client, field) != value]
+    values = wanted._asdict() | {"pkce_required": pkce_required}
+    changed = [field for field, value in values.items() if getattr(client, field) != value]
     for field in changed:
-        setattr(client, field, settings[field])
+        setattr(client, field, values[field])
     if changed:
         client.updated_at = clock.now()
     db.flush()

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from latchkey import activity, clock, credentials, scopes, settings, texts
 from latchkey.credentials import Kind
 from latchkey.db import affected, db
+from latchkey.tokens import quota
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, revoke_descendants, serialized
 from latchkey.users import User
 
@@ -70,8 +71,8 @@ def mint(
     """A developer token with the access of its user, cut down by scopes; no lifetime means no expiry.
 
     Under a parent it may do no more and lives no longer, and dies with it. Raises `UnverifiedEmail`,
-    `texts.BadText`, `scopes.NoScopes`, `scopes.UnknownScope`, `LifetimeTooLong`, `ScopeTooWide`, `AlreadyMinted`
-    and, if descriptions are to be unique among live tokens, `DescriptionTaken`.
+    `texts.BadText`, `scopes.NoScopes`, `scopes.UnknownScope`, `LifetimeTooLong`, `ScopeTooWide`, `AlreadyMinted`,
+    `QuotaReached` and, if descriptions are to be unique among live tokens, `DescriptionTaken`.
     """
     if not user.verified:
         raise UnverifiedEmail
@@ -82,6 +83,7 @@ def mint(
     _once(user.id, form_id)
     if unique and _taken(user.id, name):
         raise DescriptionTaken
+    quota.check(user.id)
     plaintext, here = credentials.generate(Kind.DEVELOPER), activity.origin.get()
     token = Token(
         kind=Kind.DEVELOPER,

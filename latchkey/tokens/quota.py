@@ -1,0 +1,22 @@
+"""How many developer tokens a user may have at a time."""
+
+from sqlalchemy import func, or_, select
+
+from latchkey import clock, settings
+from latchkey.credentials import Kind
+from latchkey.db import db
+from latchkey.limits import QuotaReached
+from latchkey.tokens.record import Token
+
+
+def check(user_id: str) -> None:
+    """Whether there is room for one more; the user is locked. Raises `QuotaReached`."""
+    most = settings.current().quota_tokens
+    live = select(func.count()).where(
+        Token.user_id == user_id,
+        Token.kind == Kind.DEVELOPER,
+        Token.revoked_at.is_(None),
+        or_(Token.expires_at.is_(None), Token.expires_at > clock.now()),
+    )
+    if db.scalars(live).one() >= most:
+        raise QuotaReached(f"An account has at most {most:,} live tokens. Revoke some first.")
