@@ -83,22 +83,26 @@ class Grant(Base):
         return self.ended_at is None and self.expires_at > clock.now()
 
 
-def find_authorization(user: User, client: Client) -> Authorization | None:
-    """What a user lets a client do now."""
-    return db.scalar(
-        select(Authorization).where(
-            Authorization.user_id == user.id,
-            Authorization.client_id == client.id,
-            Authorization.withdrawn_at.is_(None),
-        )
+def find_authorization(user: User, client: Client, *, lock: bool = False) -> Authorization | None:
+    """What a user lets a client do now; with `lock` it stays so until the commit."""
+    statement = select(Authorization).where(
+        Authorization.user_id == user.id,
+        Authorization.client_id == client.id,
+        Authorization.withdrawn_at.is_(None),
     )
+    if lock:
+        statement = statement.with_for_update(of=Authorization).execution_options(populate_existing=True)
+    return db.scalar(statement)
 
 
 def allows(user: User, client: Client, wanted: frozenset[str]) -> bool:
-    """Whether a client may go on without asking: never a public one, which anybody can pretend to be (K-02)."""
+    """Whether a client may go on without asking: never a public one, which anybody can pretend to be (K-02).
+
+    What allows it stays so until the commit: a withdrawal comes before or after the grant, never beside it.
+    """
     if not client.confidential:
         return False
-    standing = find_authorization(user, client)
+    standing = find_authorization(user, client, lock=True)
     return client.trusted or (standing is not None and wanted <= standing.scopes)
 
 
@@ -210,6 +214,16 @@ def count_for(client: Client, since: datetime | None = None) -> int:
     if since is not None:
         statement = statement.where(Authorization.created_at > since)
     return db.scalar(statement) or 0
+
+
+def relied_on(client: Client) -> bool:
+    """Whether somebody other than its owner lets a client act for them."""
+    others = select(Authorization.id).where(
+        Authorization.client_id == client.id,
+        Authorization.user_id != client.owner_id,
+        Authorization.withdrawn_at.is_(None),
+    )
+    return db.scalar(others.limit(1)) is not None
 
 
 def people(clients: Iterable[Client]) -> dict[str, int]:

@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     RESET_PASSWORD = "reset_password"
 
 
+LONGEST_NEXT = 4_000
 LIFETIME = {
     Purpose.VERIFY_EMAIL: timedelta(hours=24),
     Purpose.CHANGE_EMAIL: timedelta(hours=24),
@@ -38,7 +39,7 @@ class Link(Base):
     purpose: Mapped[str] = mapped_column(String(20))
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     email: Mapped[str] = mapped_column(String(254))
-    next_path: Mapped[str | None] = mapped_column(String(4000))
+    next_path: Mapped[str | None] = mapped_column(String(LONGEST_NEXT))
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
@@ -57,7 +58,8 @@ def issue(user: User, purpose: Purpose, *, email: str | None = None, next_path: 
             purpose=purpose,
             user=user,
             email=email or user.email,
-            next_path=next_path,
+            # Rather to Welcome than nowhere: as much as a state of full length needs fits.
+            next_path=next_path if len(next_path or "") <= LONGEST_NEXT else None,
             expires_at=clock.now() + LIFETIME[purpose],
         )
     )

@@ -120,9 +120,3 @@ def destination(uri: str) -> str:
     if parts.scheme not in ("http", "https") or (parts.hostname or "") in ("127.0.0.1", "::1", "localhost"):
         return ""
     return parts.netloc
-
-
-def form_action(uri: str) -> str:
-    """The source that a page's form-action needs so that its form may end at this URI (N-05)."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"

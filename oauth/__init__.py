@@ -1,6 +1,6 @@
 """Door 2: the OAuth 2 protocol."""
 
-from oauth import codes, consent, endpoints, introspection, metadata, pending
+from oauth import codes, consent, deciding, endpoints, introspection, metadata, pending
 from oauth.blueprint import blueprint
 from oauth.shortcut import AT_ONCE
 
@@ -9,6 +9,7 @@ __all__ = [
     "blueprint",
     "codes",
     "consent",
+    "deciding",
     "endpoints",
     "introspection",
     "metadata",

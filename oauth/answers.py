@@ -21,7 +21,11 @@ def to_app(uri: str, state: str | None, **parameters: str) -> Response:
     """Lead the browser back to the app. 303 in answer to a POST, too (B-12); `iss` is RFC 9207's."""
     if state is not None:
         parameters["state"] = state
-    location = extended(uri, parameters | {"iss": settings.current().base_url})
+    return lead(extended(uri, parameters | {"iss": settings.current().base_url}))
+
+
+def lead(location: str) -> Response:
+    """Lead the browser to an address that was put together here."""
     response = Response(status=303)
     # Not through Flask's own redirect, which would rewrite the bytes of a private-use scheme.
     response.autocorrect_location_header = False

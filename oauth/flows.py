@@ -18,7 +18,7 @@ from authlib.oauth2.rfc6749 import (
 )
 from authlib.oauth2.rfc7636 import CodeChallenge
 
-from latchkey import clients, clock, credentials, notices, redirects, resources, scopes, settings
+from latchkey import clients, clock, credentials, notices, redirects, resources, scopes
 from latchkey import grants as records
 from latchkey.db import db
 from latchkey.grants import EndReason, Grant
@@ -112,7 +112,7 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
             redirect_uri=asked.redirect_uri_used,
             redirect_uri_sent="redirect_uri" in asked.parameters,
             challenge=asked.parameters.get("code_challenge"),
-            resource=settings.current().base_url,
+            resource=asked.resource,
         )
 
     def query_authorization_code(self, code: str, client: ClientMixin) -> codes.Found | None:

@@ -1,21 +1,24 @@
-"""The validated request of an app, frozen while its user decides (B-13)."""
+"""What a user was shown of an app's request, frozen while they decide (B-13), and how they answered."""
 
+import json
 from datetime import datetime, timedelta
+from hashlib import sha256
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, delete, select, update
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, delete, select
+from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, credentials, settings
+from latchkey import clock, credentials, scopes, settings, vault
 from latchkey.clients import Client
-from latchkey.db import Base, affected, db, stamp
+from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
 from latchkey.sessions import BrowserSession
+from oauth.asking import Asked
 
 LIFETIME = timedelta(minutes=10)
 
 
 class PendingConsent(Base):
-    """One question to a user; its handle works once, in the browser session that it was asked in."""
+    """One question to a user, in the browser session that it was asked in; only what it showed can be granted."""
 
     __tablename__ = "pending_consent"
 
@@ -25,57 +28,89 @@ class PendingConsent(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
     parameters: Mapped[dict[str, str]] = mapped_column(JSON)
+    scope: Mapped[str] = mapped_column(String(4000))
+    redirect_uri: Mapped[str] = mapped_column(String(2000))
+    resource: Mapped[str] = mapped_column(String(2000))
+    version: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime] = mapped_column(index=True)
     decided_at: Mapped[datetime | None]
+    decision: Mapped[str | None] = mapped_column(String(8))
+    # Where the answer led, sealed: a code is in it.
+    answer: Mapped[str | None] = mapped_column(Text)
 
-    client: Mapped[Client] = relationship(lazy="joined", innerjoin=True)
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What was asked for and shown."""
+        return scopes.held(self.scope)
+
+    @property
+    def young(self) -> bool:
+        """Whether it can still be answered."""
+        return self.expires_at > clock.now()
+
+    def decide(self, decision: str, location: str) -> None:
+        """Keep the answer, so that giving it again leads to the same place."""
+        self.decision, self.decided_at, self.answer = decision, self.decided_at or clock.now(), vault.seal(location)
+
+    @property
+    def location(self) -> str:
+        """Where the answer led."""
+        return vault.unseal(self.answer or "")
 
 
-def freeze(client: Client, parameters: dict[str, str], session: BrowserSession) -> str:
-    """Keep a validated request for ten minutes; the handle for the form. Of too many in a session the oldest go."""
+def version(client: Client) -> str:
+    """A fingerprint of what people are shown of an app, and of who can redeem its codes."""
+    shown = (client.name, client.homepage, client.owner.name, client.logo_version, client.trusted)
+    keys = (client.confidential, sorted(secret.id for secret in client.secrets))
+    return sha256(json.dumps([shown, keys]).encode()).hexdigest()
+
+
+def freeze(asked: Asked, wanted: frozenset[str], session: BrowserSession) -> str:
+    """Keep what is shown for ten minutes; the handle for the form. The session's oldest questions give way."""
     handle, now = credentials.opaque(), clock.now()
-    # From here on two questions in one session go one after the other.
-    db.execute(select(BrowserSession.id).where(BrowserSession.id == session.id).with_for_update())
     db.add(
         PendingConsent(
             digest=credentials.digest(handle),
             session_id=session.id,
             user_id=session.user_id,
-            client_id=client.id,
-            parameters=parameters,
+            client_id=asked.client.id,
+            parameters=asked.parameters,
+            scope=scopes.serialize(wanted),
+            redirect_uri=asked.redirect_uri,
+            resource=settings.current().base_url,
+            version=version(asked.client),
             created_at=now,
             expires_at=now + LIFETIME,
         )
     )
     db.flush()
-    _keep_newest(session)
+    _limit(session)
     return handle
 
 
-def _keep_newest(session: BrowserSession) -> None:
-    asked = select(PendingConsent.id).where(PendingConsent.session_id == session.id).order_by(PendingConsent.id.desc())
-    too_many = list(db.scalars(asked.offset(settings.current().quota_pending)))
-    if too_many:
-        db.execute(delete(PendingConsent).where(PendingConsent.id.in_(too_many)))
+def _limit(session: BrowserSession) -> None:
+    newest = (
+        select(PendingConsent.id)
+        .where(PendingConsent.session_id == session.id)
+        .order_by(PendingConsent.created_at.desc(), PendingConsent.id.desc())
+        .offset(settings.current().quota_pending)
+    )
+    if outdated := list(db.scalars(newest)):
+        db.execute(delete(PendingConsent).where(PendingConsent.id.in_(outdated)))
 
 
-def take(handle: str, session: BrowserSession) -> PendingConsent | None:
-    """Use a handle up; None when it is unknown, used, too old, or another session's or user's."""
-    pending = db.scalar(
-        select(PendingConsent).where(
+def find(handle: str, session: BrowserSession) -> PendingConsent | None:
+    """The question of a handle, if it was asked in this session; the user is locked, so nobody else answers it."""
+    return db.scalar(
+        select(PendingConsent)
+        .where(
             PendingConsent.digest == credentials.digest(handle),
             PendingConsent.session_id == session.id,
             PendingConsent.user_id == session.user_id,
         )
+        .execution_options(populate_existing=True)
     )
-    if pending is None:
-        return None
-    now = clock.now()
-    statement = update(PendingConsent).where(
-        PendingConsent.id == pending.id, PendingConsent.decided_at.is_(None), PendingConsent.expires_at > now
-    )
-    return pending if affected(statement.values(decided_at=now)) == 1 else None
 
 
 def purge() -> None:

@@ -6,6 +6,7 @@ from latchkey import scopes
 
 MOST = 3
 MAY_NOT = "the app may not ask for"
+NONE_LEFT = "The app may have none of these scopes any more."
 # What is repeated of a name that is none of ours: it cannot be markup, an address or a sentence.
 SHAPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,38}(?::[A-Za-z][A-Za-z0-9_-]{0,38})?", re.ASCII)
 
@@ -15,7 +16,7 @@ def reason(asked: str, allowed: frozenset[str], refused: str = MAY_NOT) -> str:
     if _unknown(asked):
         return "a scope is not in the catalogue"
     extra = [name for name in scopes.serialize(asked.split(" ")).split() if name not in allowed]
-    return f"{refused} {_listed(extra)}" if extra else "the app may have none of these scopes any more"
+    return f"{refused} {_listed(extra)}" if extra else f"{NONE_LEFT[0].lower()}{NONE_LEFT[1:-1]}"
 
 
 def description(asked: str, allowed: frozenset[str], refused: str = MAY_NOT) -> str:

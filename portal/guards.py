@@ -13,14 +13,13 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
 
-from latchkey import limits, mailed, notices, passwords, sessions, settings, throttle
+from latchkey import limits, mailed, notices, passwords, sessions, settings, throttle, waybacks
 from latchkey.db import db
 from latchkey.links import Link, Purpose
 from latchkey.sessions import BrowserSession
 from latchkey.users import User
 from portal import devices
 
-LONGEST_PATH = 4_000
 # A scheme-less, host-less path with single slashes, then any query. No % before the query: nothing hides in it (L-10).
 LOCAL = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*/?)?(?:\?[!-~]*)?", re.ASCII)
 
@@ -48,7 +47,7 @@ def acting_user() -> User:
 
 def local_path(text: str | None) -> str | None:
     """A path of ours to go to next; None for anything that a browser could take for another site (L-10)."""
-    if text is None or len(text) > LONGEST_PATH or not LOCAL.fullmatch(text):
+    if text is None or len(text) > waybacks.LONGEST or not LOCAL.fullmatch(text):
         return None
     return text
 
@@ -86,7 +85,7 @@ def verified(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer | 
 
 
 def _to_verification() -> BaseResponse:
-    back = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else None
+    back = waybacks.carried(request.full_path.rstrip("?")) if request.method in ("GET", "HEAD") else None
     address = url_for("portal.ask_verification", next=local_path(back))
     if "HX-Request" in request.headers:
         return Response(status=403, headers={"HX-Redirect": address})
@@ -173,7 +172,13 @@ def other_account(does: str) -> ResponseReturnValue:
 
 
 def enter(opened: BrowserSession) -> None:
-    """Give the browser the cookie of a session; what its cookie held before is dropped (M-02)."""
+    """Give the browser the cookie of a session; what its cookie held before is dropped (M-02).
+
+    But for when an app's request was first seen: the app may have asked for this very sign-in.
+    """
+    moments = session.get(waybacks.MOMENTS)
     session.clear()
+    if moments is not None:
+        session[waybacks.MOMENTS] = moments
     g.pop("csrf_token", None)
     login_user(opened)

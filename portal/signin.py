@@ -1,8 +1,5 @@
 """Signing in and out. Guessing is slowed by account, by network and everywhere (L-05)."""
 
-from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
-
 from flask import make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -10,21 +7,14 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import clients, domains, links, redirects, sessions, settings, signin
-from latchkey.clients import Client
+from latchkey import domains, links, sessions, settings, signin
 from latchkey.db import db
 from latchkey.links import Purpose
 from latchkey.signin import Proof
 from latchkey.throttle import TooMany
-from portal import devices, proofs
+from portal import devices, proofs, waiting_app
 from portal.blueprint import blueprint
 from portal.guards import asked_next, enter, leave, this_session
-
-AUTHORIZE = "/oauth/authorize"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-    "form-action 'self' {origin}; frame-ancestors 'none'; base-uri 'none'"
-)
 
 
 class SignInForm(FlaskForm):
@@ -34,39 +24,11 @@ class SignInForm(FlaskForm):
     password = PasswordField("Password", [InputRequired("Write your password.")])
 
 
-class Waiting(NamedTuple):
-    """The app that sent somebody to sign in, and the source that its redirect URI is for a policy."""
-
-    client: Client
-    origin: str
-
-
-def waiting(next_path: str | None) -> Waiting | None:
-    """The app behind a way to go on that is an authorization request, as far as it is a valid one."""
-    parts = urlsplit(next_path or "")
-    if parts.path != AUTHORIZE:
-        return None
-    query = parse_qs(parts.query)
-    client = clients.find(query.get("client_id", [""])[0])
-    if client is None or client.suspended_at is not None:
-        return None
-    sent = query.get("redirect_uri", client.redirect_uris[:1])[0]
-    if not any(redirects.matches(sent, registered) for registered in client.redirect_uris):
-        return None
-    return Waiting(client, redirects.form_action(sent))
-
-
-def asks_again(next_path: str | None) -> bool:
-    """Whether an app wants the person to sign in even though they are (OpenID Connect's prompt=login)."""
-    parts = urlsplit(next_path or "")
-    return parts.path == AUTHORIZE and "login" in " ".join(parse_qs(parts.query).get("prompt", [])).split()
-
-
 @blueprint.route("/login", methods=["GET", "POST"])
 def sign_in() -> ResponseReturnValue:
     """The form, in the context of the app that waits if there is one."""
     next_path = asked_next()
-    if current_user.is_authenticated and not asks_again(next_path):
+    if current_user.is_authenticated and not waiting_app.asks_again(next_path):
         return redirect(next_path or url_for("portal.welcome"), 303)
     waits = links.among(proofs.pressed(), Purpose.VERIFY_EMAIL)
     form = SignInForm(data={"email": domains.shown_address(waits[0].email) if waits else ""})
@@ -75,7 +37,7 @@ def sign_in() -> ResponseReturnValue:
         if let := _attempt((form.email.data or "").strip(), form.password.data or "", next_path):
             return let
         refusal = "E-mail or password is not right."
-    app = waiting(next_path)
+    app = waiting_app.find(next_path)
     page = render_template(
         "portal/signin/index.html",
         form=form,
@@ -86,9 +48,7 @@ def sign_in() -> ResponseReturnValue:
         open_to_all=settings.current().signup != "invite",
     )
     response = make_response(page, 422 if form.is_submitted() else 200)
-    if app is not None:
-        # N-05: Chromium holds the redirect that follows this form to the policy of the page that the form was on.
-        response.headers["Content-Security-Policy"] = POLICY.format(origin=app.origin)
+    waiting_app.let_lead_on(response, app)
     return response
 
 

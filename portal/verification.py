@@ -1,6 +1,6 @@
 """Proving that an e-mail address is one's own: asking for the link again, opening it, and pressing its button."""
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired
 from latchkey import links, signin
 from latchkey.db import db
 from latchkey.links import Link, Purpose
-from portal import devices, proofs
+from portal import devices, proofs, waiting_app
 from portal.blueprint import blueprint
 from portal.fields import Address
 from portal.guards import (
@@ -66,7 +66,9 @@ def verify_email(token: str) -> ResponseReturnValue:
     if belongs_to_another(link):
         return other_account("verifies an address")
     if request.method != "POST":
-        return render_template("portal/verification/verify.html", email=link.email, form=FlaskForm())
+        page = make_response(render_template("portal/verification/verify.html", email=link.email, form=FlaskForm()))
+        waiting_app.let_lead_on(page, waiting_app.find(link.next_path))
+        return page
     return _verify(token, link) if proofs.signed_up(link.user_id) else _to_sign_in(link)
 
 

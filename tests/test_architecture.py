@@ -16,7 +16,7 @@ from oauth import check
 # A ground-floor noun imports only nouns above it.
 GROUND_FLOOR = (
     "clock", "ids", "texts", "lookalikes", "domains", "addresses", "values", "settings", "names", "gateways",
-    "vault", "turns", "pools", "db",
+    "vault", "waybacks", "turns", "pools", "db",
     "lookup", "migrations",
     "background", "credentials", "scopes", "throttle", "idempotency", "passwords",
     "native_apps", "resources", "redirects", "users", "activity",

@@ -9,7 +9,7 @@ from flask_login import LoginManager, current_user, logout_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import sessions, settings
+from latchkey import sessions, settings, waybacks
 from latchkey.db import db
 from web import faults
 
@@ -85,7 +85,7 @@ def to_sign_in() -> BaseResponse:
         back = request.full_path if request.query_string else request.path
     else:
         back = _local(request.referrer)
-    address = url_for("portal.sign_in", next=None if back in (None, "/") else back)
+    address = url_for("portal.sign_in", next=None if back in (None, "/") else waybacks.carried(back))
     if partial:
         # A script would follow a redirect itself and put the sign-in page into the middle of this one.
         return Response(status=401, headers={"HX-Redirect": address})

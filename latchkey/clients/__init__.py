@@ -8,6 +8,7 @@ from latchkey.clients.record import (
     any_speaks_from,
     find,
     get_for,
+    hold,
     list_for,
     made_by,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "check_redirect_uris",
     "find",
     "get_for",
+    "hold",
     "list_for",
     "live_secrets",
     "made_by",

@@ -120,6 +120,14 @@ def any_speaks_from(origin: str) -> bool:
     return db.scalar(asked.limit(1)) is not None
 
 
+def hold(client_id: str) -> Client | None:
+    """The client as stored now; nobody changes it until the commit. Users are locked before clients."""
+    if not ID.fullmatch(client_id):
+        return None
+    statement = select(Client).where(Client.id == client_id).with_for_update(read=True, of=Client)
+    return db.scalar(statement.execution_options(populate_existing=True))
+
+
 def list_for(owner: User) -> list[Client]:
     """The clients of a user, the newest first."""
     return list(db.scalars(select(Client).where(Client.owner_id == owner.id).order_by(Client.id.desc())))

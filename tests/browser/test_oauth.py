@@ -1,6 +1,11 @@
 """The whole dance in Chromium, with a real app of somebody else's, under the page's Content-Security-Policy (N-05)."""
 
 import re
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
@@ -206,3 +211,101 @@ def test_the_app_loses_access_when_the_person_is_gone(page: Page, alice, live_se
 
         page.goto(f"{url}/me")
         expect(page.get_by_text("status 401")).to_be_visible()
+
+
+@contextmanager
+def leading_on(host: str, further: str, *, slow: bool = False):
+    """An app whose callback leads on to another origin, where its home page is; the callback, and its hits."""
+    hits = []
+
+    class Callback(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path.startswith("/cb"):
+                hits.append(self.path)
+                if slow and len(hits) == 1:
+                    time.sleep(3)
+                self.send_response(302)
+                self.send_header("Location", further.format(port=self.server.server_address[1]))
+                self.end_headers()
+                return
+            body = b"<!doctype html><title>Home</title><h1>At home</h1>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            return
+
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    server = Server((host, 0), Callback)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://{f'[{host}]' if ':' in host else host}:{server.server_address[1]}/cb", hits
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.standard("N-05")
+@pytest.mark.parametrize(
+    "host, further", [("127.0.0.1", "http://localhost:{port}/home"), ("::1", "http://[::1]:{port}/home")]
+)
+def test_an_app_may_lead_on_to_another_origin(either_page: Page, alice, bob, host, further):
+    with leading_on(host, further) as (callback, hits):
+        page = sign_in(either_page, alice)
+        registered = factories.make_client(bob, redirect_uris=(callback,), confidential=False)
+        ask(page, registered, callback)
+        page.get_by_role("button", name="Authorize").click()
+
+        expect(page.get_by_role("heading", level=1)).to_have_text("At home")
+    assert "code=" in hits[0]
+
+
+@pytest.mark.standard("N-05")
+def test_signing_in_to_a_trusted_app_may_lead_on_to_another_origin(page: Page, alice, bob):
+    with leading_on("127.0.0.1", "http://localhost:{port}/home") as (callback, hits):
+        registered = factories.make_client(bob, redirect_uris=(callback,), trusted=True)
+        ask(page, registered, callback)
+        page.get_by_label("Email").fill(alice.email)
+        page.get_by_label("Password", exact=True).fill(factories.PASSWORD)
+        page.get_by_role("button", name="Sign in", exact=True).click()
+
+        expect(page.get_by_role("heading", level=1)).to_have_text("At home")
+    assert "code=" in hits[0]
+
+
+def test_a_second_click_while_the_callback_is_slow_arrives_too(page: Page, alice, bob):
+    with leading_on("127.0.0.1", "http://localhost:{port}/home", slow=True) as (callback, hits):
+        sign_in(page, alice)
+        registered = factories.make_client(bob, redirect_uris=(callback,), confidential=False)
+        ask(page, registered, callback)
+        # By script: while a page is being left, Playwright itself clicks on nothing.
+        page.get_by_role("button", name="Authorize").evaluate(
+            "button => { setTimeout(() => button.click(), 0); setTimeout(() => button.click(), 1000) }"
+        )
+
+        expect(page.get_by_role("heading", level=1)).to_have_text("At home")
+    assert len(hits) == 2
+    assert hits[0] == hits[1]
+
+
+def test_a_request_that_is_too_long_for_an_address_comes_through_sign_in(either_page: Page, alice, bob):
+    page = either_page
+    registered = factories.make_client(bob, redirect_uris=(f"{APP}/callback",))
+    page.route(
+        f"{APP}/**", lambda route: route.fulfill(body="<title>App</title><h1>At the app</h1>", content_type="text/html")
+    )
+    ask(page, registered, f"{APP}/callback", state="é" * 1024)
+    page.get_by_label("Email").fill(alice.email)
+    page.get_by_label("Password", exact=True).fill(factories.PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Authorize").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("At the app")
+    assert parse_qs(urlsplit(page.url).query)["state"] == ["é" * 1024]

@@ -220,16 +220,3 @@ def test_the_owner_reads_how_an_address_differs(sent, words):
 )
 def test_people_read_the_host_or_that_the_app_is_on_their_device(uri, host):
     assert redirects.destination(uri) == host
-
-
-@pytest.mark.parametrize(
-    "uri, source",
-    [
-        ("https://app.example.com/callback?x=1", "https://app.example.com"),
-        ("https://app.example.com:8443/callback", "https://app.example.com:8443"),
-        ("http://127.0.0.1:9000/callback", "http://127.0.0.1:9000"),
-        ("com.example.app:/callback", "com.example.app:"),
-    ],
-)
-def test_a_page_may_send_its_form_to_the_app_and_nowhere_else(uri, source):
-    assert redirects.form_action(uri) == source

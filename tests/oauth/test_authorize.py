@@ -4,12 +4,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from latchkey import clients
+from latchkey import clients, grants
 from latchkey.clients import Client
 from latchkey.db import db
 from tests import factories, pages
 from tests.factories import CALLBACK
 from tests.oauth import dance
+from tests.oauth.conftest import enter
 
 ISSUER = "http://localhost"
 
@@ -375,12 +376,35 @@ def test_every_redirect_after_a_post_is_a_303(signed_in, example_client, decisio
 
 class TestPrompt:
     @pytest.mark.standard("R-03")
-    def test_none_without_session(self, client, example_client):
-        back = dance.back(dance.authorize(client, example_client, prompt="none"))
+    @pytest.mark.standard("B-10", "B-11")
+    @pytest.mark.parametrize("vouched", ["trusted", "authorized by somebody"])
+    def test_none_without_session(self, client, alice, bob, vouched):
+        app = factories.make_client(bob, trusted=vouched == "trusted")
+        if vouched != "trusted":
+            grants.allow(alice, app.client, ["account:read"])
+            db.commit()
+
+        back = dance.back(dance.authorize(client, app, prompt="none"))
 
         assert back.parameters["error"] == "login_required"
         assert back.parameters["state"] == "xyz"
         assert back.parameters["iss"] == ISSUER
+
+    @pytest.mark.standard("B-10", "B-11")
+    @pytest.mark.parametrize("by", ["nobody", "its owner", "somebody once"])
+    def test_none_without_session_does_not_lead_off_to_what_only_its_owner_vouches_for(
+        self, client, alice, bob, example_client, by
+    ):
+        if by != "nobody":
+            grants.allow(bob if by == "its owner" else alice, example_client.client, ["account:read"])
+        if by == "somebody once":
+            grants.withdraw(grants.find_authorization(alice, example_client.client))
+        db.commit()
+
+        answer = dance.authorize(client, example_client, prompt="none")
+
+        assert stopped(answer)
+        assert "app.example.com" not in answer.text
 
     def test_none_without_session_and_with_a_fault_stays_here(self, client, example_client):
         answer = dance.authorize(client, example_client, prompt="none", scope="bogus")
@@ -440,6 +464,46 @@ class TestPrompt:
 
 
 @pytest.mark.standard("L-08")
+@pytest.mark.standard("R-03")
+@pytest.mark.parametrize("seen_at", ["0", "1", "99999999999"])
+def test_the_caller_cannot_say_when_a_request_was_first_seen(signed_in, example_client, clock, seen_at):
+    dance.code(signed_in, example_client)
+    clock.move(hours=2)
+
+    for _ in range(2):
+        answer = dance.authorize(signed_in, example_client, prompt="login", seen_at=seen_at)
+        assert answer.headers["Location"].startswith("/login?")
+
+
+def test_one_fresh_sign_in_counts_for_one_request(app, alice, example_client, clock):
+    browser = app.test_client()
+    login = dance.authorize(browser, example_client, prompt="login").headers["Location"]
+    clock.move(seconds=5)
+    way_back = parse_qs(urlsplit(login).query)["next"][0]
+    fields = {"email": alice.email, "password": factories.PASSWORD, "next": way_back}
+    browser.post("/login", data=fields | {"csrf_token": pages.csrf(browser.get(login))})
+    page = browser.get(way_back)
+    assert "code" in dance.back(dance.decide(browser, page)).parameters
+    clock.move(seconds=5)
+
+    assert dance.authorize(browser, example_client, prompt="login").headers["Location"].startswith("/login?")
+    assert (
+        dance.authorize(browser, example_client, prompt="login", state="other")
+        .headers["Location"]
+        .startswith("/login?")
+    )
+
+
+def test_a_sign_in_long_ago_is_not_a_fresh_one(signed_in, alice, example_client, clock):
+    """The request was seen before that sign-in, but nobody signed in because of it."""
+    dance.authorize(signed_in, example_client, prompt="login")
+    clock.move(seconds=5)
+    enter(signed_in, alice)
+    clock.move(minutes=16)
+
+    assert dance.authorize(signed_in, example_client, prompt="login").headers["Location"].startswith("/login?")
+
+
 def test_an_unverified_address_is_verified_first(app, db, example_client):
     carol = factories.make_user("carol@example.com", verified=False)
     browser = pages.sign_in(app.test_client(), carol)

@@ -1,0 +1,119 @@
+"""The answer to the consent screen: what was shown is granted, as far as it is allowed now, and nothing else."""
+
+from dataclasses import replace
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidScopeError
+from flask import Response, redirect, request, session, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as BaseResponse
+
+from latchkey import clients, notices, scopes, sessions, waybacks
+from latchkey.db import db
+from latchkey.grants import Grant
+from latchkey.sessions import BrowserSession
+from oauth import answers, asking, codes, granting, moments, parties, pending, scoping, stops
+from oauth.asking import Asked, Stopped
+from oauth.blueprint import blueprint
+from oauth.flows import AuthorizationCodeFlow
+from oauth.pending import PendingConsent
+from oauth.question import present, question
+from oauth.server import server
+
+
+@blueprint.post("/oauth/authorize")
+def decide() -> BaseResponse:
+    """All but the decision comes from what was frozen (B-13), and counts only while it holds (B-19).
+
+    Sent twice, as by a second click, it leads to the same place twice.
+    """
+    here = present()
+    if here is None:
+        return stops.over("signed out")
+    frozen = pending.find(request.form.get("handle", ""), here)
+    if frozen is None or not frozen.young:
+        return stops.over("unknown" if frozen is None else "old")
+    decision = request.form.get("decision")
+    decision = decision if decision in ("allow", "switch") else "deny"
+    if frozen.decided_at is not None and frozen.decision != decision:
+        return stops.over(f"answered {frozen.decision}", clients.find(frozen.client_id))
+    if decision == "switch":
+        return _switch(here, frozen)
+    clients.hold(frozen.client_id)
+    try:
+        asked = asking.understood(MultiDict(frozen.parameters))
+        return _deny(asked, frozen, here) if decision == "deny" else _allow(asked, frozen, here)
+    except Stopped as stopped:
+        return stops.stop(stopped)
+    except OAuth2Error as error:
+        return stops.to_app(asked, error)
+
+
+def _deny(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseResponse:
+    """Back to where the page said that Cancel leads."""
+    if asked.redirect_uri != frozen.redirect_uri:
+        return stops.over("changed", asked.client)
+    if frozen.decided_at is None:
+        notices.authorization_denied(here.user, asked.client)
+    error = AccessDeniedError(redirect_uri=asked.redirect_uri, state=asked.state)
+    return _lead(frozen, "deny", server.handle_error_response(None, error))
+
+
+def _allow(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseResponse:
+    """Grant what was shown, or show it again if it is not what it was. Raises `Stopped`, `OAuth2Error`."""
+    if asked.redirect_uri != frozen.redirect_uri or pending.version(asked.client) != frozen.version:
+        return _ask_again(asked, frozen, here)
+    granted = frozen.scopes & parties.of(asked.client).scopes
+    if not granted:
+        raise InvalidScopeError(scoping.NONE_LEFT, redirect_uri=asked.redirect_uri, state=asked.state)
+    narrowed = replace(asked, parameters=asked.parameters | {"scope": scopes.serialize(granted)})
+    flow = asking.validate(narrowed)
+    if frozen.decided_at is None:
+        return _lead(frozen, "allow", granting.grant(asked, flow, here, granted, frozen.resource))
+    return _allow_again(frozen, flow, here)
+
+
+def _ask_again(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseResponse:
+    """The app is not what was shown any more: nothing was agreed to yet."""
+    if frozen.decided_at is not None:
+        return stops.over("answered allow", asked.client)
+    try:
+        flow = asking.validate(asked)
+    except OAuth2Error:
+        return stops.over("changed", asked.client)
+    db.delete(frozen)
+    return question(asked, scopes.parse(str(flow.request.scope)), here, again=True)
+
+
+def _allow_again(frozen: PendingConsent, flow: AuthorizationCodeFlow, here: BrowserSession) -> BaseResponse:
+    """The same place with the same code; with another one if the app had that one already."""
+    code = parse_qs(urlsplit(frozen.location).query)["code"][-1]
+    found = codes.find(code)
+    if found is not None and not (found.consumed or found.expired or found.orphaned):
+        return _lead(frozen, "allow", answers.lead(frozen.location))
+    begun = db.get(Grant, found.grant_id) if found is not None else None
+    if begun is None or not begun.live:
+        return stops.over("answered allow", clients.find(frozen.client_id))
+    return _lead(frozen, "allow", granting.lead_back(flow, here, begun, frozen.resource))
+
+
+def _lead(frozen: PendingConsent, decision: str, response: Response) -> Response:
+    frozen.decide(decision, response.headers["Location"])
+    db.commit()
+    return response
+
+
+def _switch(here: BrowserSession, frozen: PendingConsent) -> BaseResponse:
+    """Not you? Sign out, and start the same request again (K-08)."""
+    notices.signed_out(here.user)
+    sessions.end(here)
+    db.commit()
+    session.clear()
+    asked = asking.understood(MultiDict(frozen.parameters))
+    if "login" in asked.prompts:
+        moments.begin(asked)
+    back = waybacks.carried(f"{request.path}?{urlencode(frozen.parameters, quote_via=quote)}")
+    response = redirect(url_for("portal.sign_in", next=back), 303)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response

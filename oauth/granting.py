@@ -1,0 +1,38 @@
+"""The code that an app gets, and the record of what it was granted, in the transaction that the caller commits."""
+
+from typing import cast
+
+from flask import Response, request
+
+from latchkey import grants, notices, settings
+from latchkey.grants import Grant
+from latchkey.sessions import BrowserSession
+from oauth import moments
+from oauth.asking import Asked
+from oauth.flows import AuthorizationCodeFlow
+from oauth.server import Request, server
+
+
+def grant(
+    asked: Asked,
+    flow: AuthorizationCodeFlow,
+    here: BrowserSession,
+    wanted: frozenset[str],
+    resource: str | None = None,
+) -> Response:
+    """Let the app act with these scopes, and lead back to it with a code."""
+    standing = grants.find_authorization(here.user, asked.client)
+    new = standing is None or not wanted <= standing.scopes
+    begun = grants.allow(here.user, asked.client, wanted)
+    if new or request.method == "POST":
+        notices.authorized(here.user, asked.client, wanted, first=standing is None)
+    moments.done(asked)
+    return lead_back(flow, here, begun, resource)
+
+
+def lead_back(flow: AuthorizationCodeFlow, here: BrowserSession, begun: Grant, resource: str | None = None) -> Response:
+    """A new code under a grant, and the way to the app with it."""
+    to_authlib = cast("Request", flow.request)
+    to_authlib.grant, to_authlib.session = begun, here
+    to_authlib.resource = resource or settings.current().base_url
+    return cast("Response", server.create_authorization_response(to_authlib, here.user, flow))

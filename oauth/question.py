@@ -1,0 +1,56 @@
+"""Who is asked, and the consent screen that asks them."""
+
+from typing import cast
+from urllib.parse import urlsplit
+
+from flask import Response, make_response, render_template
+from flask_login import current_user
+
+from latchkey import grants, redirects, scopes, sessions
+from latchkey.db import db
+from latchkey.sessions import BrowserSession, SessionEnded
+from oauth import pending
+from oauth.asking import Asked
+
+# N-05: no form-action, since Chromium holds every redirect after the form to it, the app's own included.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def present() -> BrowserSession | None:
+    """The session of this browser, if it is still one; it and its user stay as they are until the commit."""
+    if not current_user.is_authenticated:
+        return None
+    here = cast("BrowserSession", current_user._get_current_object())  # noqa: SLF001 - the proxy's own way out
+    try:
+        sessions.hold(here)
+    except SessionEnded:
+        db.commit()
+        return None
+    return here
+
+
+def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, again: bool = False) -> Response:
+    """The consent screen, and what it shows frozen; `again` says that the app changed since it was last shown."""
+    standing = grants.find_authorization(here.user, asked.client)
+    handle = pending.freeze(asked, wanted, here)
+    db.commit()
+    entries = [scope for scope in scopes.catalogue().values() if scope.name in wanted]
+    page = render_template(
+        "oauth/consent.html",
+        client=asked.client,
+        homepage=urlsplit(asked.client.homepage).netloc,
+        user=here.user,
+        reads=[scope for scope in entries if scope.access == "read"],
+        writes=[scope for scope in entries if scope.access == "write"],
+        known=standing.scopes if standing is not None else frozenset(),
+        handle=handle,
+        destination=redirects.destination(asked.redirect_uri),
+        lifetime_days=grants.ABSOLUTE.days,
+        again=again,
+    )
+    response = make_response(page)
+    response.headers["Content-Security-Policy"] = POLICY
+    return response

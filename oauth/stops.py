@@ -1,0 +1,56 @@
+"""How a request for authorization ends without a code: at the app with an error, or on a page here.
+
+Nothing was changed until then, so committing keeps the reason for the app's owner and lets go of what was held.
+"""
+
+from authlib.oauth2 import OAuth2Error
+from flask import Response, g, make_response, render_template, request
+
+from latchkey import refusals
+from latchkey.clients import Client
+from latchkey.db import db
+from oauth.asking import Asked, Stopped
+from oauth.server import server
+
+
+class Unanswered(OAuth2Error):
+    """prompt=none, and a person would have to do something (OpenID Connect Core §3.1.2.6)."""
+
+
+def silent(asked: Asked, error: str, description: str) -> Response:
+    """What an app that asked for silence is told."""
+    return to_app(asked, Unanswered(description, None, None, asked.state, asked.redirect_uri, error=error))
+
+
+def to_app(asked: Asked, error: OAuth2Error) -> Response:
+    """The error goes back to the app, and the reason into its owner's log."""
+    response = server.handle_error_response(None, error)
+    _keep(asked.client)
+    db.commit()
+    return response
+
+
+def stop(stopped: Stopped) -> Response:
+    """The page that people see when there is nowhere to send an error."""
+    if stopped.client is not None:
+        g.refused = ("invalid_request", str(stopped))
+        _keep(stopped.client)
+    db.commit()
+    return _page("oauth/stopped.html", reason=str(stopped), reference=request.environ.get("latchkey.request_id", ""))
+
+
+def over(why: str, client: Client | None = None) -> Response:
+    """The page for a question that cannot be answered any more; `why` names the text on it."""
+    response = _page("oauth/over.html", why=why, client=client)
+    db.commit()
+    return response
+
+
+def _page(template: str, **context: object) -> Response:
+    response = make_response(render_template(template, **context), 400)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _keep(client: Client) -> None:
+    refusals.record(client.id, "authorize", *g.refused)

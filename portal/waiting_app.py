@@ -1,0 +1,42 @@
+"""The app that waits for somebody who signs in here, and pages whose form leads back to it."""
+
+from urllib.parse import parse_qs
+
+from flask import Response
+
+from latchkey import clients, redirects, waybacks
+from latchkey.clients import Client
+
+AUTHORIZE = "/oauth/authorize"
+# N-05: no form-action, since Chromium holds every redirect after the form to it, the app's own included.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def find(next_path: str | None) -> Client | None:
+    """The app behind a way to go on that is an authorization request, as far as it is a valid one."""
+    query = _asked(next_path)
+    client = clients.find(query.get("client_id", [""])[0])
+    if client is None or client.suspended_at is not None:
+        return None
+    sent = query.get("redirect_uri", client.redirect_uris[:1])[0]
+    return client if any(redirects.matches(sent, registered) for registered in client.redirect_uris) else None
+
+
+def asks_again(next_path: str | None) -> bool:
+    """Whether an app wants the person to sign in even though they are (OpenID Connect's prompt=login)."""
+    return "login" in " ".join(_asked(next_path).get("prompt", [])).split()
+
+
+def _asked(next_path: str | None) -> dict[str, list[str]]:
+    """The parameters of the authorization request that somebody goes on to, if it is one."""
+    path, _, query = waybacks.meant(next_path).partition("?")
+    return parse_qs(query) if path == AUTHORIZE else {}
+
+
+def let_lead_on(page: Response, app: Client | None) -> None:
+    """Let the form of a page lead back to the app that waits, and on from there."""
+    if app is not None:
+        page.headers["Content-Security-Policy"] = POLICY
