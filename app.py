@@ -41,6 +41,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     app.teardown_appcontext(lambda _error: db.db.remove())
     middleware.install(app, {**api.AT_ONCE, **oauth.AT_ONCE}, write=middleware.to_stderr if background else None)
     if background:
+        portal.prepare(app)
         courier.start(app, (oauth.codes.purge, oauth.pending.purge))
         # What a server makes at its start lives as long as it does: the collector need not walk it again and again.
         gc.collect()

@@ -1,10 +1,11 @@
 """Every measurement, one after the other: `make bench`."""
 
-from benchmarks import creating, me, oauth, screen, start
+from benchmarks import creating, hostile, me, oauth, screen, start
 
 if __name__ == "__main__":
     start.main()
     me.main(*me.MANY)
     screen.main()
     creating.main()
+    hostile.main()
     oauth.main()

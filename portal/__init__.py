@@ -33,6 +33,7 @@ from portal import (
     your_api,
 )
 from portal.blueprint import blueprint
+from portal.guides import prepare
 
 __all__ = [
     "activity",
@@ -54,6 +55,7 @@ __all__ = [
     "health",
     "new_token",
     "pasted",
+    "prepare",
     "recovery",
     "resume",
     "revoke_all",

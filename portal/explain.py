@@ -164,7 +164,7 @@ def _about_address(text: str, findings: list[Finding]) -> reference.Call | None:
 
 def _call(path: str, method: str) -> tuple[reference.Call | None, list[str]]:
     """The call that answers there, or the methods that would be answered."""
-    known = reference.calls(reference.document())
+    known = reference.calls()
     rules = [
         Rule(re.sub(r"\{(\w+)\}", r"<\1>", call.template), methods=[call.method], endpoint=call.id) for call in known
     ]

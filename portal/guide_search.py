@@ -21,6 +21,11 @@ class Section(NamedTuple):
     text: str
     code: str
 
+    def holds(self, words: list[str]) -> bool:
+        """Whether it has all these words, which come without case."""
+        whole = f"{self.title} {self.text} {self.code}".casefold()
+        return all(word in whole for word in words)
+
 
 class Found(NamedTuple):
     """A section that fits, and the words around the first match."""
@@ -96,11 +101,7 @@ def find(asked: str, among: Iterable[Section]) -> list[Found]:
     words = asked.casefold().split()
     if not words:
         return []
-    found = [
-        Found(section, _excerpt(section.text, words))
-        for section in among
-        if all(word in f"{section.title} {section.text} {section.code}".casefold() for word in words)
-    ]
+    found = [Found(section, _excerpt(section.text, words)) for section in among if section.holds(words)]
     found.sort(key=lambda each: -sum(word in each.section.title.casefold() for word in words))
     return found[:MOST]
 

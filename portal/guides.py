@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from flask import current_app, redirect, render_template, request, url_for
+from flask import Flask, current_app, redirect, render_template, request, url_for
 from flask_login import current_user
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from latchkey import clients, credentials, scopes, settings
 from portal import guide_search, reference
 from portal.blueprint import blueprint
+from portal.kept import kept
 
 # 30 characters that are clearly nobody's, so that a scanner can be tried out with it.
 VECTOR_RANDOM = "TestVectorTestVectorTestVector"
@@ -46,6 +48,13 @@ class Sample(NamedTuple):
     def quoted(self) -> str:
         """The redirect URI as a shell takes it."""
         return shlex.quote(self.redirect_uri)
+
+
+class Reference(NamedTuple):
+    """The calls of the API by group, rendered."""
+
+    groups: list[str]
+    page: Markup
 
 
 def _sample() -> Sample:
@@ -88,7 +97,7 @@ def guide_oauth() -> str:
 def guide_scopes() -> str:
     """The catalogue, with the calls that need each scope."""
     needing = defaultdict(list)
-    for call in reference.calls(reference.document()):
+    for call in reference.calls():
         for scope in call.scopes:
             needing[scope].append(call)
     return render_template("guides/scopes.html", groups=scopes.groups(), calls=needing)
@@ -97,31 +106,39 @@ def guide_scopes() -> str:
 @blueprint.get("/docs/api")
 def guide_api() -> str:
     """The reference, made from the OpenAPI document."""
-    document = reference.document()
-    grouped = defaultdict(list)
-    refusal = ""
-    for call in reference.calls(document, personal=current_user.is_authenticated):
+    # To who is not signed in it always reads alike, so the long part is rendered once.
+    listed = _reference(personal=True) if current_user.is_authenticated else kept("reference", _reference)
+    return render_template("guides/api.html", document=reference.document(), listed=listed, coded=reference.coded)
+
+
+def _reference(*, personal: bool = False) -> Reference:
+    grouped: dict[str, list[reference.Call]] = defaultdict(list)
+    for call in reference.calls(personal=personal):
         grouped[call.group].append(call)
-        refusal = refusal or next((answer.example for answer in call.answers if answer.status == "403"), "")
-    return render_template("guides/api.html", document=document, groups=grouped, refusal=refusal, coded=reference.coded)
+    answers = (answer for calls in grouped.values() for call in calls for answer in call.answers)
+    refusal = next((answer.example for answer in answers if answer.status == "403"), "")
+    page = render_template("guides/_reference.html", groups=grouped, refusal=refusal, coded=reference.coded)
+    return Reference(list(grouped), Markup(page))  # noqa: S704 - our own template, escaped as any
 
 
 def _sections() -> list[guide_search.Section]:
-    """What can be found. To who is not signed in the guides always read alike, so they are rendered once."""
-    pages = {
-        url_for(endpoint): cast("Callable[[], str]", current_app.view_functions[endpoint]) for endpoint in SEARCHED
-    }
-    if current_user.is_authenticated:
+    """What can be found, as the guides read to who is not signed in."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - the proxy's own way out
+    # Contexts of their own: nobody is signed in there.
+    with app.app_context(), app.test_request_context():
+        pages = {url_for(endpoint): cast("Callable[[], str]", app.view_functions[endpoint]) for endpoint in SEARCHED}
         return guide_search.sections(pages)
-    kept: list[guide_search.Section] | None = current_app.extensions.get("latchkey.guides")
-    if kept is None:
-        kept = current_app.extensions["latchkey.guides"] = guide_search.sections(pages)
-    return kept
+
+
+def prepare(app: Flask) -> None:
+    """Make what is made once before anybody waits for it."""
+    with app.test_request_context():
+        kept("guides", _sections)
 
 
 @blueprint.get("/docs/search")
 def search_guides() -> str:
     """Sections of the guides that hold all the words asked for."""
     asked = request.args.get("q", "")[:80].replace("\x00", "")
-    found = guide_search.find(asked, _sections()) if asked else []
+    found = guide_search.find(asked, kept("guides", _sections)) if asked else []
     return render_template("guides/search.html", asked=asked, found=found)

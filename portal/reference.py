@@ -12,6 +12,7 @@ from flask_login import current_user
 from markupsafe import Markup, escape
 
 from latchkey import clients, grants, settings, tokens
+from portal.kept import kept
 
 # Longer bodies stand on several lines.
 SHORT = 60
@@ -74,14 +75,19 @@ def coded(text: str) -> Markup:
 
 def document() -> dict[str, Any]:
     """The OpenAPI document, asked of the view that publishes it."""
+    return kept("openapi", _document)
+
+
+def _document() -> dict[str, Any]:
     answer = current_app.ensure_sync(current_app.view_functions["api.show_openapi"])()
     return dict(json.loads(current_app.make_response(answer).get_data()))
 
 
-def calls(openapi: dict[str, Any], *, personal: bool = False) -> list[Call]:
+def calls(*, personal: bool = False) -> list[Call]:
     """Every call, in the document's order; with the reader's own ids and names where they are signed in."""
-    own = _own() if personal else {}
-    return list(_Document(openapi, own).calls())
+    if personal:
+        return list(_Document(document(), _own()).calls())
+    return kept("calls", lambda: list(_Document(document(), {}).calls()))
 
 
 class _Document:

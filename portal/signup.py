@@ -69,7 +69,7 @@ def register(name: str, email: str, password: str, next_path: str | None) -> str
     # Counted before anything is written, and whether somebody has the address or not.
     limits.letter(Purpose.VERIFY_EMAIL, email, Asker(activity.origin.get().network), new=True)
     try:
-        user = users.sign_up(name=name, email=email, password=password)
+        user = users.sign_up(name=name, email=email, password=password, judged=True)
     except users.EmailTaken:
         owner = users.find_by_email(email)
         if owner is not None:

@@ -1,0 +1,62 @@
+"""No request of a stranger, however it is made, keeps the processor busy (A-07)."""
+
+import time
+
+import pytest
+
+from benchmarks import hostile
+from latchkey import passwords
+from portal import guide_search
+from tests import factories, pages
+
+pytestmark = pytest.mark.standard("A-07")
+
+# The goal is 20; a machine that runs other tests beside this one is slow.
+MILLISECONDS = 100
+
+
+@pytest.mark.slow
+def test_no_request_of_a_stranger_is_dear(app, bob, monkeypatch):
+    for number in range(100):
+        factories.make_client(bob, confidential=False, redirect_uris=[f"https://spa{number}.example/cb"])
+
+    found = hostile.costs(app, dear=MILLISECONDS / 2)
+
+    assert [cost for cost in found if cost.milliseconds > MILLISECONDS] == []
+    assert [cost for cost in found if cost.status >= 500] == []
+    # The attacks reach what they are meant for.
+    assert {404, 413, 414, 422, 431} <= {cost.status for cost in found}
+
+
+def test_a_password_is_judged_once_a_sign_up(client, monkeypatch):
+    judged = []
+    monkeypatch.setattr(passwords, "zxcvbn", lambda *_, **__: judged.append(1) or {"guesses": 1e9})
+
+    pages.submit(client, "/signup", name="Ada", email="ada@example.com", password=factories.PASSWORD)
+
+    assert len(judged) == 1
+
+
+@pytest.mark.parametrize("path", ["/login", "/signup", "/forgot-password", "/verify-email"])
+def test_an_address_of_combining_marks_is_refused_at_once(client, path):
+    """40 KiB of it took 3 seconds, and held the whole process."""
+    marks = "a" + "\u0301" * 10_000 + "\u0316" * 10_000
+    started = time.thread_time()
+
+    for text in (marks, "a@" * 30_000, "1" * 60_000):
+        client.post(path, data={"email": text, "name": text[:20], "password": "x" * 20})
+
+    assert time.thread_time() - started < 1
+
+
+def test_the_guides_are_searched_without_being_rendered_again(client, signed_in, monkeypatch):
+    client.get("/docs/search?q=token")
+    monkeypatch.setattr(guide_search, "sections", lambda _pages: pytest.fail("rendered again"))
+
+    for browser in (client, signed_in):
+        assert "PKCE" in browser.get("/docs/search?q=pkce").text
+
+
+def test_nothing_of_whoever_searched_first_is_found_by_others(app, signed_in):
+    assert "alice@example.com" not in signed_in.get("/docs/search?q=ada@example.com").text
+    assert "No section" in app.test_client().get("/docs/search?q=alice@example.com").text
