@@ -63,3 +63,22 @@ def create(
         if secret:
             lines.append(f"client_secret  {secret}   (shown only once)")
         tell({"client_id": client.id, "client_secret": secret}, "\n".join(lines))
+
+
+@group.command("resource-server")
+@click.argument("client_id", metavar="ID")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@json_option
+def resource_server(*, client_id: str, state: str) -> None:
+    """Let an app introspect everybody's tokens without limit, or no longer."""
+    with installation():
+        client = apps.find(client_id)
+        if client is None:
+            raise Refused("no app has this id")
+        try:
+            apps.mark_resource_server(client, on=state == "on")
+        except apps.BadClient as error:
+            raise Refused(str(error)) from None
+        db.commit()
+        said = "is a resource server now" if client.resource_server else "is no resource server any more"
+        tell({"id": client.id, "resource_server": client.resource_server}, f"{client.name} {said}")

@@ -1,4 +1,7 @@
-"""/oauth/introspect (RFC 7662): what a live token is, for an app that proved itself; never a name or an address."""
+"""/oauth/introspect (RFC 7662): what a live token is, for an app that proved itself; never a name or an address.
+
+Where the operator wants it, only for those that an administrator marked as resource servers: to others none is active.
+"""
 
 from typing import Any
 
@@ -6,11 +9,13 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Response
 
-from latchkey import access, settings
+from latchkey import access, settings, throttle
 from latchkey.access import Bearer
+from latchkey.throttle import Counter
 from oauth import parties
 from oauth.blueprint import blueprint
 from oauth.guard import Form, Presented
+from oauth.parties import Party, TooOften
 from oauth.server import server
 from oauth.settling import answer, respond
 
@@ -36,12 +41,21 @@ def described(token: Bearer | None) -> dict[str, Any]:
     return body
 
 
-def _live(text: str) -> Bearer | None:
-    """The one bearer decision. A refresh token is no bearer of anything, so it is none here (E-12)."""
-    try:
-        return access.admit(text)
-    except access.InvalidToken:
-        return None
+def _told(text: str, party: Party) -> Bearer | None:
+    """The one bearer decision, for whom it is told. A refresh token is no bearer of anything, so it is none (E-12).
+
+    Raises `TooOften` when an app that no administrator marked asks for too many that are none.
+    """
+    if party.resource_server or settings.current().introspection == "any":
+        try:
+            return access.admit(text)
+        except access.InvalidToken:
+            pass
+    if not party.resource_server and (
+        wait := throttle.hit(Counter(f"inactive:{party.id}", (settings.current().quota_introspection,)))
+    ):
+        raise TooOften(wait, "Too many tokens that are not active. Wait before the next try.")
+    return None
 
 
 class Introspection(IntrospectionEndpoint):
@@ -49,11 +63,11 @@ class Introspection(IntrospectionEndpoint):
 
     CLIENT_AUTH_METHODS = parties.SECRET_METHODS
 
-    def authenticate_token(self, request: OAuth2Request, client: object) -> Bearer | None:
+    def authenticate_token(self, request: OAuth2Request, client: Party) -> Bearer | None:
         text = request.form.get("token")
         if text is None:
             raise InvalidRequestError("The token is missing.")
-        return _live(text)
+        return _told(text, client)
 
     def create_introspection_payload(self, token: Bearer | None) -> dict[str, Any]:
         return described(token)
@@ -65,9 +79,13 @@ server.register_endpoint(Introspection)
 def at_once(form: Form, sent: Presented) -> dict[str, Any] | None:
     """The answer to a good request, without Flask and Authlib; None leaves it to them."""
     token = form.parameters.get("token")
-    if token is None or isinstance(parties.proved(sent, parties.SECRET_METHODS, "introspection"), str):
+    party = None if token is None else parties.proved(sent, parties.SECRET_METHODS, "introspection")
+    if token is None or not isinstance(party, Party):
         return None
-    return described(_live(token))
+    try:
+        return described(_told(token, party))
+    except TooOften:
+        return None
 
 
 @blueprint.post("/oauth/introspect")

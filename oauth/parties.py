@@ -26,22 +26,21 @@ PER_CLIENT = (Limit(20, timedelta(minutes=10)),)
 PER_ADDRESS = (Limit(300, timedelta(minutes=10)),)
 
 
-class TooManyGuesses(OAuth2Error):
-    """Wrong secrets came faster than one may try (D-08); `.wait` is in seconds."""
+class TooOften(OAuth2Error):
+    """Wrong secrets, or tokens that open nothing, came faster than one may try (D-08, F-06); `.wait` is in seconds."""
 
     error = "temporarily_unavailable"
-    description = "Too many wrong client secrets. Wait before the next try."
     status_code = 429
 
-    def __init__(self, wait: int) -> None:
-        super().__init__()
+    def __init__(self, wait: int, description: str) -> None:
+        super().__init__(description)
         self.wait = wait
 
 
 class Party(ClientMixin):
     """A client that is not suspended, and the answers to Authlib's questions about it."""
 
-    __slots__ = ("confidential", "id", "pkce_required", "redirect_uris", "scopes")
+    __slots__ = ("confidential", "id", "pkce_required", "redirect_uris", "resource_server", "scopes")
 
     def __init__(
         self,
@@ -51,9 +50,11 @@ class Party(ClientMixin):
         confidential: bool,
         pkce_required: bool,
         trusted: bool,
+        resource_server: bool = False,
         redirect_uris: Collection[str] = (),
     ) -> None:
         self.id, self.confidential, self.pkce_required = client_id, confidential, pkce_required
+        self.resource_server = resource_server
         self.redirect_uris = redirect_uris
         # I-06: a scope that makes credentials needs an administrator's trust, also after that was taken back.
         self.scopes = scopes.held(scope) if trusted else scopes.held(scope) - scopes.BREEDING
@@ -113,6 +114,7 @@ _known = Lookup(
         Client.confidential,
         Client.pkce_required,
         Client.trusted,
+        Client.resource_server,
         Client.suspended_at.is_not(None).label("suspended"),
         ClientSecret.id.label("secret_id"),
         ClientSecret.digest,
@@ -133,7 +135,7 @@ _used = Command(
 
 
 def authenticate(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
-    """The client that these credentials prove. Raises `InvalidClientError`, `TooManyGuesses`.
+    """The client that these credentials prove. Raises `InvalidClientError`, `TooOften`.
 
     Unknown clients, suspended ones and wrong secrets cannot be told apart (D-06).
     """
@@ -157,6 +159,7 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party | st
         confidential=first.confidential,
         pkce_required=first.pkce_required,
         trusted=first.trusted,
+        resource_server=first.resource_server,
     )
     if sent.method not in methods or not party.check_endpoint_auth_method(sent.method, endpoint):
         return _misfit(party)
@@ -197,7 +200,7 @@ def _refused(sent: Presented, reason: str) -> OAuth2Error:
             throttle.hit(Counter(f"secrets-from:{network}", PER_ADDRESS)),
         )
         if wait:
-            return TooManyGuesses(wait)
+            return TooOften(wait, "Too many wrong client secrets. Wait before the next try.")
     error = InvalidClientError()
     error.reason = reason  # type: ignore[attr-defined] # for the app's owner, never for the answer
     return error

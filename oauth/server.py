@@ -13,7 +13,7 @@ from latchkey.grants import Grant
 from latchkey.sessions import BrowserSession
 from oauth import answers, parties
 from oauth.guard import Presented
-from oauth.parties import Party, TooManyGuesses
+from oauth.parties import Party, TooOften
 
 CHALLENGE = ("WWW-Authenticate", 'Basic realm="oauth"')
 DESCRIPTIONS = {
@@ -96,7 +96,7 @@ class Server(AuthorizationServer):
         body = {"error": error.error, "error_description": described}
         if isinstance(error, InvalidClientError):
             return answers.as_json(401, body, (*answers.PRIVATE, CHALLENGE))
-        if isinstance(error, TooManyGuesses):
+        if isinstance(error, TooOften):
             return answers.as_json(429, body, (*answers.PRIVATE, ("Retry-After", str(error.wait))))
         return answers.as_json(error.status_code, body)
 

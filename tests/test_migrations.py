@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
 import app  # noqa: F401 - brings every record into the metadata
-from latchkey import db, migrations, settings
+from latchkey import clients, db, migrations, settings
 from latchkey.clients.origins import ClientOrigin
 from latchkey.tokens import Token
 from tests import factories
@@ -149,3 +149,15 @@ def test_origins_of_apps_that_are_there_are_found_after_the_migration(connected)
     migrations.upgrade()
 
     assert list(db.db.scalars(found)) == before == ["http://[::1]", "https://spa.example", "https://spa.example:8443"]
+
+
+def test_apps_that_are_there_are_no_resource_servers_after_the_migration(connected):
+    migrations.upgrade()
+    made = factories.make_client(factories.make_user("bob@example.com")).client
+    db.db.remove()
+
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0006")
+    migrations.upgrade()
+
+    assert clients.find(made.id).resource_server is False

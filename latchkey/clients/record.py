@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, select
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from latchkey import clock, scopes, settings
@@ -38,6 +38,7 @@ class Client(Base):
     confidential: Mapped[bool]
     pkce_required: Mapped[bool] = mapped_column(default=True)
     trusted: Mapped[bool] = mapped_column(default=False)
+    resource_server: Mapped[bool] = mapped_column(default=False, server_default=false())
     logo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     logo_version: Mapped[str | None] = mapped_column(String(16))
     form_id: Mapped[str | None] = mapped_column(String(43))

@@ -129,6 +129,18 @@ def set_logo(client: Client, picture: bytes | None) -> None:
     db.flush()
 
 
+def mark_resource_server(client: Client, *, on: bool) -> None:
+    """Let a client introspect everybody's tokens without limit, or no longer; an administrator's verb (F-06).
+
+    Raises `BadClient` for a public client, which introspects nothing.
+    """
+    if on and not client.confidential:
+        raise BadClient(resource_server="Only a confidential app can be a resource server: a public one cannot ask.")
+    client.resource_server = on
+    client.updated_at = clock.now()
+    db.flush()
+
+
 def suspend(client: Client) -> None:
     """Stop a client: its tokens, codes and requests are refused from the next request on."""
     db.execute(update(Client).where(Client.id == client.id).values(suspended_at=clock.now()))

@@ -78,3 +78,14 @@ def test_what_an_app_needs_must_be_given(cli, missing):
 
     assert result.exit_code == 2
     assert missing in result.stderr
+
+
+@pytest.mark.standard("F-06")
+def test_an_operator_marks_an_app_as_a_resource_server(cli, example_client, bob):
+    app = example_client.client
+    public = factories.make_client(bob, name="Public", confidential=False).client
+
+    assert cli.json("client", "resource-server", app.id, "on") == {"id": app.id, "resource_server": True}
+    assert cli.json("client", "resource-server", app.id, "off") == {"id": app.id, "resource_server": False}
+    assert "only a confidential app" in cli.refused("client", "resource-server", public.id, "on").lower()
+    assert "no app has this id" in cli.refused("client", "resource-server", "app_0", "on")
