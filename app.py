@@ -11,6 +11,7 @@ import portal
 from latchkey import courier, db, ids, outbox, scopes, settings
 from latchkey.settings import Settings
 from web import assets, bounds, compression, errors, middleware, signin
+from web.conflicts import Application
 
 
 class IdConverter(BaseConverter):
@@ -29,7 +30,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     settings.use(ours)
     scopes.load(ours.instance / "scopes.toml")
     db.configure(ours.database_url)
-    app = Flask("app", static_folder=None, instance_path=str(ours.instance))
+    app = Application("app", static_folder=None, instance_path=str(ours.instance))
     app.url_map.converters["id"] = IdConverter
     # a credential sent to a path with two slashes is not led on to another.
     app.url_map.merge_slashes = False

@@ -6,12 +6,13 @@ from flask import Response
 
 from api import answers, auth, challenges, paging, problems, repeats
 from api.app_shapes import APP, CHANGES, NEW_APP, WITH_SECRET
+from api.auth import Writer
 from api.blueprint import blueprint
 from api.describe import CURSOR, LIMIT, REPEAT, Operation, describe, identifier
 from api.repeats import Made
-from latchkey import activity, clients, grants, notices, scopes
+from latchkey import clients, notices, scopes, shutdown, tokens
 from latchkey.access import Bearer
-from latchkey.clients import BadClient, Client
+from latchkey.clients import BadClient, Client, OnlyAdministrator
 from latchkey.db import db
 from latchkey.users import User
 
@@ -88,17 +89,20 @@ def list_apps(caller: Bearer) -> Response:
 )
 def register_app(caller: Bearer) -> Response:
     """A new app."""
-    user, wanted = auth.user_of(caller), NEW_APP.read()
-    return repeats.once(caller, lambda: _register(user, wanted))
+    auth.user_of(caller)
+    wanted = NEW_APP.read()
+    return repeats.once(caller, lambda by: _register(by, wanted))
 
 
-def _register(user: User, wanted: dict[str, Any]) -> Made:
+def _register(by: Writer, wanted: dict[str, Any]) -> Made:
+    user = by.user
     if not user.verified:
         raise challenges.unverified()
     try:
         client, secret = clients.register(user, **{"confidential": True, **wanted})
     except BadClient as error:
         raise problems.wrong_fields(error.errors) from None
+    tokens.traces.leave(client, by.lineage, made=True)
     notices.app_registered(user, client)
     once = {} if secret is None else {"client_secret": secret}
     return Made(client.id, f"/v1/apps/{client.id}", {"client_secret": None, **_shown(client)}, once)
@@ -127,16 +131,20 @@ def show_app(caller: Bearer, app_id: str) -> Response:
 )
 def change_app(caller: Bearer, app_id: str) -> Response:
     """Other settings."""
-    user = auth.user_of(caller)
-    _own(user, app_id)
+    _own(auth.user_of(caller), app_id)
     given = CHANGES.read()
-    client = _own(user, app_id, lock=True)
+    by = auth.writer(caller)
+    client = _own(by.user, app_id, lock=True)
+    settings = {name: getattr(client, name) for name in CHANGEABLE} | given
     try:
-        changes = clients.change(client, **{name: getattr(client, name) for name in CHANGEABLE} | given)
+        changes = clients.change(client, **settings, by=by.user)
+    except OnlyAdministrator:
+        raise problems.trusted_app() from None
     except BadClient as error:
         raise problems.wrong_fields(error.errors) from None
     if changes:
-        notices.app_changed(user, client, changes)
+        tokens.traces.leave(client, by.lineage)
+        notices.app_changed(by.user, client, changes)
     db.commit()
     return answers.changed(_shown(client))
 
@@ -155,15 +163,10 @@ def change_app(caller: Bearer, app_id: str) -> Response:
 )
 def delete_app(caller: Bearer, app_id: str) -> Response:
     """The end of an app."""
-    user = auth.user_of(caller)
-    client = _own(user, app_id, lock=True)
-    cut_off = grants.withdraw_all(client)
-    # To those people it happened from somewhere else.
-    with activity.elsewhere():
-        for authorization in cut_off:
-            notices.authorization_withdrawn(authorization.user, client, by_user=False)
-    notices.app_deleted(user, client)
-    clients.remove(client)
+    _own(auth.user_of(caller), app_id)
+    client = _own(auth.writer(caller).user, app_id, lock=True)
+    for _part in shutdown.delete(client):
+        db.commit()
     db.commit()
     return answers.empty(204)
 
@@ -184,17 +187,21 @@ def delete_app(caller: Bearer, app_id: str) -> Response:
 )
 def rotate_app_secret(caller: Bearer, app_id: str) -> Response:
     """A new secret beside the one before."""
-    user = auth.user_of(caller)
-    client = _own(user, app_id)
-    return repeats.once(caller, lambda: _rotate(user, client))
+    client = _own(auth.user_of(caller), app_id)
+    return repeats.once(caller, lambda by: _rotate(by, client))
 
 
-def _rotate(user: User, client: Client) -> Made:
+def _rotate(by: Writer, client: Client) -> Made:
+    user = by.user
     if not user.verified:
         raise challenges.unverified()
+    client = _own(user, client.id, lock=True)
     try:
-        secret = clients.rotate_secret(client)
+        secret = clients.rotate_secret(client, by=user)
+    except OnlyAdministrator:
+        raise problems.trusted_app() from None
     except BadClient:
         raise problems.no_secret() from None
+    tokens.traces.leave(client, by.lineage)
     notices.app_secret_rotated(user, client)
     return Made(client.secrets[0].id, f"/v1/apps/{client.id}", _shown(client), {"client_secret": secret})

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from flask import Response, request
 
 from api import challenges, limits
 from api.blueprint import Door
-from latchkey import access, users
+from latchkey import access, activity, tokens, users
 from latchkey.access import Bearer
+from latchkey.activity import Actor, Doer
+from latchkey.tokens import Token
 from latchkey.users import User
 
 View = TypeVar("View", bound=Callable[..., Response])
@@ -90,6 +92,29 @@ def user_of(caller: Bearer) -> User:
     if found is None:
         raise challenges.no_user()
     return found
+
+
+class Writer(NamedTuple):
+    """For whom a call writes, and the token that it came with under those above it, the eldest first."""
+
+    user: User
+    lineage: list[Token]
+
+
+def writer(caller: Bearer) -> Writer:
+    """Whoever writes: user and token are locked, and both stand, until the commit. Raises `problems.Problem`.
+
+    What the guard let pass may have ended since: then the call begins again and is refused there. Events and letters
+    name who did it.
+    """
+    user_of(caller)
+    lineage = tokens.hold(caller.token_id, caller.digest)
+    user = user_of(caller)
+    if caller.client_id is None:
+        activity.act(Actor(Doer.TOKEN, caller.token_id, caller.description or ""))
+    else:
+        activity.act(Actor(Doer.APP, caller.client_id, caller.client_name or ""))
+    return Writer(user, lineage)
 
 
 @require_scope()

@@ -96,7 +96,8 @@ def withdraw_authorization(caller: Bearer, authorization_id: str) -> Response:
     found = grants.get_for(user, authorization_id, withdrawn=True) if paging.is_id(authorization_id) else None
     if found is None:
         raise problems.not_found()
+    user = auth.writer(caller).user
     if grants.withdraw(found):
         notices.authorization_withdrawn(user, found.client, by_user=caller.client_id is None)
-        db.commit()
+    db.commit()
     return answers.empty(204)

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from latchkey import scopes, settings, texts
-
-LONGEST_LIFE = 3660
+from latchkey import scopes, texts
+from latchkey.tokens import lifetimes
 
 
 class Wrong(Exception):
@@ -101,18 +100,17 @@ def days(about: str, *, example: int) -> Field:
     """A number of days, or null for no end where this installation allows that."""
 
     def schema() -> dict[str, Any]:
-        most = settings.current().token_max_days
-        kind: Any = "integer" if most else ["integer", "null"]
-        return {"type": kind, "minimum": 1, "maximum": most or LONGEST_LIFE, "description": about}
+        kind: Any = ["integer", "null"] if lifetimes.endless() else "integer"
+        return {"type": kind, "minimum": 1, "maximum": lifetimes.longest(), "description": about}
 
     def read(value: Any) -> int | None:
-        most = settings.current().token_max_days
-        if value is None and most is None:
+        endless, most = lifetimes.endless(), lifetimes.longest()
+        if value is None and endless:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or value % 1:
-            raise Wrong("Write a whole number of days." if most else "Write a whole number of days, or null.")
-        if not 1 <= value <= (most or LONGEST_LIFE):
-            raise Wrong(f"Write a number from 1 to {most or LONGEST_LIFE}.")
+            raise Wrong("Write a whole number of days, or null." if endless else "Write a whole number of days.")
+        if not 1 <= value <= most:
+            raise Wrong(f"Write a number from 1 to {most}.")
         return int(value)
 
     return Field(schema, read, example)

@@ -93,14 +93,16 @@ def show_me(caller: Bearer) -> Response:
 )
 def change_me(caller: Bearer) -> Response:
     """The user's record, changed."""
-    user, given = auth.user_of(caller), CHANGES.read()
+    auth.user_of(caller)
+    given = CHANGES.read()
+    user = auth.writer(caller).user
     if given.get("name", user.name) != user.name:
         try:
             users.rename(user, given["name"])
         except texts.BadText as bad:
             raise problems.wrong_fields({"name": str(bad)}) from None
         notices.renamed(user)
-        db.commit()
+    db.commit()
     return answers.changed(
         _shown(
             user.id,

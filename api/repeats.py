@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from flask import Response, request
 
-from api import answers, problems
+from api import answers, auth, problems
+from api.auth import Writer
 from latchkey import idempotency
 from latchkey.access import Bearer
 from latchkey.db import db
@@ -26,7 +27,7 @@ class Made(NamedTuple):
     secret: dict[str, Any]
 
 
-def once(caller: Bearer, make: Callable[[], Made]) -> Response:
+def once(caller: Bearer, make: Callable[[Writer], Made]) -> Response:
     """Make something and commit. Sent again within 24 hours under the same key, it is told what it was told then.
 
     An answer that held a credential is not told again. Raises `problems.Problem`.
@@ -35,6 +36,8 @@ def once(caller: Bearer, make: Callable[[], Made]) -> Response:
     if key is not None and not _KEY.fullmatch(key):
         raise problems.bad_key()
     try:
+        # Also what was made before is told to a token that still works alone.
+        by = auth.writer(caller)
         name = None if key is None else idempotency.begin(caller.family, key, _content())
     except idempotency.KeyReused:
         db.rollback()
@@ -43,7 +46,7 @@ def once(caller: Bearer, make: Callable[[], Made]) -> Response:
         db.rollback()
         return _again(before)
     try:
-        made = make()
+        made = make(by)
     except QuotaReached as full:
         db.rollback()
         raise problems.quota_reached(str(full)) from None

@@ -6,18 +6,18 @@ from typing import Any
 from flask import Response
 
 from api import answers, auth, challenges, paging, problems, repeats
+from api.auth import Writer
 from api.blueprint import blueprint
 from api.describe import CURSOR, LIMIT, REPEAT, Operation, Parameter, describe, identifier
 from api.repeats import Made
 from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, WITH_TEXT
-from latchkey import clock, notices, scopes, settings, tokens
+from latchkey import clock, notices, scopes, tokens
 from latchkey.access import Bearer
 from latchkey.db import db
 from latchkey.tokens import Token
 from latchkey.users import User
 
 STATUSES = ("active", "ended", "all")
-PRESET = timedelta(days=90)
 # A token that is to end with its parent must not be late by the time that making it takes.
 MARGIN = timedelta(seconds=30)
 
@@ -95,11 +95,13 @@ def list_tokens(caller: Bearer) -> Response:
 )
 def create_token(caller: Bearer) -> Response:
     """A new developer token under the one that asks (I-06)."""
-    user, wanted = auth.user_of(caller), NEW_TOKEN.read()
-    return repeats.once(caller, lambda: _mint(user, caller, wanted))
+    auth.user_of(caller)
+    wanted = NEW_TOKEN.read()
+    return repeats.once(caller, lambda by: _mint(by, caller, wanted))
 
 
-def _mint(user: User, caller: Bearer, wanted: dict[str, Any]) -> Made:
+def _mint(by: Writer, caller: Bearer, wanted: dict[str, Any]) -> Made:
+    user = by.user
     names: frozenset[str] = wanted["scopes"]
     if not names <= caller.scopes:
         raise challenges.too_wide(caller, names)
@@ -109,12 +111,14 @@ def _mint(user: User, caller: Bearer, wanted: dict[str, Any]) -> Made:
             description=wanted["description"],
             scopes=names,
             lifetime=_lifetime(caller, wanted),
-            parent=db.get_one(Token, caller.token_id),
+            parent=by.lineage[-1],
         )
     except tokens.UnverifiedEmail:
         raise challenges.unverified() from None
     except tokens.LifetimeTooLong as error:
         raise problems.wrong_fields({"expires_in_days": str(error)}) from None
+    except tokens.ChainTooLong:
+        raise problems.chain_too_long(tokens.DEEPEST + 1) from None
     except tokens.ScopeTooWide:
         # The parent was narrowed since the guard read it.
         raise challenges.too_wide(caller, names) from None
@@ -126,8 +130,7 @@ def _lifetime(caller: Bearer, wanted: dict[str, Any]) -> timedelta | None:
     if "expires_in_days" in wanted:
         days = wanted["expires_in_days"]
         return None if days is None else timedelta(days=days)
-    most = settings.current().token_max_days
-    lives = [PRESET if most is None else min(PRESET, timedelta(days=most))]
+    lives = [timedelta(days=tokens.lifetimes.preset())]
     if caller.expires_at is not None:
         lives.append(caller.expires_at - clock.now() - MARGIN)
     return min(lives)
@@ -165,9 +168,11 @@ def show_own_token(caller: Bearer, token_id: str) -> Response:
 )
 def change_token(caller: Bearer, token_id: str) -> Response:
     """Another description, fewer scopes."""
-    user = auth.user_of(caller)
+    _own(auth.user_of(caller), token_id)
+    given = CHANGES.read()
+    user = auth.writer(caller).user
     token = _own(user, token_id)
-    given, before = CHANGES.read(), token.scopes
+    before = token.scopes
     if changes := {name: value for name, value in given.items() if value != getattr(token, name)}:
         _change(token, changes)
         notices.token_changed(user, token, before)
@@ -202,9 +207,10 @@ def _change(token: Token, changes: dict[str, Any]) -> None:
 )
 def revoke_token(caller: Bearer, token_id: str) -> Response:
     """End a token and what it made."""
-    user = auth.user_of(caller)
+    _own(auth.user_of(caller), token_id)
+    user = auth.writer(caller).user
     token = _own(user, token_id)
     if tokens.revoke(token):
         notices.token_revoked(user, token)
-        db.commit()
+    db.commit()
     return answers.empty(204)

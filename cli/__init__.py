@@ -1,9 +1,21 @@
 """Door 4: operators, in a terminal. The `latchkey` command."""
 
-from cli import clients, doctor, gateways, installation, mail, serve, tokens, users
+from cli import client_ends, clients, doctor, gateways, installation, mail, serve, tokens, users
 from cli.base import latchkey
 
-__all__ = ["clients", "doctor", "gateways", "installation", "latchkey", "mail", "main", "serve", "tokens", "users"]
+__all__ = [
+    "client_ends",
+    "clients",
+    "doctor",
+    "gateways",
+    "installation",
+    "latchkey",
+    "mail",
+    "main",
+    "serve",
+    "tokens",
+    "users",
+]
 
 
 def main() -> None:

@@ -4,13 +4,16 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import IO, Any, TypeVar
 
 import click
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app import create_app
-from latchkey import migrations, settings, users
+from latchkey import activity, migrations, settings, texts, users
+from latchkey.clients import LONGEST_REASON
+from latchkey.db import db
 from latchkey.limits import QuotaReached
 from latchkey.scopes import BadCatalogue
 from latchkey.settings import SettingError
@@ -64,6 +67,49 @@ def tell(facts: dict[str, Any], text: str) -> None:
     """Print what came out, for people or as JSON."""
     as_json = click.get_current_context().meta.get(AS_JSON, False)
     click.echo(json.dumps(facts, ensure_ascii=False) if as_json else text)
+
+
+def confirmed(question: str) -> Callable[[Command], Command]:
+    """Give a command `--yes`, without which it asks; where nobody can be asked, that is wrong usage."""
+
+    def ask(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+        if value or ctx.resilient_parsing:
+            return
+        if not sys.stdin.isatty():
+            raise click.UsageError("There is no terminal to ask on: say --yes.", ctx)
+        click.confirm(question, abort=True, err=True)
+
+    return click.option("--yes", is_flag=True, expose_value=False, callback=ask, help="Do not ask.")
+
+
+def moment(at: datetime | None) -> str | None:
+    """A moment as it is printed: RFC 3339 in UTC, to the second."""
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+
+
+def lines(facts: dict[str, Any]) -> str:
+    """What is known of one thing, a line for each fact, for people."""
+    shown = {key: " ".join(value) if isinstance(value, list) else value for key, value in facts.items()}
+    return "\n".join(f"{key:<18} {value}" for key, value in shown.items() if value not in (None, ""))
+
+
+def because(reason: str | None) -> None:
+    """Say in events and letters that an operator does this, and why. Raises `Refused`."""
+    try:
+        said = texts.line(reason, LONGEST_REASON) if reason else ""
+    except texts.BadText as error:
+        raise Refused(f"--reason: {error}") from None
+    activity.act(activity.COMMAND_LINE.actor._replace(reason=said))
+
+
+def in_parts(parts: Iterator[int]) -> int:
+    """Carry something out that tells many people, each part with its letters; how many were told."""
+    told = 0
+    for part in parts:
+        db.commit()
+        told += part
+    db.commit()
+    return told
 
 
 @click.group(cls=Commands)

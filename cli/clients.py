@@ -1,10 +1,24 @@
 """`latchkey client`: OAuth clients that an operator registers, trusted ones among them."""
 
+from typing import Any
+
 import click
 
-from cli.base import Refused, installation, json_option, latchkey, tell, user_of
+from cli.base import (
+    Refused,
+    because,
+    confirmed,
+    installation,
+    json_option,
+    latchkey,
+    lines,
+    moment,
+    tell,
+    user_of,
+)
 from latchkey import clients as apps
-from latchkey import notices
+from latchkey import grants, notices, scopes
+from latchkey.clients import Client
 from latchkey.db import db
 
 OPTIONS = {
@@ -59,10 +73,110 @@ def create(
             raise Refused(f"{OPTIONS.get(error.field, error.field)}: {error}") from None
         notices.app_registered(user, client)
         db.commit()
-        lines = [f"client_id      {client.id}"]
-        if secret:
-            lines.append(f"client_secret  {secret}   (shown only once)")
-        tell({"client_id": client.id, "client_secret": secret}, "\n".join(lines))
+        _tell_secret(client, secret)
+
+
+def _tell_secret(client: Client, secret: str | None) -> None:
+    text = f"client_id      {client.id}"
+    if secret:
+        text += f"\nclient_secret  {secret}   (shown only once)"
+    tell({"client_id": client.id, "client_secret": secret}, text)
+
+
+def find(client_id: str) -> Client:
+    """The app of an id. Raises `Refused`."""
+    client = apps.find(client_id)
+    if client is None:
+        raise Refused("no app has this id")
+    return client
+
+
+def locked(client_id: str) -> Client:
+    """The same for this command alone to change."""
+    client = apps.lock(find(client_id).id)
+    if client is None:
+        raise Refused("no app has this id")
+    return client
+
+
+def facts_of(client: Client) -> dict[str, Any]:
+    """What is known of an app, never its secret."""
+    return {
+        "client_id": client.id,
+        "name": client.name,
+        "owner": client.owner.email,
+        "homepage": client.homepage,
+        "redirect_uris": client.redirect_uris,
+        "scopes": scopes.serialize(client.scopes).split(),
+        "confidential": client.confidential,
+        "pkce_required": client.pkce_required,
+        "trusted": client.trusted,
+        "suspended_at": moment(client.suspended_at),
+        "suspended_for": sorted(apps.causes(client)),
+        "suspension_reason": client.suspension_reason,
+        "created_at": moment(client.created_at),
+        "updated_at": moment(client.updated_at),
+    }
+
+
+@group.command("list")
+@click.option("--owner", metavar="EMAIL", help="Only this user's.")
+@json_option
+def list_clients(owner: str | None) -> None:
+    """Apps, the eldest first."""
+    with installation():
+        found = [facts_of(client) for client in apps.owned(user_of(owner) if owner else None)]
+        text = "\n".join(
+            f"{f['client_id']}  {f['owner']}  {f['name']}{'  (suspended)' if f['suspended_at'] else ''}" for f in found
+        )
+        tell({"data": found}, text or "No apps.")
+
+
+@group.command("show")
+@click.argument("client_id", metavar="ID")
+@json_option
+def show(client_id: str) -> None:
+    """What is known of an app, never its secret."""
+    with installation():
+        client = find(client_id)
+        facts = facts_of(client) | {"authorized_by": grants.count_for(client)}
+        tell(facts, lines(facts))
+
+
+@group.command("trust")
+@click.argument("client_id", metavar="ID")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@json_option
+def trust(client_id: str, state: str) -> None:
+    """Let an app of your own skip the consent screen, or have people asked again."""
+    with installation():
+        because(None)
+        client = locked(client_id)
+        try:
+            if apps.trust(client, on=state == "on"):
+                notices.app_changed(client.owner, client, ["trusted"])
+        except apps.BadClient as error:
+            raise Refused(str(error)) from None
+        db.commit()
+        tell(facts_of(client), f"{client.name} is {'trusted' if client.trusted else 'not trusted'}.")
+
+
+@group.command("rotate")
+@click.argument("client_id", metavar="ID")
+@confirmed("Give the app another secret? The present one works for 24 hours more.")
+@json_option
+def rotate(client_id: str) -> None:
+    """Give an app another secret, printed once; the one before works for 24 hours more."""
+    with installation():
+        because(None)
+        client = locked(client_id)
+        try:
+            secret = apps.rotate_secret(client, by=None)
+        except apps.BadClient as error:
+            raise Refused(str(error)) from None
+        notices.app_secret_rotated(client.owner, client)
+        db.commit()
+        _tell_secret(client, secret)
 
 
 @group.command("resource-server")
@@ -72,9 +186,8 @@ def create(
 def resource_server(*, client_id: str, state: str) -> None:
     """Let an app introspect everybody's tokens without limit, or no longer."""
     with installation():
-        client = apps.find(client_id)
-        if client is None:
-            raise Refused("no app has this id")
+        because(None)
+        client = locked(client_id)
         try:
             apps.mark_resource_server(client, on=state == "on")
         except apps.BadClient as error:

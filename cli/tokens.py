@@ -1,19 +1,18 @@
 """`latchkey token`: developer tokens made for a user, and any token shown or revoked."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import click
 
-from cli.base import Refused, installation, json_option, latchkey, secret_input, tell, user_of
-from latchkey import notices, settings, texts
+from cli.base import Refused, because, installation, json_option, latchkey, lines, moment, secret_input, tell, user_of
+from latchkey import notices, texts
 from latchkey import scopes as catalogue
 from latchkey import tokens as credentials
 from latchkey.db import db
-from latchkey.tokens import Token
+from latchkey.tokens import Token, lifetimes
 
-PRESET_DAYS = 90
-MOST_DAYS = 36_500
+STATUSES = ("active", "ended", "all")
 
 
 @latchkey.group("token")
@@ -25,7 +24,12 @@ def group() -> None:
 @click.option("--user", "email", required=True, metavar="EMAIL", help="For whom it acts.")
 @click.option("--description", required=True, help="What will use it.")
 @click.option("--scope", "scopes", multiple=True, required=True, help="What it may do; may be repeated.")
-@click.option("--expires-in-days", "days", type=click.IntRange(1, MOST_DAYS), help=f"{PRESET_DAYS} if left out.")
+@click.option(
+    "--expires-in-days",
+    "days",
+    type=click.IntRange(1, lifetimes.LONGEST_DAYS),
+    help=f"{lifetimes.PRESET_DAYS} if left out, or the longest life here.",
+)
 @click.option("--no-expiry", is_flag=True, help="It works until it is revoked.")
 @json_option
 def create(*, email: str, description: str, scopes: tuple[str, ...], days: int | None, no_expiry: bool) -> None:
@@ -36,8 +40,7 @@ def create(*, email: str, description: str, scopes: tuple[str, ...], days: int |
         user = user_of(email)
         if user.disabled_at is not None:
             raise Refused("the user is disabled")
-        preset = min(PRESET_DAYS, settings.current().token_max_days or PRESET_DAYS)
-        lifetime = None if no_expiry else timedelta(days=days or preset)
+        lifetime = None if no_expiry else timedelta(days=days or lifetimes.preset())
         try:
             token, plaintext = credentials.mint(user, description=description, scopes=scopes, lifetime=lifetime)
         except credentials.UnverifiedEmail:
@@ -61,10 +64,6 @@ def _find(given: str | None) -> Token:
     return token
 
 
-def _time(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
-
-
 def _status(token: Token) -> str:
     if token.consumed_at is not None or (token.grant is not None and token.grant.ended_at is not None):
         return "revoked"
@@ -83,10 +82,10 @@ def _facts(token: Token) -> dict[str, Any]:
         "app": client.name if client else None,
         "scopes": catalogue.serialize(token.scopes).split(),
         "last4": token.last4,
-        "created_at": _time(token.created_at),
-        "expires_at": _time(token.expires_at),
-        "revoked_at": _time(token.revoked_at),
-        "last_used_at": _time(token.last_used_at),
+        "created_at": moment(token.created_at),
+        "expires_at": moment(token.expires_at),
+        "revoked_at": moment(token.revoked_at),
+        "last_used_at": moment(token.last_used_at),
         "last_used_address": token.last_used_address,
         "last_used_agent": token.last_used_agent,
     }
@@ -94,8 +93,20 @@ def _facts(token: Token) -> dict[str, Any]:
 
 def _show(token: Token) -> None:
     facts = _facts(token)
-    shown = {key: " ".join(value) if isinstance(value, list) else value for key, value in facts.items()}
-    tell(facts, "\n".join(f"{key:<18} {value}" for key, value in shown.items() if value is not None))
+    tell(facts, lines(facts))
+
+
+@group.command("list")
+@click.option("--user", "email", metavar="EMAIL", help="Only this user's.")
+@click.option("--status", type=click.Choice(STATUSES), default="active", show_default=True, help="Which of them.")
+@json_option
+def list_tokens(email: str | None, status: str) -> None:
+    """Developer tokens, the newest first; never their strings."""
+    with installation():
+        owner = user_of(email) if email else None
+        found = [_facts(token) for token in credentials.every(owner, status=status)]
+        text = "\n".join(f"{f['id']}  {f['user']}  {f['status']:<8} {f['description']}" for f in found)
+        tell({"data": found}, text or "No tokens.")
 
 
 @group.command("show")
@@ -109,10 +120,15 @@ def show(token_or_id: str | None) -> None:
 
 @group.command("revoke")
 @click.argument("token_or_id", metavar="ID", required=False)
+@click.option("--reason", help="What its user is told.")
 @json_option
-def revoke(token_or_id: str | None) -> None:
-    """End a token and what it made, at its next use; safe to repeat. Reads standard input like `show`."""
+def revoke(token_or_id: str | None, reason: str | None) -> None:
+    """End a token and what it made, at its next use; safe to repeat. Reads standard input like `show`.
+
+    Its user gets a mail.
+    """
     with installation():
+        because(reason)
         token = _find(token_or_id)
         if credentials.revoke(token) and token.user is not None:
             notices.token_revoked(token.user, token)

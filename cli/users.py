@@ -1,15 +1,33 @@
 """`latchkey user`: accounts that an operator makes, suspends and deletes."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import click
+from sqlalchemy import select
 
-from cli.base import Refused, installation, json_option, latchkey, secret_input, tell, user_of
-from latchkey import activity, lockdown, notices, texts
+from cli.base import (
+    Refused,
+    because,
+    confirmed,
+    in_parts,
+    installation,
+    json_option,
+    latchkey,
+    lines,
+    moment,
+    secret_input,
+    tell,
+    user_of,
+)
+from latchkey import activity, clients, conflicts, grants, lockdown, shutdown, texts, tokens
 from latchkey import users as accounts
 from latchkey.activity import EventKind
 from latchkey.db import db
 from latchkey.passwords import WeakPassword
+from latchkey.users import User
 
 
 @latchkey.group("user")
@@ -46,40 +64,128 @@ def create(*, email: str, name: str, admin: bool, unverified: bool, password_std
         tell({"id": user.id, "email": user.email}, f"Created {user.email} ({user.id}).")
 
 
-@group.command("disable")
+def _facts(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "admin": user.is_admin,
+        "verified": user.verified,
+        "disabled_at": moment(user.disabled_at),
+        "created_at": moment(user.created_at),
+    }
+
+
+@group.command("list")
+@json_option
+def list_users() -> None:
+    """Everybody with an account, the eldest first."""
+    with installation():
+        found = [_facts(user) for user in db.scalars(select(User).order_by(User.id))]
+        text = "\n".join(f"{f['id']}  {f['email']}{'  (suspended)' if f['disabled_at'] else ''}" for f in found)
+        tell({"data": found}, text or "No users.")
+
+
+@group.command("show")
 @click.argument("email")
 @json_option
-def disable(email: str) -> None:
-    """Suspend an account: everything that acts for it is refused, and what was handed out stays ended (I-08)."""
+def show(email: str) -> None:
+    """What is known of an account."""
     with installation():
         user = user_of(email)
-        lockdown.suspend(user)
-        db.commit()
-        tell({"id": user.id, "email": user.email, "disabled": True}, f"Disabled {user.email}.")
+        facts = _facts(user) | {
+            "apps": [client.id for client in clients.list_for(user)],
+            "live_tokens": len(tokens.every(user)),
+            "authorizations": len(grants.list_for(user)),
+        }
+        tell(facts, lines(facts))
+
+
+@group.command("disable")
+@click.argument("email")
+@click.option("--reason", help="What the user is told.")
+@json_option
+def disable(email: str, reason: str | None) -> None:
+    """Suspend an account with its apps: everything that acts for it is refused, and stays ended (I-08)."""
+    with installation():
+        because(reason)
+        stopped = conflicts.again(lambda: _disable(email))
+        # Why the owner is suspended is not for the users of the apps.
+        because(None)
+        for client_id in stopped:
+            if (client := clients.find(client_id)) is not None:
+                in_parts(shutdown.tell_users(client))
+        user = user_of(email)
+        apps = f", and {len(stopped)} of their apps" if stopped else ""
+        tell({"id": user.id, "email": user.email, "disabled": True, "apps": stopped}, f"Disabled {user.email}{apps}.")
+
+
+def _disable(email: str) -> list[str]:
+    with sparing_the_last():
+        stopped = lockdown.suspend(user_of(email))
+    db.commit()
+    return [client.id for client in stopped]
 
 
 @group.command("enable")
 @click.argument("email")
 @json_option
 def enable(email: str) -> None:
-    """End the suspension of an account: its user may sign in again, and makes new tokens."""
+    """End the suspension of an account: its user may sign in again and makes new tokens, its apps go on."""
+    with installation():
+        because(None)
+        going = conflicts.again(lambda: _enable(email))
+        user = user_of(email)
+        apps = f", and {len(going)} of their apps" if going else ""
+        tell({"id": user.id, "email": user.email, "disabled": False, "apps": going}, f"Enabled {user.email}{apps}.")
+
+
+def _enable(email: str) -> list[str]:
+    going = lockdown.restore(user_of(email))
+    db.commit()
+    return [client.id for client in going]
+
+
+@group.command("admin")
+@click.argument("email")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@json_option
+def admin(email: str, state: str) -> None:
+    """Let somebody administer this installation, or not any more."""
     with installation():
         user = user_of(email)
-        accounts.enable(user)
+        with sparing_the_last():
+            lockdown.appoint(user, on=state == "on")
         db.commit()
-        tell({"id": user.id, "email": user.email, "disabled": False}, f"Enabled {user.email}.")
+        said = "an administrator" if user.is_admin else "not an administrator"
+        tell({"id": user.id, "email": user.email, "admin": user.is_admin}, f"{user.email} is {said}.")
 
 
 @group.command("delete")
 @click.argument("email")
-@click.confirmation_option("--yes", prompt="Delete the account with everything in it?", help="Do not ask.")
+@confirmed("Delete the account with everything in it?")
 @json_option
 def delete(email: str) -> None:
     """Delete an account with everything in it."""
     with installation():
+        because(None)
         user = user_of(email)
         facts = {"id": user.id, "email": user.email}
-        notices.account_deleted(user)
-        accounts.remove(user)
-        db.commit()
-        tell(facts, f"Deleted {facts['email']}.")
+        conflicts.again(lambda: _delete(facts["id"]))
+        tell(facts | {"deleted": True}, f"Deleted {facts['email']}.")
+
+
+def _delete(user_id: str) -> None:
+    user = accounts.find(user_id)
+    if user is not None:
+        with sparing_the_last():
+            in_parts(lockdown.delete(user))
+
+
+@contextlib.contextmanager
+def sparing_the_last() -> Iterator[None]:
+    """Refuse to take the last administrator away."""
+    try:
+        yield
+    except lockdown.LastAdministrator:
+        raise Refused("this is the last administrator") from None

@@ -59,6 +59,8 @@ class Bearer(NamedTuple):
     """Who is calling and what they may do: the facts of token, user and client in one row."""
 
     token_id: str
+    # Of the string that came: a token that is regenerated keeps its id.
+    digest: bytes
     kind: str
     fault: str
     used_lately: bool
@@ -109,6 +111,7 @@ _bearer = Lookup(
     "Bearer",
     select(
         Token.id.label("token_id"),
+        Token.digest,
         Token.kind,
         _fault(Token, User, Grant, Client).label("fault"),
         (Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
@@ -190,7 +193,7 @@ def admit(plaintext: str | None, needed: Iterable[str] = ()) -> Bearer:
         raise NoCredential
     bearer = find(plaintext)
     if not bearer.used_lately:
-        usage.note(bearer.token_id, bearer.grant_id)
+        usage.note(bearer.digest, bearer.grant_id)
     wanted = frozenset(needed)
     if not wanted <= bearer.scopes:
         raise ScopeTooNarrow(wanted, bearer)

@@ -19,12 +19,37 @@ from latchkey.users import User
 KEPT = timedelta(days=90)
 
 
+class Doer(StrEnum):
+    """Who did something in an account."""
+
+    OWNER = "owner"
+    TOKEN = "token"
+    APP = "app"
+    ADMINISTRATOR = "administrator"
+    COMMAND_LINE = "command_line"
+    OTHER = "other"
+
+
+class Actor(NamedTuple):
+    """Who it is: a token or an app by its id and name, and the reason that an administrator gave."""
+
+    doer: Doer
+    id: str = ""
+    name: str = ""
+    reason: str = ""
+
+
+OWNER = Actor(Doer.OWNER)
+OPERATORS = frozenset({Doer.ADMINISTRATOR, Doer.COMMAND_LINE})
+
+
 class Origin(NamedTuple):
-    """Where a request came from: address, what the program calls itself, and the request's id."""
+    """Where a request came from: address, what the program calls itself, the request's id, and who acts by it."""
 
     address: str
     agent: str
     request_id: str
+    actor: Actor = OWNER
 
     @property
     def network(self) -> str:
@@ -32,19 +57,28 @@ class Origin(NamedTuple):
         return addresses.network(self.address)
 
 
-COMMAND_LINE = Origin("", "command line", "")
+COMMAND_LINE = Origin("", "command line", "", Actor(Doer.COMMAND_LINE))
 origin: ContextVar[Origin] = ContextVar("origin", default=COMMAND_LINE)
 
 
 @contextmanager
 def elsewhere() -> Iterator[None]:
-    """What is recorded within happens to users by somebody else's doing, whose address and browser are not theirs."""
+    """What is recorded within happens to users by somebody else's doing, whose address and browser are not theirs.
+
+    Nor are the names of somebody else's tokens; that it was an operator, and why, they are told.
+    """
     before = origin.get()
-    mark = origin.set(Origin("", "", before.request_id))
+    actor = before.actor if before.actor.doer in OPERATORS else Actor(Doer.OTHER)
+    mark = origin.set(Origin("", "", before.request_id, actor))
     try:
         yield
     finally:
         origin.reset(mark)
+
+
+def act(actor: Actor) -> None:
+    """From here on this is who acts, in this request or command."""
+    origin.set(origin.get()._replace(actor=actor))
 
 
 class EventKind(StrEnum):
@@ -64,6 +98,7 @@ class EventKind(StrEnum):
     PASSWORD_RESET_ASKED = "security.password_reset_asked"
     PASSWORD_RESET = "security.password_reset"
     USER_DISABLED = "security.user_disabled"
+    USER_ENABLED = "security.user_enabled"
     TOKEN_CREATED = "token.created"
     TOKEN_CHANGED = "token.changed"
     TOKEN_WIDENED = "token.widened"
@@ -74,11 +109,14 @@ class EventKind(StrEnum):
     APP_CHANGED = "app.changed"
     APP_SECRET_ROTATED = "app.secret_rotated"
     APP_SECRET_REMOVED = "app.secret_removed"
+    APP_SUSPENDED = "app.suspended"
+    APP_RESTORED = "app.restored"
     APP_DELETED = "app.deleted"
     APP_CUT_OFF = "app.users_cut_off"
     AUTHORIZED = "authorization.granted"
     AUTHORIZATION_DENIED = "authorization.denied"
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn"
+    AUTHORIZATION_STOPPED = "authorization.app_suspended"
     CODE_REPLAYED = "authorization.code_replayed"
     REFRESH_REPLAYED = "authorization.refresh_token_replayed"
 
@@ -124,8 +162,11 @@ class Event(Base):
 def record(user: User, kind: EventKind, **detail: str | int | list[str] | None) -> Event:
     """Keep an event of a user, from where this request came."""
     here = origin.get()
+    told: dict[str, Any] = dict(detail)
+    if here.actor != OWNER:
+        told["actor"] = {name: value for name, value in here.actor._asdict().items() if value}
     event = Event(
-        user_id=user.id, kind=kind, address=here.address, agent=here.agent, request_id=here.request_id, detail=detail
+        user_id=user.id, kind=kind, address=here.address, agent=here.agent, request_id=here.request_id, detail=told
     )
     db.add(event)
     db.flush()

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstrain
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from latchkey import clock, scopes
+from latchkey import clients, clock, scopes, users
 from latchkey.clients import Client
 from latchkey.db import Base, affected, db, stamp
 from latchkey.ids import new_id
@@ -26,6 +26,7 @@ class EndReason(StrEnum):
     REVOKED = "revoked by the app"
     WITHDRAWN = "withdrawn by the user"
     CUT_OFF = "cut off by the app's owner"
+    SUSPENDED = "the app was suspended"
     REPORTED = "reported as leaked"
 
 
@@ -107,8 +108,13 @@ def allows(user: User, client: Client, wanted: frozenset[str]) -> bool:
 
 
 def allow(user: User, client: Client, wanted: Iterable[str]) -> Grant:
-    """Let a client act for a user with these scopes, beside those it has already; the grant is this sign-in's."""
+    """Let a client act for a user with these scopes, beside those it has already; the grant is this sign-in's.
+
+    Raises `users.UserGone`, `clients.ClientGone`.
+    """
     wanted = frozenset(wanted)
+    users.hold(user.id)
+    clients.share(client.id)
     standing = _standing(user, client)
     kept = frozenset() if standing.withdrawn_at else standing.scopes
     if standing.withdrawn_at is not None:
@@ -140,9 +146,10 @@ def _standing(user: User, client: Client) -> Authorization:
     return fresh
 
 
-def begin(client: Client, wanted: Iterable[str], expires_at: datetime | None = None) -> Grant:
-    """A grant of an app that acts as itself (RFC 6749 §4.4); it has no user, and no need to outlive its one token."""
-    grant = Grant(client_id=client.id, scope=scopes.serialize(wanted), expires_at=expires_at or clock.now() + ABSOLUTE)
+def begin(client_id: str, wanted: Iterable[str], expires_at: datetime | None = None) -> Grant:
+    """A grant of an app as itself (RFC 6749 §4.4), which need not outlive its one token. Raises `ClientGone`."""
+    clients.share(client_id)
+    grant = Grant(client_id=client_id, scope=scopes.serialize(wanted), expires_at=expires_at or clock.now() + ABSOLUTE)
     db.add(grant)
     db.flush()
     return grant
@@ -226,11 +233,11 @@ def relied_on(client: Client) -> bool:
     return db.scalar(others.limit(1)) is not None
 
 
-def people(clients: Iterable[Client]) -> dict[str, int]:
+def people(apps: Iterable[Client]) -> dict[str, int]:
     """How many people let each of these clients act for them, by its id."""
     statement = (
         select(Authorization.client_id, func.count())
-        .where(Authorization.client_id.in_([client.id for client in clients]), Authorization.withdrawn_at.is_(None))
+        .where(Authorization.client_id.in_([client.id for client in apps]), Authorization.withdrawn_at.is_(None))
         .group_by(Authorization.client_id)
     )
     return dict(db.execute(statement).all())

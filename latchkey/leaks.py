@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from sqlalchemy import or_, select, update
 
-from latchkey import clients, clock, credentials, grants, notices, tokens
-from latchkey.clients import ClientSecret
+from latchkey import activity, clients, clock, credentials, grants, notices, shutdown, tokens, users
+from latchkey.activity import Actor, Doer
+from latchkey.clients import Client, ClientSecret
 from latchkey.credentials import Kind
 from latchkey.db import affected, db
 from latchkey.grants import EndReason
@@ -17,6 +18,7 @@ def report(plaintext: str) -> bool:
     kind = credentials.kind_of(plaintext)
     if kind is None:
         return False
+    activity.act(Actor(Doer.OTHER))
     return _end_secret(plaintext) if kind is Kind.SECRET else _end_token(plaintext)
 
 
@@ -33,19 +35,36 @@ def report_all(plaintexts: Iterable[str]) -> None:
         report(plaintext)
 
 
+def end(token: Token) -> list[Client]:
+    """End a token that has leaked and what it made, and suspend the apps that were made or changed with it; those."""
+    if token.user_id is not None:
+        users.lock(token.user_id)
+    tokens.revoke(token)
+    return shutdown.after_leak(tokens.traces.made_or_changed(token))
+
+
 def _end_token(plaintext: str) -> bool:
     token = tokens.find(plaintext)
-    if token is None or token.status != "active" or token.consumed_at is not None:
+    if token is None:
         return False
     grant = token.grant
-    if (grant is not None and not grant.live) or not tokens.revoke(token):
+    retired = token.kind == Kind.REFRESH and token.consumed_at is not None
+    alive = token.status == "active" and (token.consumed_at is None or retired)
+    if not alive or (grant is not None and not grant.live):
         return False
-    if grant is not None and token.kind == Kind.REFRESH:
-        # Its holder may have access tokens of it already (RFC 7009 §2.1).
-        grants.end(grant.id, EndReason.REPORTED)
     owner = token.user or (grant.client.owner if grant else None)
+    if token.user_id is not None:
+        # The first of all locks; two reports of one string come one after the other.
+        users.lock(token.user_id)
+    if not tokens.revoke(token):
+        return False
+    apps = shutdown.after_leak(tokens.traces.made_or_changed(token))
+    if grant is not None and token.kind == Kind.REFRESH:
+        # Its holder may have access tokens of it already (RFC 7009 §2.1), and a retired one may have been copied
+        # before it was: as with a replay, nobody can tell who holds its successor.
+        grants.end(grant.id, EndReason.REPORTED)
     if owner is not None:
-        notices.token_reported(owner, token)
+        notices.token_reported(owner, token, apps)
     return True
 
 
@@ -53,7 +72,7 @@ def _end_secret(plaintext: str) -> bool:
     digest, now = credentials.digest(plaintext), clock.now()
     live = or_(ClientSecret.expires_at.is_(None), ClientSecret.expires_at > now)
     secret = db.scalar(select(ClientSecret).where(ClientSecret.digest == digest))
-    client = clients.find(secret.client_id) if secret is not None else None
+    client = clients.lock(secret.client_id) if secret is not None else None
     if client is None or not affected(
         update(ClientSecret).where(ClientSecret.digest == digest, live).values(expires_at=now)
     ):

@@ -1,10 +1,29 @@
-"""Locking a user down: ending what acts for them, in one transaction, so that nothing slips through beside it."""
+"""Everything that acts for a user, stopped at once; and a user deleted. Each verb once, for every door."""
 
-from latchkey import activity, grants, links, notices, sessions, tokens, users
-from latchkey.activity import EventKind
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from latchkey import clients, grants, links, notices, sessions, shutdown, tokens, users
+from latchkey.clients import Cause, Client
+from latchkey.db import db
+from latchkey.grants import Authorization
 from latchkey.links import Purpose
 from latchkey.sessions import BrowserSession
+from latchkey.tokens import Token
 from latchkey.users import User
+
+
+class LastAdministrator(Exception):
+    """Without this user nobody could administer the installation."""
+
+
+class Ended(NamedTuple):
+    """How many developer tokens were ended, and which of the user's own apps were suspended because of it."""
+
+    tokens: int
+    apps: list[Client]
 
 
 def change_password(user: User, prepared: str, *, keep: BrowserSession | None = None, revoke: bool = False) -> None:
@@ -20,31 +39,84 @@ def change_password(user: User, prepared: str, *, keep: BrowserSession | None = 
         revoke_everything(user)
 
 
-def revoke_everything(user: User) -> int:
-    """End every token of a user and take back the access of every app; how many developer tokens were live."""
+def revoke_everything(user: User, *, access: bool = True) -> Ended:
+    """End every token of a user, and take back the access of every app unless that is left out, as if all had leaked.
+
+    The user's own apps that were made or changed with one of them are suspended.
+    """
     users.lock(user.id)
-    for authorization in grants.list_for(user):
+    suspects = tokens.traces.of_user(user, sign_ins=access)
+    for authorization in grants.list_for(user) if access else ():
         if grants.withdraw(authorization):
             notices.authorization_withdrawn(user, authorization.client, by_user=True)
-    return revoke_tokens(user)
-
-
-def revoke_tokens(user: User) -> int:
-    """End every developer token of a user; how many were live."""
-    users.lock(user.id)
     count = tokens.revoke_all(user)
     notices.all_tokens_revoked(user, count)
-    return count
+    return Ended(count, shutdown.after_leak(suspects))
 
 
-def suspend(user: User) -> None:
-    """Suspend a user: sessions, links, tokens and authorizations end, and stay ended after the suspension (I-08)."""
+def suspend(user: User) -> list[Client]:
+    """Suspend a user: what acts for them ends for good, their apps stop until they are back; the apps that stopped.
+
+    Raises `LastAdministrator`.
+    """
+    _spare_last(user)
     users.lock(user.id)
     users.disable(user)
     sessions.end_all(user)
     for purpose in Purpose:
         links.cancel(user, purpose)
-    tokens.revoke_all(user)
+    stopped = [client for client in clients.owned(user) if shutdown.suspend(client, Cause.OWNER)]
     for authorization in grants.list_for(user):
         grants.withdraw(authorization)
-    activity.record(user, EventKind.USER_DISABLED)
+    tokens.revoke_all(user)
+    notices.disabled(user)
+    return stopped
+
+
+def restore(user: User) -> list[Client]:
+    """End a suspension: the user may sign in, and these apps go on. What acted for them stays ended."""
+    users.enable(user)
+    notices.enabled(user)
+    return [client for client in clients.owned(user) if shutdown.restore(client, Cause.OWNER)]
+
+
+def appoint(user: User, *, on: bool) -> None:
+    """Make a user an administrator, or one no longer. Raises `LastAdministrator`."""
+    if not on:
+        _spare_last(user)
+    users.lock(user.id)
+    user.is_admin = on
+    db.flush()
+
+
+def delete(user: User) -> Iterator[int]:
+    """Delete a user and all that is theirs, in parts; yields after each for the caller to commit.
+
+    Raises `LastAdministrator`.
+    """
+    _spare_last(user)
+    while apps := clients.owned(user):
+        for client in apps:
+            yield from shutdown.delete(client)
+            yield 0
+    _spare_last(user)
+    _lock(user)
+    notices.account_deleted(user)
+    users.remove(user)
+
+
+def _spare_last(user: User) -> None:
+    """Raises `LastAdministrator`. Two that go at once wait for each other: each locks all of them."""
+    if not user.is_admin:
+        return
+    able = select(User).where(User.is_admin, User.disabled_at.is_(None)).order_by(User.id)
+    locked = db.scalars(able.with_for_update(key_share=True).execution_options(populate_existing=True)).all()
+    if [admin.id for admin in locked] == [user.id]:
+        raise LastAdministrator
+
+
+def _lock(user: User) -> None:
+    """Take in the right order what the database's cascade will take in its own (conflicts)."""
+    users.lock(user.id)
+    for record in (Authorization, Token):
+        db.execute(select(record.id).where(record.user_id == user.id).order_by(record.id).with_for_update())

@@ -2,12 +2,13 @@
 
 import threading
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from latchkey import activity, clock
+from latchkey import activity, clock, conflicts
 from latchkey.db import UtcDateTime, engines
 from latchkey.grants import Authorization, Grant
 from latchkey.tokens import Token
@@ -16,21 +17,21 @@ NOTED_EVERY = timedelta(minutes=1)
 
 
 class Use(NamedTuple):
-    """The last use of one token."""
+    """The last use of one string: a token that is regenerated meanwhile was not used itself."""
 
-    token_id: str
+    digest: bytes
     grant_id: str | None
     at: datetime
     address: str
     agent: str
 
 
-_pending: dict[str, Use] = {}
+_pending: dict[bytes, Use] = {}
 _guard = threading.Lock()
 
 _note_token = (
     update(Token.__table__)  # type: ignore[arg-type] # a Table
-    .where(Token.__table__.c.id == bindparam("of_token"))
+    .where(Token.__table__.c.digest == bindparam("of_token"))
     .values(
         last_used_at=bindparam("at", type_=UtcDateTime),
         last_used_address=bindparam("address"),
@@ -48,12 +49,12 @@ _note_authorization = (
 )
 
 
-def note(token_id: str, grant_id: str | None) -> None:
+def note(digest: bytes, grant_id: str | None) -> None:
     """Remember that a token was used just now, from where this request came."""
     here = activity.origin.get()
-    use = Use(token_id, grant_id, clock.now(), here.address, here.agent)
+    use = Use(digest, grant_id, clock.now(), here.address, here.agent)
     with _guard:
-        _pending[token_id] = use
+        _pending[digest] = use
 
 
 def flush() -> int:
@@ -62,11 +63,11 @@ def flush() -> int:
         uses = sorted(_pending.values())
         _pending.clear()
     try:
-        _write(uses)
+        conflicts.again(lambda: _write(uses))
     except SQLAlchemyError:
         with _guard:
             for use in uses:
-                _pending.setdefault(use.token_id, use)
+                _pending.setdefault(use.digest, use)
         raise
     return len(uses)
 
@@ -74,10 +75,12 @@ def flush() -> int:
 def _write(uses: list[Use]) -> None:
     if not uses:
         return
-    under_grants = [{"of_grant": use.grant_id, "at": use.at} for use in uses if use.grant_id]
+    under_grants: list[dict[str, Any]] = [{"of_grant": use.grant_id, "at": use.at} for use in uses if use.grant_id]
+    under_grants.sort(key=itemgetter("of_grant"))
     with engines().write.begin() as connection:
-        connection.execute(
-            _note_token, [{"of_token": u.token_id, "at": u.at, "address": u.address, "agent": u.agent} for u in uses]
-        )
+        # In the order of locks (conflicts).
         if under_grants:
             connection.execute(_note_authorization, under_grants)
+        connection.execute(
+            _note_token, [{"of_token": u.digest, "at": u.at, "address": u.address, "agent": u.agent} for u in uses]
+        )

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, domains, names, passwords, settings, texts
+from latchkey.conflicts import Gone
 from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
 
@@ -23,6 +24,10 @@ class EmailTaken(Exception):
 
 class InvalidEmail(Exception):
     """No mail can reach this address; the message says so in words."""
+
+
+class UserGone(Gone):
+    """The user was deleted or suspended meanwhile."""
 
 
 class SignupClosed(Exception):
@@ -165,6 +170,14 @@ def lock(user_id: str) -> User | None:
     return db.scalar(statement.execution_options(populate_existing=True))
 
 
+def hold(user_id: str) -> User:
+    """The same for whatever makes something for a user. Raises `UserGone`, also for a suspended one."""
+    user = lock(user_id)
+    if user is None or user.disabled_at is not None:
+        raise UserGone
+    return user
+
+
 def authenticate(email: str, password: str) -> User | None:
     """The user whose password this is, unless disabled. Takes as long for an address that nobody has (L-04)."""
     user = find_by_email(email)
@@ -219,12 +232,14 @@ def store_password(user: User, prepared: str) -> None:
 
 def disable(user: User) -> None:
     """Suspend a user: everything that acts for them is refused from the next request on."""
+    lock(user.id)
     db.execute(update(User).where(User.id == user.id).values(disabled_at=clock.now(), epoch=User.epoch + 1))
     db.refresh(user)
 
 
 def enable(user: User) -> None:
     """End a suspension."""
+    lock(user.id)
     db.execute(update(User).where(User.id == user.id).values(disabled_at=None))
     db.refresh(user)
 

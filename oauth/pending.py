@@ -62,8 +62,10 @@ class PendingConsent(Base):
 def version(client: Client) -> str:
     """A fingerprint of what people are shown of an app, and of who can redeem its codes."""
     shown = (client.name, client.homepage, client.owner.name, client.logo_version, client.trusted)
+    # A suspension ends questions, also one that is over already.
+    stopped = client.last_suspended_at.isoformat() if client.last_suspended_at else None
     keys = (client.confidential, sorted(secret.id for secret in client.secrets))
-    return sha256(json.dumps([shown, keys]).encode()).hexdigest()
+    return sha256(json.dumps([shown, keys, stopped]).encode()).hexdigest()
 
 
 def freeze(asked: Asked, wanted: frozenset[str], session: BrowserSession) -> str:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import BooleanField
+from wtforms import BooleanField, Field
 
 from latchkey import clients, clock, grants, notices, refusals, scopes, sessions, tokens
 from latchkey.clients import Client
@@ -36,6 +36,8 @@ def show_app(client_id: str) -> Response:
         refused=refusals.list_for(client, REFUSALS_SHOWN),
         start=quickstart.of(client, request.args.get("lang")),
         confirmed=sessions.recently_authenticated(this_session()),
+        protected=clients.protected(client, this_user()),
+        causes=clients.causes(client),
     )
 
 
@@ -52,6 +54,20 @@ class EditAppForm(AppForm):
             del self.pkce_required
         if client.logo_version is None:
             del self.remove_logo
+        self.protected = clients.protected(client, this_user())
+
+    def validate(self, extra_validators: object = None) -> bool:
+        """What only an administrator changes of a trusted app is said beside its field, and not dropped."""
+        valid = super().validate(extra_validators)
+        if not self.protected:
+            return valid
+        refused: list[Field] = [self.name] if self.name.data != self.client.name else []
+        refused += [self.logo] if self.logo.data or (self.remove_logo and self.remove_logo.data) else []
+        if self.pkce_required and bool(self.pkce_required.data) is not self.client.pkce_required:
+            refused.append(self.pkce_required)
+        for field in refused:
+            field.errors = ["This app is trusted: only an administrator can change this."]
+        return valid and not refused
 
     def addresses(self) -> list[str]:
         """Where the app leads people back to stays as it is."""
@@ -89,10 +105,11 @@ def _change(client: Client, form: EditAppForm) -> None:
         homepage=(form.homepage.data or "").strip(),
         redirect_uris=client.redirect_uris,
         scopes=form.scope.data or (),
-        pkce_required=bool(form.pkce_required.data) if client.confidential else True,
+        pkce_required=bool(form.pkce_required.data) if form.pkce_required else client.pkce_required,
+        by=this_user(),
     )
     if form.picture or (client.logo_version and form.remove_logo and form.remove_logo.data):
-        clients.set_logo(client, form.picture)
+        clients.set_logo(client, form.picture, by=this_user())
         changes.append("logo")
     if changes:
         notices.app_changed(this_user(), client, changes)

@@ -1,16 +1,16 @@
 """The end of an app: for everybody who uses it, or for good."""
 
-from flask import Response, flash, redirect, render_template, request, url_for
+from collections.abc import Iterator
+
+from flask import Response, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import activity, clients, grants, notices
-from latchkey.clients import Client
+from latchkey import clients, grants, notices, shutdown
+from latchkey.clients import Cause, Client
 from latchkey.db import db
 from portal.app_owner import own_app
 from portal.blueprint import blueprint
 from portal.guards import ConfirmPassword, confirmed, this_user, verified
-
-PART = 50
 
 
 def _asked(client: Client, form: ConfirmPassword, page: str) -> Response:
@@ -21,18 +21,12 @@ def _asked(client: Client, form: ConfirmPassword, page: str) -> Response:
     )
 
 
-def _cut_off(client: Client) -> int:
-    """Ends what everybody let the app do, and tells them; how many they were.
-
-    Commits each part with its letters: thousands of them take seconds, and nobody else may write meanwhile.
-    """
+def _through(parts: Iterator[int]) -> int:
+    """Commits each part of a shut-down; how many people it told."""
     count = 0
-    while ended := grants.withdraw_all(client, PART):
-        with activity.elsewhere():
-            for authorization in ended:
-                notices.authorization_withdrawn(authorization.user, client, by_user=False)
+    for told in parts:
         db.commit()
-        count += len(ended)
+        count += told
     return count
 
 
@@ -43,7 +37,7 @@ def cut_off_app(client_id: str) -> BaseResponse:
     client, form = own_app(client_id), ConfirmPassword()
     if request.method != "POST" or not form.validate() or not confirmed(form):
         return _asked(client, form, "portal/apps/cut_off.html")
-    count = _cut_off(client)
+    count = _through(shutdown.cut_off(client))
     notices.app_cut_off(this_user(), client, count)
     db.commit()
     flash(f"Cut off {count:,} {'person' if count == 1 else 'people'} from “{client.name}”.")
@@ -58,9 +52,29 @@ def delete_app(client_id: str) -> BaseResponse:
     if request.method != "POST" or not form.validate() or not confirmed(form):
         return _asked(client, form, "portal/apps/delete.html")
     name = client.name
-    _cut_off(client)
-    notices.app_deleted(this_user(), client)
-    clients.remove(client)
+    _through(shutdown.delete(client))
     db.commit()
     flash(f"Deleted “{name}”.")
     return redirect(url_for("portal.list_apps"), 303)
+
+
+@blueprint.route("/apps/<id:client_id>/restore", methods=["GET", "POST"])
+@verified
+def restore_app(client_id: str) -> BaseResponse:
+    """Asks first; then an app that was stopped after a leak goes on. Its owner has looked at what the leak did to it.
+
+    A trusted one is an administrator's to look at.
+    """
+    client, form = own_app(client_id), ConfirmPassword()
+    if clients.protected(client, this_user()):
+        abort(404)
+    if Cause.LEAK not in clients.causes(client):
+        return redirect(url_for("portal.show_app", client_id=client_id), 303)
+    if request.method != "POST" or not form.validate() or not confirmed(form):
+        page = render_template("portal/apps/restore.html", client=client, form=form)
+        return Response(page, 422 if form.errors else 200)
+    client = own_app(client_id, lock=True)
+    goes_on = shutdown.restore(client, Cause.LEAK)
+    db.commit()
+    flash(f"“{client.name}” goes on." if goes_on else f"“{client.name}” stays suspended by an administrator.")
+    return redirect(url_for("portal.show_app", client_id=client_id), 303)

@@ -33,7 +33,9 @@ def rotate_app_secret(client_id: str) -> BaseResponse:
 
 def _rotate(client: Client, newest: str) -> BaseResponse:
     try:
-        secret = clients.rotate_secret(client, newest=newest)
+        secret = clients.rotate_secret(client, by=this_user(), newest=newest)
+    except clients.OnlyAdministrator as protected:
+        return _refused(client, protected)
     except clients.AlreadyRotated:
         db.rollback()
         flash("The secret was rotated already. If you did not keep the new one, rotate it again.")
@@ -48,6 +50,12 @@ def _rotate(client: Client, newest: str) -> BaseResponse:
     return response
 
 
+def _refused(client: Client, protected: clients.OnlyAdministrator) -> BaseResponse:
+    db.rollback()
+    flash(str(protected))
+    return redirect(url_for("portal.show_app", client_id=client.id), 303)
+
+
 @blueprint.route("/apps/<id:client_id>/secret/<id:secret_id>/end", methods=["GET", "POST"])
 @verified
 def end_app_secret(client_id: str, secret_id: str) -> BaseResponse:
@@ -57,7 +65,12 @@ def end_app_secret(client_id: str, secret_id: str) -> BaseResponse:
     if request.method != "POST" or not form.validate() or not confirmed(form):
         page = render_template("portal/apps/end_secret.html", client=client, form=form, secret=old)
         return Response(page, 422 if form.errors else 200)
-    if clients.remove_secret(own_app(client_id, lock=True), secret_id):
+    client = own_app(client_id, lock=True)
+    try:
+        removed = clients.remove_secret(client, secret_id, by=this_user())
+    except clients.OnlyAdministrator as protected:
+        return _refused(client, protected)
+    if removed:
         notices.app_secret_removed(this_user(), client)
         db.commit()
         flash(f"The secret that ends in {old.last4} no longer works.")

@@ -47,7 +47,7 @@ def add_redirect_uri(client_id: str) -> BaseResponse:
         if not form.validate() or not confirmed(form):
             return _not_added(client, form)
         client = own_app(client_id, lock=True)
-        added = clients.add_redirect_uri(client, uri)
+        added = clients.add_redirect_uri(client, uri, by=this_user())
     except BadClient as bad:
         db.rollback()
         form.uri.errors = [str(bad)]
@@ -78,7 +78,7 @@ def remove_redirect_uri(client_id: str) -> BaseResponse:
         return Response(page, 422 if form.errors else 200)
     client = own_app(client_id, lock=True)
     try:
-        if clients.remove_redirect_uri(client, uri):
+        if clients.remove_redirect_uri(client, uri, by=this_user()):
             notices.app_changed(this_user(), client, ["redirect_uris"])
             flash(f"Removed {uri}.")
     except BadClient as bad:

@@ -85,7 +85,7 @@ def _register(form: NewAppForm) -> BaseResponse:
         flash(f"“{again.client.name}” was registered already. A secret is shown only once; rotate it for a new one.")
         return redirect(url_for("portal.show_app", client_id=again.client.id), 303)
     if form.picture:
-        clients.set_logo(client, form.picture)
+        clients.set_logo(client, form.picture, by=user)
     notices.app_registered(user, client)
     db.commit()
     return _registered(client, secret)

@@ -7,6 +7,7 @@ from wtforms import BooleanField
 
 from latchkey import lockdown
 from latchkey.db import db
+from portal import sentences
 from portal.blueprint import blueprint
 from portal.guards import acting_user, signed_in
 
@@ -25,8 +26,10 @@ def revoke_all_tokens() -> ResponseReturnValue:
     if request.method != "POST":
         return render_template("portal/tokens/revoke_all.html", form=form)
     user = acting_user()
-    count = lockdown.revoke_everything(user) if form.apps.data else lockdown.revoke_tokens(user)
+    count, suspended = lockdown.revoke_everything(user, access=bool(form.apps.data))
     db.commit()
     ended = f"Revoked {count:,} {'token' if count == 1 else 'tokens'}"
     flash(f"{ended} and the access of every app." if form.apps.data else f"{ended}.")
+    if suspended:
+        flash(f"Suspended, because your tokens made or changed them: {sentences.named(suspended)}.")
     return redirect(url_for("portal.list_tokens"), 303)

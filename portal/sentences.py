@@ -1,12 +1,13 @@
 """What happened in an account, in words: a sentence for each kind of event."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from flask import url_for
 
 from latchkey import domains, notices
-from latchkey.activity import Event, EventKind
+from latchkey.activity import Doer, Event, EventKind
+from latchkey.clients import Cause, Client
 
 
 class Wording(NamedTuple):
@@ -52,7 +53,8 @@ WORDINGS: dict[str, Wording] = {
     EventKind.PASSWORD_CHANGED: Wording("You changed your password", "lock", "ok"),
     EventKind.PASSWORD_RESET_ASKED: Wording("Somebody asked for a link to choose a new password", "mail"),
     EventKind.PASSWORD_RESET: Wording("You chose a new password by a mailed link", "lock", "ok"),
-    EventKind.USER_DISABLED: Wording("An administrator disabled your account", "user-x", "bad"),
+    EventKind.USER_DISABLED: Wording("You suspended your account", "user-x", "bad"),
+    EventKind.USER_ENABLED: Wording("You ended the suspension of your account", "user-plus", "ok"),
     EventKind.TOKEN_CREATED: Wording("You created the token {name}", "key-round", "ok"),
     EventKind.TOKEN_CHANGED: Wording("You changed the token {name}{scopes}", "square-pen"),
     EventKind.TOKEN_WIDENED: Wording("You gave the token {name} more scopes{scopes}", "shield-alert", "warn"),
@@ -65,11 +67,14 @@ WORDINGS: dict[str, Wording] = {
     EventKind.APP_CHANGED: Wording("You changed the {changes} of the app {name}", "square-pen"),
     EventKind.APP_SECRET_ROTATED: Wording("You rotated the secret of {name}", "rotate-cw", "ok"),
     EventKind.APP_SECRET_REMOVED: Wording("You ended an old secret of {name}", "ban"),
+    EventKind.APP_SUSPENDED: Wording("You suspended the app {name}{cause}", "ban", "bad"),
+    EventKind.APP_RESTORED: Wording("You let the app {name} go on", "rotate-cw", "ok"),
     EventKind.APP_DELETED: Wording("You deleted the app {name}", "trash-2", "bad"),
     EventKind.APP_CUT_OFF: Wording("You cut off {people} from {name}", "users", "bad"),
     EventKind.AUTHORIZED: Wording("You authorized {name} to use {scopes}", "plug-zap", "ok"),
     EventKind.AUTHORIZATION_DENIED: Wording("You did not let {name} use your account", "ban"),
     EventKind.AUTHORIZATION_WITHDRAWN: Wording("{who} the access of {name}", "undo-2"),
+    EventKind.AUTHORIZATION_STOPPED: Wording("{name}, which you authorized, was suspended", "ban"),
     EventKind.CODE_REPLAYED: Wording(
         "A sign-in code of {name} was used twice, so that sign-in was ended", "shield-alert", "warn"
     ),
@@ -77,8 +82,22 @@ WORDINGS: dict[str, Wording] = {
         "A refresh token of {name} was used twice, so that sign-in was ended", "shield-alert", "warn"
     ),
 }
+YOU = "You "
+# Who it was, where it was not the person who reads it.
+DOERS = {
+    Doer.TOKEN: "Your token {name}",
+    Doer.APP: "The app {name}",
+    Doer.ADMINISTRATOR: "An administrator",
+    Doer.COMMAND_LINE: "An operator, by the command line,",
+    Doer.OTHER: "Somebody else",
+}
+CAUSES = {
+    Cause.OWNER: " with your account",
+    Cause.LEAK: ", because a token that made or changed it has leaked",
+}
 # What the log calls the settings of an app.
 CHANGES = {
+    "trusted": "trust",
     "homepage": "homepage",
     "redirect_uris": "redirect URIs",
     "scope": "scopes",
@@ -94,6 +113,8 @@ def of(event: Event) -> Sentence:
     text = _text(event, wording.text)
     before, _, after = text.partition(NAME)
     start, end = (_filled(part, detail) for part in (before, after))
+    start = _done_by(detail, start)
+    end += _reason(detail)
     name = _name(detail) if NAME in text else ""
     return Sentence(
         start,
@@ -110,7 +131,25 @@ def of(event: Event) -> Sentence:
 def _text(event: Event, text: str) -> str:
     if event.kind == EventKind.TOKEN_REVOKED and "count" in event.detail:
         return "You revoked all your tokens: {count}"
+    if event.kind == EventKind.TOKEN_REVOKED and "suspended" in event.detail:
+        return text + ", which had leaked"
     return text
+
+
+def _done_by(detail: Mapping[str, Any], start: str) -> str:
+    """The beginning of a sentence about what somebody did, with their name instead of the reader's."""
+    actor = detail.get("actor", {})
+    doer = DOERS.get(actor.get("doer"))
+    if doer is None or not start.startswith(YOU):
+        return start
+    name = actor.get("name")
+    return f"{doer.format(name=f'“{name}”' if name else actor.get('id', ''))} {start.removeprefix(YOU)}"
+
+
+def _reason(detail: Mapping[str, Any]) -> str:
+    """Why an operator did it, if they said so."""
+    reason = detail.get("actor", {}).get("reason")
+    return f". Reason: {reason}" if reason else ""
 
 
 def _name(detail: Mapping[str, Any]) -> str:
@@ -128,6 +167,7 @@ def _filled(part: str, detail: Mapping[str, Any]) -> str:
             "people": _counted(int(detail.get("count", 0)), "person", "people"),
             "changes": _listed([CHANGES.get(name, name) for name in detail.get("changes", ())] or ["settings"]),
             "scopes": _scopes(detail),
+            "cause": CAUSES.get(detail.get("cause", ""), ""),
             "who": "You took back" if detail.get("by") == "user" else "The people who run it ended",
         }
     )
@@ -176,3 +216,8 @@ def _advice(event: Event) -> tuple[str, str]:
     if event.group == "token":
         return "Create another token", url_for("portal.new_token")
     return "Not you? Change your password", url_for("portal.settings")
+
+
+def named(apps: Iterable[Client]) -> str:
+    """The names of some apps, to be told."""
+    return _listed([f"“{app.name}”" for app in apps])

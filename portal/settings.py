@@ -90,8 +90,13 @@ def delete_account() -> ResponseReturnValue:
         form.password.errors = ["This is not your password."]
         return settings_page.show(422, delete=form)
     user = acting_user()
-    notices.account_deleted(user)
-    users.remove(user)
+    try:
+        for _part in lockdown.delete(user):
+            db.commit()
+    except lockdown.LastAdministrator:
+        db.rollback()
+        form.password.errors = ["You are the last administrator: make somebody else one first."]
+        return settings_page.show(422, delete=form)
     db.commit()
     session.clear()
     flash("Your account and everything in it is deleted.")

@@ -9,12 +9,11 @@ from flask import request
 from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField, RadioField, SelectMultipleField, StringField, ValidationError
 
-from latchkey import clock, credentials, scopes, settings, texts
-from latchkey.tokens import LONGEST_DESCRIPTION
+from latchkey import clock, credentials, scopes, texts
+from latchkey.tokens import LONGEST_DESCRIPTION, lifetimes
 from portal.guards import ConfirmPassword
 
 DAYS = (7, 30, 90, 365)
-PRESET = 90
 FORM_ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -25,11 +24,6 @@ class Life(NamedTuple):
     value: str
     label: str
     until: date | None
-
-
-def preset() -> int:
-    """The number of days that is chosen at first."""
-    return min(PRESET, settings.current().token_max_days or PRESET)
 
 
 def day_in(days: int) -> date:
@@ -45,19 +39,17 @@ def day(text: str | None) -> date | None:
         return None
 
 
-def last_day() -> date | None:
-    """The latest day that a token may work, if this installation sets one."""
-    most = settings.current().token_max_days
-    return day_in(most) if most is not None else None
+def last_day() -> date:
+    """The latest day that a token with an end may work."""
+    return day_in(lifetimes.longest())
 
 
 def lives() -> list[Life]:
     """The choices that this installation allows."""
-    most = settings.current().token_max_days
-    days = sorted({*(days for days in DAYS if most is None or days <= most), preset()})
+    days = sorted({*(days for days in DAYS if days <= lifetimes.longest()), lifetimes.preset()})
     counted = [Life(str(n), "1 year" if n == 365 else f"{n} day{'s' * (n != 1)}", day_in(n)) for n in days]
     counted.append(Life("date", "On a date…", None))
-    return counted if most is not None else [*counted, Life("never", "No expiry", None)]
+    return [*counted, Life("never", "No expiry", None)] if lifetimes.endless() else counted
 
 
 class OneTimeForm(ConfirmPassword):
@@ -122,8 +114,8 @@ class NewTokenForm(TokenForm, OneTimeForm):
         chosen, last = day(field.data), last_day()
         if chosen is None or chosen <= clock.now().date():
             raise ValidationError("Choose a date after today.")
-        if last is not None and chosen > last:
-            raise ValidationError(f"Tokens here live for {settings.current().token_max_days} days at most.")
+        if chosen > last:
+            raise ValidationError(f"Tokens here live for {lifetimes.longest()} days at most.")
 
     def lifetime(self) -> timedelta | None:
         """How long the token is to work; on its last day it works to the end of the day, UTC."""
@@ -132,8 +124,7 @@ class NewTokenForm(TokenForm, OneTimeForm):
         if self.expires.data != "date":
             return timedelta(days=int(self.expires.data))
         end = datetime.combine(day(self.until.data) or date.min, time(23, 59, 59), UTC) - clock.now()
-        most = settings.current().token_max_days
-        return end if most is None else min(end, timedelta(days=most))
+        return min(end, timedelta(days=lifetimes.longest()))
 
 
 class EditTokenForm(TokenForm, ConfirmPassword):

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from latchkey import credentials, scopes, texts, tokens
+from latchkey.tokens import lifetimes
 from portal.guards import this_user
-from portal.token_forms import NewTokenForm, day_in, last_day, lives, preset
+from portal.token_forms import NewTokenForm, day_in, last_day, lives
 
 TOKEN_ID = re.compile(r"tok_[0-9a-f]{28}", re.ASCII)
 NUMBER = re.compile(r"[1-9]\d{0,4}", re.ASCII)
@@ -22,7 +23,7 @@ class Filled(NamedTuple):
 
 def fill(args: Mapping[str, str]) -> Filled:
     """The form that a link asks for; it is only ever shown, never sent by itself (I-04)."""
-    form = NewTokenForm(formdata=None, data={"expires": str(preset()), "form_id": credentials.opaque()})
+    form = NewTokenForm(formdata=None, data={"expires": str(lifetimes.preset()), "form_id": credentials.opaque()})
     asked = [name for name in FILL if args.get(name)]
     useful = [FILL[name](form, args[name]) for name in asked]
     return Filled(form, bool(asked), not all(useful))

@@ -7,12 +7,12 @@ from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
-from latchkey import activity, credentials, notices, scopes, texts, tokens
+from latchkey import activity, credentials, leaks, notices, scopes, texts, tokens
 from latchkey.db import db
-from latchkey.tokens import Page
+from latchkey.tokens import Page, Token
 from portal import htmx, pasted, sentences
 from portal.blueprint import blueprint
-from portal.guards import asked_next, signed_in, this_user
+from portal.guards import acting_user, asked_next, signed_in, this_user
 from portal.token_forms import OneTimeForm
 
 LISTS = ("active", "ended")
@@ -109,6 +109,8 @@ def show_token(token_id: str) -> str:
         token=token,
         held=[scope for name, scope in scopes.catalogue().items() if name in held],
         made=tokens.children(token),
+        apps=tokens.traces.made_or_changed(token),
+        former=tokens.former(token),
         events=[
             (event, sentences.of(event))
             for event in activity.list_for(user, group="token", search=token.id, limit=EVENTS)
@@ -128,10 +130,27 @@ def revoke_token(token_id: str) -> BaseResponse:
     if token.status != "active":
         return redirect(url_for("portal.show_token", token_id=token.id), 303)
     if request.method != "POST":
-        made, back = tokens.children(token), asked_next()
-        return Response(render_template("portal/tokens/revoke.html", token=token, made=made, back=back))
-    if tokens.revoke(token):
-        notices.token_revoked(user, token)
-        db.commit()
-    flash(f"Revoked “{token.description}”.")
+        page = render_template(
+            "portal/tokens/revoke.html",
+            token=token,
+            made=tokens.children(token),
+            apps=tokens.traces.made_or_changed(token),
+            back=asked_next(),
+        )
+        return Response(page)
+    flash(_revoke(token, leaked=bool(request.form.get("leaked"))))
     return redirect(asked_next() or url_for("portal.list_tokens"), 303)
+
+
+def _revoke(token: Token, *, leaked: bool) -> str:
+    """Ends it; what to say about it. A leak is followed to the apps that were made or changed with the token."""
+    user = acting_user()
+    touched = tokens.traces.made_or_changed(token)
+    stopped = leaks.end(token) if leaked else []
+    if leaked or tokens.revoke(token):
+        notices.token_revoked(user, token, stopped)
+    db.commit()
+    said = f"Revoked “{token.description}”."
+    if stopped:
+        return f"{said} Suspended, because it made or changed them: {sentences.named(stopped)}."
+    return f"{said} It made or changed {sentences.named(touched)}: look them over." if touched else said

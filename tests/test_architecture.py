@@ -17,11 +17,11 @@ from oauth import check
 GROUND_FLOOR = (
     "clock", "ids", "texts", "lookalikes", "domains", "addresses", "values", "settings", "names", "gateways",
     "vault", "waybacks", "turns", "pools", "db",
-    "lookup", "migrations",
+    "conflicts", "lookup", "migrations",
     "background", "credentials", "scopes", "throttle", "idempotency", "passwords",
     "native_apps", "resources", "redirects", "users", "activity",
     "sessions", "links", "limits", "clients", "grants", "tokens", "usage", "access", "refusals", "processes", "carrier",
-    "outbox", "courier", "notices", "leaks", "lockdown", "mailed", "signin",
+    "outbox", "courier", "notices", "shutdown", "lockdown", "leaks", "mailed", "signin",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

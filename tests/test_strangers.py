@@ -17,7 +17,7 @@ FOR_EVERYBODY = {"portal.show_app_logo"}
 def hers(app, alice, bob, example_client) -> dict[str, str]:
     """The ids of all that Alice has."""
     own = factories.make_client(alice, name="Hers").client
-    clients.rotate_secret(own, newest=clients.live_secrets(own)[0].id)
+    clients.rotate_secret(own, newest=clients.live_secrets(own)[0].id, by=None)
     grant = grants.allow(alice, example_client.client, {"account:read"})
     db.commit()
     with app.test_request_context():

@@ -17,7 +17,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from latchkey import activity, db, ids, settings, texts
+from latchkey import activity, conflicts, db, ids, settings, texts
 from web import bounds, faults, proxies
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ class Exchange:
                 if self._status != "000":
                     raise
                 # The whole way says what to do about it, such as when the database is away; but it may not meet it.
-                faults.report(error, self._request_id)
+                if not conflicts.met(error):
+                    faults.report(error, self._request_id)
                 return None
             if body is not None:
                 self._log()

@@ -3,14 +3,19 @@
 from latchkey.clients.record import (
     LONGEST_HOMEPAGE,
     LONGEST_NAME,
+    LONGEST_REASON,
     Client,
+    ClientGone,
     ClientSecret,
     any_speaks_from,
     find,
     get_for,
     hold,
     list_for,
+    lock,
     made_by,
+    owned,
+    share,
 )
 from latchkey.clients.registration import (
     AlreadyRegistered,
@@ -21,9 +26,9 @@ from latchkey.clients.registration import (
     remove,
     remove_redirect_uri,
     set_logo,
-    suspend,
+    trust,
 )
-from latchkey.clients.rules import BadClient, check, check_redirect_uris
+from latchkey.clients.rules import BadClient, OnlyAdministrator, check, check_redirect_uris, protected
 from latchkey.clients.secrets import (
     LIVE_SECRETS,
     OVERLAP,
@@ -32,19 +37,25 @@ from latchkey.clients.secrets import (
     remove_secret,
     rotate_secret,
 )
+from latchkey.clients.suspension import Cause, causes, restore, suspend
 
 __all__ = [
     "LIVE_SECRETS",
     "LONGEST_HOMEPAGE",
     "LONGEST_NAME",
+    "LONGEST_REASON",
     "OVERLAP",
     "AlreadyRegistered",
     "AlreadyRotated",
     "BadClient",
+    "Cause",
     "Client",
+    "ClientGone",
     "ClientSecret",
+    "OnlyAdministrator",
     "add_redirect_uri",
     "any_speaks_from",
+    "causes",
     "change",
     "check",
     "check_redirect_uris",
@@ -53,13 +64,19 @@ __all__ = [
     "hold",
     "list_for",
     "live_secrets",
+    "lock",
     "made_by",
     "mark_resource_server",
+    "owned",
+    "protected",
     "register",
     "remove",
     "remove_redirect_uri",
     "remove_secret",
+    "restore",
     "rotate_secret",
     "set_logo",
+    "share",
     "suspend",
+    "trust",
 ]

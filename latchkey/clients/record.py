@@ -6,9 +6,10 @@ from datetime import datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from latchkey import clock, scopes, settings
+from latchkey import clock, scopes, settings, users
 from latchkey.clients import origins
 from latchkey.clients.origins import ClientOrigin
+from latchkey.conflicts import Gone
 from latchkey.credentials import Kind
 from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
@@ -16,7 +17,12 @@ from latchkey.users import User
 
 LONGEST_NAME = 60
 LONGEST_HOMEPAGE = 500
+LONGEST_REASON = 200
 ID = re.compile(r"app_[0-9a-f]{28}", re.ASCII)
+
+
+class ClientGone(Gone):
+    """The client was deleted or suspended meanwhile."""
 
 
 class Client(Base):
@@ -42,7 +48,12 @@ class Client(Base):
     logo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     logo_version: Mapped[str | None] = mapped_column(String(16))
     form_id: Mapped[str | None] = mapped_column(String(43))
+    # Since when it is stopped, for whatever causes: the one thing that is asked before it does anything.
     suspended_at: Mapped[datetime | None]
+    suspended_for: Mapped[str] = mapped_column(String(60), default="", server_default="")
+    suspension_reason: Mapped[str | None] = mapped_column(String(LONGEST_REASON))
+    # Stays when it goes on: what was asked of people before it is over.
+    last_suspended_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
 
@@ -129,16 +140,38 @@ def hold(client_id: str) -> Client | None:
     return db.scalar(statement.execution_options(populate_existing=True))
 
 
+def share(client_id: str) -> Client:
+    """The same for whatever begins under a client. Raises `ClientGone`, also for a suspended one."""
+    client = hold(client_id)
+    if client is None or client.suspended_at is not None:
+        raise ClientGone
+    return client
+
+
+def lock(client_id: str) -> Client | None:
+    """The client as it stands now, a suspended one too, for this transaction alone to change."""
+    statement = select(Client).where(Client.id == client_id).with_for_update(of=Client, key_share=True)
+    return db.scalar(statement.execution_options(populate_existing=True))
+
+
 def list_for(owner: User) -> list[Client]:
     """The clients of a user, the newest first."""
     return list(db.scalars(select(Client).where(Client.owner_id == owner.id).order_by(Client.id.desc())))
 
 
+def owned(owner: User | None = None) -> list[Client]:
+    """Every client, or those of a user, in the order of locks."""
+    statement = select(Client).order_by(Client.id)
+    return list(db.scalars(statement if owner is None else statement.where(Client.owner_id == owner.id)))
+
+
 def get_for(owner: User, client_id: str, *, lock: bool = False) -> Client | None:
-    """A user's own client; with `lock` nobody else changes it until the commit."""
+    """A user's own client; with `lock` nobody else changes it, or its owner, until the commit. Raises `UserGone`."""
+    if lock:
+        users.hold(owner.id)
     statement = select(Client).where(Client.id == client_id, Client.owner_id == owner.id)
     if lock:
-        statement = statement.with_for_update(of=Client).execution_options(populate_existing=True)
+        statement = statement.with_for_update(of=Client, key_share=True).execution_options(populate_existing=True)
     return db.scalar(statement)
 
 

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 
-from latchkey import clock, settings
+from latchkey import clock, settings, users
 from latchkey.clients import rules
 from latchkey.clients.record import Client, made_by
 from latchkey.clients.rules import BadClient
@@ -13,6 +13,9 @@ from latchkey.clients.secrets import add_secret
 from latchkey.db import db
 from latchkey.limits import QuotaReached
 from latchkey.users import User
+
+# Of a trusted client's settings, those that only an administrator changes.
+PROTECTED = frozenset({"name", "redirect_uris", "pkce_required"})
 
 
 class AlreadyRegistered(Exception):
@@ -37,13 +40,14 @@ def register(
 ) -> tuple[Client, str | None]:
     """A new client and, if it is confidential, the plaintext of its secret, once.
 
-    Raises `BadClient` with everything that is wrong, `AlreadyRegistered` for a form that is sent again, `QuotaReached`.
+    Raises `BadClient` with everything that is wrong, `AlreadyRegistered` for a form that is sent again, `QuotaReached`
+    and `users.UserGone`.
     """
     wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=trusted)
     if not confidential:
         _check_public(pkce_required=pkce_required, trusted=trusted)
     # From here on two requests of one user go one after the other.
-    db.execute(select(User.id).where(User.id == owner.id).with_for_update())
+    users.hold(owner.id)
     if form_id is not None and (registered := made_by(owner, form_id)):
         raise AlreadyRegistered(registered)
     _check_quota(owner)
@@ -81,23 +85,48 @@ def change(
     redirect_uris: Sequence[str],
     scopes: Iterable[str],
     pkce_required: bool,
+    by: User | None,
 ) -> list[str]:
-    """Give a client other settings; the names of those that changed. Raises `BadClient`."""
+    """Give a client other settings; the names of those that changed. The client is locked.
+
+    A trusted one with another name is not trusted any more: people would read “Verified” beside a name that nobody
+    has looked at. Raises `BadClient`, and `OnlyAdministrator` depending on who it is done by.
+    """
     wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=client.trusted, ceiling=client.ceiling)
     if not client.confidential:
         _check_public(pkce_required=pkce_required, trusted=False)
     values = wanted._asdict() | {"pkce_required": pkce_required}
     changed = [field for field, value in values.items() if getattr(client, field) != value]
+    for field in PROTECTED.intersection(changed):
+        rules.spare(client, by, field)
     for field in changed:
         setattr(client, field, values[field])
+    if client.trusted and "name" in changed:
+        client.trusted = False
+        changed.append("trusted")
     if changed:
         client.updated_at = clock.now()
     db.flush()
     return changed
 
 
-def add_redirect_uri(client: Client, uri: str) -> bool:
-    """Lead people back to one more address; whether it is new. The client is locked. Raises `BadClient`."""
+def trust(client: Client, *, on: bool) -> bool:
+    """Let a client skip the question, or not; whether that is new. The client is locked. Raises `BadClient`."""
+    if on and not client.confidential:
+        _check_public(pkce_required=True, trusted=True)
+    if client.trusted is on:
+        return False
+    client.trusted, client.updated_at = on, clock.now()
+    db.flush()
+    return True
+
+
+def add_redirect_uri(client: Client, uri: str, *, by: User | None) -> bool:
+    """Lead people back to one more address; whether it is new. The client is locked.
+
+    Raises `BadClient`, `OnlyAdministrator`.
+    """
+    rules.spare(client, by, "redirect_uris")
     rules.check_redirect_uris([uri])
     if uri in client.redirect_uris:
         return False
@@ -105,8 +134,12 @@ def add_redirect_uri(client: Client, uri: str) -> bool:
     return True
 
 
-def remove_redirect_uri(client: Client, uri: str) -> bool:
-    """Lead nobody to an address any more; whether it was there. The client is locked. Raises `BadClient`."""
+def remove_redirect_uri(client: Client, uri: str, *, by: User | None) -> bool:
+    """Lead nobody to an address any more; whether it was there. The client is locked.
+
+    Raises `BadClient`, `OnlyAdministrator`.
+    """
+    rules.spare(client, by, "redirect_uris")
     if uri not in client.redirect_uris:
         return False
     if len(client.redirect_uris) == 1:
@@ -121,8 +154,12 @@ def _set_redirect_uris(client: Client, uris: list[str]) -> None:
     db.flush()
 
 
-def set_logo(client: Client, picture: bytes | None) -> None:
-    """Give a client a logo, a PNG that was made here, or none; `logo_version` changes with it."""
+def set_logo(client: Client, picture: bytes | None, *, by: User | None) -> None:
+    """Give a client a logo, a PNG that was made here, or none; `logo_version` changes with it.
+
+    Raises `OnlyAdministrator`.
+    """
+    rules.spare(client, by, "logo")
     client.logo = picture
     client.logo_version = hashlib.sha256(picture).hexdigest()[:16] if picture else None
     client.updated_at = clock.now()
@@ -139,11 +176,6 @@ def mark_resource_server(client: Client, *, on: bool) -> None:
     client.resource_server = on
     client.updated_at = clock.now()
     db.flush()
-
-
-def suspend(client: Client) -> None:
-    """Stop a client: its tokens, codes and requests are refused from the next request on."""
-    db.execute(update(Client).where(Client.id == client.id).values(suspended_at=clock.now()))
 
 
 def remove(client: Client) -> None:

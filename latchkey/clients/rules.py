@@ -5,7 +5,8 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from latchkey import names, redirects, scopes, texts
-from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME
+from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME, Client
+from latchkey.users import User
 
 Kept = TypeVar("Kept")
 
@@ -17,6 +18,21 @@ class BadClient(Exception):
         self.errors = errors
         self.field, message = next(iter(errors.items()))
         super().__init__(message)
+
+
+class OnlyAdministrator(BadClient):
+    """Nobody is asked about a trusted app, so only an administrator changes what it is and where it leads."""
+
+
+def protected(client: Client, by: User | None) -> bool:
+    """Whether this user may not change what a trusted app is; None: an operator, who may."""
+    return client.trusted and by is not None and not by.is_admin
+
+
+def spare(client: Client, by: User | None, field: str) -> None:
+    """Raises `OnlyAdministrator` for a field of an app that is protected from this user."""
+    if protected(client, by):
+        raise OnlyAdministrator(**{field: "This app is trusted: only an administrator can change this."})
 
 
 class Wanted(NamedTuple):

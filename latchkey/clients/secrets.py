@@ -5,9 +5,11 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 from latchkey import clock, credentials
-from latchkey.clients.record import Client, ClientSecret
+from latchkey.clients import rules
+from latchkey.clients.record import Client, ClientSecret, lock
 from latchkey.clients.rules import BadClient
 from latchkey.db import affected, db
+from latchkey.users import User
 
 OVERLAP = timedelta(hours=24)
 LIVE_SECRETS = 2
@@ -32,17 +34,18 @@ class AlreadyRotated(Exception):
     """The secret that was to be replaced is not the newest one any more."""
 
 
-def rotate_secret(client: Client, *, newest: str | None = None) -> str:
+def rotate_secret(client: Client, *, by: User | None, newest: str | None = None) -> str:
     """A new secret's plaintext; the one before works 24 hours more, older ones end at once (D-12).
 
-    With `newest`, the id of the secret that whoever asks has seen last, a request that is sent twice rotates once.
-    Raises `BadClient` for a public client and `AlreadyRotated`.
+    With `newest`, the id of the secret that whoever asks has seen last, a request that is sent twice rotates once; it
+    is empty when none was live. Raises `BadClient` for a public client, `OnlyAdministrator` and `AlreadyRotated`.
     """
     if not client.confidential:
         raise BadClient(confidential="A public app has no secret.")
-    db.execute(select(Client.id).where(Client.id == client.id).with_for_update())
+    rules.spare(client, by, "secret")
+    lock(client.id)
     live, now = live_secrets(client), clock.now()
-    if newest is not None and (not live or live[0].id != newest):
+    if newest is not None and newest != (live[0].id if live else ""):
         raise AlreadyRotated
     for secret in live[LIVE_SECRETS - 1 :]:
         db.delete(secret)
@@ -51,14 +54,14 @@ def rotate_secret(client: Client, *, newest: str | None = None) -> str:
     return add_secret(client)
 
 
-def remove_secret(client: Client, secret_id: str) -> bool:
-    """End an old secret before its time; never the newest one. Whether there was one to end."""
-    newest = (
-        select(ClientSecret.id).where(ClientSecret.client_id == client.id).order_by(ClientSecret.id.desc()).limit(1)
-    )
-    statement = delete(ClientSecret).where(
-        ClientSecret.id == secret_id, ClientSecret.client_id == client.id, ClientSecret.id != newest.scalar_subquery()
-    )
-    removed = affected(statement) == 1
+def remove_secret(client: Client, secret_id: str, *, by: User | None) -> bool:
+    """End an old secret before its time; never the newest that works. Whether there was one to end.
+
+    Raises `OnlyAdministrator`.
+    """
+    rules.spare(client, by, "secret")
+    lock(client.id)
+    old = {secret.id for secret in live_secrets(client)[1:]}
+    removed = secret_id in old and affected(delete(ClientSecret).where(ClientSecret.id == secret_id)) == 1
     db.expire(client, ["secrets"])
     return removed

@@ -100,3 +100,15 @@ def password_reset(user: User) -> None:
 def account_deleted(user: User) -> None:
     """The account is gone, with the events in it."""
     outbox.post(user.email, "account_deleted", **here())
+
+
+def disabled(user: User) -> None:
+    """The account was suspended."""
+    activity.record(user, EventKind.USER_DISABLED)
+    outbox.post(user.email, "user_disabled", **here())
+
+
+def enabled(user: User) -> None:
+    """The suspension is over."""
+    activity.record(user, EventKind.USER_ENABLED)
+    outbox.post(user.email, "user_enabled", **here())

@@ -4,9 +4,19 @@ from collections.abc import Iterable
 
 from latchkey import activity, outbox
 from latchkey.activity import EventKind
-from latchkey.clients import Client
+from latchkey.clients import Cause, Client
 from latchkey.notices.wording import here, listed, unlinked
 from latchkey.users import User
+
+ASK = "Write to the people who run this portal if you think that it is a mistake."
+BECAUSE = {
+    Cause.ADMINISTRATOR: "An app that you registered was suspended.",
+    Cause.OWNER: "An app that you registered was suspended with your account.",
+    Cause.LEAK: "An app that you registered was suspended: a token that made or changed it has leaked.",
+}
+REMEDY = {
+    Cause.LEAK: "Look at its redirect URIs, scopes and secrets. If all is as you want it, start the app again there.",
+}
 
 
 def _about(client: Client) -> dict[str, str]:
@@ -40,6 +50,24 @@ def app_secret_removed(owner: User, client: Client) -> None:
     """An old secret of an app was ended before its time."""
     activity.record(owner, EventKind.APP_SECRET_REMOVED, **_about(client))
     _letter(owner, client, "app_secret_removed")
+
+
+def app_suspended(owner: User, client: Client, cause: Cause) -> None:
+    """An app is stopped, for everybody."""
+    activity.record(owner, EventKind.APP_SUSPENDED, cause=cause, **_about(client))
+    _letter(owner, client, "app_suspended", because=BECAUSE[cause], remedy=REMEDY.get(cause, ASK))
+
+
+def app_restored(owner: User, client: Client) -> None:
+    """An app goes on."""
+    activity.record(owner, EventKind.APP_RESTORED, **_about(client))
+    _letter(owner, client, "app_restored")
+
+
+def app_stopped(user: User, client: Client) -> None:
+    """An app that acts for a user is suspended; it happened to them by somebody else's doing."""
+    activity.record(user, EventKind.AUTHORIZATION_STOPPED, **_about(client))
+    _letter(user, client, "app_stopped")
 
 
 def app_deleted(owner: User, client: Client) -> None:

@@ -1,9 +1,11 @@
 """What happens to developer tokens, and to tokens that somebody found."""
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from latchkey import activity, outbox
 from latchkey.activity import EventKind
+from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.notices.wording import here, listed, unlinked
 from latchkey.tokens import Token
@@ -46,9 +48,15 @@ def token_regenerated(user: User, token: Token) -> None:
     _letter(user, token, "token_regenerated")
 
 
-def token_revoked(user: User, token: Token) -> None:
-    """A token was ended."""
-    activity.record(user, EventKind.TOKEN_REVOKED, **_about(token))
+def token_revoked(user: User, token: Token, apps: Collection[Client] = ()) -> None:
+    """A token was ended; its owner hears of it by mail when it was somebody else's doing.
+
+    `apps` were made or changed with it, and are suspended because it had leaked.
+    """
+    suspended = {"suspended": [client.name for client in apps]} if apps else {}
+    activity.record(user, EventKind.TOKEN_REVOKED, **suspended, **_about(token))
+    if activity.origin.get().actor != activity.OWNER:
+        _letter(user, token, "token_revoked")
 
 
 def all_tokens_revoked(user: User, count: int) -> None:
@@ -56,11 +64,17 @@ def all_tokens_revoked(user: User, count: int) -> None:
     activity.record(user, EventKind.TOKEN_REVOKED, count=count)
 
 
-def token_reported(user: User, token: Token) -> None:
-    """Somebody found a token where it does not belong; it was ended. It may be one that an app was issued."""
+def token_reported(user: User, token: Token, apps: Iterable[Client] = ()) -> None:
+    """Somebody found a token where it does not belong; it was ended. It may be one that an app was issued.
+
+    `apps` were made or changed with it, and are suspended.
+    """
+    names = [client.name for client in apps]
     own = token.kind == Kind.DEVELOPER
     app = token.grant.client.name if token.grant else ""
-    activity.record(user, EventKind.TOKEN_REPORTED, token_kind=token.kind, app=app or None, **_about(token))
+    activity.record(
+        user, EventKind.TOKEN_REPORTED, token_kind=token.kind, app=app or None, suspended=names, **_about(token)
+    )
     outbox.post(
         user.email,
         "token_reported",
@@ -70,5 +84,6 @@ def token_reported(user: User, token: Token) -> None:
         own=own,
         scopes=listed(token.scopes),
         last_used_at=token.last_used_at,
+        apps=[unlinked(name) for name in names],
         **here(),
     )

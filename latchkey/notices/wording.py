@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from latchkey import activity, clock, scopes
+from latchkey.activity import Actor, Doer
 
 # P-06: what a stranger typed as a name must not become a link in a mail that we sign.
 ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:/*|//|www\.)\S*[/.]\S*", re.IGNORECASE)
@@ -48,10 +49,31 @@ def device(agent: str) -> str:
     return program.group() if program else "an unknown program"
 
 
+DOERS = {
+    Doer.OWNER: "you",
+    Doer.TOKEN: "your token {name}",
+    Doer.APP: "the app {name}",
+    Doer.ADMINISTRATOR: "an administrator",
+    Doer.COMMAND_LINE: "an operator, by the command line",
+    Doer.OTHER: "somebody else",
+}
+
+
+def by(actor: Actor) -> str:
+    """Who it was, for people: `you`, `your token “Nightly backup”`."""
+    return DOERS[actor.doer].format(name=f"“{unlinked(actor.name)}”" if actor.name else actor.id)
+
+
 def here() -> dict[str, object]:
-    """When and from where this request came, for the templates of letters."""
-    address, agent, _ = activity.origin.get()
-    return {"at": clock.now(), "place": f"{address}, {device(agent)}" if address else "the operator's command line"}
+    """When this was, from where, by whom and for what reason, for the templates of letters."""
+    address, agent, _, actor = activity.origin.get()
+    place = f"{address}, {device(agent)}" if address else "the operator's command line"
+    return {
+        "at": clock.now(),
+        "place": place,
+        "by": by(actor),
+        "reason": unlinked(actor.reason) if actor.reason else "",
+    }
 
 
 def listed(names: Iterable[str]) -> str:

@@ -1,16 +1,18 @@
-"""Developer tokens: minted, listed, changed and replaced by the user who has them."""
+"""Developer tokens: minted and listed by the user who has them."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy.orm import selectinload
 
-from latchkey import activity, clock, credentials, scopes, settings, texts
+from latchkey import activity, clock, credentials, texts, users
+from latchkey import scopes as catalogue
 from latchkey.credentials import Kind
 from latchkey.db import affected, db
-from latchkey.tokens import quota
-from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, revoke_descendants, serialized
+from latchkey.tokens import lifetimes, lineage, quota
+from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, serialized
 from latchkey.users import User
 
 PAGE = 50
@@ -20,20 +22,12 @@ class ScopeTooWide(Exception):
     """More scopes are asked for than whoever asks may give."""
 
 
-class LifetimeTooLong(Exception):
-    """A longer life is asked for than this installation or the parent token allows; the message says how long."""
-
-
 class UnverifiedEmail(Exception):
     """The user's address is not verified yet, so no credential is made."""
 
 
 class DescriptionTaken(Exception):
     """The user has a live token with this description."""
-
-
-class TokenEnded(Exception):
-    """The token has expired or was revoked, and stays so."""
 
 
 class AlreadyMinted(Exception):
@@ -70,18 +64,21 @@ def mint(
 ) -> Minted:
     """A developer token with the access of its user, cut down by scopes; no lifetime means no expiry.
 
-    Under a parent it may do no more and lives no longer, and dies with it. Raises `UnverifiedEmail`,
-    `texts.BadText`, `scopes.NoScopes`, `scopes.UnknownScope`, `LifetimeTooLong`, `ScopeTooWide`, `AlreadyMinted`,
-    `QuotaReached` and, if descriptions are to be unique among live tokens, `DescriptionTaken`.
+    Under a parent it may do no more and lives no longer, and dies with it: the parent is read again under the lock, and
+    has to be what it was. Raises `UnverifiedEmail`, `texts.BadText`, `scopes.NoScopes`, `scopes.UnknownScope`,
+    `LifetimeTooLong`, `ScopeTooWide`, `ChainTooLong`, `AlreadyMinted`, `QuotaReached`, what `lineage.hold` does and, if
+    descriptions are to be unique among live tokens, `DescriptionTaken`.
     """
     if not user.verified:
         raise UnverifiedEmail
-    name, chosen = texts.line(description, LONGEST_DESCRIPTION), _checked(frozenset(scopes), parent)
-    expires_at = _expiry(lifetime, parent)
+    name, wanted = texts.line(description, LONGEST_DESCRIPTION), frozenset(scopes)
     # From here on two requests of one user go one after the other.
-    db.execute(select(User.id).where(User.id == user.id).with_for_update())
-    _once(user.id, form_id)
-    if unique and _taken(user.id, name):
+    users.hold(user.id)
+    above = lineage.room_under(parent) if parent is not None else []
+    chosen = _checked(wanted, above)
+    expires_at = lifetimes.end(lifetime, (elder.expires_at for elder in above))
+    once(user.id, form_id)
+    if unique and taken(user.id, name):
         raise DescriptionTaken
     quota.check(user.id)
     plaintext, here = credentials.generate(Kind.DEVELOPER), activity.origin.get()
@@ -103,28 +100,14 @@ def mint(
     return Minted(token, plaintext)
 
 
-def _checked(wanted: frozenset[str], parent: Token | None) -> str:
-    if parent is not None and not scopes.check(wanted) <= parent.scopes:
+def _checked(wanted: frozenset[str], above: Iterable[Token]) -> str:
+    if any(not catalogue.check(wanted) <= elder.scopes for elder in above):
         raise ScopeTooWide
     return serialized(wanted)
 
 
-def _expiry(lifetime: timedelta | None, parent: Token | None) -> datetime | None:
-    most = settings.current().token_max_days
-    if most is not None and (lifetime is None or lifetime > timedelta(days=most)):
-        raise LifetimeTooLong(f"Tokens here live for {most} days at most.")
-    if lifetime is not None and lifetime <= timedelta(0):
-        raise LifetimeTooLong("Choose a date after today.")
-    try:
-        expires_at = clock.now() + lifetime if lifetime is not None else None
-    except OverflowError:
-        raise LifetimeTooLong("Choose a date before the year 10000.") from None
-    if parent is not None and parent.expires_at is not None and (expires_at is None or expires_at > parent.expires_at):
-        raise LifetimeTooLong("A token lives no longer than the one that made it.")
-    return expires_at
-
-
-def _once(user_id: str, form_id: str | None) -> None:
+def once(user_id: str, form_id: str | None) -> None:
+    """Go on with a form that was not sent before. Raises `AlreadyMinted`."""
     if form_id is None:
         return
     made = db.scalar(select(Token).where(Token.user_id == user_id, Token.form_id == form_id))
@@ -132,7 +115,8 @@ def _once(user_id: str, form_id: str | None) -> None:
         raise AlreadyMinted(db.get_one(Token, made.successor_id) if made.successor_id else made)
 
 
-def _taken(user_id: str, name: str, but: str = "") -> bool:
+def taken(user_id: str, name: str, but: str = "") -> bool:
+    """Whether another live token of a user has this description."""
     found = _shown(user_id).where(_active(), Token.description == name, Token.id != but)
     return db.scalar(found.limit(1)) is not None
 
@@ -164,81 +148,19 @@ def page(user: User, *, status: str = "active", search: str = "", cursor: str | 
     return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
 
+def every(owner: User | None, *, status: str = "active") -> list[Token]:
+    """Developer tokens of one user or of all, newest first: `active`, `ended` or `all` of them."""
+    statement = select(Token).where(Token.kind == Kind.DEVELOPER, Token.successor_id.is_(None))
+    if owner is not None:
+        statement = _shown(owner.id)
+    if status != "all":
+        statement = statement.where(_active() if status == "active" else ~_active())
+    return list(db.scalars(statement.options(selectinload(Token.user)).order_by(Token.id.desc())))
+
+
 def children(token: Token) -> list[Token]:
     """The developer tokens that a token made, the newest first."""
     return list(db.scalars(select(Token).where(Token.parent_id == token.id).order_by(Token.id.desc()).limit(PAGE)))
-
-
-def _locked(token: Token) -> Token:
-    """The token as it stands now, for this transaction alone to change. Raises `TokenEnded`."""
-    fresh = select(Token).where(Token.id == token.id).with_for_update().execution_options(populate_existing=True)
-    locked = db.scalar(fresh)
-    if locked is None or locked.status != "active":
-        raise TokenEnded
-    return locked
-
-
-def describe(token: Token, description: str, *, unique: bool = False) -> None:
-    """Give a token another description. Raises `texts.BadText`, `TokenEnded`, `DescriptionTaken` as `mint` does."""
-    name = texts.line(description, LONGEST_DESCRIPTION)
-    locked = _locked(token)
-    if unique and _taken(str(locked.user_id), name, but=locked.id):
-        raise DescriptionTaken
-    locked.description = name
-    db.flush()
-
-
-def narrow(token: Token, wanted: Iterable[str]) -> None:
-    """Take scopes away from a token. Raises `ScopeTooWide` when one would be added, `TokenEnded`."""
-    chosen = scopes.check(wanted)
-    locked = _locked(token)
-    if not chosen <= locked.scopes:
-        raise ScopeTooWide
-    locked.scope = scopes.serialize(chosen)
-    db.flush()
-
-
-def widen(token: Token, wanted: Iterable[str]) -> None:
-    """Give a token other scopes, within its parent's; whoever calls has asked for the password.
-
-    Raises `scopes.NoScopes`, `scopes.UnknownScope`, `ScopeTooWide`, `TokenEnded`.
-    """
-    locked = _locked(token)
-    locked.scope = _checked(frozenset(wanted), locked.parent)
-    db.flush()
-
-
-def regenerate(token: Token, *, form_id: str | None = None) -> str:
-    """A new plaintext for the same settings; the old one ends at once, and what it made with it.
-
-    Raises `TokenEnded`, and `AlreadyMinted` for a form that was sent before.
-    """
-    if form_id is not None:
-        db.execute(select(User.id).where(User.id == token.user_id).with_for_update())
-        _once(str(token.user_id), form_id)
-    locked = _locked(token)
-    plaintext, now = credentials.generate(Kind.DEVELOPER), clock.now()
-    old = {name: getattr(locked, name) for name in ("kind", "digest", "last4", "user_id", "scope", "created_at")}
-    locked.digest, locked.last4 = credentials.digest(plaintext), plaintext[-4:]
-    locked.last_used_at = locked.last_used_address = locked.last_used_agent = None
-    db.flush()
-    # The old string stays known, so that its next use is told "revoked" and not "unknown".
-    db.add(
-        Token(
-            **old,
-            description=None,
-            created_address=locked.created_address,
-            created_agent=locked.created_agent,
-            expires_at=locked.expires_at,
-            revoked_at=now,
-            consumed_at=now,
-            successor_id=locked.id,
-            form_id=form_id,
-        )
-    )
-    revoke_descendants(locked.id, now)
-    db.flush()
-    return plaintext
 
 
 def revoke_all(user: User) -> int:

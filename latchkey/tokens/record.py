@@ -3,7 +3,19 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, delete, func, select, text, update
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Select,
+    String,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from latchkey import clock, credentials, scopes, settings
@@ -112,6 +124,7 @@ def last_issued(client: Client) -> datetime | None:
 def revoke(token: Token) -> bool:
     """End a token and what it made, at the next request. Whether it was still to be ended; safe to repeat."""
     now = clock.now()
+    db.execute(select(Token.id).where(Token.id.in_(_family(token.id))).order_by(Token.id).with_for_update(of=Token))
     ended = affected(update(Token).where(Token.id == token.id, Token.revoked_at.is_(None)).values(revoked_at=now))
     revoke_descendants(token.id, now)
     return ended == 1
@@ -119,15 +132,20 @@ def revoke(token: Token) -> bool:
 
 def revoke_descendants(token_id: str, now: datetime) -> None:
     """End what a token made, and what that made."""
-    family = select(Token.id).where(Token.parent_id == token_id).cte("family", recursive=True)
-    child = aliased(Token)
-    family = family.union_all(select(child.id).join(family, child.parent_id == family.c.id))
     db.execute(
         update(Token)
-        .where(Token.id.in_(select(family.c.id)), Token.revoked_at.is_(None))
+        .where(Token.id.in_(_family(token_id)), Token.id != token_id, Token.revoked_at.is_(None))
         .values(revoked_at=now)
         .execution_options(synchronize_session=False)
     )
+
+
+def _family(token_id: str) -> Select[str]:
+    """A token and all that hang on it."""
+    family = select(Token.id).where(Token.id == token_id).cte("family", recursive=True)
+    child = aliased(Token)
+    family = family.union_all(select(child.id).join(family, child.parent_id == family.c.id))
+    return select(family.c.id)
 
 
 def purge(kept: timedelta = timedelta(days=90)) -> None:

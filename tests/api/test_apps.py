@@ -87,7 +87,7 @@ def test_only_what_is_sent_is_changed(hers, alice, mailbox):
     assert changed["redirect_uris"] == ["https://other.example/cb"]
     assert hers.patch(path, {}).get_json() == changed
     subjects = [letter.subject for letter in mailbox.letters("alice@example.com")]
-    assert subjects == ["New app in your account", "Redirect URIs of your app were changed"]
+    assert subjects == [f"New app: {NEW['name']}", "Redirect URIs changed: Renamed"]
 
     for field in ("confidential", "trusted", "owner_id", "secrets"):
         assert set(problem(hers.patch(path, {field: True}), 422)["errors"]) == {field}

@@ -275,7 +275,7 @@ def test_activity_is_taken_away(alices_page, alice):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_every_page_is_accessible_and_fits(open_context, alice, bob, scheme, width):
     mine = make_client(alice, name="A name as long as a name can be, to see that it still fits", pkce_required=False)
-    clients.rotate_secret(mine.client)
+    clients.rotate_secret(mine.client, by=None)
     grants.allow(alice, make_client(bob, name="Ledger").client, {"account:read"})
     notices.sign_in_failed(alice)
     session.commit()

@@ -109,8 +109,9 @@ def test_a_disabled_user_is_refused_until_enabled(cli, alice, example_client):
 
 
 def test_deleting_asks_first(cli, alice):
-    refused = cli("user", "delete", "alice@example.com", stdin="n\n")
-    assert refused.exit_code == 1
+    refused = cli("user", "delete", "alice@example.com", stdin="y\n")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--yes" in refused.stderr
     assert users.find_by_email("alice@example.com")
 
     assert cli.json("user", "delete", "alice@example.com", "--yes")["email"] == "alice@example.com"

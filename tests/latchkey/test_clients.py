@@ -42,7 +42,7 @@ def test_a_public_client_gets_no_secret_and_recognises_none(alice, bob):
     assert secret is None
     assert factories.find_secret(client, foreign) is None
     with pytest.raises(BadClient, match="no secret"):
-        clients.rotate_secret(client)
+        clients.rotate_secret(client, by=None)
 
 
 @pytest.mark.standard("J-01")
@@ -139,7 +139,7 @@ def test_only_the_owner_finds_a_client_as_own(alice, bob):
 @pytest.mark.standard("D-12")
 def test_after_rotating_both_secrets_work_for_a_day(alice, clock):
     client, first = registered(alice)
-    second = clients.rotate_secret(client)
+    second = clients.rotate_secret(client, by=None)
 
     assert factories.find_secret(client, first)
     assert factories.find_secret(client, second)
@@ -152,8 +152,8 @@ def test_after_rotating_both_secrets_work_for_a_day(alice, clock):
 
 def test_rotating_again_ends_the_secret_before_the_last(alice):
     client, first = registered(alice)
-    second = clients.rotate_secret(client)
-    third = clients.rotate_secret(client)
+    second = clients.rotate_secret(client, by=None)
+    third = clients.rotate_secret(client, by=None)
 
     assert factories.find_secret(client, first) is None
     assert len(clients.live_secrets(client)) == 2
@@ -163,12 +163,12 @@ def test_rotating_again_ends_the_secret_before_the_last(alice):
 
 def test_each_rotation_gives_the_secret_before_it_a_day_of_its_own(alice, clock):
     client, _ = registered(alice)
-    clients.rotate_secret(client)
+    clients.rotate_secret(client, by=None)
     old = clients.live_secrets(client)[1]
     end = old.expires_at
     clock.move(hours=1)
 
-    clients.rotate_secret(client)
+    clients.rotate_secret(client, by=None)
 
     assert old not in clients.live_secrets(client)
     assert clients.live_secrets(client)[1].expires_at == end + timedelta(hours=1)
@@ -177,10 +177,10 @@ def test_each_rotation_gives_the_secret_before_it_a_day_of_its_own(alice, clock)
 def test_a_rotation_that_is_asked_twice_happens_once(alice):
     client, first = registered(alice)
     seen = clients.live_secrets(client)[0].id
-    clients.rotate_secret(client, newest=seen)
+    clients.rotate_secret(client, newest=seen, by=None)
 
     with pytest.raises(clients.AlreadyRotated):
-        clients.rotate_secret(client, newest=seen)
+        clients.rotate_secret(client, newest=seen, by=None)
 
     assert factories.find_secret(client, first)
 
@@ -188,13 +188,13 @@ def test_a_rotation_that_is_asked_twice_happens_once(alice):
 def test_an_old_secret_is_ended_early_and_the_newest_never(alice, bob):
     client, first = registered(alice)
     other, _ = registered(bob)
-    clients.rotate_secret(client)
+    clients.rotate_secret(client, by=None)
     newest, old = clients.live_secrets(client)
 
-    assert not clients.remove_secret(client, newest.id)
-    assert not clients.remove_secret(other, old.id)
-    assert clients.remove_secret(client, old.id)
-    assert not clients.remove_secret(client, old.id)
+    assert not clients.remove_secret(client, newest.id, by=None)
+    assert not clients.remove_secret(other, old.id, by=None)
+    assert clients.remove_secret(client, old.id, by=None)
+    assert not clients.remove_secret(client, old.id, by=None)
     assert factories.find_secret(client, first) is None
     assert clients.live_secrets(client) == [newest]
 
@@ -210,10 +210,12 @@ def test_a_change_says_what_changed(alice, clock):
     }
     clock.move(minutes=1)
 
-    assert clients.change(client, **same) == []
+    assert clients.change(client, **same, by=None) == []
     assert client.updated_at < clock.now()
 
-    changed = clients.change(client, **same | {"name": "Notes", "pkce_required": False, "scopes": ["activity:read"]})
+    changed = clients.change(
+        client, **same | {"name": "Notes", "pkce_required": False, "scopes": ["activity:read"], "by": None}
+    )
 
     assert set(changed) == {"name", "pkce_required", "scope"}
     assert client.updated_at == clock.now()
@@ -230,21 +232,22 @@ def test_a_change_is_held_to_the_rules_of_registration(alice):
             redirect_uris=client.redirect_uris,
             scopes=client.scopes,
             pkce_required=False,
+            by=None,
         )
 
 
 def test_redirect_uris_come_and_go_one_by_one(alice):
     client, _ = registered(alice)
 
-    assert clients.add_redirect_uri(client, "http://127.0.0.1/callback")
-    assert not clients.add_redirect_uri(client, "http://127.0.0.1/callback")
+    assert clients.add_redirect_uri(client, "http://127.0.0.1/callback", by=None)
+    assert not clients.add_redirect_uri(client, "http://127.0.0.1/callback", by=None)
     assert client.redirect_uris == [CALLBACK, "http://127.0.0.1/callback"]
-    assert clients.remove_redirect_uri(client, CALLBACK)
-    assert not clients.remove_redirect_uri(client, CALLBACK)
+    assert clients.remove_redirect_uri(client, CALLBACK, by=None)
+    assert not clients.remove_redirect_uri(client, CALLBACK, by=None)
     with pytest.raises(BadClient, match="at least one"):
-        clients.remove_redirect_uri(client, "http://127.0.0.1/callback")
+        clients.remove_redirect_uri(client, "http://127.0.0.1/callback", by=None)
     with pytest.raises(BadClient, match="wildcard"):
-        clients.add_redirect_uri(client, "https://*.example.com/")
+        clients.add_redirect_uri(client, "https://*.example.com/", by=None)
     assert client.redirect_uris == ["http://127.0.0.1/callback"]
 
 
@@ -253,7 +256,7 @@ def test_the_twenty_first_redirect_uri_is_refused(alice):
     client, _ = registered(alice, redirect_uris=[f"https://a.example/{n}" for n in range(20)])
 
     with pytest.raises(BadClient, match="at most 20"):
-        clients.add_redirect_uri(client, "https://a.example/20")
+        clients.add_redirect_uri(client, "https://a.example/20", by=None)
 
 
 def test_redirect_uris_added_at_the_same_time_are_all_kept(alice):
@@ -262,7 +265,7 @@ def test_redirect_uris_added_at_the_same_time_are_all_kept(alice):
 
     def add(number):
         barrier.wait()
-        clients.add_redirect_uri(clients.get_for(alice, client.id, lock=True), f"https://a.example/{number}")
+        clients.add_redirect_uri(clients.get_for(alice, client.id, lock=True), f"https://a.example/{number}", by=None)
         session.commit()
         session.remove()
 

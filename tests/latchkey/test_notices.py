@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from latchkey import activity, clock, credentials, grants, notices, sessions
 from latchkey.activity import Event, EventKind
+from latchkey.clients import Cause
 from latchkey.settings import ROOT
 from tests import factories
 
@@ -31,6 +32,7 @@ def stage(app, alice, bob):
 
 
 # What happens, the event it leaves, and the subject of the letter about it with words that it holds.
+ADMIN = activity.Actor(activity.Doer.ADMINISTRATOR, reason="Found in a log")
 FACTS = {
     "signed_up": (lambda s: notices.signed_up(s["user"], LINK), EventKind.SIGNED_UP, "Confirm your e-mail", (LINK,)),
     "address_taken": (lambda s: notices.address_taken(s["user"]), None, "You already have an account", ("/login",)),
@@ -77,27 +79,33 @@ FACTS = {
     "token_widened": (
         lambda s: notices.token_widened(s["user"], s["token"], BEFORE),
         EventKind.TOKEN_WIDENED,
-        "may do more now",
+        "may do more: Nightly backup",
         ("Nightly backup", "Added", "tokens:read", "203.0.113.9, Firefox on Linux"),
     ),
     "token_regenerated": (
         lambda s: notices.token_regenerated(s["user"], s["token"]),
         EventKind.TOKEN_REGENERATED,
-        "was regenerated",
+        "regenerated: Nightly backup",
         ("Nightly backup", "203.0.113.9, Firefox on Linux"),
     ),
     "token_revoked": (lambda s: notices.token_revoked(s["user"], s["token"]), EventKind.TOKEN_REVOKED, None, ()),
+    "token_revoked_by_another": (
+        lambda s: (activity.act(ADMIN), notices.token_revoked(s["user"], s["token"])),
+        EventKind.TOKEN_REVOKED,
+        "Token revoked: Nightly backup",
+        ("Nightly backup", "an administrator", "Found in a log"),
+    ),
     "all_tokens_revoked": (lambda s: notices.all_tokens_revoked(s["user"], 3), EventKind.TOKEN_REVOKED, None, ()),
     "token_reported": (
         lambda s: notices.token_reported(s["user"], s["token"]),
         EventKind.TOKEN_REPORTED,
-        "leaked",
+        "Leaked token revoked: Nightly backup",
         ("Nightly backup", "was revoked at once"),
     ),
     "app_registered": (
         lambda s: notices.app_registered(s["user"], s["client"]),
         EventKind.APP_REGISTERED,
-        "New app in your account",
+        "New app: Example",
         ("Example", "account:read", "203.0.113.9, Firefox on Linux"),
     ),
     "app_changed": (
@@ -109,7 +117,7 @@ FACTS = {
     "app_redirects_changed": (
         lambda s: notices.app_changed(s["user"], s["client"], ["redirect_uris"]),
         EventKind.APP_CHANGED,
-        "Redirect URIs",
+        "Redirect URIs changed: Example",
         ("Example", "203.0.113.9, Firefox on Linux"),
     ),
     "app_secret_rotated": (
@@ -155,6 +163,31 @@ FACTS = {
         EventKind.AUTHORIZATION_WITHDRAWN,
         "can no longer use your account",
         ("Example",),
+    ),
+    "disabled": (
+        lambda s: notices.disabled(s["user"]),
+        EventKind.USER_DISABLED,
+        "Your account is suspended",
+        ("By", "you"),
+    ),
+    "enabled": (lambda s: notices.enabled(s["user"]), EventKind.USER_ENABLED, "works again", ("/login",)),
+    "app_suspended": (
+        lambda s: notices.app_suspended(s["user"], s["client"], Cause.LEAK),
+        EventKind.APP_SUSPENDED,
+        "App suspended: Example",
+        ("Example", "has leaked", "start the app again"),
+    ),
+    "app_restored": (
+        lambda s: notices.app_restored(s["user"], s["client"]),
+        EventKind.APP_RESTORED,
+        "App works again: Example",
+        ("Example",),
+    ),
+    "app_stopped": (
+        lambda s: notices.app_stopped(s["user"], s["client"]),
+        EventKind.AUTHORIZATION_STOPPED,
+        "was suspended",
+        ("Example", "/authorized-apps"),
     ),
     "code_replayed": (
         lambda s: notices.code_replayed(s["user"], s["client"]),
@@ -260,7 +293,8 @@ def test_names_that_strangers_typed_cannot_steer_a_mail(stage, db, mailbox):
         assert "<b>Tom & 'Jerry'</b> see" in letter.text, "text is not escaped"
         assert "<b>Tom & 'Jerry'</b> see" in html.words, "HTML is"
         assert "evil.example" not in letter.message.as_string()
-        assert "Tom" not in letter.subject
+        assert "evil.example" not in letter.subject
+    assert "Tom" not in mailbox.last().subject, "whoever made the app is a stranger to its users"
 
 
 def test_a_name_that_looks_like_a_host_is_no_link(stage, db, mailbox):
@@ -274,11 +308,13 @@ def test_a_name_that_looks_like_a_host_is_no_link(stage, db, mailbox):
 
 
 @pytest.mark.standard("P-06")
-def test_subjects_hold_nothing_that_anybody_typed():
+def test_subjects_hold_nothing_that_a_stranger_typed():
+    own = {"token_created", "token_widened", "token_regenerated", "token_reported", "token_revoked"}
+    own |= {path.parent.name for path in (ROOT / "templates" / "mail").glob("app_*/subject.txt")} - {"app_stopped"}
     subjects = list((ROOT / "templates" / "mail").glob("*/subject.txt"))
 
     assert len(subjects) > 15
-    assert not [path for path in subjects if "{" in path.read_text()]
+    assert {path.parent.name for path in subjects if "{" in path.read_text()} == own
 
 
 @pytest.mark.standard("P-06")

@@ -23,7 +23,7 @@ def changes_the_password(user):
 
 
 def suspends_for_a_moment(user):
-    lockdown.suspend(user)
+    users.disable(user)
     users.enable(user)
 
 

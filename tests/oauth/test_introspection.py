@@ -77,9 +77,9 @@ def test_whatever_is_wrong_the_answer_is_the_same(signed_in, caller, *, alice, b
     tokens.revoke(tokens.get_for(users.find(alice.id), revoked.token.id))
     db.commit()
     of_disabled = factories.make_token(users.find(bob.id)).plaintext
+    suspended = factories.make_client(users.find(bob.id), name="Suspended")
     users.disable(users.find(bob.id))
     db.commit()
-    suspended = factories.make_client(users.find(bob.id), name="Suspended")
     from_suspended = dance.tokens(signed_in, suspended)["access_token"]
     clients.suspend(clients.find(suspended.client.id))
     db.commit()

@@ -148,7 +148,7 @@ def test_a_trusted_app_keeps_scopes_that_make_credentials(signed_in, alice):
     trusted, _ = make_client(alice, trusted=True, scopes=("tokens:write",))
 
     assert 'value="tokens:write"' in signed_in.get(f"/apps/{trusted.id}/edit").text
-    assert edit(signed_in, trusted, name="Tool").status_code == 303
+    assert edit(signed_in, trusted, name=trusted.name).status_code == 303
 
     session.expire_all()
     assert clients.find(trusted.id).scopes == {"tokens:write"}

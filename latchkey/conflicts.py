@@ -1,0 +1,54 @@
+"""What happens when two transactions meet: told from other faults, undone, and done again on what is there now.
+
+Locks are taken in one order everywhere, so that nobody waits in a circle: user, client, its secrets, authorization,
+grant, token, and then whatever hangs on these; several rows of one table in the order of their ids. The database's own
+cascades do not know that order: it then ends one of the two, which is done again.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
+
+from latchkey.db import db
+
+Result = TypeVar("Result")
+TRIES = 3
+# PostgreSQL: serialization failure, deadlock, and a row that belongs to one that was just deleted.
+STATES = frozenset({"40001", "40P01", "23503"})
+
+
+class Gone(Exception):
+    """What was read a moment ago was deleted or stopped since."""
+
+
+FAULTS = (Gone, DBAPIError, StaleDataError, ObjectDeletedError, psycopg.Error, sqlite3.Error)
+
+
+def met(fault: BaseException) -> bool:
+    """Whether a fault says that somebody else's change came in between."""
+    if isinstance(fault, Gone | StaleDataError | ObjectDeletedError):
+        return True
+    cause = fault.orig if isinstance(fault, DBAPIError) else fault
+    if isinstance(cause, psycopg.Error):
+        return cause.sqlstate in STATES
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+
+
+def again(work: Callable[[], Result], forget: Callable[[], object] = lambda: None) -> Result:
+    """Do some work, from its beginning once more whenever it met somebody else's; it commits at its end.
+
+    `forget` drops what was read before, when the session has been emptied.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return work()
+        except FAULTS as fault:
+            db.remove()
+            if not met(fault):
+                raise
+            forget()
+    return work()

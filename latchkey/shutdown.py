@@ -1,0 +1,104 @@
+"""Stopping an app: suspended, cut off from its users, or deleted; each verb once, for every door.
+
+What tells many people works in parts and yields after each of them, for its caller to commit: a letter takes
+milliseconds, and nobody else may write meanwhile.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import joinedload
+
+from latchkey import activity, clients, clock, grants, notices
+from latchkey.clients import Cause, Client
+from latchkey.db import affected, db
+from latchkey.grants import Authorization, EndReason, Grant
+from latchkey.tokens import Token
+
+PART = 50
+GRANTS = 500
+
+
+def suspend(client: Client, cause: Cause, reason: str | None = None) -> bool:
+    """Stop an app from its next request on, and tell its owner. Whether it was not stopped for this cause already.
+
+    What it asked people before is over: codes end, and so do questions that wait for an answer.
+    """
+    if not clients.suspend(client, cause, reason):
+        return False
+    _end_codes(client)
+    if cause is not Cause.DELETION:
+        notices.app_suspended(client.owner, client, cause)
+    return True
+
+
+def _end_codes(client: Client) -> None:
+    """End the sign-ins of an app whose code was not redeemed yet; those that have tokens go on after a restoration."""
+    unredeemed = ~exists().where(Token.grant_id == Grant.id)
+    ended = update(Grant).where(Grant.client_id == client.id, Grant.ended_at.is_(None), unredeemed)
+    values = {"ended_at": clock.now(), "end_reason": EndReason.SUSPENDED}
+    db.execute(ended.values(values).execution_options(synchronize_session=False))
+
+
+def restore(client: Client, cause: Cause) -> bool:
+    """Lift a cause, and tell the owner if the app goes on now; whether it does."""
+    goes_on = clients.restore(client, cause)
+    if goes_on:
+        notices.app_restored(client.owner, client)
+    return goes_on
+
+
+def tell_users(client: Client) -> Iterator[int]:
+    """Write to everybody who lets a suspended app act for them; yields how many letters each part had."""
+    last = ""
+    while people := _following(client, last):
+        with activity.elsewhere():
+            for authorization in people:
+                notices.app_stopped(authorization.user, client)
+        last = people[-1].id
+        yield len(people)
+
+
+def cut_off(client: Client) -> Iterator[int]:
+    """End what everybody lets an app do, and tell them; yields how many each part had."""
+    while ended := grants.withdraw_all(client, PART):
+        with activity.elsewhere():
+            for authorization in ended:
+                notices.authorization_withdrawn(authorization.user, client, by_user=False)
+        yield len(ended)
+
+
+def delete(client: Client) -> Iterator[int]:
+    """Delete an app with all that hangs on it; yields how many users each part cut off, and once before the end.
+
+    It is suspended first, so that nobody joins meanwhile; whoever is interrupted can begin again.
+    """
+    suspend(client, Cause.DELETION)
+    yield 0
+    yield from cut_off(client)
+    while _clear(client):
+        yield 0
+    if clients.lock(client.id) is not None:
+        notices.app_deleted(client.owner, client)
+        clients.remove(client)
+
+
+def after_leak(suspects: Iterable[Client]) -> list[Client]:
+    """Suspend apps that were made or changed with a token that has leaked; those that this stopped."""
+    return [client for client in suspects if suspend(client, Cause.LEAK)]
+
+
+def _following(client: Client, last: str) -> list[Authorization]:
+    """The next part of those who let a client act for them, after the last one that was seen."""
+    standing = select(Authorization).where(
+        Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None), Authorization.id > last
+    )
+    with_users = standing.options(joinedload(Authorization.user, innerjoin=True))
+    return list(db.scalars(with_users.order_by(Authorization.id).limit(PART)))
+
+
+def _clear(client: Client) -> int:
+    """Remove some sign-ins of a client that is to be deleted, with their tokens; how many."""
+    some = select(Grant.id).where(Grant.client_id == client.id).order_by(Grant.id).limit(GRANTS)
+    return affected(sql_delete(Grant).where(Grant.id.in_(some)).execution_options(synchronize_session=False))
