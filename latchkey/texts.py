@@ -38,7 +38,7 @@ def line(text: object, longest: int) -> str:
     if not any(kind[0] in "LNPS" or kind == "Cn" for kind in kinds):
         raise BadText("Write something here.")
     if len(trimmed) > longest:
-        raise BadText(f"Use at most {longest} characters.")
+        raise BadText(f"This is {len(trimmed)} characters long; {longest} are the most.")
     if HIDDEN.search(trimmed) or NO_CHARACTERS.search(trimmed) or not kinds.isdisjoint(UNKEPT):
         raise BadText("Leave out control characters and characters that cannot be seen.")
     return trimmed

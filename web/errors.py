@@ -50,10 +50,10 @@ WORDINGS = {
     429: Wording("Too many tries", "Wait {seconds} and try again.", "clock"),
     500: Wording(
         "Something broke on our side",
-        "Your keys are not affected. Try again; if it stays, tell the operator this reference:",
+        "Your tokens are not affected. Try again; if it stays, tell the operator this reference:",
         "triangle-alert",
     ),
-    503: Wording("Back in a moment", "We cannot reach our records just now. Your keys are not affected.", "clock"),
+    503: Wording("Back in a moment", "We cannot reach our records just now. Your tokens are not affected.", "clock"),
 }
 STALE = Wording("This page was open too long", "Nothing was changed. Go back, reload and try again.", "clock")
 

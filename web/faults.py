@@ -55,7 +55,7 @@ def unhandled(error: Exception, environ: WSGIEnvironment, start: StartResponse) 
     """The answer to a request whose fault nobody handled."""
     report(error, environ["latchkey.request_id"])
     reference = environ["latchkey.request_id"]
-    text = f"Your keys are not affected. Try again; if it stays, tell the operator this reference: {reference}."
+    text = f"Your tokens are not affected. Try again; if it stays, tell the operator this reference: {reference}."
     return _plain(environ, start, "500 Internal Server Error", "Something broke on our side", text)
 
 

@@ -17,6 +17,12 @@ def date(at: datetime) -> str:
     return f"{at.day} {at:%B} {at.year}"
 
 
+def day(at: datetime) -> str:
+    """`21 Feb 2027`, for rows and tables."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%b} {at.year}"
+
+
 def moment(at: datetime) -> str:
     """`23 November 2026, 14:41 UTC`."""
     return f"{date(at)}, {at.astimezone(UTC):%H:%M} UTC"
@@ -44,7 +50,7 @@ def ago(at: datetime) -> str:
     days = int(seconds // DAY)
     if days == 1:
         return "yesterday"
-    return f"{days} days ago" if days <= FAR else date(at)
+    return f"{days} days ago" if days <= FAR else day(at)
 
 
 def until(at: datetime) -> str:
@@ -57,7 +63,7 @@ def until(at: datetime) -> str:
     if seconds < DAY:
         return f"in {plural(round(seconds / HOUR), 'hour')}"
     days = round(seconds / DAY)
-    return f"in {plural(days, 'day')}" if days <= FARTHEST else date(at)
+    return f"in {plural(days, 'day')}" if days <= FARTHEST else day(at)
 
 
 def initials(name: str) -> str:
@@ -70,6 +76,7 @@ def register(app: Flask) -> None:
     """Give the filters to every template."""
     app.jinja_env.filters.update(
         date=date,
+        day=day,
         moment=moment,
         iso=iso,
         ago=ago,

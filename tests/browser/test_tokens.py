@@ -4,12 +4,14 @@ import contextlib
 import json
 import re
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Error, Page, expect
+from sqlalchemy import select
 
-from latchkey import scopes, tokens
+from latchkey import activity, scopes, tokens
+from latchkey.activity import Event, EventKind
 from tests import programs
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in
 from tests.factories import make_token
@@ -271,6 +273,86 @@ def test_a_date_can_be_chosen(either_page, alice):
 
 
 @pytest.mark.standard("N-08")
+def test_the_sentence_above_create_names_the_chosen_day(alices_page):
+    page = alices_page
+    page.goto("/tokens/new")
+    fill_in(page)
+    sentence = page.locator("[data-summary]")
+
+    page.get_by_label("On a date").check()
+    expect(sentence).to_contain_text("stops working on the date you choose")
+    page.get_by_label("Last day it works").fill("2030-02-28")
+    page.get_by_label("Last day it works").press("Tab")
+
+    expect(sentence).to_have_text("This token gets 1 scope, all read-only, and stops working on 28 February 2030.")
+
+
+def test_a_description_that_is_too_long_is_told_and_not_cut(either_page, alice):
+    page = sign_in(either_page, alice)
+    page.goto("/tokens/new")
+    fill_in(page, "x" * 85)
+
+    page.get_by_role("button", name="Create", exact=True).click()
+
+    expect(page.get_by_text("This is 85 characters long; 80 are the most.")).to_be_visible()
+    expect(page.get_by_label("Description")).to_have_value("x" * 85)
+
+
+def test_people_read_what_a_scope_lets_a_token_do_and_not_the_notes_of_the_api(alices_page, alice):
+    token = make_token(alice).token
+    for path in ("/tokens/new", f"/tokens/{token.id}"):
+        alices_page.goto(path)
+        expect(alices_page.get_by_text("See your name and e-mail address")).to_be_visible()
+        expect(alices_page.get_by_text("Read the user's record.")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    "zone, said",
+    [
+        ("America/New_York", ["28 Feb 2030", "28 Feb, 20:30"]),
+        ("UTC", ["1 Mar 2030", "01:30"]),
+        ("Asia/Tokyo", ["1 Mar 2030", "10:30"]),
+    ],
+)
+def test_times_are_told_in_the_readers_own_zone_and_in_utc_on_hover(open_context, alice, db, zone, said):
+    at = datetime(2030, 3, 1, 1, 30, tzinfo=UTC)
+    token = make_token(alice, description="CI deploy").token
+    token.expires_at = at
+    db.commit()
+    page = sign_in(open_context(timezone_id=zone).new_page(), alice)
+
+    page.goto("/tokens")
+    shown = page.get_by_role("listitem").filter(has_text="CI deploy").locator("time").last
+    expect(shown).to_have_text(said[0])
+    expect(shown).to_have_attribute("title", "1 March 2030, 01:30 UTC")
+    activity.record(alice, EventKind.TOKEN_CREATED, token_id=token.id, description=token.description)
+    for event in db.scalars(select(Event).where(Event.kind == EventKind.TOKEN_CREATED)):
+        event.at = at
+    db.commit()
+    page.goto("/activity?kind=tokens")
+    expect(page.get_by_role("main").locator("time").first).to_have_text(said[1])
+
+
+def test_without_script_times_are_utc(page_without_javascript, alice, db):
+    token = make_token(alice, description="CI deploy").token
+    token.expires_at = datetime(2030, 3, 1, 1, 30, tzinfo=UTC)
+    db.commit()
+    page = sign_in(page_without_javascript, alice)
+    page.goto("/tokens")
+
+    expect(page.get_by_role("listitem").filter(has_text="CI deploy")).to_contain_text("1 Mar 2030")
+
+
+def test_dates_do_not_break_in_rows(open_context, alice):
+    make_token(alice, description="A rather long description of a token that goes on and on and on for a while")
+    page = sign_in(open_context(viewport={"width": 800, "height": 800}).new_page(), alice)
+    page.goto("/tokens")
+
+    lines = page.evaluate("[...document.querySelectorAll('.list time')].map((time) => time.getClientRects().length)")
+
+    assert set(lines) == {1}
+
+
 def test_the_whole_form_works_by_keyboard(alices_page):
     page = alices_page
     page.goto("/tokens/new")

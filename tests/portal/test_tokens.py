@@ -196,7 +196,7 @@ def test_revoking_leads_nowhere_else(signed_in, alice, elsewhere):
         ("?q=backup", "1 active token matches “backup”."),
         ("?q=zzz", "No active tokens match “zzz”."),
         ("?status=ended", "No expired or revoked tokens."),
-        ("?q=" + "x" * 81, "Use at most 80 characters."),
+        ("?q=" + "x" * 81, "This is 81 characters long; 80 are the most."),
     ],
 )
 def test_what_a_search_found_is_announced(signed_in, alice, query, said):

@@ -92,7 +92,7 @@ def test_added_scopes_work_at_once_and_a_mail_says_so(signed_in, alice, mailbox)
     [
         ({"description": ""}, "Describe what will use this token."),
         ({"description": "a\x00b"}, "cannot be seen"),
-        ({"description": "x" * 81}, "at most 80 characters"),
+        ({"description": "x" * 81}, "80 are the most"),
         ({"scope": []}, "Choose at least one scope."),
         ({"scope": ["evil:scope"]}, "Choose from these scopes only"),
         ({"description": "Taken"}, "You have a token with this description."),

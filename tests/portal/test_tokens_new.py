@@ -61,9 +61,7 @@ def test_the_form_asks_for_description_scopes_and_expiry(signed_in):
     assert checked(page) == []
     assert expiry(page) == "90"
     for scope in scopes.catalogue().values():
-        assert f'value="{scope.name}"' in page and html.escape(scope.description, quote=False) in page.replace(
-            "&#39;", "'"
-        )
+        assert f'value="{scope.name}"' in page and html.escape(scope.title, quote=False) in page.replace("&#39;", "'")
     for label in ("7 days", "30 days", "90 days", "1 year", "On a date…", "No expiry", "Select all scopes"):
         assert label in page
     assert page.index(">Expires<") < page.index(">Create</button>")
@@ -139,7 +137,7 @@ def test_it_works_to_the_end_of_the_day_that_was_chosen(signed_in, clock):
         ({"description": ""}, "Describe what will use this token."),
         ({"description": "  "}, "Describe what will use this token."),
         ({"description": None}, "Describe what will use this token."),
-        ({"description": "x" * 81}, "Use at most 80 characters."),
+        ({"description": "x" * 81}, "This is 81 characters long; 80 are the most."),
         ({"description": "a\x00b"}, "characters that cannot be seen"),
         ({"description": "a\u202eb"}, "characters that cannot be seen"),
         ({"description": "a\u200bb"}, "characters that cannot be seen"),
