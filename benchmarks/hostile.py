@@ -100,7 +100,7 @@ def heads() -> Iterator[Request]:
     yield Request("session cookie", {"headers": {"Cookie": "latchkey=." + "e" * many + "; device=" + "x" * 900}})
 
 
-def addresses() -> Iterator[Request]:
+def addresses(client_id: str) -> Iterator[Request]:
     """Queries just below what is still looked at, and far beyond."""
     yield Request("query of 400,000", {"query_string": "scope=" + "a+" * 200_000})
     yield Request("query of many fields", {"query_string": "a&" * 8_000})
@@ -109,10 +109,17 @@ def addresses() -> Iterator[Request]:
         asked = dict.fromkeys(("q", "next", "scope", "redirect_uri", "cursor", "client_id", "prompt"), cut)
         yield Request(f"query: {about}", {"query_string": asked})
     yield Request("query and next", {"query_string": {"next": "/oauth/authorize?" + "a&" * 1_900}})
-    yield Request("authorize", {"query_string": {"client_id": "app_" + "0" * 28, "scope": "account:read " * 900}})
+    app = {"client_id": client_id, "response_type": "code"}
+    yield Request("many scopes", {"query_string": {**app, "scope": "account:read " * 900}})
+    yield Request("many resources", {"query_string": urlencode([*app.items(), *[("resource", "http://a/")] * 600])})
+    for about, text in TEXTS.items():
+        cut = text.encode()[:1_000].decode(errors="ignore")
+        asked = dict.fromkeys(("scope", "state", "prompt", "resource", "code_challenge", "nonce"), cut)
+        yield Request(f"of an app: {about}", {"query_string": {**app, **asked}})
+        yield Request(f"redirect URI: {about}", {"query_string": {**app, "redirect_uri": text[:5_000]}})
 
 
-def bodies(secret: str) -> Iterator[Request]:
+def bodies(secret: str, client_id: str) -> Iterator[Request]:
     """Forms with a good CSRF token and JSON, up to their limits and far beyond."""
 
     def form(name: str, data: bytes, kind: str = FORM, **headers: str) -> Request:
@@ -138,6 +145,8 @@ def bodies(secret: str) -> Iterator[Request]:
         # Good but for its password, which is judged.
         newcomer = typed | {"email": "eve@example.com", "name": "Eve", "password": text[:250]}
         yield Request(f"password: {about}", {"data": newcomer})
+        app = {"client_id": client_id, "grant_type": "authorization_code", "code": text, "code_verifier": text}
+        yield form(f"of an app: {about}", urlencode({**app, "redirect_uri": text, "scope": text}).encode()[:65_000])
     found = [credentials.generate(kind) for kind in (Kind.DEVELOPER, Kind.SECRET, Kind.REFRESH) for _ in range(333)]
     yield form("JSON of 1,000 credentials", json.dumps({"credentials": found}).encode(), JSON)
     yield form("JSON of many names", json.dumps({f"n{number}": 1 for number in range(20_000)}).encode(), JSON)
@@ -171,13 +180,14 @@ def measured(app: Flask, method: str, path: str, given: Mapping[str, object], co
     return spent, int(answered[:3])
 
 
-def costs(app: Flask, dear: float = 5) -> list[Cost]:
+def costs(app: Flask, client_id: str, dear: float = 5) -> list[Cost]:
     """Every attack on every route, the dearest first. What seems dear is the best of four tries."""
     client = app.test_client()
     secret = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', client.get("/login").text)[1]
     cookie = f"latchkey={client.get_cookie('latchkey').value}"
     found = []
-    reads, writes = [Request("nothing", {}), *heads(), *addresses()], [*heads(), *bodies(secret)]
+    reads = [Request("nothing", {}), *heads(), *addresses(client_id)]
+    writes = [*heads(), *bodies(secret, client_id)]
     for rule, path, method in paths(app):
         # Templates are compiled once a process.
         measured(app, method, path, {}, cookie)
@@ -189,11 +199,11 @@ def costs(app: Flask, dear: float = 5) -> list[Cost]:
     return sorted(found, reverse=True)
 
 
-def fill() -> None:
-    """A user with many public apps, one of which is known by its redirect URIs."""
+def fill() -> str:
+    """A user with many public apps; the id of one of them."""
     owner = users.sign_up(email="ada@example.com", name="Ada", password="umbrella-quarry-violet-91", verified=True)
     for number in range(CLIENTS):
-        clients.register(
+        client, _ = clients.register(
             owner,
             name=f"Page {number}",
             redirect_uris=[f"https://spa{number}.example/cb"],
@@ -201,6 +211,7 @@ def fill() -> None:
             confidential=False,
         )
     db.commit()
+    return client.id
 
 
 def main() -> None:
@@ -214,8 +225,8 @@ def main() -> None:
         passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         app = create_app(ours)
         with app.app_context():
-            fill()
-        found = costs(app)
+            client_id = fill()
+        found = costs(app, client_id)
         database.dispose()
     print(f"{len(found):,} requests of strangers, the {SHOWN} dearest in milliseconds of processor time:\n")
     for cost in found[:SHOWN]:

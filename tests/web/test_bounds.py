@@ -1,8 +1,9 @@
 """How much of a request is looked at, tried from outside with what is just good and just too much."""
 
+import socket
 import time
 from io import BytesIO
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from flask import jsonify, request
@@ -104,3 +105,13 @@ def test_a_gateway_check_of_a_long_query_is_refused_before_it_is_split(client, m
 
 def test_a_long_path_is_as_bad_as_a_long_query(client):
     assert client.get("/" + "a/" * 10_000).status_code == 414
+
+
+def test_the_server_lets_no_larger_head_through(live_server):
+    def answered(size: int) -> bytes:
+        with socket.create_connection(("127.0.0.1", urlsplit(live_server.url).port), timeout=20) as connection:
+            head = f"GET /login HTTP/1.1\r\nHost: localhost\r\nX-Filler: {'x' * size}\r\nConnection: close\r\n\r\n"
+            connection.sendall(head.encode())
+            return connection.makefile("rb").readline()
+
+    assert [answered(size)[9:12] for size in (30_000, 40_000, 350_000)] == [b"200", b"431", b"431"]
