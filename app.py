@@ -10,7 +10,7 @@ import oauth
 import portal
 from latchkey import courier, db, ids, outbox, scopes, settings
 from latchkey.settings import Settings
-from web import assets, bounds, compression, errors, middleware, signin
+from web import assets, bounds, compression, errors, middleware, request_log, rsgi, signin
 from web.conflicts import Application
 
 
@@ -40,7 +40,8 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
         app.register_blueprint(door.blueprint)
     outbox.configure(app)
     app.teardown_appcontext(lambda _error: db.db.remove())
-    middleware.install(app, {**api.AT_ONCE, **oauth.AT_ONCE}, write=middleware.to_stderr if background else None)
+    write = request_log.to_stderr if background else None
+    middleware.install(app, {**api.AT_ONCE, **oauth.AT_ONCE}, writes=oauth.WRITES, write=write)
     if background:
         portal.prepare(app)
         courier.start(app, (oauth.codes.purge, oauth.pending.purge))
@@ -48,3 +49,8 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
         gc.collect()
         gc.freeze()
     return app
+
+
+def create_server_app() -> rsgi.Application:
+    """The application as the server's workers run it."""
+    return rsgi.Application(create_app(background=True))

@@ -48,23 +48,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-BARE = "from cli.serve import listening; from benchmarks.bare import app"
-OURS = "from cli.serve import listening; from app import create_app"
+BARE = "from benchmarks.bare import serve"
+OURS = "from cli.serve import listening; from cli.worker import spawn; from app import create_server_app"
 
 
 @contextlib.contextmanager
 def bare(instance: Path, *, workers: int = 1) -> Iterator[Server]:
-    """The bare Flask application under the server and settings of `latchkey serve`."""
-    with _serve(
-        instance, f"{BARE}; listening('127.0.0.1', %d, {workers}).serve(target_loader=lambda _: app)"
-    ) as server:
+    """The bare Flask application under the same server's WSGI door."""
+    with _serve(instance, f"{BARE}; serve(%d, {workers})") as server:
         yield server
 
 
 @contextlib.contextmanager
 def latchkey(instance: Path, *, workers: int = 1) -> Iterator[Server]:
     """Latchkey itself, log and background threads included."""
-    loader = "target_loader=lambda _: create_app(background=True)"
+    loader = "spawn, lambda _: create_server_app()"
     with _serve(instance, f"{OURS}; listening('127.0.0.1', %d, {workers}).serve({loader})") as server:
         yield server
 

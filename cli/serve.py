@@ -1,4 +1,4 @@
-"""`latchkey serve`: the production server, granian with WSGI workers."""
+"""`latchkey serve`: the production server, granian with RSGI workers."""
 
 import contextlib
 import ipaddress
@@ -9,23 +9,24 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
-from granian.constants import Interfaces
+from granian.constants import Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from app import create_app
+from app import create_app, create_server_app
 from cli.base import Refused, latchkey
 from cli.installation import prepare
+from cli.worker import spawn
 from latchkey import db, settings
 from latchkey.settings import Settings
 
-# Measured in benchmarks: few threads a worker, and room for connections well above those expected.
+# Measured in benchmarks: few workers, and room for connections well above those expected.
 WORKERS = 2
-THREADS = 4
 BACKLOG = 2048
 BACKPRESSURE = 4096
 HEADER_MILLISECONDS = 10_000
@@ -36,14 +37,44 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PARENT_SECONDS = 0.5
 
 
-def _work(_target: str) -> Callable[..., Any]:
+class Leash:
+    """How workers learn that their parent stops, or is gone: it alone holds the other end of a pipe."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+
+    def let_go(self) -> None:
+        """Tell the workers, in the parent; once."""
+        writer, self._writer = self._writer, -1
+        if writer >= 0:
+            os.close(writer)
+
+    def follow(self, stopping: Callable[[], object]) -> None:
+        """Wait for either, in a worker: nobody else would stop it when its parent was killed."""
+        self.let_go()
+        parent = multiprocessing.parent_process()
+
+        def wait() -> None:
+            os.read(self._reader, 1)
+            stopping()
+            while parent is not None and os.getppid() == parent.pid:
+                time.sleep(PARENT_SECONDS)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def _work(leash: Leash, _target: str) -> Any:
     """The application, in a worker process."""
     _hear_signals()
     # Ctrl-C reaches every process of the terminal's group; whether to stop is the parent's decision.
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
-    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
-    return create_app(background=True)
+    made: list[Any] = []
+    # Before the application is made, which takes a while.
+    leash.follow(lambda: [application.stop() for application in made])
+    made.append(create_server_app())
+    return made[0]
 
 
 def _hear_signals() -> None:
@@ -53,18 +84,11 @@ def _hear_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
-def _follow_parent() -> None:
-    parent = multiprocessing.parent_process()
-    # A parent that was killed cannot say goodbye, and without it nobody would stop this worker.
-    while parent is not None and os.getppid() == parent.pid:
-        time.sleep(PARENT_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 class Server(MPServer):
     """granian's server, telling when it can be reached."""
 
     announcement = ""
+    leash: Leash | None = None
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Start the workers and wait for the first of them to listen."""
@@ -78,6 +102,12 @@ class Server(MPServer):
                 click.echo(self.announcement)
                 return
             time.sleep(0.02)
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Stop the workers, who hear of it before their connections are closed to new requests."""
+        if self.leash is not None:
+            self.leash.let_go()
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call] # granian leaves it so
 
 
 def _loopback(host: str) -> bool:
@@ -130,9 +160,9 @@ def listening(host: str, port: int, workers: int) -> Server:
         "wsgi:app",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        runtime_mode=RuntimeModes.mt,
         workers=workers,
-        blocking_threads=THREADS,
         websockets=False,
         backlog=BACKLOG,
         backpressure=BACKPRESSURE,
@@ -159,4 +189,5 @@ def serve(host: str, port: int, workers: int) -> None:
     db.dispose()
     server = listening(address, port, workers)
     server.announcement = _announcement(ours, host, port)
-    server.serve(target_loader=_work)
+    server.leash = Leash()
+    server.serve(spawn, partial(_work, server.leash))

@@ -2,10 +2,11 @@
 
 from oauth import codes, consent, deciding, endpoints, introspection, metadata, pending
 from oauth.blueprint import blueprint
-from oauth.shortcut import AT_ONCE
+from oauth.shortcut import AT_ONCE, WRITES
 
 __all__ = [
     "AT_ONCE",
+    "WRITES",
     "blueprint",
     "codes",
     "consent",

@@ -54,6 +54,8 @@ def _plain(environ: WSGIEnvironment) -> tuple[Form, Presented] | None:
 
 
 DECISIONS: dict[str, Decide] = {"/oauth/token": flows.at_once, "/oauth/introspect": introspection.at_once}
+# The paths whose answer changes something.
+WRITES = frozenset({"/oauth/token"})
 AT_ONCE: dict[str, Callable[..., list[bytes] | None]] = {
     check.PATH: check.answer,
     **{path: partial(at_once, decide) for path, decide in DECISIONS.items()},

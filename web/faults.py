@@ -13,6 +13,16 @@ log = logging.getLogger("latchkey.web")
 # Gateways turn what they do not understand into a 500, so this one always answers for itself (H-11).
 GATEWAYS = "/oauth/check"
 MACHINES = ("/v1/", "/oauth/token", "/oauth/revoke", "/oauth/introspect", GATEWAYS, "/.well-known/")
+REFUSALS = {
+    "400 Bad Request": ("We could not read that", "The request broke off before it was complete. Try again."),
+    "408 Request Timeout": ("That took too long", "The request did not arrive in time. Try again."),
+    "414 URI Too Long": ("This address is too long", "Shorten the address and try again."),
+    "431 Request Header Fields Too Large": (
+        "The headers are too large",
+        "Send fewer or shorter headers; in a browser, clear the cookies of this site and try again.",
+    ),
+    "503 Service Unavailable": ("Back in a moment", "Too much is being sent here just now. Try again in a minute."),
+}
 PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     "<title>{title}</title><main><h1>{title}</h1><p>{text}</p></main></html>"
@@ -59,12 +69,6 @@ def unhandled(error: Exception, environ: WSGIEnvironment, start: StartResponse) 
     return _plain(environ, start, "500 Internal Server Error", "Something broke on our side", text)
 
 
-def target_too_long(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    """The answer to an address that no page of ours needs."""
-    return _plain(environ, start, "414 URI Too Long", "This address is too long", "Shorten the address and try again.")
-
-
-def head_too_large(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    """The answer to headers that no browser or program of good faith sends (RFC 6585 §5)."""
-    text = "Send fewer or shorter headers; in a browser, clear the cookies of this site and try again."
-    return _plain(environ, start, "431 Request Header Fields Too Large", "The headers are too large", text)
+def refused(environ: WSGIEnvironment, start: StartResponse, status: str) -> Iterable[bytes]:
+    """The answer to what is refused before the application is asked, by a status of `REFUSALS`."""
+    return _plain(environ, start, status, *REFUSALS[status])

@@ -5,11 +5,10 @@ made beforehand, and the log line is put together by hand and written at once. C
 have a short way, which answers them without Flask.
 """
 
-import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,7 +17,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 
 from latchkey import activity, conflicts, db, ids, settings, texts
-from web import bounds, faults, proxies
+from web import bounds, faults, proxies, request_log
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -43,15 +42,10 @@ HEADERS: Headers = [
 STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
 LONGEST_READ_AHEAD = 64 * 1024
 LONGEST_AGENT = 200
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-def to_stderr(line: bytes) -> None:
-    """Write a log line whole; a log that is gone stops nobody."""
-    try:
-        os.write(2, line)
-    except OSError:
-        return
+# In the environ: only do what takes no waiting; refuse, with this status.
+AT_ONCE, REFUSED = "latchkey.at_once", "latchkey.refused"
+# In the application's extensions: the paths that have a short way; those whose short way takes no waiting are AT_ONCE.
+SHORT = "latchkey.short_ways"
 
 
 def _agent(text: str) -> str:
@@ -60,23 +54,6 @@ def _agent(text: str) -> str:
         return text
     # PEP 3333: header bytes arrive as Latin-1.
     return texts.printable(text.encode("latin-1", "replace").decode("utf-8", "replace"), LONGEST_AGENT)
-
-
-class _Clock:
-    """The second of the day as text, formatted once a second."""
-
-    def __init__(self) -> None:
-        self._kept = (0, "")
-
-    def text(self) -> str:
-        now = time.time()
-        second, kept = self._kept
-        if int(now) != second:
-            second, kept = self._kept = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-        return f"{kept}.{int(now * 1000) % 1000:03d}Z"
-
-
-_clock = _Clock()
 
 
 class ShortWay:
@@ -103,11 +80,13 @@ def _read_ahead(environ: WSGIEnvironment) -> None:
 class Exchange:
     """One request and its answer: the `start_response` of the application and the body for the server."""
 
-    __slots__ = ("_body", "_environ", "_next", "_request_id", "_route", "_start", "_started", "_status", "_wrapped")
+    __slots__ = (
+        "_body", "_environ", "_next", "_request_id", "_route", "_start", "_started", "_status", "_tried", "_wrapped",
+    )  # fmt: skip
 
     def __init__(self, layer: "Layer", environ: WSGIEnvironment, start: StartResponse, request_id: str) -> None:
         self._wrapped, self._environ, self._start, self._request_id = layer, environ, start, request_id
-        self._started, self._status, self._route = time.perf_counter(), "000", ""
+        self._started, self._status, self._route, self._tried = time.perf_counter(), "000", "", False
 
     def start(
         self, status: str, headers: Headers, exc_info: "OptExcInfo | None" = None, /
@@ -130,24 +109,51 @@ class Exchange:
     ) -> Callable[[bytes], object]:
         return self.start(status, headers, exc_info or sys.exc_info())
 
+    def begin(self) -> Iterable[bytes]:
+        """The body as a list, if the short way has the answer; else this exchange, which is still to be `run`."""
+        if bounds.target_is_too_long(self._environ):
+            return self
+        self._note_origin()
+        self._tried = True
+        try:
+            body = self._at_once(self._wrapped.short_ways[self._environ["PATH_INFO"]])
+        except Exception as error:  # noqa: BLE001 - this is the last one to ask
+            body = [*self._broken(error)]
+            self._log()
+        return self if body is None else body
+
     def run(self) -> Iterable[bytes]:
         """The answer's body; a fault that nobody handled becomes a plain one."""
         environ = self._environ
+        self._note_origin()
         try:
-            if bounds.target_is_too_long(environ) and environ["PATH_INFO"] != faults.GATEWAYS:
-                self._body: Iterable[bytes] = faults.target_too_long(environ, self.start)
+            if REFUSED in environ:
+                self._body: Iterable[bytes] = faults.refused(environ, self.start, environ[REFUSED])
+            elif bounds.target_is_too_long(environ) and environ["PATH_INFO"] != faults.GATEWAYS:
+                self._body = faults.refused(environ, self.start, "414 URI Too Long")
             else:
-                short_way = self._wrapped.short_ways.get(environ["PATH_INFO"])
+                short_way = None if self._tried else self._wrapped.short_ways.get(environ["PATH_INFO"])
                 if short_way is not None and (body := self._at_once(short_way)) is not None:
                     return body
-                # Ways that are short look at few headers; none of them takes longer for being long.
-                refused = bounds.head_is_too_large(environ)
-                self._body = (faults.head_too_large if refused else self._wrapped.app)(environ, self.start)
+                self._body = self._whole(environ)
         except Exception as error:  # noqa: BLE001 - this is the last one to ask
-            again: StartResponse = self._start_over if self._status != "000" else self.start
-            self._body = faults.unhandled(error, environ, again)
+            self._body = self._broken(error)
         self._next: Iterator[bytes] = iter(self._body)
         return self
+
+    def _whole(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        # Ways that are short look at few headers; none of them takes longer for being long.
+        if bounds.head_is_too_large(environ):
+            return faults.refused(environ, self.start, "431 Request Header Fields Too Large")
+        return self._wrapped.app(environ, self.start)
+
+    def _note_origin(self) -> None:
+        agent = _agent(self._environ.get("HTTP_USER_AGENT", ""))
+        activity.origin.set(activity.Origin(self._environ["REMOTE_ADDR"], agent, self._request_id))
+
+    def _broken(self, error: Exception) -> Iterable[bytes]:
+        again: StartResponse = self._start_over if self._status != "000" else self.start
+        return faults.unhandled(error, self._environ, again)
 
     def _at_once(self, way: ShortWay) -> list[bytes] | None:
         """The body as a list, which a server sends without asking for each part."""
@@ -183,23 +189,12 @@ class Exchange:
 
     def _log(self) -> None:
         if self._wrapped.write is not None:
-            self._wrapped.write(self._line())
+            self._wrapped.write(request_log.line(self._environ, self._route, self._status, self._started))
 
     def _route_of_request(self) -> str:
         # Flask takes the request out of the environ before the body is sent.
         rule = getattr(self._environ.get("werkzeug.request"), "url_rule", None)
         return str(self._environ.get("latchkey.route", "") if rule is None else rule.rule)
-
-    def _line(self) -> bytes:
-        environ = self._environ
-        method = environ["REQUEST_METHOD"]
-        duration = (time.perf_counter() - self._started) * 1000
-        return (
-            f'{{"time":"{_clock.text()}","request_id":"{self._request_id}",'
-            f'"method":"{method if method in METHODS else "other"}","route":"{self._route}","status":{self._status},'
-            f'"duration_ms":{duration:.2f},"user":"{environ.get("latchkey.user") or ""}",'
-            f'"token":"{environ.get("latchkey.token") or ""}"}}\n'
-        ).encode()
 
 
 class Layer:
@@ -225,15 +220,21 @@ class Layer:
         request_id = ids.draw()
         environ["latchkey.request_id"] = request_id
         proxies.believe(environ, self.trusted)
-        agent = _agent(environ.get("HTTP_USER_AGENT", ""))
-        activity.origin.set(activity.Origin(environ["REMOTE_ADDR"], agent, request_id))
-        return Exchange(self, environ, start, request_id).run()
+        exchange = Exchange(self, environ, start, request_id)
+        return exchange.begin() if AT_ONCE in environ else exchange.run()
 
 
-def install(app: Flask, at_once: Mapping[str, AtOnce], *, write: Write | None = None) -> None:
-    """Put the layer around an application. `at_once` answers by path."""
+def install(
+    app: Flask, at_once: Mapping[str, AtOnce], *, writes: Collection[str] = (), write: Write | None = None
+) -> None:
+    """Put the layer around an application.
+
+    `at_once` answers by path. What is none of `writes` only reads, and an embedded database lets nobody wait for that.
+    """
     ours = settings.current()
     alone = db.engines().embedded
     short_ways = {path: ShortWay(answer, alone=alone) for path, answer in at_once.items()}
+    app.extensions[SHORT] = frozenset(short_ways)
+    app.extensions[AT_ONCE] = frozenset(short_ways).difference(writes) if alone else frozenset()
     layer = Layer(app.wsgi_app, short_ways, secure=ours.secure, trusted=ours.trusted_proxies, write=write)
     app.wsgi_app = layer  # type: ignore[assignment] # Flask's documented way to add middleware

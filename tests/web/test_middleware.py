@@ -10,7 +10,7 @@ from flask import Response, jsonify
 from werkzeug.test import Client, create_environ
 
 from latchkey import activity, clock
-from web import middleware
+from web import middleware, request_log
 
 PATHS = ["/nowhere", "/v1/nowhere", "/oauth/token", "/brand.css", "/assets/x/latchkey.css", "/stage/fault"]
 
@@ -148,8 +148,8 @@ def test_a_log_that_cannot_be_written_stops_nobody(client, monkeypatch, app):
     def refuse(_handle, _line):
         raise BrokenPipeError
 
-    monkeypatch.setattr(middleware.os, "write", refuse)
-    app.wsgi_app.write = middleware.to_stderr
+    monkeypatch.setattr(request_log.os, "write", refuse)
+    app.wsgi_app.write = request_log.to_stderr
 
     assert client.get("/brand.css").status_code == 200
 

@@ -1,0 +1,39 @@
+"""A worker process of the server: granian's RSGI worker, whose requests go to the application where they arrive.
+
+granian's own spawner hands each to a task on the loop, which costs half as much as the bearer path itself, and only
+bodies need the loop. What spawns workers is an argument of granian's `serve`; this is granian's own, but for the
+scheduler, and written for the one version that is pinned.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from granian._granian import CallbackScheduler, RSGIWorker
+from granian._signals import set_loop_signals
+from granian.server.common import WORKERS_METHODS
+from granian.server.mp import WorkerProcess
+
+
+class Scheduler(CallbackScheduler):
+    """Calls `dispatch` for each request, in the thread that granian has for it."""
+
+    def __init__(self, _loop: Any, dispatch: Callable[[Any, Any], None], *_hooks: Any) -> None:
+        super().__init__()
+        # A request whose protocol is let go of without an answer is answered with a 500 by granian.
+        self._schedule_fn = lambda watcher: dispatch(watcher.scope, watcher.proto)
+
+
+@WorkerProcess.wrap_target
+def spawn(worker_id: int, application: Any, socket: Any, ipc: Any, *given: Any) -> None:
+    """Serve the application in this process until told to stop."""
+    loop, mode, *options = given
+    *runtime, _task, http, http1, http2, websockets, static, _log, tls, _scope, metrics = options
+    stopping, stopped = set_loop_signals(loop), asyncio.Event()  # type: ignore[no-untyped-call] # granian leaves it so
+    stopping.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
+    application.begin(loop)
+    made: Any = RSGIWorker
+    worker = made(worker_id, socket, ipc, *runtime, http, http1, http2, websockets, static, *tls, metrics)
+    serve = getattr(worker, WORKERS_METHODS[mode][(socket[0] or socket[1]).is_uds()])
+    serve(Scheduler(loop, application.dispatch, None, None, None), loop, stopping)
+    loop.run_until_complete(stopped.wait())

@@ -1,0 +1,75 @@
+"""What a WSGI application is told of a request that came through the server's asynchronous door (PEP 3333)."""
+
+import sys
+from functools import lru_cache
+from typing import Any, Protocol
+from wsgiref.types import WSGIEnvironment
+
+# These stand under a name of their own, without HTTP_.
+CONTENT = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
+ALIKE: WSGIEnvironment = {
+    "GATEWAY_INTERFACE": "CGI/1.1",
+    "SCRIPT_NAME": "",
+    "SERVER_SOFTWARE": "Granian",
+    "wsgi.errors": sys.stderr,
+    "wsgi.input_terminated": True,
+    "wsgi.multiprocess": True,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.version": (1, 0),
+}
+
+
+class Scope(Protocol):
+    """The head of a request, as granian gives it."""
+
+    http_version: str
+    server: str
+    client: str
+    scheme: str
+    method: str
+    path: str
+    query_string: str
+    authority: str | None
+    headers: Any
+
+
+@lru_cache(maxsize=512)
+def _key(name: str) -> str | None:
+    """The variable that holds a header. None: it is not passed on."""
+    if "_" in name:
+        # Another header's variable would hold it as well: `X_Forwarded_For` is not `X-Forwarded-For`.
+        return None
+    upper = name.upper().replace("-", "_")
+    return upper if upper in CONTENT else f"HTTP_{upper}"
+
+
+def _latin(text: str) -> str:
+    """PEP 3333: bytes that are no ASCII arrive as Latin-1."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+@lru_cache(maxsize=64)
+def _host_and_port(address: str) -> tuple[str, str]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), port
+
+
+def environ_of(scope: Scope) -> WSGIEnvironment:
+    """The variables of a request, without its body."""
+    environ = ALIKE.copy()
+    environ["REQUEST_METHOD"] = scope.method
+    environ["PATH_INFO"] = _latin(scope.path)
+    environ["QUERY_STRING"] = _latin(scope.query_string)
+    environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
+    environ["SERVER_NAME"], environ["SERVER_PORT"] = _host_and_port(scope.server)
+    environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
+    environ["wsgi.url_scheme"] = scope.scheme
+    for name, text in scope.headers.items():
+        key = _key(name)
+        if key is not None:
+            # RFC 9110 §5.2: lines of one name are one list; RFC 6265: cookies are parted otherwise.
+            environ[key] = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{text}" if key in environ else text
+    if "HTTP_HOST" not in environ:
+        environ["HTTP_HOST"] = scope.authority or ""
+    return environ

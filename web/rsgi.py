@@ -1,0 +1,136 @@
+"""Runs the application behind the server's asynchronous interface (RSGI): a thread is taken once a body is there.
+
+WSGI hands a request over before its body has come, and whoever then does not send it holds a thread: eight such
+requests stopped the server. Here bodies are received without a thread, within bounds. What only reads an embedded
+database is answered where requests are dispatched: it waits for nobody, and goes one at a time anyway.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
+from io import BytesIO
+from typing import Any, TypeAlias
+
+from flask import Flask
+
+from web import faults, middleware
+from web.environ import Scope, environ_of
+from web.receiving import LONGEST, Receiver
+from web.threads import Threads
+
+# Short ways may wait for a database elsewhere, but never for pages and passwords. On an embedded database they go one
+# at a time anyway, and a thread that goes on with the next saves waking another.
+QUICK_THREADS, THREADS = 4, 12
+
+Run: TypeAlias = Callable[[], Iterable[bytes]]
+
+
+class Exchange:
+    """One request: what the application is told of it, and the way back to whoever asked."""
+
+    __slots__ = ("_headers", "_protocol", "_status", "_wsgi", "environ")
+
+    def __init__(self, wsgi: Any, scope: Scope, protocol: Any) -> None:
+        self._wsgi, self._protocol, self.environ = wsgi, protocol, environ_of(scope)
+
+    def start(self, status: str, headers: list[tuple[str, str]], _error: object = None, /) -> Callable[[bytes], object]:
+        """PEP 3333's start_response; nothing is sent yet, so that a fault may start anew."""
+        self._status, self._headers = int(status[:3]), headers
+        return _write
+
+    def run(self) -> Iterable[bytes]:
+        """The application's answer."""
+        answer: Iterable[bytes] = self._wsgi(self.environ, self.start)
+        return answer
+
+    def refuse(self, status: str) -> None:
+        """Answer without the application."""
+        self.environ[middleware.REFUSED] = status
+        body = self.run()
+        self._headers.append(("Connection", "close"))
+        self.send(body)
+
+    def send(self, body: Iterable[bytes]) -> None:
+        """Send the answer, whole: no thread waits for those who read slowly."""
+        try:
+            self._protocol.response_bytes(self._status, self._headers, b"".join(body))
+        finally:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+
+    def finish(self, run: Run) -> None:
+        """Run and send, in a thread. Of a fault in the midst of a body the server makes a 500 without one."""
+        try:
+            self.send(run())
+        except Exception as error:  # noqa: BLE001 - this is the last one to ask
+            faults.report(error, self.environ.get("latchkey.request_id", ""))
+
+
+def _write(_data: bytes) -> object:
+    raise NotImplementedError("write() of PEP 3333 is for applications older than it")
+
+
+def _length(scope: Scope) -> int | None:
+    """How long the body is. None: it says so itself, by its parts."""
+    if "transfer-encoding" in scope.headers:
+        return None
+    announced = scope.headers.get("content-length")
+    if announced is None:
+        # HTTP/2 needs no length.
+        return None if scope.http_version == "2" else 0
+    return int(announced)
+
+
+class Application:
+    """What the server's workers call: `dispatch` for each request, in the one thread that they have for it."""
+
+    def __init__(self, app: Flask) -> None:
+        self._wsgi = app.wsgi_app
+        self._short: frozenset[str] = app.extensions[middleware.SHORT]
+        self._at_once: frozenset[str] = app.extensions[middleware.AT_ONCE]
+        self._quick = Threads("quick", 1 if self._at_once else QUICK_THREADS)
+        self._others = Threads("request", THREADS)
+        self._receiver: Receiver | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The worker is about to listen; `loop` is its own."""
+        self._loop, self._receiver = loop, Receiver(loop)
+
+    def stop(self) -> None:
+        """The server was told to stop, in whatever thread and however early: bodies get only a little longer."""
+        if self._receiver is not None:
+            self._loop.call_soon_threadsafe(self._receiver.hurry)
+
+    def dispatch(self, scope: Scope, protocol: Any) -> None:
+        """Have one request answered. Returns before it is, unless the answer takes no waiting."""
+        length = _length(scope)
+        # The gateway check reads no body, and what is longer than any of ours the application refuses by its length.
+        wanted = length != 0 and scope.path != faults.GATEWAYS and (length is None or length <= LONGEST)
+        if wanted and self._receiver is not None:
+            taken, refused = partial(self._answer, scope, protocol), partial(self._refuse, scope, protocol)
+            self._receiver.receive(protocol, length, taken, refused)
+        else:
+            self._answer(scope, protocol, b"")
+
+    def _refuse(self, scope: Scope, protocol: Any, status: str) -> None:
+        Exchange(self._wsgi, scope, protocol).refuse(status)
+
+    def _answer(self, scope: Scope, protocol: Any, body: bytes) -> None:
+        exchange = Exchange(self._wsgi, scope, protocol)
+        environ = exchange.environ
+        environ["wsgi.input"] = BytesIO(body)
+        if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
+            # It is in one piece now, and refused by its length like any other.
+            environ["CONTENT_LENGTH"] = str(len(body))
+        path = environ["PATH_INFO"]
+        run: Run = exchange.run
+        if path in self._at_once:
+            environ[middleware.AT_ONCE] = True
+            begun = run()
+            if isinstance(begun, list):
+                exchange.send(begun)
+                return
+            # It was asked only for what it could do at once; the rest may take its time.
+            run = begun.run if isinstance(begun, middleware.Exchange) else lambda: begun
+        (self._quick if path in self._short else self._others).submit(partial(exchange.finish, run))
