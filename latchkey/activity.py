@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, delete, or_, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, delete, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import addresses, clock
@@ -17,6 +17,7 @@ from latchkey.ids import new_id
 from latchkey.users import User
 
 KEPT = timedelta(days=90)
+MOST_KEPT = 5_000
 
 
 class Doer(StrEnum):
@@ -207,5 +208,13 @@ def _mentions(word: str) -> ColumnElement[bool]:
 
 
 def purge() -> None:
-    """Remove events that are older than what people are told."""
+    """Remove events that are older than what people are told, and the oldest of too many of one kind in an account.
+
+    Of one kind: whoever does one thing again and again buries no trace of another.
+    """
     db.execute(delete(Event).where(Event.at < clock.now() - KEPT))
+    crowded = select(Event.user_id, Event.kind).group_by(Event.user_id, Event.kind).having(func.count() > MOST_KEPT)
+    for user_id, kind in db.execute(crowded).all():
+        same = (Event.user_id == user_id, Event.kind == kind)
+        last = db.scalar(select(Event.id).where(*same).order_by(Event.id.desc()).offset(MOST_KEPT - 1).limit(1))
+        db.execute(delete(Event).where(*same, Event.id < last))

@@ -33,6 +33,12 @@ def network(address: str) -> str:
     return str(ip_network((known, 64), strict=False)) if ":" in known else known
 
 
+def site(address: str) -> str:
+    """The /48 of an IPv6 address, of which anybody can have one for nothing, with its 65,536 networks; else empty."""
+    known = parse(address)
+    return str(ip_network((known, 48), strict=False)) if ":" in known else ""
+
+
 def _bracketed(text: str) -> IPv6Address | None:
     inside, closed, port = text.partition("]")
     if not closed or (port and not PORT.fullmatch(port)):

@@ -6,7 +6,7 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from latchkey import activity, grants, links, outbox, refusals, sessions, throttle, tokens, usage
+from latchkey import activity, grants, links, outbox, refusals, sessions, throttle, tokens, unverified, usage
 from latchkey.background import Loop
 from latchkey.db import db
 
@@ -16,13 +16,13 @@ USAGE_SECONDS = 1.0
 CLEAR_SECONDS = 3600.0
 STOP_SECONDS = 5.0
 
-Purge = Callable[[], None]
+Purge = Callable[[], bool | None]
 
 
 class Courier:
     """The threads of one process."""
 
-    def __init__(self, app: Flask, purges: Iterable[Callable[[], None]] = ()) -> None:
+    def __init__(self, app: Flask, purges: Iterable[Purge] = ()) -> None:
         self._app = app
         self._fresh = True
         self._letters = Loop("courier", self._within(self._deliver), LOOK_SECONDS)
@@ -59,7 +59,7 @@ class Courier:
             self._letters.wake()
 
 
-def start(app: Flask, purges: Iterable[Callable[[], None]] = ()) -> Courier:
+def start(app: Flask, purges: Iterable[Purge] = ()) -> Courier:
     """Start the threads of this process. They end with it: at its normal end what is under way is finished.
 
     `purges` clear away what records of the doors need no more.
@@ -71,9 +71,13 @@ def start(app: Flask, purges: Iterable[Callable[[], None]] = ()) -> Courier:
     return courier
 
 
-def clear(*more: Callable[[], None]) -> None:
-    """Remove rows of every kind that nobody needs any more, a kind at a time so that nobody waits long for it."""
-    nouns = (throttle, links, sessions, activity, tokens, grants, refusals, outbox)
+def clear(*more: Purge) -> None:
+    """Remove rows of every kind that nobody needs any more, a kind at a time so that nobody waits long for it.
+
+    A purge may do a part of its work and say that there is more.
+    """
+    nouns = (throttle, links, sessions, activity, tokens, grants, refusals, outbox, unverified)
     for purge in (*(noun.purge for noun in nouns), *more):
-        purge()
+        while purge():
+            db.commit()
         db.commit()

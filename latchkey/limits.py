@@ -7,7 +7,7 @@ letter that opens the account can always be had.
 from datetime import timedelta
 from typing import NamedTuple
 
-from latchkey import links, settings, throttle, users
+from latchkey import addresses, links, settings, throttle, users
 from latchkey.links import Purpose
 from latchkey.throttle import Counter, TooMany
 from latchkey.users import User
@@ -18,6 +18,8 @@ GUESSES = (Limit(10, timedelta(minutes=1)), Limit(25, timedelta(minutes=15)), Li
 # At one account from many networks. No longer window: it would shut out for as long whoever the account belongs to.
 ACCOUNT = (Limit(100, timedelta(hours=1)),)
 NETWORK = (Limit(60, timedelta(minutes=1)), Limit(400, timedelta(hours=1)))
+# Of one IPv6 site, which has 65,536 networks, as much as of so many networks.
+NETWORKS_OF_SITE = 10
 EVERYWHERE = (Limit(600, timedelta(minutes=1)),)
 # While more than that are made everywhere, a network has fewer, and nobody is shut out by what others do.
 UNDER_ATTACK = (Limit(5, timedelta(minutes=15)),)
@@ -38,6 +40,14 @@ class Tries(NamedTuple):
     shared: tuple[Counter, ...] = ()
 
 
+def _from(what: str, network: str, limits: tuple[Limit, ...]) -> tuple[Counter, ...]:
+    counters: tuple[Counter, ...] = (Counter(f"{what}:{network}", limits),)
+    if site := addresses.site(network.partition("/")[0]):
+        wider = tuple(Limit(NETWORKS_OF_SITE * limit.most, limit.window) for limit in limits)
+        counters += (Counter(f"{what}:{site}", wider),)
+    return counters
+
+
 def sign_in(email: str, *, network: str, device: str | None) -> Tries:
     """Count a try at an account, whether it exists or not. Raises `TooMany`.
 
@@ -48,19 +58,19 @@ def sign_in(email: str, *, network: str, device: str | None) -> Tries:
         tries = Tries((Counter(f"sign-in-device:{device}:{account}", GUESSES),))
         throttle.admit(*tries.own)
         return tries
-    tries = Tries(_of_account(account, network), (Counter(f"sign-in-from:{network}", NETWORK),))
+    tries = Tries(_of_account(account, network), _from("sign-in-from", network, NETWORK))
     throttle.admit(*tries.own, *tries.shared)
-    everywhere = Counter("sign-in-anywhere", EVERYWHERE)
-    if throttle.hit(everywhere):
-        everywhere = Counter(f"sign-in-under-attack:{network}", UNDER_ATTACK)
-        if wait := throttle.hit(everywhere):
+    everywhere: tuple[Counter, ...] = (Counter("sign-in-anywhere", EVERYWHERE),)
+    if throttle.hit(*everywhere):
+        everywhere = _from("sign-in-under-attack", network, UNDER_ATTACK)
+        if wait := throttle.hit(*everywhere):
             throttle.give_back(*tries.own, *tries.shared)
             raise TooMany(wait)
-    return Tries(tries.own, (*tries.shared, everywhere))
+    return Tries(tries.own, (*tries.shared, *everywhere))
 
 
 def _of_account(account: str, network: str) -> tuple[Counter, ...]:
-    return Counter(f"sign-in:{account}:{network}", GUESSES), Counter(f"sign-in:{account}", ACCOUNT)
+    return *_from(f"sign-in:{account}", network, GUESSES), Counter(f"sign-in:{account}", ACCOUNT)
 
 
 def was_right(tries: Tries) -> None:
@@ -94,13 +104,13 @@ def tell_throttling(email: str) -> bool:
 
 def sign_up_form(network: str) -> None:
     """Count a sign-up that was sent, good or not, before anything is done with it. Raises `TooMany`."""
-    throttle.admit(Counter(f"sign-up-form:{network}", NETWORK))
+    throttle.admit(*_from("sign-up-form", network, NETWORK))
 
 
 def sign_up(network: str) -> None:
     """Count a sign-up. Raises `TooMany`."""
     quota = settings.current().quota_signups
-    throttle.admit(Counter(f"sign-up:{network}", (quota, Limit(3 * quota.most, 6 * quota.window))))
+    throttle.admit(*_from("sign-up", network, (quota, Limit(3 * quota.most, 6 * quota.window))))
 
 
 class Asker(NamedTuple):
@@ -127,7 +137,7 @@ def letter(purpose: Purpose, email: str, asker: Asker, *, new: bool = False) -> 
     growing = (quota, Limit(2 * quota.most, 6 * quota.window), Limit(4 * quota.most, 24 * quota.window))
     asking = [Counter(f"letters:{asker.name or asker.network}:{mailbox}", growing)]
     if asker.name is None:
-        asking.append(Counter(f"letters-from:{asker.network}", NETWORK))
+        asking.extend(_from("letters-from", asker.network, NETWORK))
     throttle.admit(*asking)
     if asker.owner:
         return True

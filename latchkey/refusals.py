@@ -13,6 +13,7 @@ from latchkey.ids import new_id
 KEPT = timedelta(days=30)
 # Anybody can send a bad request in an app's name: past this many a minute they are counted nowhere.
 MOST_A_MINUTE = 30
+MOST_KEPT = 5_000
 LONGEST_REASON = 200
 
 
@@ -57,5 +58,10 @@ def list_for(client: Client, limit: int = 50) -> list[Refusal]:
 
 
 def purge() -> None:
-    """Remove what is older than what owners are told."""
+    """Remove what is older than what owners are told, and of an app the oldest of too many."""
     db.execute(delete(Refusal).where(Refusal.at < clock.now() - KEPT))
+    crowded = select(Refusal.client_id).group_by(Refusal.client_id).having(func.count() > MOST_KEPT)
+    for client_id in db.scalars(crowded).all():
+        newest = select(Refusal.id).where(Refusal.client_id == client_id).order_by(Refusal.id.desc())
+        last = db.scalar(newest.offset(MOST_KEPT - 1).limit(1))
+        db.execute(delete(Refusal).where(Refusal.client_id == client_id, Refusal.id < last))

@@ -15,6 +15,8 @@ IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
 RECENT = timedelta(minutes=15)
 SEEN_EVERY = timedelta(minutes=1)
+# Of one user; past it the oldest goes.
+MOST = 100
 # When no password was given in a session: it was opened by a mailed link.
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,6 +73,9 @@ def open(user: User, epoch: int | None = None, *, authenticated_at: datetime | N
     session.plaintext = plaintext
     db.add(session)
     db.flush()
+    newest = select(BrowserSession.id).where(BrowserSession.user_id == fresh.id).order_by(BrowserSession.id.desc())
+    if too_many := list(db.scalars(newest.offset(MOST))):
+        db.execute(delete(BrowserSession).where(BrowserSession.id.in_(too_many)))
     return session
 
 

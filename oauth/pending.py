@@ -7,7 +7,7 @@ from hashlib import sha256
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, credentials, scopes, settings, vault
+from latchkey import clock, credentials, scopes, settings, users, vault
 from latchkey.clients import Client
 from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
@@ -71,6 +71,8 @@ def version(client: Client) -> str:
 def freeze(asked: Asked, wanted: frozenset[str], session: BrowserSession) -> str:
     """Keep what is shown for ten minutes; the handle for the form. The session's oldest questions give way."""
     handle, now = credentials.opaque(), clock.now()
+    # From here on two questions to one user go one after the other.
+    users.lock(session.user_id)
     db.add(
         PendingConsent(
             digest=credentials.digest(handle),

@@ -21,7 +21,7 @@ GROUND_FLOOR = (
     "background", "credentials", "scopes", "throttle", "idempotency", "passwords",
     "native_apps", "resources", "redirects", "users", "activity",
     "sessions", "links", "limits", "clients", "grants", "tokens", "usage", "access", "refusals", "processes", "carrier",
-    "outbox", "courier", "notices", "shutdown", "lockdown", "leaks", "mailed", "signin",
+    "outbox", "unverified", "courier", "notices", "shutdown", "lockdown", "leaks", "mailed", "signin",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

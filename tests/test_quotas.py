@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import clients, tokens
+from latchkey import activity, clients, refusals, sessions, tokens
+from latchkey.activity import EventKind
 from latchkey.limits import QuotaReached
 from latchkey.tokens import Token
 from oauth.pending import PendingConsent
@@ -150,6 +151,19 @@ def test_a_session_keeps_so_many_questions_open_and_the_oldest_goes(signed_in, e
 
 
 @pytest.mark.settings(quota_pending=3)
+def test_many_questions_at_once_are_no_more(app, signed_in, example_client, db):
+    cookie = signed_in.get_cookie("latchkey").value
+
+    def ask(client, _):
+        client = app.test_client()
+        client.set_cookie("latchkey", cookie)
+        return dance.authorize(client, example_client).status_code
+
+    assert at_once(app, ask) == [200] * 16
+    assert db.scalar(select(func.count()).select_from(PendingConsent)) == 3
+
+
+@pytest.mark.settings(quota_pending=3)
 def test_questions_of_another_session_are_not_the_oldest(app, signed_in, bob, example_client):
     asked = dance.authorize(signed_in, example_client)
     other = pages.sign_in(app.test_client(), bob, PASSWORD)
@@ -164,3 +178,36 @@ def test_a_question_before_sign_in_costs_no_row(client, example_client, db):
         dance.authorize(client, example_client)
 
     assert db.scalar(select(func.count()).select_from(PendingConsent)) == 0
+
+
+def test_a_user_has_so_many_sessions_and_the_oldest_goes(app, alice, db, monkeypatch):
+    monkeypatch.setattr(sessions, "MOST", 3)
+    browsers = [pages.sign_in(app.test_client(), alice) for _ in range(5)]
+
+    assert [browser.get("/settings").status_code for browser in browsers] == [303, 303, 200, 200, 200]
+    assert db.scalar(select(func.count()).select_from(sessions.BrowserSession)) == 3
+
+
+def test_one_kind_of_event_without_end_buries_no_other(alice, db, monkeypatch):
+    monkeypatch.setattr(activity, "MOST_KEPT", 4)
+    activity.record(alice, EventKind.PASSWORD_CHANGED)
+    kept = [activity.record(alice, EventKind.SIGNED_IN).id for _ in range(9)][5:]
+
+    activity.purge()
+    db.commit()
+
+    found = activity.list_for(alice)
+    assert [event.id for event in found if event.kind == "sign_in.succeeded"] == kept[::-1]
+    assert [event.kind for event in found].count("security.password_changed") == 1
+
+
+def test_refusals_of_an_app_have_an_end(example_client, db, monkeypatch):
+    monkeypatch.setattr(refusals, "MOST_KEPT", 4)
+    for number in range(9):
+        refusals.record(example_client.client.id, "token", "invalid_grant", f"reason {number}")
+
+    refusals.purge()
+    db.commit()
+
+    reasons = [refusal.reason for refusal in refusals.list_for(example_client.client)]
+    assert reasons == [f"reason {number}" for number in (8, 7, 6, 5)]

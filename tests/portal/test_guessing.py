@@ -87,6 +87,19 @@ def test_many_networks_have_a_hundred_guesses_at_an_account_an_hour(app, alice, 
 
 
 @pytest.mark.standard("L-05")
+def test_one_site_of_version_six_is_no_host_of_networks(alice, clock):
+    def networks(site):
+        return (f"2001:db8:{site}:{number:x}::/64" for number in range(1, 200))
+
+    at_one_account = sum(heard(alice.email, network, 1) for network in networks(1))
+    clock.move(hours=1)
+    at_many = sum(heard(f"user-{n}@example.com", network, 4) for n, network in enumerate(networks(2)))
+
+    assert at_one_account == 100
+    assert at_many == 600
+
+
+@pytest.mark.standard("L-05")
 def test_however_an_address_is_spelt_its_guesses_are_counted_together(app, clock):
     make_user("ada@b\u00fccher.example")
     spellings = [

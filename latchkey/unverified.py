@@ -1,0 +1,44 @@
+"""Accounts whose address was never verified and whose maker never came back: removed after a week."""
+
+from datetime import timedelta
+
+from sqlalchemy import and_, delete, exists, select
+
+from latchkey import clock
+from latchkey.activity import Event, EventKind
+from latchkey.clients import Client
+from latchkey.db import db
+from latchkey.grants import Authorization
+from latchkey.tokens import Token
+from latchkey.users import User
+
+KEPT = timedelta(days=7)
+AT_A_TIME = 100
+
+
+def purge() -> bool:
+    """Remove some of them; whether there may be more.
+
+    Only what is left of a sign-up: an account that has anything, or was verified once, stays, and so does an
+    administrator's, a suspended one, and one that somebody signed in to within the week.
+    """
+    week_ago = clock.now() - KEPT
+    came_back = and_(Event.kind == EventKind.SIGNED_IN, Event.at > week_ago)
+    kept = (
+        exists().where(Client.owner_id == User.id),
+        exists().where(Token.user_id == User.id),
+        exists().where(Authorization.user_id == User.id),
+        exists().where(Event.user_id == User.id, came_back | (Event.kind == EventKind.EMAIL_VERIFIED)),
+    )
+    abandoned = (
+        User.email_verified_at.is_(None),
+        User.created_at < week_ago,
+        User.is_admin.is_(False),
+        User.disabled_at.is_(None),
+        *(~reason for reason in kept),
+    )
+    found = list(db.scalars(select(User.id).where(*abandoned).limit(AT_A_TIME)))
+    if found:
+        # Looked at again: somebody may have verified the address, or signed in, in between.
+        db.execute(delete(User).where(User.id.in_(found), *abandoned).execution_options(synchronize_session=False))
+    return len(found) == AT_A_TIME
