@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from latchkey import clock, scopes, settings, users
+from latchkey import clock, names, scopes, settings, users
 from latchkey.clients import origins
 from latchkey.clients.origins import ClientOrigin
 from latchkey.conflicts import Gone
@@ -76,6 +76,11 @@ class Client(Base):
         if self.confidential or self.suspended_at is not None:
             return False
         return origins.kept(origin) in origins.of(self.redirect_uris)
+
+    @property
+    def publisher(self) -> str:
+        """Whose app it is, as the people read it who are asked (J-04)."""
+        return names.shown(self.owner.name, ours=self.owner.is_admin)
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -73,6 +73,18 @@ def test_what_an_owner_typed_stands_apart_from_what_we_say(signed_in, bob, db):
 
 
 @pytest.mark.standard("J-04")
+@pytest.mark.parametrize("name", ["Latchkey Security", "Acme \N{CHECK MARK} Verified"])
+def test_an_owner_who_was_called_like_us_before_is_not_named(signed_in, bob, db, name):
+    bob.name = name
+    db.commit()
+
+    page = dance.authorize(signed_in, factories.make_client(bob))
+
+    assert name not in page.text
+    assert "By <b>a developer whose name could pass for ours</b>" in page.text
+
+
+@pytest.mark.standard("J-04")
 def test_an_app_name_is_text(signed_in, bob):
     app = factories.make_client(bob, name="<script>alert(1)</script>")
 
