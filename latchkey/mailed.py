@@ -5,7 +5,10 @@ from collections.abc import Callable
 from latchkey import limits, links, notices, users
 from latchkey.limits import Asker
 from latchkey.links import Purpose
+from latchkey.throttle import TooMany
 from latchkey.users import User
+
+LOOK_THERE = "If there is an account for this address, look for the newest letter from here: its link may still work."
 
 
 def ask(
@@ -15,7 +18,10 @@ def ask(
 
     `address` makes of a link's plaintext what stands in the letter. Raises `throttle.TooMany`.
     """
-    anybody = limits.letter(purpose, email, asker)
+    try:
+        anybody = limits.letter(purpose, email, asker)
+    except TooMany as many:
+        raise TooMany(many.wait, LOOK_THERE) from None
     user = users.find_by_email(email)
     wanted = user is not None and _wants(user, purpose) and (anybody or user.verified)
     with users.alike(user if wanted else None) as receiver:

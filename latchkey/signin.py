@@ -12,6 +12,11 @@ from latchkey.users import User
 VERIFY = Purpose.VERIFY_EMAIL
 
 
+RESET_HELPS = "If the account is yours, choose “Forgot password?” instead: a new password lets you in at once."
+    "If the account is yours, you need not: choose “Forgot password?”, and the mailed link lets you in at once."
+)
+
+
 class Proof(NamedTuple):
     """Whose password was given, at which epoch, and a newer hash of it if the kept one is outdated."""
 
@@ -27,10 +32,10 @@ def attempt(email: str, password: str, device: str | None = None) -> Proof | Non
     """
     try:
         tries = limits.sign_in(email, network=activity.origin.get().network, device=device)
-    except TooMany:
+    except TooMany as many:
         if limits.tell_throttling(email) and (owner := users.find_by_email(email)) is not None:
             notices.sign_in_throttled(owner)
-        raise
+        raise TooMany(many.wait, RESET_HELPS) from None
     user = users.authenticate(email, password)
     if user is None:
         told = limits.tell_failure(email)

@@ -14,11 +14,11 @@ from latchkey.values import Limit
 
 
 class TooMany(Exception):
-    """Too many attempts; `.wait` is in how many seconds the next is heard."""
+    """Too many attempts; `.wait` is in how many seconds the next is heard, `.way_out` what helps a person meanwhile."""
 
-    def __init__(self, wait: int) -> None:
+    def __init__(self, wait: int, way_out: str = "") -> None:
         super().__init__("too many attempts")
-        self.wait = wait
+        self.wait, self.way_out = wait, way_out
 
 
 class Counter(NamedTuple):

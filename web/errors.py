@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import cast
 
@@ -172,7 +172,8 @@ def on_http_error(error: HTTPException) -> BaseResponse:
 def on_too_many(error: TooMany) -> BaseResponse:
     """Somebody has to wait."""
     db.rollback()
-    return answer(429, retry_after=error.wait)
+    wording = _wording(429, error.wait)
+    return answer(429, wording=replace(wording, text=f"{wording.text} {error.way_out}".strip()), retry_after=error.wait)
 
 
 def on_quota_reached(error: QuotaReached) -> BaseResponse:

@@ -124,7 +124,9 @@ def test_while_many_networks_guess_a_known_browser_gets_in(app, alice, clock):
         bot.guess(alice.email, 10)
 
     hers.forms.clear()
-    assert Somebody(app, HOME).sign_in(alice.email).status_code == 429
+    refused = Somebody(app, HOME).sign_in(alice.email)
+    assert refused.status_code == 429
+    assert "a new password lets you in at once" in refused.text
     assert hers.sign_in(alice.email).status_code == 303
 
 

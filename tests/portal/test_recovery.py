@@ -235,6 +235,7 @@ def test_asking_without_end_has_to_wait_whether_the_account_exists_or_not(client
 
     assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 6
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 3600
+    assert "look for the newest letter" in answers[-1].text
 
 
 @pytest.mark.parametrize("email", ["", "alice", "alice@example.com\x00", "\u202e@example.com", "x" * 40_000])
