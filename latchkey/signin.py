@@ -13,8 +13,6 @@ VERIFY = Purpose.VERIFY_EMAIL
 
 
 RESET_HELPS = "If the account is yours, choose “Forgot password?” instead: a new password lets you in at once."
-    "If the account is yours, you need not: choose “Forgot password?”, and the mailed link lets you in at once."
-)
 
 
 class Proof(NamedTuple):
