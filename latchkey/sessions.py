@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
+from sqlalchemy import ForeignKey, LargeBinary, String, Text, delete, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import activity, clock, credentials, users
@@ -43,6 +43,8 @@ class BrowserSession(UserMixin, Base):
     last_seen_at: Mapped[datetime] = mapped_column(default=stamp)
     authenticated_at: Mapped[datetime] = mapped_column(default=stamp)
     ended_at: Mapped[datetime | None]
+    # What was typed into a form before its user had to sign in, sealed by the door that fills it in again.
+    kept: Mapped[str | None] = mapped_column(Text)
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 
@@ -122,6 +124,12 @@ def seen(session: BrowserSession) -> bool:
         return False
     db.execute(update(BrowserSession).where(BrowserSession.id == session.id).values(last_seen_at=now))
     return True
+
+
+def keep(session: BrowserSession, sealed: str | None) -> None:
+    """Let a session keep a form that is to be filled in again, or none."""
+    session.kept = sealed
+    db.flush()
 
 
 def list_live(user: User) -> list[BrowserSession]:

@@ -9,8 +9,8 @@ from wtforms import BooleanField, Field
 from latchkey import clients, clock, grants, notices, refusals, scopes, sessions, tokens
 from latchkey.clients import Client
 from latchkey.db import db
-from portal import htmx, quickstart
-from portal.app_form import AppForm, offered
+from portal import drafts, htmx, quickstart
+from portal.app_form import AppForm, UriForm, offered
 from portal.app_owner import own_app
 from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import confirmed, signed_in, this_session, this_user, verified
@@ -24,10 +24,12 @@ REFUSALS_SHOWN = 20
 def show_app(client_id: str) -> Response:
     """Everything about one app."""
     client = own_app(client_id)
+    uri = drafts.typed(url_for("portal.add_redirect_uri", client_id=client.id))
     return htmx.render(
         "portal/apps/show.html",
         "portal/apps/_quickstart.html",
         client=client,
+        form=UriForm(formdata=uri) if uri is not None else None,
         secrets=clients.live_secrets(client),
         people=grants.count_for(client),
         new_people=grants.count_for(client, clock.now() - WEEK),
@@ -82,7 +84,7 @@ def edit_app(client_id: str) -> BaseResponse:
     client = own_app(client_id)
     if request.method != "POST":
         now = {"name": client.name, "homepage": client.homepage, "pkce_required": client.pkce_required}
-        form = EditAppForm(client, formdata=None, data=now | {"scope": sorted(client.scopes)})
+        form = EditAppForm(client, formdata=drafts.typed(), data=now | {"scope": sorted(client.scopes)})
         return _page(client, form)
     form = EditAppForm(client)
     if form.wants_all():

@@ -79,3 +79,9 @@ class AppForm(ConfirmPassword):
         groups = offered(trusted=self.trusted, ceiling=self.ceiling)
         self.scope.data = [scope.name for members in groups.values() for scope in members]
         return True
+
+
+class UriForm(ConfirmPassword):
+    """One address."""
+
+    uri = StringField("Redirect URI")

@@ -2,21 +2,15 @@
 
 from flask import Response, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import StringField
 
 from latchkey import clients, notices
 from latchkey.clients import BadClient, Client
 from latchkey.db import db
 from portal import htmx
+from portal.app_form import UriForm
 from portal.app_owner import own_app
 from portal.blueprint import blueprint
-from portal.guards import ConfirmPassword, confirmed, this_user, verified
-
-
-class UriForm(ConfirmPassword):
-    """One address."""
-
-    uri = StringField("Redirect URI")
+from portal.guards import confirmed, this_user, verified
 
 
 def _address(client: Client) -> str:

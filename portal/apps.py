@@ -9,6 +9,7 @@ from wtforms import Field, HiddenField, RadioField, TextAreaField, ValidationErr
 from latchkey import clients, credentials, grants, notices
 from latchkey.clients import Client
 from latchkey.db import db
+from portal import drafts
 from portal.app_form import AppForm, offered
 from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import acting_user, confirmed, signed_in, this_user, verified
@@ -59,7 +60,9 @@ def _page(form: NewAppForm, status: int = 200) -> Response:
 def new_app() -> BaseResponse:
     """The form; sent, the app's secret. The form's one-time id keeps a second sending from registering a second app."""
     if request.method != "POST":
-        return _page(NewAppForm(formdata=None, data={"type": "confidential", "form_id": credentials.opaque()}))
+        return _page(
+            NewAppForm(formdata=drafts.typed(), data={"type": "confidential", "form_id": credentials.opaque()})
+        )
     form = NewAppForm()
     if form.wants_all():
         return _page(form)

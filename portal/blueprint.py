@@ -27,9 +27,3 @@ def allow_pictures(endpoint: str | None, _values: dict[str, object] | None) -> N
     view = current_app.view_functions.get(endpoint or "")
     if "takes_a_picture" in getattr(view, "__dict__", ()) and current_user.is_authenticated:
         request.max_content_length = LONGEST_UPLOAD
-
-
-@blueprint.before_request
-def protect() -> None:
-    """Every change on a page needs a CSRF token (N-01)."""
-    current_app.extensions["csrf"].protect()

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import notices, scopes, tokens
 from latchkey.db import db
 from latchkey.tokens import Token
+from portal import drafts
 from portal.blueprint import blueprint
 from portal.guards import acting_user, confirmed, signed_in, this_user
 from portal.token_forms import EditTokenForm
@@ -19,7 +20,9 @@ def edit_token(token_id: str) -> BaseResponse:
     if token.status != "active":
         return _back(token, "This token has ended and cannot be changed.")
     linked = frozenset(request.args.get("add", "").split()) & _allowed(token) - token.scopes
-    form = EditTokenForm(data={"description": token.description, "scope": sorted(token.scopes | linked)})
+    form = EditTokenForm(
+        **drafts.filling(), data={"description": token.description, "scope": sorted(token.scopes | linked)}
+    )
     if request.method != "POST":
         return _page(token, form, linked=linked)
     if form.wants_all(_allowed(token)):

@@ -7,13 +7,13 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import Response, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_required, login_user, logout_user
+from flask_login import current_user, login_user, logout_user
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
 
-from latchkey import limits, mailed, notices, passwords, sessions, settings, throttle, waybacks
+from latchkey import credentials, limits, mailed, notices, passwords, sessions, settings, throttle, waybacks
 from latchkey.db import db
 from latchkey.links import Link, Purpose
 from latchkey.sessions import BrowserSession
@@ -71,7 +71,14 @@ def mail_link(purpose: Purpose, email: str, endpoint: str, next_path: str | None
 
 def signed_in(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
     """The view is for people who are signed in; others are sent to do so and come back."""
-    return cast("Callable[Arguments, Answer]", login_required(view))
+
+    @wraps(view)
+    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        if not current_user.is_authenticated:
+            raise sessions.SessionEnded
+        return view(*args, **kwargs)
+
+    return guarded
 
 
 def verified(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer | BaseResponse]:
@@ -181,4 +188,6 @@ def enter(opened: BrowserSession) -> None:
     if moments is not None:
         session[waybacks.MOMENTS] = moments
     g.pop("csrf_token", None)
+    # Forms tell by it whose page they were on, also when it is not good any more.
+    session["csrf_token"] = f"{opened.user_id}:{credentials.opaque()}"
     login_user(opened)

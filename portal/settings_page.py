@@ -7,6 +7,7 @@ from wtforms.validators import AnyOf, InputRequired
 
 from latchkey import links, sessions, users
 from latchkey.links import Purpose
+from portal import drafts
 from portal.fields import Address, Name, NewPassword
 from portal.guards import this_session, this_user
 from portal.theme import THEMES, chosen
@@ -75,7 +76,10 @@ def show(status: int = 200, **filled: FlaskForm) -> tuple[str, int]:
         "delete": DeleteForm,
     }
     known = {"profile": {"name": user.name}, "theme": {"theme": chosen()}}
-    forms = {name: filled.get(name) or kind(formdata=None, data=known.get(name)) for name, kind in kinds.items()}
+    forms = {
+        name: filled.get(name) or kind(formdata=drafts.typed(f"/settings/{name}"), data=known.get(name))
+        for name, kind in kinds.items()
+    }
     page = render_template(
         "portal/settings/index.html",
         forms=forms,

@@ -1,6 +1,6 @@
 """Signing in and out. Guessing is slowed by account, by network and everywhere (L-05)."""
 
-from flask import make_response, redirect, render_template, url_for
+from flask import Response, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -12,7 +12,7 @@ from latchkey.db import db
 from latchkey.links import Purpose
 from latchkey.signin import Proof
 from latchkey.throttle import TooMany
-from portal import devices, proofs, waiting_app
+from portal import devices, drafts, proofs, waiting_app
 from portal.blueprint import blueprint
 from portal.guards import asked_next, enter, leave, this_session
 
@@ -30,24 +30,43 @@ def sign_in() -> ResponseReturnValue:
     next_path = asked_next()
     if current_user.is_authenticated and not waiting_app.asks_again(next_path):
         return redirect(next_path or url_for("portal.welcome"), 303)
-    waits = links.among(proofs.pressed(), Purpose.VERIFY_EMAIL)
-    form = SignInForm(data={"email": domains.shown_address(waits[0].email) if waits else ""})
+    form = SignInForm(data={"email": _prefilled()})
     refusal = ""
     if form.validate_on_submit():
         if let := _attempt((form.email.data or "").strip(), form.password.data or "", next_path):
             return let
         refusal = "E-mail or password is not right."
+    return _page(form, next_path, 422 if form.is_submitted() else 200, refusal=refusal, sealed=_carried())
+
+
+def show_for(sealed: str | None, next_path: str) -> Response:
+    """The form in answer to another one, which met an ended session and is filled in again after signing in."""
+    return _page(SignInForm(formdata=None), next_path, 401, sealed=sealed, interrupted=True)
+
+
+def _carried() -> str | None:
+    """The form that waits for this sign-in."""
+    sealed = request.form.get("kept")
+    return sealed if drafts.unseal(sealed) is not None else None
+
+
+def _prefilled() -> str:
+    waits = links.among(proofs.pressed(), Purpose.VERIFY_EMAIL)
+    return domains.shown_address(waits[0].email) if waits else ""
+
+
+def _page(form: SignInForm, next_path: str | None, status: int, **more: object) -> Response:
     app = waiting_app.find(next_path)
     page = render_template(
         "portal/signin/index.html",
         form=form,
-        refusal=refusal,
         next_path=next_path,
         app=app,
-        one_more_step=bool(waits),
+        one_more_step=bool(links.among(proofs.pressed(), Purpose.VERIFY_EMAIL)),
         open_to_all=settings.current().signup != "invite",
+        **more,
     )
-    response = make_response(page, 422 if form.is_submitted() else 200)
+    response = make_response(page, status)
     waiting_app.let_lead_on(response, app)
     return response
 
@@ -74,8 +93,14 @@ def let_in(proof: Proof, next_path: str | None) -> ResponseReturnValue:
     opened = signin.enter(proof, proofs.pressed())
     if current_user.is_authenticated:
         sessions.end(this_session())
+    form = drafts.unseal(request.form.get("kept"))
+    returns = form is not None and form.account == opened.user_id
+    if returns:
+        sessions.keep(opened, request.form["kept"])
     db.commit()
     enter(opened)
+    if returns:
+        flash("You are signed in again. Look it over, and send it once more.")
     response = redirect(next_path or url_for("portal.welcome"), 303)
     devices.remember(response, opened.user)
     return response

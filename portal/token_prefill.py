@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from latchkey import credentials, scopes, texts, tokens
 from latchkey.tokens import lifetimes
+from portal import drafts
 from portal.guards import this_user
 from portal.token_forms import NewTokenForm, day_in, last_day, lives
 
@@ -23,6 +24,8 @@ class Filled(NamedTuple):
 
 def fill(args: Mapping[str, str]) -> Filled:
     """The form that a link asks for; it is only ever shown, never sent by itself (I-04)."""
+    if typed := drafts.typed():
+        return Filled(NewTokenForm(formdata=typed), by_link=False, left_out=False)
     form = NewTokenForm(formdata=None, data={"expires": str(lifetimes.preset()), "form_id": credentials.opaque()})
     asked = [name for name in FILL if args.get(name)]
     useful = [FILL[name](form, args[name]) for name in asked]

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, abort, current_app, redirect, request, session, url_for
+from flask import Flask, Request, Response, abort, current_app, redirect, request, url_for
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
-from flask_login import LoginManager, current_user, logout_user
+from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -92,14 +92,6 @@ def to_sign_in() -> BaseResponse:
     return redirect(address, 303)
 
 
-def on_session_ended(_error: sessions.SessionEnded) -> BaseResponse:
-    """A session that ended while something was asked of it: nothing was done, and the person signs in again."""
-    db.rollback()
-    logout_user()
-    session.clear()
-    return to_sign_in()
-
-
 class Cookies(SecureCookieSessionInterface):
     """Flask's signed cookie; opened only if there is one, and what was made from it is kept nowhere (N-07)."""
 
@@ -135,7 +127,6 @@ def register(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session, whose secret it is made from
         WTF_CSRF_SSL_STRICT=False,  # judges by the Host header; `sent_from_here` does it by the configured address
     )
-    app.register_error_handler(sessions.SessionEnded, on_session_ended)
     app.session_interface = Cookies()
     manager = LoginManager()
     manager.session_protection = None  # A-03: it reads X-Forwarded-For unasked

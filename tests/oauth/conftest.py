@@ -15,6 +15,7 @@ def enter(browser: FlaskClient, user: User) -> FlaskClient:
     with browser.session_transaction() as cookie:
         cookie["_user_id"] = opened.plaintext
         cookie["_fresh"] = True
+        cookie["csrf_token"] = f"{user.id}:{opened.id}"
         cookie.accessed = True
     return browser
 

@@ -1,0 +1,108 @@
+"""What was typed into a form that met an ended session: sealed, carried through sign-in, and filled in again.
+
+It is bound to the account whose page the form was on and to the path that it was for, counts for ten minutes, and
+never holds a password, a code or a credential.
+"""
+
+import json
+from datetime import timedelta
+from typing import NamedTuple
+
+from cryptography.fernet import InvalidToken
+from flask import current_app, request
+from flask_login import current_user
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from werkzeug.datastructures import MultiDict
+
+from latchkey import clock, credentials, sessions, vault
+from portal.guards import local_path, this_session
+
+LONGEST = 16 * 1024
+KEPT = timedelta(minutes=10)
+# Sealed under one key with other things, it says what it is.
+MARK = "form:"
+# “text” is where whole requests are pasted to be explained.
+SECRET_WORDS = ("password", "current", "secret", "token", "code", "credential", "text", "kept")
+
+
+class Kept(NamedTuple):
+    """A form: whose page it was on, what it was for, where that page is, when it was sent, and what was in it."""
+
+    account: str
+    path: str
+    back: str | None
+    at: float
+    fields: list[tuple[str, str]]
+
+
+def whose(form_token: str) -> str | None:
+    """The id of the account whose page a form was on, by the form's own token; empty if it was on nobody's.
+
+    None for a token that is not ours. It need not be good for this session any more.
+    """
+    try:
+        secret = URLSafeTimedSerializer(str(current_app.secret_key), salt="wtf-csrf-token").loads(form_token)
+    except (BadSignature, UnicodeError):
+        return None
+    account, told, _ = str(secret).partition(":")
+    return account if told else ""
+
+
+def seal(account: str) -> str | None:
+    """The form of this request, sealed; None if there is too much of it."""
+    fields = [(name, value) for name, values in request.form.lists() for value in values]
+    if sum(len(name) + len(value) for name, value in fields) > LONGEST:
+        return None
+    typed = [(name, value) for name, value in fields if not _secret(name, value)]
+    kept = Kept(account, request.path, _page(), clock.now().timestamp(), typed)
+    sealed = vault.seal(MARK + json.dumps(kept))
+    return sealed if len(sealed) <= LONGEST else None
+
+
+def _secret(name: str, value: str) -> bool:
+    return any(word in name.lower() for word in SECRET_WORDS) or bool(credentials.spotted(value))
+
+
+def _page() -> str | None:
+    """The page that the form was on. It is one of ours: the form was looked at before."""
+    _, _, after = (request.referrer or "").partition("://")
+    return local_path("/" + after.partition("/")[2])
+
+
+def unseal(sealed: str | None) -> Kept | None:
+    """A kept form, unless it is too old or not ours."""
+    if not sealed or len(sealed) > LONGEST:
+        return None
+    try:
+        opened = vault.unseal(sealed)
+    except (InvalidToken, UnicodeError):
+        return None
+    if not opened.startswith(MARK):
+        return None
+    kept = Kept(*json.loads(opened.removeprefix(MARK)))
+    return kept if kept.at > (clock.now() - KEPT).timestamp() else None
+
+
+def typed(path: str | None = None) -> MultiDict[str, str] | None:
+    """What was typed into the form for a path, by default this page's own, for its fields; None if nothing is kept."""
+    if request.method != "GET" or not current_user.is_authenticated:
+        return None
+    here = this_session()
+    kept = unseal(here.kept)
+    if kept is None or kept.account != here.user_id or kept.path != (path or request.path):
+        return None
+    return MultiDict(kept.fields)
+
+
+def filling() -> dict[str, MultiDict[str, str]]:
+    """The same as an argument of a form that reads what was sent by itself."""
+    fields = typed()
+    return {} if fields is None else {"formdata": fields}
+
+
+def forget() -> bool:
+    """A form was sent that is good: nothing needs to be filled in any more. Whether there was something kept."""
+    if not current_user.is_authenticated or this_session().kept is None:
+        return False
+    sessions.keep(this_session(), None)
+    return True
