@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import tempfile
 import tomllib
@@ -11,12 +12,14 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from latchkey import values
 from latchkey.values import Limit
 
 PREFIX = "LATCHKEY_"
+# Kubernetes sets these for a Service of our name.
+NOT_OURS = re.compile(r"LATCHKEY_(PORT|PORT_.*|SERVICE_.*)")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -41,15 +44,14 @@ class Settings:
     base_url: str = _setting(values.origin, "http://127.0.0.1:5000")
     mode: str = _setting(values.choice("development", "production"), "production")
     secret_key: str = _setting(values.secret, "")
+    secret_key_fallbacks: tuple[str, ...] = _setting(values.secrets, ())
     mail_server: str | None = _setting(values.text)
     mail_port: int = _setting(values.number(1, 65535), 25)
     mail_username: str | None = _setting(values.text)
     mail_password: str | None = _setting(values.text)
     mail_use_tls: bool = _setting(values.flag, default=False)
     mail_use_ssl: bool = _setting(values.flag, default=False)
-    mail_sender: str = _setting(
-        values.matching(r"[^\r\n]*[^\s@<>]+@[^\s@<>]+>?", "a mail address"), "latchkey@localhost"
-    )
+    mail_sender: str = _setting(values.sender, "latchkey@localhost")
     token_prefix: str = _setting(values.matching(r"[a-z][a-z0-9]{1,9}", "2 to 10 of a-z and 0-9, a letter first"), "lk")
     brand_name: str = _setting(values.matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters"), "Latchkey")
     brand_accent: str = _setting(values.matching(r"#[0-9a-fA-F]{6}", "a colour such as #0b6b5c"), "#0b6b5c")
@@ -82,6 +84,11 @@ class Settings:
     def secure(self) -> bool:
         """Whether people reach us over https."""
         return self.base_url.startswith("https://")
+
+    def cookie(self, name: str = "latchkey") -> str:
+        """A cookie's name: its own for each server on one host, since browsers tell ports apart for nothing else."""
+        port = urlsplit(self.base_url).port
+        return f"{'__Host-' if self.secure else ''}{name}{f'-{port}' if port else ''}"
 
     @property
     def signup_domains(self) -> frozenset[str]:
@@ -141,7 +148,8 @@ def _completed(settings: Settings) -> Settings:
     if not settings.secret_key:
         defaults["secret_key"] = settings.secret("secret_key")
     if not settings.database_url:
-        defaults["database_url"] = f"sqlite:///{settings.instance / 'latchkey.db'}"
+        # In an address some of what a folder's name may hold means something.
+        defaults["database_url"] = f"sqlite:///{quote(str(settings.instance / 'latchkey.db'))}"
     return Settings(**{f.name: getattr(settings, f.name) for f in fields(Settings)} | defaults)
 
 
@@ -158,7 +166,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     return {
         key.removeprefix(PREFIX).lower(): (key, value)
         for key, value in environ.items()
-        if key.startswith(PREFIX) and value != ""
+        if key.startswith(PREFIX) and value != "" and not NOT_OURS.fullmatch(key)
     }
 
 

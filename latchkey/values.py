@@ -3,12 +3,17 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from email.errors import HeaderParseError, ObsoleteHeaderDefect
+from email.policy import SMTP
+from email.utils import formataddr
 from typing import Any, NamedTuple
 
 from latchkey import domains
 
 SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
 SHORTEST_SECRET = 32
+LONGEST_SENDER = 320
+ADDRESS = re.compile(r"[\x21-\x7e]+@[\w.-]+")
 ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?/?", re.ASCII)
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 RATE = re.compile(r"([1-9][0-9]{0,8}) ?/ ?(?:([1-9][0-9]{0,3}) )?(second|minute|hour|day)s?", re.ASCII)
@@ -95,6 +100,35 @@ def secret(value: Any) -> str:
     if len(given) < SHORTEST_SECRET or given.lower() in SAMPLE_SECRETS or len(set(given)) < 10:
         raise ValueError(f"at least {SHORTEST_SECRET} random characters; leave it out to have one generated")
     return given
+
+
+def secrets(value: Any) -> tuple[str, ...]:
+    """Several secrets: separated by commas, or a list."""
+    given = value if isinstance(value, list) else text(value).split(",")
+    return tuple(secret(each) for each in given)
+
+
+def sender(value: Any) -> str:
+    """One mail address, with a name before it or not; its domain as it is sent."""
+    allowed = 'one address such as "Acme, Inc." <no-reply@example.com>, its name in quotes if it holds a comma'
+    given = text(value)
+    if len(given) > LONGEST_SENDER or not given.isprintable():
+        raise ValueError(allowed)
+    try:
+        header = SMTP.header_factory("From", given)
+        [(group, [found])] = [(each.display_name, each.addresses) for each in header.groups]
+        # The library's parser stumbles over some of what is no address.
+    except (ValueError, IndexError, HeaderParseError):
+        raise ValueError(allowed) from None
+    doubtful = [defect for defect in header.defects if not isinstance(defect, ObsoleteHeaderDefect)]
+    if doubtful or group is not None or not ADDRESS.fullmatch(found.addr_spec):
+        raise ValueError(allowed)
+    local, _, domain = found.addr_spec.rpartition("@")
+    try:
+        sent = domain.lower() if domain.isascii() else domains.to_ascii(domain)
+    except ValueError:
+        raise ValueError(allowed) from None
+    return formataddr((found.display_name, f"{local}@{sent}"))
 
 
 def signup(value: Any) -> str:

@@ -1,26 +1,59 @@
-"""Sealing of what must be readable again later, so that a database dump alone opens nothing."""
+"""Sealing and signing under the installation's secret key. What an earlier key sealed or signed still opens (A-09)."""
 
 import base64
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from itsdangerous import SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
 from latchkey import settings
 
+# How far the clocks of several hosts may be apart.
+SKEW = timedelta(minutes=5)
+
+
+def keys() -> list[str]:
+    """Every key that opens, the one that signs at the end, as itsdangerous wants them."""
+    ours = settings.current()
+    return [*ours.secret_key_fallbacks, ours.secret_key]
+
 
 @lru_cache(maxsize=4)
-def _box(secret: str) -> Fernet:
-    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"latchkey vault").derive(secret.encode())
-    return Fernet(base64.urlsafe_b64encode(key))
+def _box(secrets: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(secret))) for secret in secrets])
+
+
+def _derived(secret: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"latchkey vault").derive(secret.encode())
 
 
 def seal(text: str) -> str:
-    """Encrypt and authenticate `text` under the installation's secret key."""
-    return _box(settings.current().secret_key).encrypt(text.encode()).decode()
+    """Encrypt and authenticate `text`, so that a database dump alone opens nothing."""
+    return _box(tuple(reversed(keys()))).encrypt(text.encode()).decode()
 
 
 def unseal(sealed: str) -> str:
-    """The text that was sealed. Raises `cryptography.fernet.InvalidToken` when the secret key is another one."""
-    return _box(settings.current().secret_key).decrypt(sealed.encode()).decode()
+    """The text that was sealed. Raises `cryptography.fernet.InvalidToken` when no key of ours sealed it."""
+    return _box(tuple(reversed(keys()))).decrypt(sealed.encode()).decode()
+
+
+class Signer(TimestampSigner):
+    """A signature with its moment, also of a host whose clock runs ahead."""
+
+    def unsign(self, signed_value: str | bytes, max_age: int | None = None, return_timestamp: bool = False) -> Any:  # noqa: FBT001, FBT002 - the library's signature
+        """The value, signed at most `max_age` seconds ago. Raises `itsdangerous.BadSignature`."""
+        value, signed_at = super().unsign(signed_value, return_timestamp=True)
+        if max_age is not None:
+            age = datetime.fromtimestamp(self.get_timestamp(), UTC) - signed_at
+            if not -SKEW <= age <= timedelta(seconds=max_age):
+                raise SignatureExpired("signed too long ago, or in the future", payload=value, date_signed=signed_at)
+        return (value, signed_at) if return_timestamp else value
+
+
+def signer(salt: str) -> URLSafeTimedSerializer:
+    """What signs values for one purpose, and reads those that were."""
+    return URLSafeTimedSerializer(keys(), salt=salt, signer=Signer)

@@ -4,24 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 from flask import request
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature
 from werkzeug.wrappers import Response
 
-from latchkey import settings
-
-
-def _name(name: str) -> str:
-    return f"__Host-{name}" if settings.current().secure else name
-
-
-def _signer(name: str) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(settings.current().secret_key, salt=f"cookie {name}")
+from latchkey import settings, vault
 
 
 def read(name: str, kept: timedelta) -> Any:
     """What this browser was given under a name; None if it was not, or longer ago."""
+    kept_here = request.cookies.get(settings.current().cookie(name), "")
     try:
-        return _signer(name).loads(request.cookies.get(_name(name), ""), max_age=int(kept.total_seconds()))
+        return vault.signer(f"cookie {name}").loads(kept_here, max_age=int(kept.total_seconds()))
     except (BadSignature, ValueError, TypeError):
         return None
 
@@ -29,8 +22,8 @@ def read(name: str, kept: timedelta) -> Any:
 def write(response: Response, name: str, value: object, kept: timedelta) -> None:
     """Give this browser a value under a name."""
     response.set_cookie(
-        _name(name),
-        str(_signer(name).dumps(value)),
+        settings.current().cookie(name),
+        str(vault.signer(f"cookie {name}").dumps(value)),
         max_age=kept,
         secure=settings.current().secure,
         httponly=True,

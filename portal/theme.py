@@ -14,13 +14,14 @@ KEPT = timedelta(days=400)
 
 def chosen() -> str:
     """The theme of this browser."""
-    theme = request.cookies.get(COOKIE, "")
+    theme = request.cookies.get(settings.current().cookie(COOKIE), "")
     return theme if theme in THEMES else "system"
 
 
 def choose(response: Response, theme: str) -> None:
     """Let this browser have a theme from now on."""
+    ours = settings.current()
     if theme == "system":
-        response.delete_cookie(COOKIE, samesite="Lax", secure=settings.current().secure, httponly=True)
+        response.delete_cookie(ours.cookie(COOKIE), samesite="Lax", secure=ours.secure, httponly=True)
         return
-    response.set_cookie(COOKIE, theme, max_age=KEPT, secure=settings.current().secure, httponly=True, samesite="Lax")
+    response.set_cookie(ours.cookie(COOKIE), theme, max_age=KEPT, secure=ours.secure, httponly=True, samesite="Lax")

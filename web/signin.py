@@ -7,9 +7,10 @@ from flask import Flask, Request, Response, abort, current_app, redirect, reques
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import sessions, settings, waybacks
+from latchkey import sessions, settings, vault, waybacks
 from latchkey.db import db
 from web import faults
 
@@ -95,6 +96,16 @@ def to_sign_in() -> BaseResponse:
 class Cookies(SecureCookieSessionInterface):
     """Flask's signed cookie; opened only if there is one, and what was made from it is kept nowhere (N-07)."""
 
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
+        """As Flask makes it, but patient with clocks that run ahead."""
+        return URLSafeTimedSerializer(
+            vault.keys(),
+            salt=self.salt,
+            serializer=self.serializer,
+            signer=vault.Signer,
+            signer_kwargs={"key_derivation": self.key_derivation, "digest_method": self.digest_method},
+        )
+
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Programs send no cookie and pay for none; endpoints for programs look at none (N-01)."""
         if "HTTP_COOKIE" not in request.environ or request.path.startswith(faults.MACHINES):
@@ -116,7 +127,8 @@ def register(app: Flask) -> None:
     ours = settings.current()
     app.config.update(
         SECRET_KEY=ours.secret_key,
-        SESSION_COOKIE_NAME="__Host-latchkey" if ours.secure else "latchkey",
+        WTF_CSRF_SECRET_KEY=vault.keys(),
+        SESSION_COOKIE_NAME=ours.cookie(),
         SESSION_COOKIE_SECURE=ours.secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from latchkey import settings
+from latchkey.pools import Engines
 from latchkey.settings import SettingError
 from latchkey.values import Limit
 
@@ -112,6 +113,10 @@ def test_a_sample_or_short_secret_is_refused_and_not_repeated(instance, given):
     [
         ("mode", "staging"), ("mail_port", "0"), ("mail_port", "\N{ARABIC-INDIC DIGIT THREE}"),
         ("mail_use_tls", "perhaps"), ("mail_sender", "a@b\nBcc: c@d"),
+        ("mail_sender", "Acme, Inc. <no-reply@example.com>"), ("mail_sender", "Acme"), ("mail_sender", "a@"),
+        ("mail_sender", "a@b.example, c@d.example"), ("mail_sender", "a <b@c.example> d"), ("mail_sender", "a@b@c"),
+        ("mail_sender", "group: a@b.example;"), ("mail_sender", "<>"), ("mail_sender", "x" * 400 + "@b.example"),
+        ("secret_key_fallbacks", "short"), ("secret_key_fallbacks", ","),
         ("token_prefix", "1k"), ("token_prefix", "LK"),
         ("token_prefix", "k"),
         ("brand_name", "<b>"), ("brand_name", "x" * 41), ("brand_accent", "green"), ("rate_limit_url", "memcached://x"),
@@ -128,6 +133,54 @@ def test_a_bad_value_names_its_key_and_what_is_allowed(instance, key, given):
 
     assert f"LATCHKEY_{key.upper()} cannot be" in line
     assert "allowed is" in line
+
+
+@pytest.mark.parametrize(
+    "given,kept",
+    [
+        ("no-reply@example.com", "no-reply@example.com"),
+        ('"Acme, Inc." <no-reply@example.com>', '"Acme, Inc." <no-reply@example.com>'),
+        ("Acme Inc. <no-reply@Example.com>", '"Acme Inc." <no-reply@example.com>'),
+        ("latchkey@localhost", "latchkey@localhost"),
+        ("Post <post@straße.example>", "Post <post@xn--strae-oqa.example>"),
+    ],
+)
+def test_the_sender_of_mail_is_one_address(instance, given, kept):
+    assert load(instance, mail_sender=given).mail_sender == kept
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_let_pass(instance):
+    given = {"port": "tcp://10.0.0.1:80", "port_80_tcp_addr": "10.0.0.1", "service_host": "10.0.0.1"}
+
+    assert load(instance, **given, service_port="80") == load(instance)
+    assert "LATCHKEY_PORTS" in refusal(instance, ports="80")
+
+
+@pytest.mark.parametrize("name", ["what?", "50%", "a#b", "100%25 sure", "ü & co", "a+b=c;d"])
+def test_an_instance_folder_may_have_any_name(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+
+    made = Engines(load(folder).database_url)
+    made.read.connect().close()
+    made.dispose()
+
+    assert (folder / "latchkey.db").is_file()
+
+
+def test_servers_on_other_ports_of_one_host_share_no_cookie(instance):
+    names = [
+        load(instance, base_url=origin).cookie()
+        for origin in ("http://localhost:5000", "http://localhost:5001", "https://a.example", "https://a.example:8443")
+    ]
+
+    assert names == ["latchkey-5000", "latchkey-5001", "__Host-latchkey", "__Host-latchkey-8443"]
+
+
+def test_earlier_keys_are_secrets_like_the_one_of_today(instance):
+    keys = ["0123456789abcdefghij-0123456789-a", "0123456789abcdefghij-0123456789-b"]
+
+    assert load(instance, secret_key_fallbacks=", ".join(keys)).secret_key_fallbacks == tuple(keys)
 
 
 def test_mail_is_encrypted_in_one_way(instance):
