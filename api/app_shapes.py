@@ -3,7 +3,7 @@
 from api import fields
 from api.bodies import Body
 from api.describe import Shape, flag, maybe, moment, nested, text, texts
-from latchkey import clients, redirects
+from latchkey import clients, redirects, scopes
 
 _SECRET = Shape(
     "AppSecret",
@@ -62,16 +62,30 @@ NEW_APP = Body(
         "What people read on the consent screen.", longest=clients.LONGEST_NAME, example="Fieldnotes", required=True
     ),
     homepage=fields.address(
-        "An https address, or empty.", longest=clients.LONGEST_HOMEPAGE, example="https://fieldnotes.example.com"
+        "An https address, or empty.",
+        longest=clients.LONGEST_HOMEPAGE,
+        pattern=clients.HOMEPAGE.pattern,
+        example="https://fieldnotes.example.com",
     ),
     redirect_uris=fields.strings(
         "Where people may be led back to, compared exactly.",
         most=redirects.MOST,
-        longest=redirects.LONGEST,
+        minLength=1,
+        maxLength=redirects.LONGEST,
+        pattern=redirects.PATTERN,
         example=["https://fieldnotes.example.com/callback"],
     ),
-    scopes=fields.scope_names("The most that the app may ask for.", example=["account:read"]),
+    scopes=fields.scope_names(
+        "The most that the app may ask for. Those that make credentials are for apps that an administrator trusts.",
+        example=["account:read"],
+        without=scopes.BREEDING,
+    ),
     confidential=fields.flag("Whether it has a secret, as server apps do.", example=True),
     pkce_required=fields.flag("Whether it must use PKCE; public apps always must.", example=True),
 )
+# A public app cannot do without PKCE.
+NEW_APP.never = {
+    "properties": {"confidential": {"const": False}, "pkce_required": {"const": False}},
+    "required": ["confidential", "pkce_required"],
+}
 CHANGES = NEW_APP.optional("AppChanges", "confidential")

@@ -16,7 +16,12 @@ LONGEST_NAME = 60
 
 
 class Body:
-    """What a call takes: a JSON object with these fields and no others (O-02). `title` is its schema's name."""
+    """What a call takes: a JSON object with these fields and no others (O-02). `title` is its schema's name.
+
+    `never` is the schema of what the verb refuses although each field by itself is right.
+    """
+
+    never: dict[str, Any] | None = None
 
     def __init__(self, title: str, /, **fields: Field) -> None:
         self.title, self.fields = title, fields
@@ -53,6 +58,7 @@ class Body:
             "additionalProperties": False,
             **({"required": needed} if needed else {}),
             "properties": {name: field.schema() for name, field in self.fields.items()},
+            **({"not": self.never} if self.never else {}),
         }
 
     def example(self) -> dict[str, Any]:

@@ -89,8 +89,8 @@ def nested(shape: Shape) -> Schema:
 LIMIT = Parameter(
     "limit",
     "query",
-    "How many to answer with, 1 to 100. More than 100 is taken as 100.",
-    {"type": "integer", "minimum": 1, "default": 50},
+    "How many to answer with, 1 to 100.",
+    {"type": "integer", "minimum": 1, "maximum": 100, "default": 50},
     20,
 )
 CURSOR = Parameter(

@@ -1,11 +1,16 @@
 """The fields that bodies of requests have: how each is read, and how the OpenAPI document describes it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from latchkey import scopes, texts
 from latchkey.tokens import lifetimes
+
+# Names, not different ones.
+MOST_SCOPES = 1_000
+_LINE = re.compile(texts.PATTERN)
 
 
 class Wrong(Exception):
@@ -27,24 +32,27 @@ def line(about: str, *, longest: int, example: str, required: bool = False) -> F
 
     def read(value: Any) -> str:
         try:
-            return texts.line(value, longest)
+            kept = texts.line(value, longest)
         except texts.BadText as error:
             raise Wrong(str(error)) from None
+        if not _LINE.fullmatch(value):
+            raise Wrong("Leave out control characters, at the ends too.")
+        return kept
 
-    return Field(
-        lambda: {"type": "string", "minLength": 1, "maxLength": longest, "description": about}, read, example, required
-    )
+    schema = {"type": "string", "minLength": 1, "maxLength": longest, "pattern": texts.PATTERN, "description": about}
+    return Field(lambda: schema, read, example, required)
 
 
-def address(about: str, *, longest: int, example: str) -> Field:
+def address(about: str, *, longest: int, pattern: str, example: str) -> Field:
     """A web address, or an empty text; what it may be is the verb's to say."""
 
     def read(value: Any) -> str:
         if not isinstance(value, str):
             raise Wrong("Write an address, or an empty text.")
-        return value.strip()
+        return value
 
-    return Field(lambda: {"type": "string", "maxLength": longest, "description": about}, read, example)
+    schema = {"type": "string", "maxLength": longest, "pattern": f"^(?:{pattern})?$", "description": about}
+    return Field(lambda: schema, read, example)
 
 
 def _strings(value: Any, most: int) -> list[str]:
@@ -59,26 +67,27 @@ def _strings(value: Any, most: int) -> list[str]:
     return value
 
 
-def strings(about: str, *, most: int, example: list[str], longest: int | None = None) -> Field:
-    """A list of at least one text; what each may be is the verb's to say."""
+def strings(about: str, *, most: int, example: list[str], **item: Any) -> Field:
+    """A list of at least one text; what each may be is the verb's to say, and `item` says it in its schema."""
 
     def schema() -> dict[str, Any]:
-        items = {"type": "string"} if longest is None else {"type": "string", "maxLength": longest}
+        items = {"type": "string", **item}
         return {"type": "array", "minItems": 1, "maxItems": most, "items": items, "description": about}
 
     return Field(schema, lambda value: _strings(value, most), example, required=True)
 
 
-def scope_names(about: str, *, example: list[str]) -> Field:
-    """At least one scope of the catalogue."""
+def scope_names(about: str, *, example: list[str], without: frozenset[str] = frozenset()) -> Field:
+    """At least one scope of the catalogue; `without` are those that only few may name."""
 
     def schema() -> dict[str, Any]:
-        items = {"type": "string", "enum": list(scopes.catalogue())}
-        return {"type": "array", "minItems": 1, "items": items, "description": about}
+        names = [name for name in scopes.catalogue() if name not in without]
+        items = {"type": "string", "enum": names}
+        return {"type": "array", "minItems": 1, "maxItems": MOST_SCOPES, "items": items, "description": about}
 
     def read(value: Any) -> frozenset[str]:
         try:
-            return scopes.check(_strings(value, 10_000))
+            return scopes.check(_strings(value, MOST_SCOPES))
         except scopes.UnknownScope:
             raise Wrong("invalid_scope: one of these is not in the catalogue, which GET /v1/scopes lists.") from None
 

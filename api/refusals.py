@@ -56,10 +56,6 @@ def _missing_scope() -> Problem:
     )
 
 
-def _framework(status: int, title: str, detail: str) -> Problem:
-    return Problem(status, "", title, detail, type="about:blank")
-
-
 def _examples() -> dict[int, tuple[str, Problem]]:
     """What each status means, and a problem that has it."""
     return {
@@ -70,17 +66,23 @@ def _examples() -> dict[int, tuple[str, Problem]]:
         409: ("Its present state does not allow it, or it was done before.", problems.made_before("tok_…")),
         413: (
             "The body is too large.",
-            _framework(413, "That is too much", "What was sent is larger than this page takes."),
+            Problem(413, "too-large", "That is too much", "What was sent is larger than this page takes."),
         ),
-        414: ("The address is too long.", _framework(414, "This address is too long", "Shorten the address.")),
+        414: (
+            "The address is too long.",
+            Problem(414, "address-too-long", "This address is too long", "Shorten the address and try again."),
+        ),
         415: ("The body is not JSON.", problems.wrong_media_type()),
         422: (
             "Some fields or parameters are wrong.",
             problems.wrong_fields({"limit": "Write a number from 1 to 100."}),
         ),
         429: ("Too many calls.", problems.too_often(42, policy="token")),
-        500: ("A fault of ours.", _framework(500, "Something broke on our side", "Try again.")),
-        503: ("The database cannot be reached just now.", _framework(503, "Back in a moment", "Try again.")),
+        500: ("A fault of ours.", Problem(500, "server-fault", "Something broke on our side", "Try again.")),
+        503: (
+            "The database cannot be reached just now.",
+            Problem(503, "unavailable", "Back in a moment", "Try again."),
+        ),
     }
 
 

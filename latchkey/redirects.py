@@ -20,6 +20,21 @@ PORT = re.compile(r"(?:[1-9]\d{0,4})?", re.ASCII)
 ALLOWED = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 
 
+def _pattern() -> str:
+    """What `check` takes, but for its length, as programs are told it (ECMA-262)."""
+    sign = r"(?:[A-Za-z0-9._~:/@!$&'()+,;=\[\]-]|%[0-9A-Fa-f]{2})"
+    port = r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+    loopback = "|".join(re.escape(host) for host in LOOPBACK)
+    private = r"(?!https?:)[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:(?:/(?!/)|//[A-Za-z0-9._~-]+(?=[/?]|$))"
+    kinds = (rf"(?:https://(?:{HOST.pattern})|http://(?:{loopback})){port}(?=[/?]|$)", private)
+    known = "|".join(re.escape(uri) for uri in native_apps.ADDRESSES)
+    climbs = r"(?!(?:[^?]*/)?(?:\.|%2[eE]){1,2}(?:[/?]|$))"
+    return rf"^(?:{climbs}(?:{'|'.join(kinds)}){sign}*(?:\?(?:{sign}|\?)*)?|{known})$"
+
+
+PATTERN = _pattern()
+
+
 class BadRedirectURI(Exception):
     """A redirect URI cannot be registered; the message says why."""
 

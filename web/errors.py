@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey.db import db
 from latchkey.limits import QuotaReached
 from latchkey.throttle import TooMany
-from web import faults, filters
+from web import faults, filters, problems
 
 # Endpoints whose callers are programs that read RFC 6749 §5.2, and everything else that programs read.
 OAUTH = ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/check")
@@ -76,13 +76,8 @@ def _wait(seconds: int | None) -> str:
 
 
 def _as_problem(status: int, wording: Wording) -> Response:
-    body = {
-        "type": "about:blank",
-        "title": wording.title,
-        "status": status,
-        "detail": wording.text,
-        "request_id": request.environ.get("latchkey.request_id", ""),
-    }
+    request_id = request.environ.get("latchkey.request_id", "")
+    body = problems.document(request.path, status, wording.title, wording.text, request_id)
     response = Response(json.dumps(body), status, content_type="application/problem+json")
     if request.path.startswith("/v1"):
         # Browser apps of any origin call the API, and read what it refuses.

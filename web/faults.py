@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from latchkey import settings
+from web import problems
 
 log = logging.getLogger("latchkey.web")
 
@@ -51,8 +52,7 @@ def report(error: BaseException, request_id: str) -> None:
 def _plain(environ: WSGIEnvironment, start: StartResponse, status: str, title: str, text: str) -> Iterable[bytes]:
     request_id = environ["latchkey.request_id"]
     if environ.get("PATH_INFO", "").startswith(MACHINES):
-        code = int(status[:3])
-        problem = {"type": "about:blank", "title": title, "status": code, "detail": text, "request_id": request_id}
+        problem = problems.document(environ["PATH_INFO"], int(status[:3]), title, text, request_id)
         body, kind = json.dumps(problem).encode(), "application/problem+json"
     else:
         body, kind = PAGE.format(title=title, text=text).encode(), "text/html; charset=utf-8"

@@ -28,7 +28,14 @@ from latchkey.clients.registration import (
     set_logo,
     trust,
 )
-from latchkey.clients.rules import BadClient, OnlyAdministrator, check, check_redirect_uris, protected
+from latchkey.clients.rules import (
+    HOMEPAGE,
+    BadClient,
+    OnlyAdministrator,
+    check,
+    check_redirect_uris,
+    protected,
+)
 from latchkey.clients.secrets import (
     LIVE_SECRETS,
     OVERLAP,
@@ -40,6 +47,7 @@ from latchkey.clients.secrets import (
 from latchkey.clients.suspension import Cause, causes, restore, suspend
 
 __all__ = [
+    "HOMEPAGE",
     "LIVE_SECRETS",
     "LONGEST_HOMEPAGE",
     "LONGEST_NAME",

@@ -1,14 +1,20 @@
 """What an app may be called and lead to, and what it may ask for at most."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 from latchkey import names, redirects, scopes, texts
 from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME, Client
 from latchkey.users import User
 
 Kept = TypeVar("Kept")
+# As people type it, which is not kept in any one form: it is shown and never compared.
+HOMEPAGE = re.compile(
+    r"[Hh][Tt][Tt][Pp][Ss]://"
+    r"(?:(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?|\[[0-9a-fA-F:.]+\])"
+    r"(?::[0-9]{1,5})?(?:[/?#](?:[A-Za-z0-9._~:/?#!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?"
+)
 
 
 class BadClient(Exception):
@@ -84,19 +90,9 @@ def check_name(name: str) -> str:
 
 def check_homepage(homepage: str) -> str:
     """An https address, or empty. Raises `BadClient`."""
-    if not homepage:
-        return ""
-    try:
-        parts = urlsplit(homepage) if _plain(homepage) else None
-    except ValueError:
-        parts = None
-    if parts is None or parts.scheme != "https" or not redirects.HOST.fullmatch(parts.hostname or ""):
+    if homepage and (len(homepage) > LONGEST_HOMEPAGE or not HOMEPAGE.fullmatch(homepage)):
         raise BadClient(homepage="Write an https address such as https://app.example.com.")
     return homepage
-
-
-def _plain(address: str) -> bool:
-    return len(address) <= LONGEST_HOMEPAGE and "@" not in address and bool(redirects.ALLOWED.fullmatch(address))
 
 
 def check_redirect_uris(uris: Sequence[str]) -> list[str]:

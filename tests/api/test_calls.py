@@ -137,18 +137,14 @@ def test_other_methods_are_refused_as_problems(hers, things, case):
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
         response = hers.call(method, path, {})
 
-        assert response.status_code == 405
-        assert response.content_type == "application/problem+json"
+        problem(response, 405, "wrong-method")
         assert allowed <= set(response.headers["Allow"].split(", "))
 
 
 @pytest.mark.standard("O-01")
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/me/", "/v1//me", "/v1/", "/v1", "/v1/tokens/a/b"])
 def test_what_is_not_there_is_a_problem_and_no_redirect(hers, path):
-    response = hers.get(path)
-
-    assert response.status_code == 404
-    assert response.content_type == "application/problem+json"
+    problem(hers.get(path), 404, "not-found")
 
 
 @pytest.mark.standard("H-06", "O-05")

@@ -1,4 +1,8 @@
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import from_regex
 
 from latchkey import redirects
 from latchkey.redirects import BadRedirectURI
@@ -33,6 +37,7 @@ REGISTERED = "https://app.example.com/callback"
 )
 def test_an_address_that_leads_to_one_app_is_kept_byte_for_byte(uri):
     assert redirects.check(uri) == uri
+    assert re.search(redirects.PATTERN, uri)
 
 
 @pytest.mark.standard("J-02")
@@ -105,6 +110,13 @@ def test_an_address_that_leads_to_one_app_is_kept_byte_for_byte(uri):
 def test_an_address_that_could_lead_elsewhere_is_refused_in_words(uri, words):
     with pytest.raises(BadRedirectURI, match=words):
         redirects.check(uri)
+    assert len(uri) > redirects.LONGEST or not re.fullmatch(redirects.PATTERN, uri)
+
+
+@settings(database=None, deadline=None, derandomize=True)
+@given(from_regex(redirects.PATTERN[1:-1], fullmatch=True))
+def test_whatever_programs_are_told_is_taken(uri):
+    assert redirects.check(uri) == uri
 
 
 @pytest.mark.standard("B-04")

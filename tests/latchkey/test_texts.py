@@ -1,8 +1,11 @@
+import re
 import time
 import unicodedata
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import from_regex
 
 from latchkey import texts
 
@@ -82,3 +85,12 @@ def test_a_line_of_a_megabyte_of_marks_takes_no_time():
         texts.line("a" + UNSORTED * 25, 254)
 
     assert time.thread_time() - started < 0.02
+
+
+@settings(database=None, deadline=None, derandomize=True)
+@given(from_regex(texts.PATTERN[1:-1], fullmatch=True).filter(lambda text: len(text) <= 80))
+def test_whatever_programs_are_told_is_taken(text):
+    kept = texts.line(text, 240)
+
+    assert kept == unicodedata.normalize("NFC", text.strip())
+    assert re.fullmatch(texts.PATTERN, kept)

@@ -463,7 +463,6 @@ class TestPrompt:
         assert "code" in dance.back(signed_in.get(answer.headers["Location"])).parameters
 
 
-@pytest.mark.standard("L-08")
 @pytest.mark.standard("R-03")
 @pytest.mark.parametrize("seen_at", ["0", "1", "99999999999"])
 def test_the_caller_cannot_say_when_a_request_was_first_seen(signed_in, example_client, clock, seen_at):
@@ -504,6 +503,7 @@ def test_a_sign_in_long_ago_is_not_a_fresh_one(signed_in, alice, example_client,
     assert dance.authorize(signed_in, example_client, prompt="login").headers["Location"].startswith("/login?")
 
 
+@pytest.mark.standard("L-08")
 def test_an_unverified_address_is_verified_first(app, db, example_client):
     carol = factories.make_user("carol@example.com", verified=False)
     browser = pages.sign_in(app.test_client(), carol)

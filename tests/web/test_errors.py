@@ -108,6 +108,7 @@ def test_programs_get_a_problem(client, code):
     assert answer.content_type == "application/problem+json"
     assert set(answer.json) == {"type", "title", "status", "detail", "request_id"}
     assert answer.json["status"] == code
+    assert re.fullmatch(r"http://localhost/docs/api#problem-[a-z-]+", answer.json["type"])
     assert answer.json["request_id"] == answer.headers["X-Request-Id"]
     assert "tipped" not in answer.text
 
