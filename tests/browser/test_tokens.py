@@ -353,6 +353,7 @@ def test_dates_do_not_break_in_rows(open_context, alice):
     assert set(lines) == {1}
 
 
+@pytest.mark.standard("N-08")
 def test_the_whole_form_works_by_keyboard(alices_page):
     page = alices_page
     page.goto("/tokens/new")

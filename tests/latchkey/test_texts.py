@@ -59,7 +59,7 @@ def test_control_and_hidden_characters_are_refused(character):
 
 
 def test_a_line_that_is_too_long_says_how_long_it_may_be():
-    with pytest.raises(texts.BadText, match="at most 80 characters"):
+    with pytest.raises(texts.BadText, match="81 characters long; 80 are the most"):
         texts.line("x" * 81, 80)
 
 
