@@ -1,5 +1,9 @@
 """“Explain this request”: says what was wrong with a call, only about one's own tokens, and keeps nothing."""
 
+import html
+import json
+import re
+
 import pytest
 
 from latchkey import credentials, tokens
@@ -62,7 +66,7 @@ def test_somebody_elses_token_is_not_told_about(signed_in, bob):
 
     text = explained(signed_in, curl(minted.plaintext))
 
-    assert "none of yours" in text
+    assert "No token of yours" in text
     assert "Bobs secret plan" not in text
 
 
@@ -114,3 +118,155 @@ def test_signed_out_it_leads_to_sign_in(client):
 
     assert answer.status_code == 303
     assert "/login" in answer.headers["Location"]
+
+
+# --- answers
+
+
+def said(client, text: str) -> list[str]:
+    """The findings alone."""
+    return [
+        html.unescape(re.sub(r"<[^>]+>", "", each))
+        for each in re.findall(r"<div><p>(.*?)</p></div>", explained(client, text))
+    ]
+
+
+def test_our_own_refusal_is_explained_and_not_taken_for_a_call(signed_in, alice):
+    minted = factories.make_token(alice, scopes=["activity:read"])
+    refusal = signed_in.get("/v1/me", headers={"Authorization": f"Bearer {minted.plaintext}"})
+
+    findings = said(signed_in, refusal.text)
+
+    assert any("403, insufficient-scope" in finding for finding in findings)
+    assert any("What is missing is account:read." in finding for finding in findings)
+    assert not any("no such address" in finding or "no token in what" in finding for finding in findings)
+    page = html.unescape(explained(signed_in, refusal.text))
+    assert f'href="/tokens/new?scopes=account:read&token={minted.token.id}"' in page
+
+
+def test_a_request_with_its_answer_is_explained_in_one_go(signed_in, alice):
+    minted = factories.make_token(alice, scopes=["activity:read"])
+    refusal = signed_in.get("/v1/me", headers={"Authorization": f"Bearer {minted.plaintext}"})
+
+    findings = " ".join(said(signed_in, f"$ {curl(minted.plaintext)}\nHTTP/1.1 403 Forbidden\n\n{refusal.text}"))
+
+    assert "The token lacks account:read" in findings and "insufficient-scope" in findings
+
+
+@pytest.mark.parametrize(
+    "document, expected",
+    [
+        ({"type": "http://localhost/docs/api#problem-no-token", "status": 401, "title": "x"}, "401, no-token"),
+        ({"type": "http://localhost/docs/api#problem-wrong-fields", "status": 422, "title": "x"}, "422, wrong-fields"),
+        ({"type": "https://iana.org/assignments/http-problem-types#quota-exceeded", "status": 429}, "429, too-often"),
+        ({"type": "about:blank", "status": 404, "title": "x"}, "404 means"),
+        ({"error": "invalid_grant", "error_description": "x"}, "OAuth error invalid_grant means"),
+        ({"error": "invalid_client"}, "OAuth error invalid_client means"),
+        ({"error": "invalid_target"}, "OAuth error invalid_target means"),
+        ({"active": False}, "Introspection says that the token is not active"),
+    ],
+)
+def test_documents_are_recognised(signed_in, document, expected):
+    assert any(expected in finding for finding in said(signed_in, f"HTTP/1.1 400\n\n{json.dumps(document)}"))
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (
+            '< HTTP/1.1 403\n< www-authenticate: Bearer error="insufficient_scope", scope="projects:write"',
+            "missing is projects:write",
+        ),
+        ('HTTP/2 401\nWWW-Authenticate: Bearer error="invalid_token"\nserver: nginx', "gateway (nginx)"),
+        (
+            "<html><center><h1>401 Authorization Required</h1></center><hr><center>nginx/1.29</center>",
+            "gateway (nginx)",
+        ),
+        ("HTTP/1.1 502 Bad Gateway\nServer: Caddy", "could not reach the API behind it"),
+        (
+            'HTTP/1.1 401\nWWW-Authenticate: Bearer resource_metadata="http://x/.well-known/oauth-protected-resource/projects"',
+            "without a token for the API “projects”",
+        ),
+    ],
+)
+def test_the_refusals_of_gateways_are_recognised(signed_in, text, expected):
+    assert any(expected in finding for finding in said(signed_in, text))
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("curl http://localhost/oauth/token -d grant_type=refresh_token", "/oauth/token exchanges a code"),
+        ("curl http://localhost/oauth/token", "/oauth/token takes POST, not GET."),
+        ("curl http://localhost/oauth/token --json '{}'", "The body is JSON."),
+        (
+            "curl -d redirect_uri=https://app.example.com/cb http://localhost/oauth/token",
+            "/oauth/token exchanges a code",
+        ),
+        ("curl http://localhost/oauth/check", "/oauth/check is for gateways"),
+    ],
+)
+def test_the_oauth_endpoints_are_known(signed_in, text, expected):
+    findings = said(signed_in, text)
+
+    assert any(expected in finding for finding in findings)
+    assert not any("no such address" in finding or "no token in what" in finding for finding in findings)
+
+
+RESOURCES = """
+[projects]
+identifier = "HTTPS://API.example.com:443/projects"
+title = "Projects API"
+scopes = ["account:read", "gone:read"]
+documentation = "https://docs.example.com"
+"""
+
+
+def test_an_api_of_the_operator_is_known_by_its_name(signed_in, settings):
+    (settings.instance / "resources.toml").write_text(RESOURCES)
+
+    page = explained(signed_in, "curl https://api.example.com/projects/7 -H 'Authorization: Bearer $TOKEN'")
+
+    assert "a call of “Projects API”, an API behind this portal. Its scopes are account:read." in html.unescape(page)
+    assert 'href="https://docs.example.com"' in page
+
+
+@pytest.mark.parametrize("file", ["", "nonsense", "[projects]\nidentifier = 1", "projects = 1", None])
+def test_any_other_address_is_no_mistake(signed_in, settings, file):
+    if file is not None:
+        (settings.instance / "resources.toml").write_text(file)
+
+    findings = said(signed_in, "curl https://api.example.com/projects")
+
+    assert any("goes to api.example.com, which is not this portal" in finding for finding in findings)
+
+
+def test_a_jwt_is_recognised_and_masked(signed_in):
+    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVPmB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+
+    page = explained(signed_in, curl(jwt))
+
+    assert "a JWT in it, which is no token of ours" in page
+    assert jwt[12:] not in page and "eyJzdWI" not in page
+
+
+@pytest.mark.parametrize(
+    "address", ["http://evil.example/tokens/x", "http://localhost.evil.example/tokens", "//evil.example"]
+)
+def test_a_pasted_answer_leads_nowhere_else(signed_in, address):
+    document = {"type": "http://localhost/docs/api#problem-insufficient-scope", "status": 403, "scope": "account:read"}
+
+    page = explained(signed_in, json.dumps(document | {"fix_url": address}))
+
+    assert "evil.example" not in re.sub(r"<textarea.*?</textarea>", "", page, flags=re.DOTALL)
+
+
+def test_a_deep_or_broken_document_is_no_fault(signed_in):
+    for text in (
+        '{"a":' * 4_000,
+        "{" * 20_000,
+        '{"type": {}, "status": []}',
+        '{"status": 403, "type": "x"}',
+        '{"n": ' + "9" * 5_000 + "}",
+    ):
+        assert pages.submit(signed_in, PATH, text=text).status_code == 200
