@@ -91,6 +91,7 @@ def test_of_sixteen_who_press_verify_at_once_one_is_signed_in(app, db, mailbox):
     assert len(sessions.list_live(users.find_by_email("carol@example.com"))) == 1
 
 
+@pytest.mark.settings(quota_letters="16/hour")
 def test_sixteen_who_sign_up_with_one_address_make_one_account(app, db):
     def sign_up(number, barrier):
         browser = app.test_client()
