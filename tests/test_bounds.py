@@ -16,6 +16,7 @@ MILLISECONDS = 100
 
 
 @pytest.mark.slow
+@pytest.mark.settings(quota_apps=200)
 def test_no_request_of_a_stranger_is_dear(app, bob, monkeypatch):
     for number in range(100):
         made = factories.make_client(bob, confidential=False, redirect_uris=[f"https://spa{number}.example/cb"])

@@ -134,9 +134,9 @@ def test_a_preflight_loads_no_client_however_many_there_are(caller, bob, db):
 @pytest.mark.standard("D-14")
 def test_origins_follow_the_redirect_uris(bob, db):
     client = factories.make_client(bob, confidential=False, redirect_uris=["https://one.example/cb"]).client
-    clients.add_redirect_uri(client, "https://two.example:8443/cb")
-    clients.add_redirect_uri(client, "http://127.0.0.1:3000/cb")
-    clients.remove_redirect_uri(client, "https://one.example/cb")
+    clients.add_redirect_uri(client, "https://two.example:8443/cb", by=None)
+    clients.add_redirect_uri(client, "http://127.0.0.1:3000/cb", by=None)
+    clients.remove_redirect_uri(client, "https://one.example/cb", by=None)
     db.commit()
 
     asked = ("https://one.example", "https://two.example:8443", "https://two.example", "http://127.0.0.1:9999")
