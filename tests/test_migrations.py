@@ -10,9 +10,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
 import app  # noqa: F401 - brings every record into the metadata
-from latchkey import clients, db, migrations, settings
+from latchkey import clients, db, migrations, settings, users
+from latchkey.clients import Cause
 from latchkey.clients.origins import ClientOrigin
-from latchkey.tokens import Token
+from latchkey.tokens import Token, lineage
 from tests import factories
 
 
@@ -161,3 +162,30 @@ def test_apps_that_are_there_are_no_resource_servers_after_the_migration(connect
     migrations.upgrade()
 
     assert clients.find(made.id).resource_server is False
+
+
+@pytest.mark.standard("I-06", "I-08")
+def test_apps_of_suspended_users_are_suspended_and_chains_that_are_too_deep_end(connected, monkeypatch):
+    migrations.upgrade()
+    alice, bob = factories.make_user(), factories.make_user("bob@example.com")
+    his, stopped = factories.make_client(bob).client, factories.make_client(alice, name="Stopped").client
+    chain = [factories.make_token(alice, description="Generation 0", lifetime=None)]
+    monkeypatch.setattr(lineage, "DEEPEST", 99)
+    for number in range(1, 8):
+        above = chain[-1].token
+        made = factories.make_token(alice, description=f"Generation {number}", lifetime=None, parent=above)
+        chain.append(made)
+    users.disable(bob)
+    db.db.commit()
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0007")
+        connection.execute(text("UPDATE client SET suspended_at = created_at WHERE id = :id"), {"id": stopped.id})
+    db.db.remove()
+
+    migrations.upgrade()
+
+    assert clients.causes(clients.find(his.id)) == {Cause.OWNER}
+    assert clients.find(his.id).suspended_at is not None
+    assert clients.causes(clients.find(stopped.id)) == {Cause.ADMINISTRATOR}
+    statuses = [db.db.get(Token, minted.token.id).status for minted in chain]
+    assert statuses == ["active"] * 6 + ["revoked"] * 2
