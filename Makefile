@@ -5,7 +5,8 @@
 PORT ?= 5000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-PYTEST := $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+# Four workers whatever the cores: half of a test is waiting, for a server, a browser or a disk.
+PYTEST := $(PYTHON) -m pytest -q -n 4 --dist worksteal
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile

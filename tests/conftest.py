@@ -29,6 +29,16 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 POSTGRESQL = os.environ.get("LATCHKEY_TEST_DATABASE", "sqlite") == "postgresql"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On the second database only what reaches a database of the run: all else did the same on the first."""
+    if not POSTGRESQL:
+        return
+    reaching = {"database", "empty_database", "postgres"}
+    chosen = [item for item in items if reaching.intersection(item.fixturenames) or item.get_closest_marker("postgres")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[servers.Postgres]:
     """A throw-away cluster, started when a test first needs it."""
