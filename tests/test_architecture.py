@@ -197,3 +197,11 @@ def test_every_address_is_in_the_docs_and_nothing_else(app):
     listed = re.findall(r"^\| `(/[^`?]*)`", (ROOT / "docs" / "urls.md").read_text(encoding="utf-8"), re.MULTILINE)
 
     assert {anonymous(path) for path in listed} == {anonymous(path) for path in answered}
+
+
+def test_what_is_slow_says_why():
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark.slow":
+                line = path.read_text(encoding="utf-8").splitlines()[node.lineno - 1]
+                assert re.search(r'pytest\.mark\.slow\("[^"]{5,}"\)', line), f"{path}:{node.lineno}"

@@ -19,7 +19,7 @@ from tests.factories import CALLBACK, PASSWORD
 from tests.oauth import conftest as browsers
 from tests.oauth.dance import CHALLENGE, VERIFIER, basic
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("sends every kind of nonsense to every address")
 
 # As bytes, since much of it is no text.
 HOSTILE = [

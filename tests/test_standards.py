@@ -108,7 +108,7 @@ def test_what_the_paper_says_of_an_item_is_so(item):
 
 def test_marks_are_found_on_tests_classes_and_modules():
     source = """
-pytestmark = [pytest.mark.slow, pytest.mark.standard("A-01")]
+pytestmark = [pytest.mark.browser, pytest.mark.standard("A-01")]
 
 @pytest.mark.standard("A-02", "A-03")
 def test_one(): ...

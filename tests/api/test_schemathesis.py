@@ -16,7 +16,7 @@ from tests.api.calls import caller
 from tests.api.test_calls import CASES, called
 
 SEED = 20261125
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("generates calls by the hundred")
 
 ROUNDS = [
     pytest.param(case, mode, id=f"{called(case)} {mode.value}")

@@ -18,7 +18,7 @@ def test_init_makes_a_database_and_is_safe_to_repeat(cli, tmp_path):
     assert first == second == {"database": "sqlite", "revision": migrations.head()}
 
 
-@pytest.mark.slow
+@pytest.mark.slow("starts processes")
 def test_init_may_run_several_times_at_once(cli, tmp_path):
     environment = cli.environment | {"LATCHKEY_INSTANCE": str(tmp_path / "fresh")}
     del environment["LATCHKEY_DATABASE_URL"]
@@ -84,7 +84,7 @@ def test_wrong_usage_exits_2(cli, arguments):
     assert (result.exit_code, result.stdout) == (2, "")
 
 
-@pytest.mark.slow
+@pytest.mark.slow("starts processes")
 def test_the_installed_script_is_this_command(cli, settings):
     environment = cli.environment | {"PATH": str(servers.LATCHKEY.parent)}
     command = [servers.LATCHKEY, "user", "create", "--email", "a@example.com", "--name", "A", "--password-stdin"]

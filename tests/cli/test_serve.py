@@ -13,7 +13,7 @@ import pytest
 
 from tests import factories, servers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("starts servers")
 
 
 def environment(settings, **more: str) -> dict[str, str]:

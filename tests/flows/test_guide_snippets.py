@@ -14,7 +14,7 @@ from tests import factories, pages, servers
 from tests.factories import PASSWORD
 from tests.flows import gateways, snippets
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("runs shells against a server")
 
 # Where the code of each guide is run, or compared with what is run.
 RUN_HERE = {

@@ -9,7 +9,7 @@ import pytest
 
 from tests import factories, servers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("waits for deadlines of a server")
 HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 LOGIN = HEAD.replace(b"/oauth/token", b"/login")
 QUICK = b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n"

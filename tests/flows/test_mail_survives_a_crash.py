@@ -11,7 +11,7 @@ import requests
 from tests import pages, servers, smtp
 from tests.factories import PASSWORD
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("kills and restarts a server")
 
 
 def sign_up(server: servers.Server, email: str) -> float:

@@ -24,6 +24,7 @@ SPOOFED = [
     ("X-Auth_User-Id", "admin"),
     ("X_AUTH_EMAIL", "admin"),
 ]
+pytestmark = pytest.mark.slow("starts a server and four gateways")
 OWN_SCOPES = """
 ["projects:read"]
 title = "See your projects"

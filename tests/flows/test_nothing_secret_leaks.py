@@ -23,7 +23,7 @@ from tests import servers
 from tests.factories import CALLBACK
 from tests.flows.person import Person
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("does everything once on a server and searches all it left")
 
 PASSWORD, SECOND, THIRD = "umbrella-quarry-violet-91", "lantern-orchid-57-gravel", "copper-meadow-timber-38"
 WRONG = "a-password-of-somewhere-else-44"

@@ -89,7 +89,7 @@ def play(command: list[str], registered: Registered, person: Person, folder: Pat
     return rest
 
 
-@pytest.mark.slow
+@pytest.mark.slow("runs programs against a server")
 def test_the_example_for_curl_gets_a_token(registered, person, tmp_path):
     text = person.example(registered.client.id, "curl")
     (tmp_path / "start.sh").write_text(text)
@@ -102,7 +102,7 @@ def test_the_example_for_curl_gets_a_token(registered, person, tmp_path):
     assert "not the answer" not in said
 
 
-@pytest.mark.slow
+@pytest.mark.slow("runs programs against a server")
 def test_the_example_for_python_calls_the_api(registered, person, tmp_path, alice):
     (tmp_path / "start.py").write_text(person.example(registered.client.id, "python"))
 
@@ -112,7 +112,7 @@ def test_the_example_for_python_calls_the_api(registered, person, tmp_path, alic
     assert alice.email in said
 
 
-@pytest.mark.slow
+@pytest.mark.slow("runs programs against a server")
 def test_the_example_for_javascript_is_a_module(registered, person, tmp_path):
     node = shutil.which("node")
     if node is None:

@@ -13,7 +13,7 @@ from tests.oauth import dance
 
 THREADS, ROUNDS = 16, 10
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("starts a server with two workers")
 
 
 @pytest.mark.standard("C-06", "E-06", "E-13")

@@ -39,7 +39,7 @@ def test_every_piece_of_code_is_run_or_compared_here():
 
 
 @only_once
-@pytest.mark.slow
+@pytest.mark.slow("follows the README in a checkout of its own, with a server")
 def test_a_newcomer_has_a_portal_a_token_and_an_app(tmp_path):
     ours = Checkout(tmp_path / "latchkey")
     (_, commands), *_ = code("Two commands")
@@ -74,7 +74,7 @@ def test_the_scopes_are_those_of_the_worked_example(tmp_path, request):
 
 
 @only_once
-@pytest.mark.slow
+@pytest.mark.slow("follows the README in a checkout of its own, with a server")
 def test_the_commands_of_deploying_bring_it_up_on_postgresql(tmp_path, postgres):
     ours = Checkout(tmp_path / "latchkey")
     [(_, commands)] = code("Deploying")

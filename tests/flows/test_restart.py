@@ -10,7 +10,7 @@ from tests.factories import CALLBACK
 from tests.flows.person import Person
 from tests.oauth import dance
 
-pytestmark = pytest.mark.slow  # starts the server twice
+pytestmark = pytest.mark.slow("starts the server twice")
 
 
 @pytest.mark.standard("E-13")

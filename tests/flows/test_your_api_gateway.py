@@ -6,7 +6,7 @@ from tests import factories, servers
 from tests.flows import gateways, snippets
 from tests.flows.checkout import Checkout, only_once, program
 
-pytestmark = [pytest.mark.slow, only_once]
+pytestmark = [pytest.mark.slow("follows a guide in a checkout of its own, with servers"), only_once]
 
 
 def test_an_operator_who_follows_the_page_has_projects_behind_nginx(client, instance, tmp_path):

@@ -10,7 +10,7 @@ from tests import factories
 from tests.flows import snippets
 from tests.flows.checkout import Checkout, only_once
 
-pytestmark = [pytest.mark.slow, only_once]
+pytestmark = [pytest.mark.slow("follows a guide in a checkout of its own, with a server"), only_once]
 
 
 def test_an_operator_who_follows_the_page_has_projects_in_the_api(client, instance, tmp_path):

@@ -16,7 +16,7 @@ from tests import factories, servers
 from tests.flows import snippets
 from tests.flows.checkout import Checkout, only_once, program
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("follows a guide in a checkout of its own, with servers")
 
 FILE = servers.ROOT / "examples" / "projects" / "service" / "app.py"
 READ, WRITE = "projects:read", "projects:write"

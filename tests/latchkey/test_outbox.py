@@ -351,7 +351,7 @@ def test_many_threads_send_each_letter_once(post, deliver):
     assert sorted(letter.to for letter in server.received) == sorted(f"reader{n}@example.com" for n in range(20))
 
 
-@pytest.mark.slow
+@pytest.mark.slow("starts processes")
 def test_many_processes_send_each_letter_once(post, settings):
     for number in range(20):
         post(f"reader{number}@example.com")

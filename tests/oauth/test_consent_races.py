@@ -18,7 +18,7 @@ from tests.oauth.conftest import enter
 ROUNDS = 12
 EVIL = "https://evil.example/callback"
 
-pytestmark = [pytest.mark.slow, pytest.mark.standard("B-19")]
+pytestmark = [pytest.mark.slow("many threads meet, round after round"), pytest.mark.standard("B-19")]
 
 
 @pytest.fixture

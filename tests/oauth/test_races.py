@@ -13,7 +13,7 @@ from tests.oauth import dance
 
 THREADS, ROUNDS = 16, 40
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("many threads meet, round after round")
 
 
 @pytest.fixture
