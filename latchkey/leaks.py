@@ -45,27 +45,30 @@ def end(token: Token) -> list[Client]:
 
 def _end_token(plaintext: str) -> bool:
     token = tokens.find(plaintext)
-    if token is None:
+    if token is None or (token.grant is not None and not token.grant.live):
         return False
-    grant = token.grant
-    retired = token.kind == Kind.REFRESH and token.consumed_at is not None
-    alive = token.status == "active" and (token.consumed_at is None or retired)
-    if not alive or (grant is not None and not grant.live):
-        return False
-    owner = token.user or (grant.client.owner if grant else None)
+    owner = token.user or (token.grant.client.owner if token.grant else None)
     if token.user_id is not None:
         # The first of all locks; two reports of one string come one after the other.
         users.lock(token.user_id)
-    if not tokens.revoke(token):
+    if not (_end_grant(token) if token.kind == Kind.REFRESH else _end_bearer(token)):
         return False
     apps = shutdown.after_leak(tokens.traces.made_or_changed(token))
-    if grant is not None and token.kind == Kind.REFRESH:
-        # Its holder may have access tokens of it already (RFC 7009 §2.1), and a retired one may have been copied
-        # before it was: as with a replay, nobody can tell who holds its successor.
-        grants.end(grant.id, EndReason.REPORTED)
     if owner is not None:
         notices.token_reported(owner, token, apps)
     return True
+
+
+def _end_bearer(token: Token) -> bool:
+    return token.status == "active" and token.consumed_at is None and tokens.revoke(token)
+
+
+def _end_grant(token: Token) -> bool:
+    """What came of it ends too: its holder may have that (RFC 7009 §2.1).
+
+    A retired one may have been copied before it was: as with a replay, nobody can tell who holds its successor.
+    """
+    return token.grant_id is not None and grants.end(token.grant_id, EndReason.REPORTED)
 
 
 def _end_secret(plaintext: str) -> bool:

@@ -47,6 +47,8 @@ def record(client_id: str, endpoint: str, error: str, reason: str) -> None:
         literal(activity.origin.get().request_id),
         literal(now, UtcDateTime),
     ).where(Client.id == client_id)
+    # Held, so that it is not deleted between the two halves of the statement.
+    row = row.with_for_update(read=True, key_share=True)
     columns = ["id", "client_id", "endpoint", "error", "reason", "request_id", "at"]
     db.execute(insert(Refusal).from_select(columns, row, include_defaults=False))
 

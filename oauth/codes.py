@@ -25,6 +25,7 @@ from latchkey.ids import new_id
 from latchkey.lookup import Command, Lookup
 from latchkey.sessions import BrowserSession
 from latchkey.users import User
+from oauth.issuing import held
 
 LIFETIME = timedelta(seconds=60)
 FORM_LENGTH = 43
@@ -120,7 +121,7 @@ _found = Lookup(
 )
 _consume = Command(
     update(AuthorizationCode)
-    .where(AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None), _asked_by)
+    .where(AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None), _asked_by, held)
     .values(consumed_at=_now)
 )
 
@@ -162,9 +163,10 @@ def find(plaintext: str) -> Found | None:
     return found
 
 
-def consume(connection: DBAPIConnection, code_id: str) -> bool:
+def consume(connection: DBAPIConnection, code: Found) -> bool:
     """Use a code up, in the transaction that issues its tokens. True for exactly one caller (C-06)."""
-    return _consume.run(connection, {"code_id": code_id, "now": clock.now()}) == 1
+    facts = {"code_id": code.code_id, "grant_id": code.grant_id, "user_id": code.user_id, "now": clock.now()}
+    return _consume.run(connection, facts) == 1
 
 
 def purge() -> None:

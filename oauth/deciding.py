@@ -88,8 +88,8 @@ def _ask_again(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> Ba
 
 def _allow_again(frozen: PendingConsent, flow: AuthorizationCodeFlow, here: BrowserSession) -> BaseResponse:
     """The same place with the same code; with another one if the app had that one already."""
-    code = parse_qs(urlsplit(frozen.location).query)["code"][-1]
-    found = codes.find(code)
+    sent = parse_qs(urlsplit(frozen.location).query).get("code", [""])
+    found = codes.find(sent[-1])
     if found is not None and not (found.consumed or found.expired or found.orphaned):
         return _lead(frozen, "allow", answers.lead(frozen.location))
     begun = db.get(Grant, found.grant_id) if found is not None else None

@@ -22,11 +22,11 @@ from latchkey import clock, credentials, notices, redirects, resources, scopes
 from latchkey import grants as records
 from latchkey.db import db
 from latchkey.grants import EndReason, Grant
-from latchkey.ids import new_id
 from latchkey.lookup import turn
-from oauth import answers, codes, issuing, parties, scoping
+from oauth import answers, codes, issuing, parties, refreshing, scoping
 from oauth.guard import Form, Presented
 from oauth.issuing import Under
+from oauth.refreshing import Succession
 from oauth.server import Request, party_of, server
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -130,7 +130,7 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
             raise InvalidGrantError("The code has expired or does not work any more.")
         access = self.scopes_within(code.scope)
         under = Under(code.grant_id, code.user_id, code.grant_expires_at)
-        issued = issuing.exchange(lambda at: codes.consume(at, code.code_id), under, access, code.scope)
+        issued = issuing.exchange([lambda at: codes.consume(at, code)], under, access, code.scope)
         if issued is None:
             again = codes.find(cast("Request", self.request).parameters["code"])
             if again is not None and not again.consumed:
@@ -146,18 +146,18 @@ class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
     INCLUDE_NEW_REFRESH_TOKEN = True
 
     def authenticate_refresh_token(self, refresh_token: str) -> Any:
-        return issuing.find_refresh(refresh_token)
+        return refreshing.find(refresh_token)
 
     def create_token_response(self) -> Any:
         """Retire the token and issue its successor in one transaction; retired already means a replay."""
-        old = cast("issuing.Found", self.request.refresh_token)
+        old = cast("refreshing.Found", self.request.refresh_token)
         if old.orphaned or (old.expired and not old.retired):
             raise InvalidGrantError("The refresh token has expired or does not work any more.")
         access = self.scopes_within(old.scope, cast("Request", self.request).parameters.get("scope"))
-        successor = new_id("tok")
+        use = Succession(old)
         under = Under(old.grant_id, old.user_id, old.grant_expires_at)
         issued = issuing.exchange(
-            lambda at: issuing.retire(at, old.token_id, successor), under, access, old.scope, successor
+            [use.retire, use.retire_again], under, access, old.scope, refresh_id=use.successor_id, settle=use.settle
         )
         if issued is None:
             self.end_replayed(old.grant_id, EndReason.REFRESH_REPLAYED)

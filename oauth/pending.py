@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from cryptography.fernet import InvalidToken
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -55,8 +56,11 @@ class PendingConsent(Base):
 
     @property
     def location(self) -> str:
-        """Where the answer led."""
-        return vault.unseal(self.answer or "")
+        """Where the answer led; empty if another secret key sealed it."""
+        try:
+            return vault.unseal(self.answer or "")
+        except InvalidToken:
+            return ""
 
 
 def version(client: Client) -> str:

@@ -69,7 +69,8 @@ class Token(Base):
     created_agent: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    # A refresh token that was used, or the string that a regenerated token had before, and what took its place.
+    # A refresh token that was used, or the string that a regenerated token had before, and what took its place. Of two
+    # refresh tokens that took one's place, each names the other until either is used.
     consumed_at: Mapped[datetime | None]
     successor_id: Mapped[str | None] = mapped_column(String(40))
     last_used_at: Mapped[datetime | None]

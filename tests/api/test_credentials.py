@@ -65,6 +65,26 @@ def test_an_access_token_ends_alone_and_a_refresh_token_with_its_grant(app, nobo
     assert [event.kind for event in activity.list_for(alice)] == ["token.reported"] * 2
 
 
+@pytest.mark.standard("I-10", "E-05")
+def test_a_retired_refresh_token_ends_its_grant_too(app, nobody, alice, example_client):
+    """Whoever holds an old one may hold what came of it."""
+    program = app_caller(app.test_client(), example_client, alice, "account:read")
+    grant = tokens.find(program.plaintext).grant
+    retired = credentials.generate(Kind.REFRESH)
+    expires_at = clock.now() + timedelta(days=30)
+    kept = factories.record_token(
+        retired, kind=Kind.REFRESH, grant=grant, scopes=["account:read"], expires_at=expires_at
+    )
+    kept.consumed_at = clock.now()
+    db.commit()
+
+    report(nobody, retired)
+    report(nobody, retired)
+
+    problem(program.get("/v1/me"), 401, "revoked-token")
+    assert [event.kind for event in activity.list_for(alice)] == ["token.reported"]
+
+
 def test_a_client_secret_stops_working_and_its_owner_is_told(nobody, bob, example_client):
     report(nobody, example_client.secret)
     report(nobody, example_client.secret)

@@ -288,6 +288,15 @@ def test_a_late_second_click_is_too_late(signed_in, example_client, clock):
     assert "Nothing was changed" not in answer.text
 
 
+def test_a_second_click_after_the_secret_key_was_replaced_is_no_fault(signed_in, example_client):
+    page = dance.authorize(signed_in, example_client)
+    dance.decide(signed_in, page)
+    db.query(PendingConsent).one().answer = "sealed by another key"
+    db.commit()
+
+    assert dance.decide(signed_in, page).status_code == 400
+
+
 def test_no_code_lies_open_in_what_is_kept_for_a_second_click(signed_in, example_client):
     page = dance.authorize(signed_in, example_client)
     code = dance.back(dance.decide(signed_in, page)).parameters["code"]

@@ -103,7 +103,7 @@ def test_another_owner_name_is_shown_again(signed_in, bob, example_client):
 def test_another_key_is_shown_again(signed_in, example_client):
     """Whoever put it there meanwhile could redeem the code."""
     page = dance.authorize(signed_in, example_client)
-    clients.rotate_secret(clients.find(example_client.client.id), newest=None)
+    clients.rotate_secret(clients.find(example_client.client.id), newest=None, by=None)
     db.commit()
 
     assert dance.decide(signed_in, page).status_code == 200

@@ -76,6 +76,39 @@ def test_two_within_the_grace(together, signed_in, example_client):
         assert len({winner["refresh_token"] for winner in winners}) == len(winners)
 
 
+@pytest.mark.standard("E-06")
+@pytest.mark.settings(refresh_grace_seconds=10)
+def test_one_of_two_branches_goes_on(together, signed_in, caller, example_client):
+    for _ in range(ROUNDS // 4):
+        old = dance.tokens(signed_in, example_client)["refresh_token"]
+        pair = [dance.refresh(caller, example_client, old).json["refresh_token"] for _ in range(2)]
+
+        answers = together(lambda caller, number: dance.refresh(caller, example_client, pair[number % 2]))  # noqa: B023 - joined
+
+        # Whatever came of it, both branches were used, so the grant is over.
+        for winner in won(answers, most=2):
+            assert not dance.works(caller, winner["access_token"])
+
+
+@pytest.mark.settings(refresh_grace_seconds=10)
+def test_a_retry_beside_the_use_of_the_first_successor_leaves_one_branch(together, signed_in, caller, example_client):
+    for _ in range(ROUNDS // 4):
+        old = dance.tokens(signed_in, example_client)["refresh_token"]
+        new = dance.refresh(caller, example_client, old).json["refresh_token"]
+
+        answers = together(
+            lambda caller, number: (
+                dance.refresh(caller, example_client, (old, new)[number])  # noqa: B023 - joined
+                if number < 2
+                else caller.get("/healthz")
+            )
+        )
+
+        issued = [answer.json["refresh_token"] for answer in answers[:2] if answer.status_code == 200]
+        assert {answer.status_code for answer in answers} <= {200, 400}
+        assert [dance.refresh(caller, example_client, token).status_code for token in issued].count(200) <= 1
+
+
 def test_replays_beside_refreshes_and_uses_do_not_block_each_other(together, signed_in, caller, example_client):
     for _ in range(ROUNDS // 2):
         first = dance.tokens(signed_in, example_client)

@@ -185,10 +185,34 @@ class TestGrace:
 
         assert dance.works(caller, one["access_token"])
         assert dance.works(caller, other["access_token"])
-        assert dance.refresh(caller, example_client, one["refresh_token"]).status_code == 200
-        assert dance.refresh(caller, example_client, other["refresh_token"]).status_code == 200
+        assert one["refresh_token"] != other["refresh_token"]
 
-    @pytest.mark.standard("E-07")
+    @pytest.mark.standard("E-06")
+    @pytest.mark.parametrize("used", [0, 1])
+    def test_the_first_use_of_either_ends_the_other(self, signed_in, caller, example_client, used):
+        first = dance.tokens(signed_in, example_client)["refresh_token"]
+        branches = [dance.refresh(caller, example_client, first).json for _ in range(2)]
+
+        going_on = dance.refresh(caller, example_client, branches[used]["refresh_token"])
+
+        assert going_on.status_code == 200
+        further = dance.refresh(caller, example_client, going_on.json["refresh_token"])
+        assert further.status_code == 200
+        # Two hold a token of this grant: which of them is the thief nobody knows.
+        assert refused(dance.refresh(caller, example_client, branches[1 - used]["refresh_token"]))
+        assert not dance.works(caller, further.json["access_token"])
+        assert refused(dance.refresh(caller, example_client, further.json["refresh_token"]))
+
+    def test_a_branch_has_a_grace_of_its_own(self, signed_in, caller, example_client):
+        first = dance.tokens(signed_in, example_client)["refresh_token"]
+        dance.refresh(caller, example_client, first)
+        other = dance.refresh(caller, example_client, first).json["refresh_token"]
+
+        again = [dance.refresh(caller, example_client, other) for _ in range(2)]
+
+        assert [answer.status_code for answer in again] == [200, 200]
+        assert refused(dance.refresh(caller, example_client, other))
+
     def test_but_only_once(self, signed_in, caller, example_client):
         first = dance.tokens(signed_in, example_client)["refresh_token"]
         one = dance.refresh(caller, example_client, first).json

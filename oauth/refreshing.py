@@ -1,0 +1,164 @@
+"""Refresh tokens: found again when they were used, and followed by a successor once, or twice within the grace."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, exists, or_, select, update
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import aliased
+
+from latchkey import clock, credentials, settings
+from latchkey.clients import Client
+from latchkey.credentials import Kind
+from latchkey.db import UtcDateTime
+from latchkey.grants import Grant
+from latchkey.ids import new_id
+from latchkey.lookup import Command, Lookup
+from latchkey.tokens import Token
+from latchkey.users import User
+from oauth.issuing import held, user_held
+
+
+class Found(NamedTuple):
+    """A refresh token that was presented, a retired one too, with the facts that decide about it."""
+
+    token_id: str
+    client_id: str
+    user_id: str | None
+    grant_id: str
+    grant_expires_at: datetime
+    scope: str
+    retired: bool
+    expired: bool
+    orphaned: bool
+
+    def check_client(self, client: Any) -> bool:
+        """Whether it was issued to this client (E-10)."""
+        return bool(self.client_id == client.id)
+
+    def get_scope(self) -> str:
+        """What the user agreed to: a refresh narrows and widens again within it (E-09)."""
+        return self.scope
+
+
+_now: Any = bindparam("now", type_=UtcDateTime)
+_found = Lookup(
+    "FoundRefresh",
+    select(
+        Token.id.label("token_id"),
+        Grant.client_id,
+        Grant.user_id,
+        Grant.id.label("grant_id"),
+        Grant.expires_at.label("grant_expires_at"),
+        Grant.scope,
+        Token.consumed_at.is_not(None).label("retired"),
+        (Token.expires_at <= _now).label("expired"),
+        or_(
+            Grant.ended_at.is_not(None),
+            Grant.expires_at <= _now,
+            User.disabled_at.is_not(None),
+            Client.suspended_at.is_not(None),
+        ).label("orphaned"),
+    )
+    .select_from(Token)
+    .join(Grant, Grant.id == Token.grant_id)
+    .join(Client, Client.id == Grant.client_id)
+    .join(User, User.id == Grant.user_id)
+    .where(Token.digest == bindparam("digest"), Token.kind == Kind.REFRESH.value),
+    row=Found,
+)
+
+_this = Token.id == bindparam("token_id")
+_unused = (Token.consumed_at.is_(None), Token.revoked_at.is_(None))
+_other = aliased(Token)
+_others_place = (
+    select(_other.successor_id)
+    .where(_other.id == bindparam("token_id"), _other.consumed_at.is_(None), _other.revoked_at.is_(None))
+    .scalar_subquery()
+)
+
+_retire = Command(
+    update(Token)
+    .where(_this, *_unused, Token.successor_id.is_(None), held)
+    .values(consumed_at=_now, successor_id=bindparam("successor"))
+)
+# Until the commit the uses of this grant that come here go one after the other.
+_hold = Command(update(Grant).where(Grant.id == bindparam("grant_id"), user_held).values(ended_at=Grant.ended_at))
+# Of two branches the one that is not used: each names the other until one of them is.
+_end_rival = Command(update(Token).where(Token.id == _others_place, *_unused).values(revoked_at=_now))
+_retire_branch = Command(
+    update(Token).where(_this, *_unused).values(consumed_at=_now, successor_id=bindparam("successor"))
+)
+# E-07: once more, shortly after, by the immediate predecessor alone. That it was done shows in revoked_at.
+_retire_again = Command(
+    update(Token)
+    .where(
+        _this,
+        Token.revoked_at.is_(None),
+        Token.consumed_at > bindparam("since", type_=UtcDateTime),
+        exists(
+            select(_other.id).where(
+                _other.id == Token.successor_id, _other.consumed_at.is_(None), _other.revoked_at.is_(None)
+            )
+        ),
+    )
+    .values(revoked_at=_now)
+)
+_first = select(_other.successor_id).where(_other.id == bindparam("token_id")).scalar_subquery()
+_name_second = Command(
+    update(Token)
+    .where(Token.id == _first, *_unused, Token.successor_id.is_(None))
+    .values(successor_id=bindparam("successor"))
+)
+_name_first = Command(update(Token).where(Token.id == bindparam("successor")).values(successor_id=_first))
+
+
+def find(plaintext: str) -> Found | None:
+    """The refresh token that this is; a retired one too, so that its replay is recognised (E-05)."""
+    if credentials.kind_of(plaintext) is not Kind.REFRESH:
+        return None
+    found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
+    return found
+
+
+class Succession:
+    """One use of a refresh token, and the successor that takes its place.
+
+    Two successors of one token are two branches: the first use of either ends the other.
+    """
+
+    def __init__(self, old: Found) -> None:
+        self.successor_id, self.second = new_id("tok"), False
+        self.facts: dict[str, Any] = {"token_id": old.token_id, "grant_id": old.grant_id, "user_id": old.user_id}
+        self.facts |= {"now": clock.now(), "successor": self.successor_id}
+
+    def retire(self, connection: DBAPIConnection) -> bool:
+        """Retire the old token if it is the only one of its place. True for exactly one caller (E-06)."""
+        return _retire.run(connection, dict(self.facts)) == 1
+
+    def retire_again(self, connection: DBAPIConnection) -> bool:
+        """Retire one of two branches, which ends the other; or make a second branch, once within the grace (E-07)."""
+        _hold.run(connection, self._facts("grant_id", "user_id"))
+        return self._use_branch(connection) or self._use_again(connection)
+
+    def settle(self, connection: DBAPIConnection) -> None:
+        """The successor is there: if it is the second one, let it name the first."""
+        if self.second:
+            _name_first.run(connection, self._facts("token_id", "successor"))
+
+    def _use_branch(self, connection: DBAPIConnection) -> bool:
+        _end_rival.run(connection, self._facts("token_id", "now"))
+        return _retire_branch.run(connection, self._facts("token_id", "now", "successor")) == 1
+
+    def _use_again(self, connection: DBAPIConnection) -> bool:
+        grace = settings.current().refresh_grace_seconds
+        if not grace:
+            return False
+        again = self._facts("token_id", "now") | {"since": self.facts["now"] - timedelta(seconds=grace)}
+        if _retire_again.run(connection, again) != 1:
+            return False
+        self.second = _name_second.run(connection, self._facts("token_id", "successor")) == 1
+        return self.second
+
+    def _facts(self, *names: str) -> dict[str, Any]:
+        return {name: self.facts[name] for name in names}
