@@ -13,7 +13,7 @@ from tests.oauth.conftest import enter
 
 ROUNDS = 8
 
-pytestmark = [pytest.mark.slow, pytest.mark.standard("D-11")]
+pytestmark = [pytest.mark.slow("many threads meet, round after round"), pytest.mark.standard("D-11")]
 
 ASK = {
     "code": lambda caller, app, held: dance.redeem(caller, app, held["code"]),
