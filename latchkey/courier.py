@@ -76,7 +76,7 @@ def clear(*more: Purge) -> None:
 
     A purge may do a part of its work and say that there is more.
     """
-    nouns = (throttle, links, sessions, activity, tokens, grants, refusals, outbox, unverified)
+    nouns = (throttle, links, sessions, activity, tokens, tokens.traces, grants, refusals, outbox, unverified)
     for purge in (*(noun.purge for noun in nouns), *more):
         while purge():
             db.commit()
