@@ -90,16 +90,35 @@ def play(command: list[str], registered: Registered, person: Person, folder: Pat
 
 
 @pytest.mark.slow("runs programs against a server")
-def test_the_example_for_curl_gets_a_token(registered, person, tmp_path):
+def test_the_example_for_curl_calls_the_api(registered, person, tmp_path, alice):
     text = person.example(registered.client.id, "curl")
     (tmp_path / "start.sh").write_text(text)
 
     said = play(["bash", "start.sh"], registered, person, tmp_path)
 
+    assert "need not load: copy its address" in text
     answer = json.loads(said[said.index("{") : said.rindex("}") + 1])
-    assert answer["token_type"] == "Bearer"
-    assert answer["scope"] == "account:read"
+    assert answer["email"] == alice.email
     assert "not the answer" not in said
+
+
+@pytest.mark.slow("runs programs against a server")
+def test_the_example_for_curl_stops_at_an_answer_to_another_request(registered, person, tmp_path):
+    (tmp_path / "start.sh").write_text(person.example(registered.client.id, "curl"))
+    typed = f"{registered.secret}\n" if registered.secret else ""
+
+    ran = subprocess.run(
+        ["bash", "start.sh"],
+        input=typed + "https://app.example.com/callback?code=stolen&state=another\n",
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+        check=True,
+    )
+
+    assert "not the answer to this request, so nothing was exchanged" in ran.stdout
+    assert "error" not in ran.stdout
 
 
 @pytest.mark.slow("runs programs against a server")
