@@ -16,7 +16,7 @@ from tests.oauth import dance
 
 THREADS, ROUNDS = 8, 6
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("many threads meet, round after round")
 
 
 @pytest.fixture
