@@ -4,12 +4,13 @@ import threading
 import unicodedata
 from functools import cache
 from math import prod
+from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
-from latchkey import settings
+from latchkey import breaches, settings
 
 SHORTEST, LONGEST = 12, 256
 # One character can arrive as up to four (NFD). Longer than this, nothing is looked at.
@@ -72,10 +73,14 @@ def check(password: str, *, known: tuple[str, ...] = ()) -> None:
         raise WeakPassword(f"Use at most {LONGEST} characters.")
     if len(composed) < SHORTEST:
         raise WeakPassword(f"Use at least {SHORTEST} characters.")
-    cut = [text[:LONGEST_KNOWN] for text in (*known, settings.current().brand_name)]
+    here = settings.current()
+    host = urlsplit(here.base_url).hostname or ""
+    cut = [text[:LONGEST_KNOWN] for text in (*known, here.brand_name, *host.split("."))]
     words = [word for text in cut for word in (text, *text.split("@", MOST_PARTS)) if word]
     if zxcvbn(_quickly_judged(composed[:JUDGED]), user_inputs=words)["guesses"] < LEAST_GUESSES:
         raise WeakPassword("This password is too easy to guess. A few words that do not belong together are better.")
+    if breaches.holds(composed):
+        raise WeakPassword("This password was stolen from another site, and is tried here too. Choose another.")
 
 
 def hash(password: str) -> str:

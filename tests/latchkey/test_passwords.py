@@ -57,6 +57,14 @@ def test_short_common_and_obvious_passwords_are_refused_with_a_reason(password, 
         passwords.check(password, known=("ada@example.com", "Ada Lindqvist", "adalindqvist"))
 
 
+@pytest.mark.standard("L-02")
+@pytest.mark.settings(base_url="https://zorgblatt.wexmoor.example")
+@pytest.mark.parametrize("password", ["zorgblattzorgblatt", "Wexmoor123456"])
+def test_the_name_of_this_host_makes_no_password(settings, password):
+    with pytest.raises(passwords.WeakPassword, match="too easy"):
+        passwords.check(password)
+
+
 @pytest.mark.parametrize(
     "password",
     ["4@8({[<369&#1!|70$5+%2" * 4, "({[<4@1!|69$5+7" * 15, "$@13" * 60, "password" * 9, "aA1!" * 18, "x" * 256],

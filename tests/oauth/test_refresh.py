@@ -213,6 +213,7 @@ class TestGrace:
         assert [answer.status_code for answer in again] == [200, 200]
         assert refused(dance.refresh(caller, example_client, other))
 
+    @pytest.mark.standard("E-07")
     def test_but_only_once(self, signed_in, caller, example_client):
         first = dance.tokens(signed_in, example_client)["refresh_token"]
         one = dance.refresh(caller, example_client, first).json
