@@ -83,7 +83,7 @@ def guide_authentication() -> str:
         prefix=ours.token_prefix,
         max_days=ours.token_max_days,
         vector=credentials.with_checksum(f"{ours.token_prefix}_dev_{VECTOR_RANDOM}"),
-        pictures=(Path(current_app.root_path) / "static" / "guides" / "new-token.png").is_file(),
+        pictures=(Path(current_app.root_path) / "static" / "guides" / "new-token.webp").is_file(),
     )
 
 

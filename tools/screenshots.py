@@ -2,9 +2,11 @@
 
 import tempfile
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from latchkey import clock, db, settings
 from latchkey.tokens import Token
@@ -14,6 +16,7 @@ from tests.browser.conftest import sign_in
 
 README = settings.ROOT / "docs" / "images"
 GUIDES = settings.ROOT / "static" / "guides"
+COLOURS = 64
 HIDE = """([from, to]) => {
   document.activeElement.blur();
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -54,25 +57,41 @@ def save(page: Page, picture: Path) -> None:
     print(picture.relative_to(settings.ROOT))
 
 
+def save_small(page: Page, picture: Path) -> None:
+    """Keep what the window shows with as few colours as an interface needs."""
+    drawn = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    drawn.convert("RGB").save(picture, "WEBP", lossless=True, method=6)
+    print(picture.relative_to(settings.ROOT), picture.stat().st_size)
+
+
 def photograph(url: str) -> None:
-    """The Tokens screen as Ada sees it, and how she makes a token."""
+    """The Tokens screen as Ada sees it, and how she makes a token, in light and dark."""
     with sync_playwright() as playwright, programs.open_chromium(playwright) as browser:
-        page = browser.new_page(base_url=url, viewport={"width": 1280, "height": 800}, locale="en-GB")
-        sign_in(page, User(email="ada@example.com"))
-        page.goto("/tokens")
-        page.get_by_role("heading", level=1, name="Tokens").wait_for()
+        for scheme in ("light", "dark"):
+            make(browser, url, scheme)
+
+
+def make(browser: Browser, url: str, scheme: str) -> None:
+    """One token, on the way to which the pictures are taken."""
+    window = {"width": 1280, "height": 800}
+    page = browser.new_page(base_url=url, viewport=window, locale="en-GB", color_scheme=scheme)
+    suffix = "-dark" if scheme == "dark" else ""
+    sign_in(page, User(email="ada@example.com"))
+    page.goto("/tokens")
+    page.get_by_role("heading", level=1, name="Tokens").wait_for()
+    if not suffix:
         save(page, README / "tokens.png")
-        page.goto("/tokens/new")
-        page.get_by_label("Description").fill("Nightly backup")
-        page.get_by_role("checkbox", name="account:read").check()
-        page.get_by_role("checkbox", name="activity:read").check()
-        page.evaluate("scrollTo(0, 0)")
-        save(page, GUIDES / "new-token.png")
-        page.get_by_role("button", name="Create", exact=True).click()
-        page.get_by_label("Token", exact=True).wait_for()
-        # The address and the string are this scratch portal's own; a picture that stays shows neither.
-        page.evaluate(HIDE, [url, "https://portal.example.com"])
-        save(page, GUIDES / "token-ready.png")
+    page.goto("/tokens/new")
+    page.get_by_label("Description").fill(f"Nightly backup{' in the dark' if suffix else ''}")
+    page.get_by_role("checkbox", name="account:read").check()
+    page.get_by_role("checkbox", name="activity:read").check()
+    page.evaluate("scrollTo(0, 0)")
+    save_small(page, GUIDES / f"new-token{suffix}.webp")
+    page.get_by_role("button", name="Create", exact=True).click()
+    page.get_by_label("Token", exact=True).wait_for()
+    # The address and the token are this scratch portal's own; a picture that stays shows neither.
+    page.evaluate(HIDE, [url, "https://portal.example.com"])
+    save_small(page, GUIDES / f"token-ready{suffix}.webp")
 
 
 def main() -> None:

@@ -235,3 +235,19 @@ def test_further_reading_and_libraries_lead_to_their_pages_and_say_that_they_lea
     assert named <= set(links.values())
     assert all(links[f"https://www.rfc-editor.org/rfc/rfc{number}"] == f"RFC {number}" for number in (6749, 7009, 9207))
     assert not re.search(r"(?<!>)RFC \d", reading.replace("\n", " "))
+
+
+@pytest.mark.parametrize("theme, light, dark", [(None, True, True), ("light", True, False), ("dark", False, True)])
+def test_pictures_are_small_and_in_the_readers_theme(client, theme, light, dark):
+    if theme:
+        client.set_cookie("theme", theme)
+    page = client.get("/docs/authentication").text
+    shown = set(re.findall(r'(?:src|srcset)="(/assets/[^"]+\.webp)"', page))
+
+    assert any("-dark" not in address for address in shown) is light
+    assert any("-dark" in address for address in shown) is dark
+    assert len(shown) == 2 * (light + dark)
+    for address in shown:
+        picture = client.get(address)
+        assert (picture.status_code, picture.content_type) == (200, "image/webp")
+        assert len(picture.data) < 40_000
