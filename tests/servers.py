@@ -193,6 +193,8 @@ def _command(arguments: list[str], environment: dict[str, str], log: Path) -> No
     for stream in (1, 2):
         os.dup2(output, stream)
     os.chdir(ROOT)
+    # As in a process that was started by itself: workers are forked, and inherit what the command has opened.
+    multiprocessing.set_start_method("fork", force=True)
     cli.latchkey(arguments, prog_name="latchkey")
 
 
