@@ -53,4 +53,5 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
 
 def create_server_app() -> rsgi.Application:
     """The application as the server's workers run it."""
+    request_log.take_over()
     return rsgi.Application(create_app(background=True))

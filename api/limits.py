@@ -1,47 +1,27 @@
 """How often a token may call: off until LATCHKEY_API_RATE_LIMIT is set. How often it may change something: always.
 
-With `memory://` each worker process counts for itself; with `redis://…` the limit is exact across workers and hosts.
+With `memory://` each worker process counts its part of the limit; with `redis://…` one count holds for all hosts.
 """
 
-import logging
 import time
-from functools import cache
 from math import ceil
 from typing import Any
 
 from flask.blueprints import BlueprintSetupState
-from limits import RateLimitItem, parse
-from limits.errors import StorageError
-from limits.storage import storage_from_string
-from limits.strategies import FixedWindowRateLimiter
 
 from api import answers, problems
 from api.blueprint import blueprint
-from latchkey import settings, throttle
+from latchkey import rates, settings, throttle
 from latchkey.access import Bearer
 from latchkey.throttle import Counter
 
 POLICY = "token"
 WRITES = "writes"
 
-log = logging.getLogger("latchkey.api")
-
-
-@cache
-def _limiter(url: str) -> FixedWindowRateLimiter:
-    return FixedWindowRateLimiter(storage_from_string(url, wrap_exceptions=True))
-
 
 @blueprint.record
 def _make_ready(_state: BlueprintSetupState) -> None:
-    """The library brings in its driver when it is first asked, which is not safe for several threads at once."""
-    if settings.current().api_rate_limit is not None:
-        _limiter(settings.current().rate_limit_url)
-
-
-@cache
-def _item(rate: str) -> RateLimitItem:
-    return parse(rate)
+    rates.prepare()
 
 
 def count_write(environ: dict[str, Any], caller: Bearer) -> None:
@@ -64,21 +44,13 @@ def count(environ: dict[str, Any], caller: Bearer) -> None:
 
     Raises `problems.Problem` when it is one too many. The headers are those of draft-ietf-httpapi-ratelimit-headers-11.
     """
-    rate = settings.current().api_rate_limit
-    if rate is None:
+    standing = rates.count(caller.family)
+    if standing is None:
         return
-    limiter, item = _limiter(settings.current().rate_limit_url), _item(rate)
-    try:
-        allowed = limiter.hit(item, caller.family)
-        reset_at, left = limiter.get_window_stats(item, caller.family)
-    except StorageError:
-        # Whoever counts is away: better uncounted calls than none.
-        log.exception("API calls cannot be counted")
-        return
-    seconds = max(1, ceil(reset_at - time.time()))
+    seconds = max(1, ceil(standing.reset_at - time.time()))
     environ[answers.RATE_LIMIT] = [
-        ("RateLimit-Policy", f'"{POLICY}";q={item.amount};w={item.get_expiry()}'),
-        ("RateLimit", f'"{POLICY}";r={left};t={seconds}'),
+        ("RateLimit-Policy", f'"{POLICY}";q={standing.most};w={standing.window}'),
+        ("RateLimit", f'"{POLICY}";r={standing.left};t={seconds}'),
     ]
-    if not allowed:
+    if not standing.allowed:
         raise problems.too_often(seconds, policy=POLICY)

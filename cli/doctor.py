@@ -13,15 +13,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app import create_app
+from cli import surroundings
 from cli.base import json_option, latchkey, tell
+from cli.surroundings import Wrong
 from latchkey import carrier, clock, db, migrations, outbox, scopes, settings, users
 
 STUCK = timedelta(hours=1)
 SKEW = timedelta(seconds=5)
-
-
-class Wrong(Exception):
-    """A check failed; the message says what to do."""
 
 
 class Result(NamedTuple):
@@ -42,10 +40,7 @@ def _instance() -> str:
     folder = settings.current().instance
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise Wrong(f"{folder} cannot be written by this user")
-    for name in ("secret_key", "mail"):
-        path = folder / name
-        if path.exists() and path.stat().st_mode & 0o077:
-            raise Wrong(f"others can read {path}: chmod go= it")
+    surroundings.modes()
     return str(folder)
 
 
@@ -82,6 +77,8 @@ def _clock() -> str:
 
 def _mail() -> str:
     ours = settings.current()
+    if warning := ours.warnings.get("mail"):
+        raise Wrong(warning)
     if ours.mail_server is None:
         return f"no server is configured: letters are kept in {carrier.folder()}"
     with _conversation() as connection:
@@ -120,6 +117,7 @@ def _letters() -> str:
 CHECKS: dict[str, Callable[[], str]] = {
     "configuration": _configuration,
     "instance": _instance,
+    "proxies": surroundings.proxies,
     "scopes": _scopes,
     "database": _database,
     "migrations": _migrations,
@@ -127,6 +125,8 @@ CHECKS: dict[str, Callable[[], str]] = {
     "accounts": _accounts,
     "mail": _mail,
     "letters": _letters,
+    "limits": surroundings.limits,
+    "kernel": surroundings.kernel,
 }
 # Without the first nothing else can be looked at, without the second what lies in the database.
 NEEDS = {"migrations": "database", "clock": "database", "accounts": "migrations", "letters": "migrations"}
@@ -153,7 +153,7 @@ def _examine() -> Iterator[Result]:
 @latchkey.command("doctor")
 @json_option
 def doctor() -> None:
-    """Check configuration, database, migrations, clock and mail; one line each, exit 1 if any fails."""
+    """Check configuration, files, database, clock, mail, limits and kernel; one line each, exit 1 if any fails."""
     results = list(_examine())
     lines = [f"{'ok' if r.ok else 'FAILED':<7} {r.name:<14} {' '.join(r.detail.split())}" for r in results]
     ok = all(result.ok for result in results)

@@ -1,13 +1,15 @@
 """`latchkey init`: an installation that can serve."""
 
 from cli.base import json_option, latchkey, tell
-from latchkey import db, migrations, settings
+from latchkey import db, migrations, scopes, settings
 
 
 def prepare() -> str:
     """Create or migrate the database of this process's settings; the revision at which it stands then."""
     ours = settings.load()
     settings.use(ours)
+    # A mistake there is told before anything is changed.
+    scopes.load(ours.instance / "scopes.toml")
     db.configure(ours.database_url)
     if migrations.revision() != migrations.head():
         migrations.upgrade()

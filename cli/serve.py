@@ -22,7 +22,7 @@ from app import create_app, create_server_app
 from cli.base import Refused, latchkey
 from cli.installation import prepare
 from cli.worker import spawn
-from latchkey import db, settings
+from latchkey import db, rates, settings
 from latchkey.settings import Settings
 
 # Measured in benchmarks: few workers, and room for connections well above those expected.
@@ -130,6 +130,8 @@ def _settle(host: str, port: int) -> Settings:
         ours = settings.load()
     if ours.development and not _loopback(host):
         click.echo("latchkey: development mode on an address that others reach: they can read all mail", err=True)
+    for warning in ours.warnings.values():
+        click.echo(f"latchkey: {warning}", err=True)
     return ours
 
 
@@ -185,6 +187,7 @@ def serve(host: str, port: int, workers: int) -> None:
     prepare()
     # What is wrong with the configuration is said here once, and not by each worker.
     create_app(ours)
+    rates.share(workers)
     # Workers inherit this process: it must not hold a connection when they begin.
     db.dispose()
     server = listening(address, port, workers)

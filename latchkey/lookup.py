@@ -14,6 +14,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
 
 from latchkey.db import UtcDateTime, engines
+from latchkey.pools import broken
 
 # Told the text of each statement that runs here; tests count with it.
 watchers: list[Callable[[str], None]] = []
@@ -112,9 +113,10 @@ class Lookup:
         try:
             return compiled, pair.held().execute(compiled.text, bound)
         except dialect.loaded_dbapi.Error as error:
-            if not dialect.is_disconnect(error, pair.held(), None):
+            gone = dialect.is_disconnect(error, pair.held(), None)
+            if not gone and not broken(error):
                 raise DBAPIError.instance(compiled.text, None, error, dialect.loaded_dbapi.Error) from error
-            # The server closed the connection, as when it restarts: a read can safely be asked again.
+            # The server closed the connection, as when it restarts, or its file was away: a read can be asked again.
             pair.drop_held()
             return compiled, pair.held().execute(compiled.text, bound)
 

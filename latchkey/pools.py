@@ -2,19 +2,38 @@
 
 import contextlib
 import os
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
 from weakref import ref
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
 from latchkey.turns import Queue
 
 BUSY_SECONDS = 5
 QUEUE_SECONDS = 30
+
+
+# After these a connection goes on failing when their cause is over, such as a file system that was read-only.
+LASTING = frozenset(
+    {
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+
+
+def broken(error: BaseException | None) -> bool:
+    """Whether SQLite refused for a reason that outlasts it in the connection."""
+    # The low byte is the kind, what is above says more.
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in LASTING
 
 
 class Held:
@@ -58,6 +77,8 @@ class Engines:
             _tune_sqlite(self.read, reading=True)
             _tune_sqlite(self.write, reading=False)
             _queue_writers(self.write, self.queue)
+            _drop_broken(self.read)
+            _drop_broken(self.write)
         self._local = threading.local()
         self._disposed = False
         # Servers end idle threads and start others. While a thread that is not Python's own ends, no Python code may
@@ -88,9 +109,13 @@ class Engines:
             return
         _take_turn(self.queue)
         try:
-            writer = self._writer or self._detached(self.write)
-            self._writer = self._local.own = writer
-            yield writer.connection
+            writer = self._writer = self._local.own = self._writer or self._detached(self.write)
+            try:
+                yield writer.connection
+            except sqlite3.DatabaseError as error:
+                if broken(error):
+                    self._drop(writer)
+                raise
         finally:
             self._local.own = mine
             self.queue.release()
@@ -106,9 +131,17 @@ class Engines:
         return own
 
     def drop_held(self) -> None:
-        """Forget this thread's connection after it broke."""
-        self._local.own.connection.close()
-        self._local.own = None
+        """Forget this thread's connection after a fault: what made it may be over, and what it left behind is not."""
+        own: Held | None = getattr(self._local, "own", None)
+        if own is not None:
+            self._drop(own)
+            self._local.own = None
+
+    def _drop(self, own: Held) -> None:
+        if own is self._writer:
+            self._writer = None
+        with contextlib.suppress(sqlite3.Error, OSError):
+            own.connection.close()
 
     def dispose(self) -> None:
         """Close everything."""
@@ -146,6 +179,13 @@ def _tune_sqlite(engine: Engine, *, reading: bool) -> None:
             f"query_only={'ON' if reading else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+
+
+def _drop_broken(engine: Engine) -> None:
+    @event.listens_for(engine, "handle_error")
+    def told(context: ExceptionContext) -> None:
+        # Every pooled connection is then made anew before it is used.
+        context.is_disconnect = context.is_disconnect or broken(context.original_exception)
 
 
 def _take_turn(queue: Queue) -> None:

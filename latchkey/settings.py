@@ -85,6 +85,23 @@ class Settings:
         """Whether people reach us over https."""
         return self.base_url.startswith("https://")
 
+    @property
+    def sends_mail(self) -> bool:
+        """Whether letters reach people; in development they are read at /dev/mail."""
+        return self.development or self.mail_server is not None
+
+    @property
+    def warnings(self) -> dict[str, str]:
+        """What an operator certainly does not mean, by what it is about."""
+        found = {}
+        if not self.sends_mail:
+            found["mail"] = "LATCHKEY_MAIL_SERVER is not set: nobody can sign up or ask for a new password"
+        if self.secure and self.trusted_proxies == 0:
+            found["proxies"] = (
+                "LATCHKEY_BASE_URL is https and LATCHKEY_TRUSTED_PROXIES is 0: everybody's address is the proxy's own"
+            )
+        return found
+
     def cookie(self, name: str = "latchkey") -> str:
         """A cookie's name: its own for each server on one host, since browsers tell ports apart for nothing else."""
         port = urlsplit(self.base_url).port

@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import activity, limits, links, lockdown, notices, passwords, signin, users
+from latchkey import activity, limits, links, lockdown, notices, passwords, settings, signin, users
 from latchkey.db import db
 from latchkey.links import Link, Purpose
 from portal import devices
@@ -34,6 +34,8 @@ class ResetForm(FlaskForm):
 @blueprint.route("/forgot-password", methods=["GET", "POST"])
 def forgot_password() -> ResponseReturnValue:
     """Ask for a link; the answer is alike for every address (L-04)."""
+    if not settings.current().sends_mail:
+        return render_template("portal/no_mail.html"), 503
     form, next_path = ForgotForm(), asked_next()
     if not form.validate_on_submit():
         page = render_template("portal/recovery/forgot.html", form=form, next_path=next_path)

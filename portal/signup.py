@@ -42,6 +42,8 @@ class SignUpForm(FlaskForm):
 @blueprint.route("/signup", methods=["GET", "POST"])
 def sign_up() -> ResponseReturnValue:
     """The form, then "Check your e-mail"."""
+    if not settings.current().sends_mail:
+        return render_template("portal/no_mail.html"), 503
     next_path = asked_next()
     if current_user.is_authenticated:
         return redirect(next_path or url_for("portal.welcome"), 303)

@@ -77,7 +77,7 @@ def instance(tmp_path: Path) -> Path:
 def database(template: str | Path, instance: Path) -> str:
     """The URL of a migrated database without rows."""
     if isinstance(template, Path):
-        shutil.copyfile(template, instance / "latchkey.db")
+        shutil.copy(template, instance / "latchkey.db")
         return f"sqlite:///{instance / 'latchkey.db'}"
     servers.empty(template, [table.name for table in Base.metadata.sorted_tables])
     return template

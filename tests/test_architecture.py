@@ -18,7 +18,7 @@ GROUND_FLOOR = (
     "clock", "ids", "texts", "lookalikes", "domains", "addresses", "values", "settings", "names", "gateways",
     "vault", "waybacks", "turns", "pools", "db",
     "conflicts", "lookup", "migrations",
-    "background", "credentials", "scopes", "throttle", "idempotency", "breaches", "passwords",
+    "background", "credentials", "scopes", "throttle", "rates", "idempotency", "breaches", "passwords",
     "native_apps", "resources", "redirects", "users", "activity",
     "sessions", "links", "limits", "clients", "grants", "tokens", "usage", "access", "refusals", "processes", "carrier",
     "outbox", "unverified", "courier", "notices", "shutdown", "lockdown", "leaks", "mailed", "signin",

@@ -1,8 +1,13 @@
-"""The log: one line of JSON a request, put together by hand, since the bearer path writes one too."""
+"""The log: one line of JSON a request, put together by hand, since the bearer path writes one too; and one a fault."""
 
+import json
+import logging
 import os
+import threading
 import time
 from wsgiref.types import WSGIEnvironment
+
+from web import faults
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -42,3 +47,30 @@ def line(environ: WSGIEnvironment, route: str, status: str, started: float) -> b
         f'"duration_ms":{duration:.2f},"user":"{environ.get("latchkey.user") or ""}",'
         f'"token":"{environ.get("latchkey.token") or ""}"}}\n'
     ).encode()
+
+
+class OneLine(logging.Formatter):
+    """A record as one line of JSON, a traceback inside it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """What is JSON already stays so."""
+        message = record.getMessage()
+        if message.startswith('{"level"'):
+            return message
+        told = {"time": _clock.text(), "level": record.levelname.lower(), "logger": record.name, "message": message}
+        error = record.exc_info[1] if record.exc_info else None
+        return json.dumps(told if error is None else told | {"fault": faults.describe(error)})
+
+
+def take_over() -> None:
+    """Let whatever this process logs be such lines on stderr, and the end of a thread one of them."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(OneLine())
+    logging.getLogger().handlers[:] = [handler]
+    threading.excepthook = _thread_ended
+
+
+def _thread_ended(told: threading.ExceptHookArgs) -> None:
+    name = told.thread.name if told.thread else "?"
+    logging.getLogger("latchkey.web").critical("a thread ended: %s", name, exc_info=told.exc_value)

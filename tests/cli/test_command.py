@@ -18,6 +18,15 @@ def test_init_makes_a_database_and_is_safe_to_repeat(cli, tmp_path):
     assert first == second == {"database": "sqlite", "revision": migrations.head()}
 
 
+def test_init_refuses_a_bad_catalogue_before_it_changes_anything(cli, settings, tmp_path):
+    (settings.instance / "scopes.toml").write_text('["projects:read"]\ntitle = "x"\n')
+
+    line = cli.refused("init", database_url=f"sqlite:///{tmp_path / 'fresh.db'}")
+
+    assert "projects:read" in line
+    assert not (tmp_path / "fresh.db").exists()
+
+
 @pytest.mark.slow("starts processes")
 def test_init_may_run_several_times_at_once(cli, tmp_path):
     environment = cli.environment | {"LATCHKEY_INSTANCE": str(tmp_path / "fresh")}

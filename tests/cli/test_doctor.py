@@ -9,7 +9,10 @@ from latchkey import outbox
 from latchkey.db import engines
 from tests import factories, servers, smtp
 
-NAMES = ["configuration", "instance", "scopes", "database", "migrations", "clock", "accounts", "mail", "letters"]
+NAMES = [
+    "configuration", "instance", "proxies", "scopes", "database", "migrations", "clock", "accounts", "mail", "letters",
+    "limits", "kernel",
+]  # fmt: skip
 
 
 def failing(result) -> dict[str, str]:
@@ -38,6 +41,50 @@ def test_a_secret_that_others_can_read_is_told(cli, settings):
     (settings.instance / "secret_key").chmod(0o644)
 
     assert "secret_key" in failing(cli("doctor", "--json"))["instance"]
+
+
+@pytest.mark.standard("A-09")
+@pytest.mark.parametrize("name", ["config.toml", "latchkey.db", "latchkey.db-wal", "secret_key", "mail"])
+def test_what_others_can_read_and_should_not_is_named(cli, settings, name):
+    path = settings.instance / name
+    path.touch() if name != "mail" else path.mkdir(exist_ok=True)
+    path.chmod(0o744)
+    database = f"sqlite:///{settings.instance / 'latchkey.db'}"
+
+    told = failing(cli("doctor", "--json", database_url=database))["instance"]
+
+    assert f"others can read {path}: chmod go= it" in told
+
+
+@pytest.mark.parametrize("name", ["scopes.toml", "resources.toml", "."])
+def test_what_others_can_change_is_named(cli, settings, name):
+    path = settings.instance / name
+    if name != ".":
+        path.touch()
+    path.chmod(0o777)
+
+    assert f"others can change {path}" in failing(cli("doctor", "--json"))["instance"]
+
+
+def test_production_without_a_mail_server_and_https_without_proxies_fail(cli):
+    failed = failing(cli("doctor", "--json", mode="production", base_url="https://portal.example.com"))
+
+    assert "LATCHKEY_MAIL_SERVER" in failed["mail"]
+    assert "LATCHKEY_TRUSTED_PROXIES" in failed["proxies"]
+
+
+def test_the_store_of_limits_is_asked(cli):
+    away = f"redis://127.0.0.1:{servers.free_port()}/0"
+
+    failed = failing(cli("doctor", "--json", api_rate_limit="9/minute", rate_limit_url=away))
+    alone = cli("doctor", api_rate_limit="9/minute")
+
+    assert "does not answer" in failed["limits"]
+    assert "warning: 9/minute is divided among the worker processes" in alone.stdout
+
+
+def test_the_kernel_setting_that_replaced_workers_need_is_named(cli):
+    assert "net.ipv4.tcp_migrate_req" in cli("doctor").stdout
 
 
 def test_a_bad_catalogue_is_told(cli, settings):

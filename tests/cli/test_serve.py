@@ -106,6 +106,15 @@ def test_production_says_where_it_listens_and_nothing_of_mail(serve):
     assert line == f"Latchkey is ready at https://portal.example.com (listening on http://127.0.0.1:{port})\n"
 
 
+def test_production_warns_of_what_lets_nobody_in(serve):
+    process = serve("--workers", "1", mode="production", base_url="https://portal.example.com")
+    process.stdout.readline()
+    servers.end(process, signal.SIGTERM)
+
+    warnings = [line for line in process.stderr.read().splitlines() if line.startswith("latchkey: ")]
+    assert [line.split()[1] for line in warnings] == ["LATCHKEY_MAIL_SERVER", "LATCHKEY_BASE_URL"]
+
+
 def test_it_migrates_before_it_serves(serve, settings, tmp_path):
     process = serve("--workers", "1", database_url=f"sqlite:///{tmp_path / 'fresh.db'}")
 

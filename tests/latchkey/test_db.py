@@ -1,5 +1,6 @@
 """Writers wait for each other and let go, however their request ends."""
 
+import sqlite3
 import stat
 import threading
 import time
@@ -9,9 +10,9 @@ from datetime import timedelta
 import pytest
 from flask import abort
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from latchkey import throttle, users
+from latchkey import lookup, throttle, users
 from latchkey.db import configure, dispose, engines
 from latchkey.db import db as records
 from latchkey.values import Limit
@@ -142,3 +143,28 @@ def test_a_rule_of_the_database_is_kept_whatever_the_code_forgets(db, alice):
     assert make_user("bob@example.com").id
     # Logs hold what faults say.
     assert "$argon2id$" not in str(broken.value)
+
+
+@pytest.fixture
+def embedded(settings):
+    if not engines().embedded:
+        pytest.skip("about SQLite alone")
+
+
+def test_connections_that_met_a_read_only_file_are_made_anew(embedded, alice):
+    """What a file system does that is read-only for a moment: the same error, kept by the connection."""
+    with engines().turn() as held:
+        held.execute("PRAGMA query_only=ON")
+    with engines().write.connect() as pooled:
+        pooled.exec_driver_sql("PRAGMA query_only=ON")
+
+    with pytest.raises(sqlite3.OperationalError, match="readonly"), lookup.transaction() as connection:
+        connection.execute("UPDATE user SET name = 'x'")
+    with pytest.raises(OperationalError, match="readonly"), engines().write.begin() as connection:
+        connection.execute(text("UPDATE user SET name = 'x'"))
+
+    with lookup.transaction() as connection:
+        connection.execute("UPDATE user SET name = 'y'")
+    with engines().write.begin() as connection:
+        connection.execute(text("UPDATE user SET name = 'z'"))
+    throttle.hit(ONE)

@@ -279,7 +279,7 @@ def test_many_accounts_of_one_mailbox_bring_no_more_letters(app, clock, mailbox)
 
 
 @pytest.mark.standard("L-05")
-@pytest.mark.settings(mode="production")
+@pytest.mark.settings(mode="production", mail_server="mail.example.com")
 def test_signing_up_with_tags_and_dots_brings_five_letters_an_hour_to_a_mailbox(app, clock, db):
     spellings = [f"vic.tim+{number}@example.com" for number in range(30)]
 

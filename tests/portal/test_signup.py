@@ -196,7 +196,7 @@ def test_only_addresses_at_the_operators_domains_get_an_account(client):
     assert users.find_by_email("ada@example.org")
 
 
-@pytest.mark.settings(mode="production")
+@pytest.mark.settings(mode="production", mail_server="mail.example.com")
 def test_one_network_makes_twenty_accounts_in_ten_minutes_and_sixty_an_hour(client, clock):
     def fill(batch, times=21):
         answers = [sign_up(client, email=f"{batch}-{number}@example.com") for number in range(times)]
@@ -211,7 +211,7 @@ def test_one_network_makes_twenty_accounts_in_ten_minutes_and_sixty_an_hour(clie
     assert users.find_by_email("a-20@example.com") is None
 
 
-@pytest.mark.settings(mode="production")
+@pytest.mark.settings(mode="production", mail_server="mail.example.com")
 def test_a_sign_up_that_is_wrong_takes_nothing_from_those_that_are_right_but_is_counted_before_it_is_looked_at(client):
     form = {"csrf_token": pages.csrf(client.get("/signup")), "name": "Ada", "email": "ada@", "password": PASSWORD}
 
@@ -246,3 +246,11 @@ def test_nobody_is_called_like_the_operator(client):
 
     assert answer.status_code == 422
     assert "Leave Latchkey out of the name" in answer.text
+
+
+@pytest.mark.settings(mode="production")
+@pytest.mark.parametrize("path", ["/signup", "/forgot-password"])
+def test_a_portal_that_cannot_send_mail_says_so(client, path):
+    for answer in (client.get(path), pages.submit(client, path, form="/login", email="a@b.example", name="A")):
+        assert answer.status_code == 503
+        assert "This portal cannot send mail yet" in answer.text
