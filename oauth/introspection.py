@@ -86,11 +86,11 @@ server.register_endpoint(Introspection)
 def at_once(form: Form, sent: Presented) -> dict[str, Any] | None:
     """The answer to a good request, without Flask and Authlib; None leaves it to them."""
     token = form.parameters.get("token")
-    party = None if token is None else parties.proved(sent, parties.SECRET_METHODS, "introspection")
+    party = token and parties.proved(sent, parties.SECRET_METHODS, "introspection", writing=False)
     if token is None or not isinstance(party, Party):
         return None
     bearer = _live(token, party)
-    # Counting what is not active writes, and nothing that writes may be done at once.
+    # Counting what is not active writes, and what is done at once waits for no turn to write.
     return None if bearer is None and not party.resource_server else described(bearer)
 
 

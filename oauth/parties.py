@@ -145,8 +145,11 @@ def authenticate(sent: Presented, methods: Iterable[str], endpoint: str) -> Part
     return found
 
 
-def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party | str:
-    """The client that these credentials prove, in one statement; else the reason, in words for its owner."""
+def proved(sent: Presented, methods: Iterable[str], endpoint: str, *, writing: bool = True) -> Party | str:
+    """The client that these credentials prove, in one statement; else the reason, in words for its owner.
+
+    Where nothing may be written, a secret whose use is to be noted, once in a while, proves nothing.
+    """
     rows = _known.all(client_id=sent.client_id) if ID.fullmatch(sent.client_id) else []
     if not rows:
         return "there is no such app"
@@ -163,7 +166,7 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party | st
     )
     if sent.method not in methods or not party.check_endpoint_auth_method(sent.method, endpoint):
         return _misfit(party)
-    if sent.secret is not None and not _secret_is_right(sent.secret, rows):
+    if sent.secret is not None and not _secret_is_right(sent.secret, rows, writing=writing):
         return "client secret is wrong or no longer valid"
     return party
 
@@ -174,15 +177,16 @@ def _misfit(party: Party) -> str:
     return "a client secret was sent, or is needed here, and the app is public"
 
 
-def _secret_is_right(plaintext: str, rows: Iterable[Any]) -> bool:
+def _secret_is_right(plaintext: str, rows: Iterable[Any], *, writing: bool) -> bool:
     if credentials.kind_of(plaintext) is not Kind.SECRET:
         return False
     now = clock.now()
     for row in rows:
         if credentials.matches(plaintext, row.digest) and (row.expires_at is None or row.expires_at > now):
-            if row.last_used_at is None or row.last_used_at < now - USED_EVERY:
+            due = row.last_used_at is None or row.last_used_at < now - USED_EVERY
+            if due and writing:
                 _note_use(row.secret_id, now)
-            return True
+            return writing or not due
     return False
 
 

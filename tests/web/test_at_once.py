@@ -1,0 +1,80 @@
+"""What a server answers where it dispatches requests waits for nobody: neither for the turn to write nor for a body."""
+
+from io import BytesIO
+
+import pytest
+from werkzeug.test import create_environ
+
+from latchkey import credentials, users
+from latchkey.credentials import Kind
+from latchkey.db import db, engines
+from latchkey.pools import Engines
+from tests import factories
+from tests.oauth import dance
+from web import middleware
+
+
+@pytest.fixture
+def caller(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def nobody_writes(monkeypatch):
+    def refuse(*_given):
+        raise AssertionError("it would have waited for its turn to write")
+
+    def forbid():
+        monkeypatch.setattr(engines().write, "connect", refuse)
+        monkeypatch.setattr(engines().write, "raw_connection", refuse)
+        monkeypatch.setattr(Engines, "turn", refuse)
+
+    return forbid
+
+
+def begin(app, path: str, **given):
+    """The status of what is answered at once, else None."""
+    started = []
+    environ = create_environ(path, **given) | {middleware.AT_ONCE: True}
+    environ.setdefault("REMOTE_ADDR", "127.0.0.1")
+    body = app.wsgi_app(environ, lambda status, _headers, _error=None: started.append(status[:3]))
+    return started[0] if isinstance(body, list) else None
+
+
+@pytest.mark.parametrize("dead", ["live", "unknown", "nonsense", "revoked"])
+def test_nothing_that_is_answered_at_once_writes(app, caller, nobody_writes, caplog, *, alice, example_client, dead):
+    token = factories.make_token(alice).plaintext
+    if dead == "revoked":
+        users.disable(alice)
+        db.commit()
+    sent = {"unknown": credentials.generate(Kind.DEVELOPER), "nonsense": "nonsense"}.get(dead, token)
+    # The first use of a secret in a while is written, which is not done at once.
+    basic = dance.basic(example_client.client.id, example_client.secret)["Authorization"]
+    if dead != "nonsense":
+        dance.post(caller, "/oauth/introspect", example_client, token=token)
+    nobody_writes()
+
+    for path in ("/v1/me", "/v1/token", "/oauth/check"):
+        status = begin(app, path, headers={"Authorization": f"Bearer {sent}"})
+        assert status in ({"200"} if dead == "live" else {"401", None})
+    form = {"input_stream": BytesIO(f"token={sent}".encode()), "content_length": len(f"token={sent}")}
+    told = begin(
+        app, "/oauth/introspect", method="POST", content_type="application/x-www-form-urlencoded",
+        headers={"Authorization": basic}, **form,
+    )  # fmt: skip
+    # What is not active is counted for an app that nobody marked, which is not done here.
+    assert told == ("200" if dead == "live" else None)
+    assert "would have waited" not in caplog.text
+    assert "AssertionError" not in caplog.text
+
+
+def test_what_cannot_be_answered_at_once_is_not_begun(app):
+    assert begin(app, "/oauth/introspect", method="POST") is None
+    assert begin(app, "/v1/me?" + "x" * 20_000) is None
+
+
+def test_only_an_embedded_database_is_asked_where_requests_are_dispatched(app):
+    at_once = app.extensions[middleware.AT_ONCE]
+
+    assert "/oauth/token" not in at_once
+    assert ("/v1/me" in at_once) is engines().embedded
