@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import click
-from granian.constants import Interfaces, RuntimeModes
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
@@ -30,6 +30,8 @@ WORKERS = 2
 BACKLOG = 2048
 BACKPRESSURE = 4096
 HEADER_MILLISECONDS = 10_000
+# What one connection may have in memory of what it sends: twice the longest head that is heard.
+BUFFER_BYTES = 64 * 1024
 # Requests in flight get so long to finish when the server is told to stop.
 GRACE_SECONDS = 30
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -168,7 +170,9 @@ def listening(host: str, port: int, workers: int) -> Server:
         websockets=False,
         backlog=BACKLOG,
         backpressure=BACKPRESSURE,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        # It waits without end to see which version somebody speaks, and between requests of HTTP/2.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=BUFFER_BYTES),
         log_level=LogLevels.error,
         log_access=False,
         respawn_failed_workers=True,

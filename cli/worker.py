@@ -6,6 +6,9 @@ scheduler, and written for the one version that is pinned.
 """
 
 import asyncio
+import os
+import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +16,9 @@ from granian._granian import CallbackScheduler, RSGIWorker
 from granian._signals import set_loop_signals
 from granian.server.common import WORKERS_METHODS
 from granian.server.mp import WorkerProcess
+
+# What was sent has to be taken within so long: who asks and never reads keeps no connection (RFC 5482).
+UNREAD_MILLISECONDS = 20_000
 
 
 class Scheduler(CallbackScheduler):
@@ -25,15 +31,26 @@ class Scheduler(CallbackScheduler):
 
 
 @WorkerProcess.wrap_target
-def spawn(worker_id: int, application: Any, socket: Any, ipc: Any, *given: Any) -> None:
+def spawn(worker_id: int, application: Any, place: Any, ipc: Any, *given: Any) -> None:
     """Serve the application in this process until told to stop."""
     loop, mode, *options = given
     *runtime, _task, http, http1, http2, websockets, static, _log, tls, _scope, metrics = options
     stopping, stopped = set_loop_signals(loop), asyncio.Event()  # type: ignore[no-untyped-call] # granian leaves it so
     stopping.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
     application.begin(loop)
+    listener = _listener(place)
     made: Any = RSGIWorker
-    worker = made(worker_id, socket, ipc, *runtime, http, http1, http2, websockets, static, *tls, metrics)
-    serve = getattr(worker, WORKERS_METHODS[mode][(socket[0] or socket[1]).is_uds()])
+    worker = made(worker_id, (None, listener), ipc, *runtime, http, http1, http2, websockets, static, *tls, metrics)
+    serve = getattr(worker, WORKERS_METHODS[mode][listener.is_uds()])
     serve(Scheduler(loop, application.dispatch, None, None, None), loop, stopping)
     loop.run_until_complete(stopped.wait())
+
+
+def _listener(place: Any) -> Any:
+    """The socket of a worker: its own, or the one that all have. Its connections inherit what is set here."""
+    own, shared = place
+    listener = shared or own.build()
+    if sys.platform == "linux":
+        with socket.socket(fileno=os.dup(listener.get_fd())) as same:
+            same.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
+    return listener

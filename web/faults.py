@@ -17,6 +17,7 @@ MACHINES = ("/v1/", "/oauth/token", "/oauth/revoke", "/oauth/introspect", GATEWA
 REFUSALS = {
     "400 Bad Request": ("We could not read that", "The request broke off before it was complete. Try again."),
     "408 Request Timeout": ("That took too long", "The request did not arrive in time. Try again."),
+    "413 Content Too Large": ("That came in too many parts", "Send the same in fewer and larger parts."),
     "414 URI Too Long": ("This address is too long", "Shorten the address and try again."),
     "431 Request Header Fields Too Large": (
         "The headers are too large",

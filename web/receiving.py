@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 LONGEST = 2 * 1024 * 1024
 # Shorter ones are received in one go.
 SHORT = 16 * 1024
+# Each part is a turn of the loop: these may be small, and the rest no smaller than a packet is.
+MOST_PARTS, LEAST_PART = 250, 1024
 # What the longer ones that are under way may hold together in this process.
 MOST_HELD = 64 * 1024 * 1024
 # A body gets a few seconds, and more at this rate, until it is there as a whole.
@@ -20,6 +22,7 @@ LOOK_SECONDS = 0.5
 TOO_SLOW = "408 Request Timeout"
 BROKEN = "400 Bad Request"
 TOO_BUSY = "503 Service Unavailable"
+TOO_MANY = "413 Content Too Large"
 
 Taken: TypeAlias = Callable[[bytes], object]
 Refused: TypeAlias = Callable[[str], object]
@@ -110,6 +113,8 @@ class Receiver:
             self._finish(receipt, None)
         elif self._held > MOST_HELD:
             self._finish(receipt, TOO_BUSY)
+        elif len(receipt.parts) > MOST_PARTS + receipt.size // LEAST_PART:
+            self._finish(receipt, TOO_MANY)
         else:
             self._next_part(receipt, stream)
 

@@ -75,11 +75,7 @@ def _length(scope: Scope) -> int | None:
     """How long the body is. None: it says so itself, by its parts."""
     if "transfer-encoding" in scope.headers:
         return None
-    announced = scope.headers.get("content-length")
-    if announced is None:
-        # HTTP/2 needs no length.
-        return None if scope.http_version == "2" else 0
-    return int(announced)
+    return int(scope.headers.get("content-length", 0))
 
 
 class Application:

@@ -1,7 +1,9 @@
 """Requests that begin and do not go on keep nobody from working, and nothing waits for them for long."""
 
 import contextlib
+import select
 import socket
+import sys
 import threading
 import time
 
@@ -222,3 +224,38 @@ def test_a_server_that_is_told_to_stop_does_not_wait_for_half_sent_bodies(server
     # Two seconds when the machine is idle; it was thirty.
     assert time.monotonic() - started < 20
     assert server.process.poll() == 0
+
+
+@pytest.mark.standard("A-06")
+@pytest.mark.parametrize(
+    "head", [b"Transfer-Encoding: chunked\r\n\r\n", b"Content-Length: 60000\r\n\r\n"], ids=["chunked", "with a length"]
+)
+def test_a_body_in_thousands_of_tiny_parts_is_not_received_to_its_end(server, connect, head):
+    """Each part costs a turn of the loop: two million bytes one by one took a core for nine seconds."""
+    line = connect(LOGIN, head)
+    line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with contextlib.suppress(ConnectionError):
+        for _ in range(20_000):
+            line.send(b"1\r\na\r\n" if b"chunked" in head else b"a")
+            if b"chunked" not in head:
+                time.sleep(0.001)
+
+    servers.wait_until(lambda: '"status":413' in server.log.read_text(), "the line of the log")
+
+
+@pytest.mark.standard("A-06")
+def test_who_says_nothing_or_reads_nothing_keeps_no_connection(connect):
+    """Four thousand such connections were all that a worker takes, for as long as they liked."""
+    silent = [connect(), connect(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\4\0\0\0\0\0")]
+    kept = [connect(QUICK % b"nobody's")]
+    unread = connect()
+    unread.socket.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(100):
+            unread.socket.send((HEAD + b"\r\n") * 2000)
+    gone = select.poll()
+    gone.register(unread.socket, 0)
+
+    assert all(line.ends() for line in silent + kept)
+    if sys.platform == "linux":
+        assert gone.poll(60_000), "it is still connected"
