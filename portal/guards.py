@@ -23,6 +23,10 @@ from portal import devices
 # A scheme-less, host-less path with single slashes, then any query. No % before the query: nothing hides in it (L-10).
 LOCAL = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*/?)?(?:\?[!-~]*)?", re.ASCII)
 
+# Why a form asks for the password of somebody who is signed in.
+LINK_SIGNED_IN = "The link in your e-mail signed you in, without your password."
+SIGNED_IN_EARLIER = "You signed in a while ago."
+
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
@@ -102,7 +106,8 @@ def _to_verification() -> BaseResponse:
 class ConfirmPassword(FlaskForm):
     """A form for something that needs the password, unless it was given within the last 15 minutes (L-09).
 
-    `form.password` is None when it is not asked for. The view calls `confirmed(form)` before it acts.
+    `form.password` is None when it is not asked for, else its description says why it is. The view calls
+    `confirmed(form)` before it acts.
     """
 
     password: PasswordField | None = PasswordField("Password")
@@ -111,6 +116,9 @@ class ConfirmPassword(FlaskForm):
         super().__init__(*args, **kwargs)
         if sessions.recently_authenticated(this_session()):
             del self.password
+        elif self.password is not None:
+            by_link = this_session().authenticated_at == sessions.NEVER
+            self.password.description = LINK_SIGNED_IN if by_link else SIGNED_IN_EARLIER
 
 
 def confirmed(form: ConfirmPassword) -> bool:

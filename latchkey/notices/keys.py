@@ -78,7 +78,7 @@ def token_reported(user: User, token: Token, apps: Iterable[Client] = ()) -> Non
     outbox.post(
         user.email,
         "token_reported",
-        label=unlinked(token.description or "") if own else f"a key of the app {unlinked(app)}",
+        label=unlinked(token.description or "") if own else f"a token of the app {unlinked(app)}",
         hint=token.hint,
         path=f"/tokens/{token.id}" if own else "/authorized-apps",
         own=own,

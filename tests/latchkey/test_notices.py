@@ -275,7 +275,7 @@ def test_a_leaked_key_of_an_app_is_named_by_the_app(stage, db, mailbox):
     notices.token_reported(stage["user"], token)
     db.commit()
 
-    assert "a key of the app Example" in mailbox.last().text
+    assert "a token of the app Example" in mailbox.last().text
     assert mailbox.last().link("/authorized-apps") == "/authorized-apps"
 
 

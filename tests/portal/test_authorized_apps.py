@@ -93,7 +93,7 @@ def test_asking_revokes_nothing(signed_in, alice, ledger):
 
     page = html.unescape(signed_in.get(path(alice, ledger)).text)
 
-    assert "Take back access from Ledger?" in page
+    assert "Revoke access of Ledger?" in page
     assert "What it already did stays." in page
     assert works(token)
 

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from flask_login import current_user
 
+from latchkey import waybacks
 from portal import guards
 from tests import pages
 from tests.factories import PASSWORD, make_user
@@ -40,7 +41,7 @@ ELSEWHERE = [
     "/\u2028/evil.example",
     "/tokens?q=\x00",
     "/tokens?q=ü",
-    "/" + "a" * 4_000,
+    "/" + "a" * waybacks.LONGEST,
 ]
 
 

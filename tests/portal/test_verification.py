@@ -160,7 +160,9 @@ def test_verifying_by_a_sign_in_elsewhere_ends_all_other_sessions(app, newcomer,
 def test_the_link_never_counts_as_a_password_given_lately(app, newcomer, mailed):
     pages.submit(newcomer, mailed)
 
-    assert 'type="password"' in newcomer.get("/tokens/new").text
+    form = newcomer.get("/tokens/new").text
+    assert 'type="password"' in form
+    assert "The link in your e-mail signed you in, without your password." in form
 
 
 def test_a_password_given_before_the_link_counts_as_long_as_it_would_have(clock, newcomer, mailed):
