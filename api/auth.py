@@ -9,9 +9,9 @@ from flask import Response, request
 
 from api import challenges, limits
 from api.blueprint import Door
-from latchkey import access, activity, tokens, users
+from latchkey import access, origin, tokens, users
 from latchkey.access import Bearer
-from latchkey.activity import Actor, Doer
+from latchkey.origin import Actor, Doer
 from latchkey.tokens import Token
 from latchkey.users import User
 
@@ -111,9 +111,9 @@ def writer(caller: Bearer) -> Writer:
     lineage = tokens.hold(caller.token_id, caller.digest)
     user = user_of(caller)
     if caller.client_id is None:
-        activity.act(Actor(Doer.TOKEN, caller.token_id, caller.description or ""))
+        origin.act(Actor(Doer.TOKEN, caller.token_id, caller.description or ""))
     else:
-        activity.act(Actor(Doer.APP, caller.client_id, caller.client_name or ""))
+        origin.act(Actor(Doer.APP, caller.client_id, caller.client_name or ""))
     return Writer(user, lineage)
 
 

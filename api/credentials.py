@@ -9,7 +9,7 @@ from api.auth import public
 from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, text
-from latchkey import activity, leaks, throttle
+from latchkey import leaks, origin, throttle
 from latchkey.db import db
 from latchkey.throttle import Counter
 from latchkey.values import Limit
@@ -45,7 +45,7 @@ ACCEPTED = Shape("Accepted", {"detail": text("The same, whatever was sent.")}, {
 )
 def revoke_credentials() -> Response:
     """End what was found; says nothing about what it was."""
-    if wait := throttle.hit(Counter(f"report:{activity.origin.get().network}", PER_ADDRESS)):
+    if wait := throttle.hit(Counter(f"report:{origin.current.get().network}", PER_ADDRESS)):
         raise problems.too_often(wait)
     leaks.report_all(FOUND.read()["credentials"])
     db.commit()

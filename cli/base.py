@@ -11,7 +11,7 @@ import click
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app import create_app
-from latchkey import activity, migrations, settings, texts, users
+from latchkey import migrations, origin, settings, texts, users
 from latchkey.clients import LONGEST_REASON
 from latchkey.db import db
 from latchkey.limits import QuotaReached
@@ -99,7 +99,7 @@ def because(reason: str | None) -> None:
         said = texts.line(reason, LONGEST_REASON) if reason else ""
     except texts.BadText as error:
         raise Refused(f"--reason: {error}") from None
-    activity.act(activity.COMMAND_LINE.actor._replace(reason=said))
+    origin.act(origin.COMMAND_LINE.actor._replace(reason=said))
 
 
 def in_parts(parts: Iterator[int]) -> int:

@@ -1,85 +1,21 @@
 """What happened in an account: an event for each security-relevant fact, in the transaction of what it tells of."""
 
 import json
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, delete, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import addresses, clock
+from latchkey import clock, origin
 from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
 from latchkey.users import User
 
 KEPT = timedelta(days=90)
 MOST_KEPT = 5_000
-
-
-class Doer(StrEnum):
-    """Who did something in an account."""
-
-    OWNER = "owner"
-    TOKEN = "token"
-    APP = "app"
-    ADMINISTRATOR = "administrator"
-    COMMAND_LINE = "command_line"
-    OTHER = "other"
-
-
-class Actor(NamedTuple):
-    """Who it is: a token or an app by its id and name, and the reason that an administrator gave."""
-
-    doer: Doer
-    id: str = ""
-    name: str = ""
-    reason: str = ""
-
-
-OWNER = Actor(Doer.OWNER)
-OPERATORS = frozenset({Doer.ADMINISTRATOR, Doer.COMMAND_LINE})
-
-
-class Origin(NamedTuple):
-    """Where a request came from: address, what the program calls itself, the request's id, and who acts by it."""
-
-    address: str
-    agent: str
-    request_id: str
-    actor: Actor = OWNER
-
-    @property
-    def network(self) -> str:
-        """What is counted by where it comes from."""
-        return addresses.network(self.address)
-
-
-COMMAND_LINE = Origin("", "command line", "", Actor(Doer.COMMAND_LINE))
-origin: ContextVar[Origin] = ContextVar("origin", default=COMMAND_LINE)
-
-
-@contextmanager
-def elsewhere() -> Iterator[None]:
-    """What is recorded within happens to users by somebody else's doing, whose address and browser are not theirs.
-
-    Nor are the names of somebody else's tokens; that it was an operator, and why, they are told.
-    """
-    before = origin.get()
-    actor = before.actor if before.actor.doer in OPERATORS else Actor(Doer.OTHER)
-    mark = origin.set(Origin("", "", before.request_id, actor))
-    try:
-        yield
-    finally:
-        origin.reset(mark)
-
-
-def act(actor: Actor) -> None:
-    """From here on this is who acts, in this request or command."""
-    origin.set(origin.get()._replace(actor=actor))
 
 
 class EventKind(StrEnum):
@@ -162,9 +98,9 @@ class Event(Base):
 
 def record(user: User, kind: EventKind, **detail: str | int | list[str] | None) -> Event:
     """Keep an event of a user, from where this request came."""
-    here = origin.get()
+    here = origin.current.get()
     told: dict[str, Any] = dict(detail)
-    if here.actor != OWNER:
+    if here.actor != origin.OWNER:
         told["actor"] = {name: value for name, value in here.actor._asdict().items() if value}
     event = Event(
         user_id=user.id, kind=kind, address=here.address, agent=here.agent, request_id=here.request_id, detail=told

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from sqlalchemy import or_, select, update
 
-from latchkey import activity, clients, clock, credentials, grants, notices, shutdown, tokens, users
-from latchkey.activity import Actor, Doer
+from latchkey import clients, clock, credentials, grants, notices, origin, shutdown, tokens, users
 from latchkey.clients import Client, ClientSecret
 from latchkey.credentials import Kind
 from latchkey.db import affected, db
 from latchkey.grants import EndReason
+from latchkey.origin import Actor, Doer
 from latchkey.tokens import Token
 
 
@@ -18,7 +18,7 @@ def report(plaintext: str) -> bool:
     kind = credentials.kind_of(plaintext)
     if kind is None:
         return False
-    activity.act(Actor(Doer.OTHER))
+    origin.act(Actor(Doer.OTHER))
     return _end_secret(plaintext) if kind is Kind.SECRET else _end_token(plaintext)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ForeignKey, Index, String, delete, func, insert, literal, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import activity, clock
+from latchkey import clock, origin
 from latchkey.clients import Client
 from latchkey.db import Base, UtcDateTime, db, stamp
 from latchkey.ids import new_id
@@ -44,7 +44,7 @@ def record(client_id: str, endpoint: str, error: str, reason: str) -> None:
         literal(endpoint),
         literal(error),
         literal(reason[:LONGEST_REASON]),
-        literal(activity.origin.get().request_id),
+        literal(origin.current.get().request_id),
         literal(now, UtcDateTime),
     ).where(Client.id == client_id)
     # Held, so that it is not deleted between the two halves of the statement.

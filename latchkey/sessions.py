@@ -6,7 +6,7 @@ from flask_login import UserMixin
 from sqlalchemy import ForeignKey, LargeBinary, String, Text, delete, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
-from latchkey import activity, clock, credentials, users
+from latchkey import clock, credentials, origin, users
 from latchkey.db import Base, affected, db, stamp
 from latchkey.ids import new_id
 from latchkey.users import User
@@ -66,9 +66,9 @@ def open(user: User, epoch: int | None = None, *, authenticated_at: datetime | N
     if fresh is None or fresh.disabled_at is not None or epoch not in (None, fresh.epoch):
         raise NotOpened
     plaintext = credentials.opaque()
-    origin = activity.origin.get()
+    here = origin.current.get()
     session = BrowserSession(
-        digest=credentials.digest(plaintext), user=fresh, address=origin.address, agent=origin.agent
+        digest=credentials.digest(plaintext), user=fresh, address=here.address, agent=here.agent
     )
     if authenticated_at is not None:
         session.authenticated_at = authenticated_at

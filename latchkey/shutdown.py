@@ -10,7 +10,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import joinedload
 
-from latchkey import activity, clients, clock, grants, notices
+from latchkey import clients, clock, grants, notices, origin
 from latchkey.clients import Cause, Client
 from latchkey.db import affected, db
 from latchkey.grants import Authorization, EndReason, Grant
@@ -53,7 +53,7 @@ def tell_users(client: Client) -> Iterator[int]:
     """Write to everybody who lets a suspended app act for them; yields how many letters each part had."""
     last = ""
     while people := _following(client, last):
-        with activity.elsewhere():
+        with origin.elsewhere():
             for authorization in people:
                 notices.app_stopped(authorization.user, client)
         last = people[-1].id
@@ -63,7 +63,7 @@ def tell_users(client: Client) -> Iterator[int]:
 def cut_off(client: Client) -> Iterator[int]:
     """End what everybody lets an app do, and tell them; yields how many each part had."""
     while ended := grants.withdraw_all(client, PART):
-        with activity.elsewhere():
+        with origin.elsewhere():
             for authorization in ended:
                 notices.authorization_withdrawn(authorization.user, client, by_user=False)
         yield len(ended)

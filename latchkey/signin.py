@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from latchkey import activity, limits, links, notices, passwords, sessions, users
+from latchkey import limits, links, notices, origin, passwords, sessions, users
 from latchkey.links import Link, Purpose
 from latchkey.sessions import BrowserSession
 from latchkey.throttle import TooMany
@@ -29,7 +29,7 @@ def attempt(email: str, password: str, device: str | None = None) -> Proof | Non
     Raises `TooMany`, which may leave a trace too: whoever calls commits in any case.
     """
     try:
-        tries = limits.sign_in(email, network=activity.origin.get().network, device=device)
+        tries = limits.sign_in(email, network=origin.current.get().network, device=device)
     except TooMany as many:
         if limits.tell_throttling(email) and (owner := users.find_by_email(email)) is not None:
             notices.sign_in_throttled(owner)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from latchkey import activity, clock, conflicts
+from latchkey import clock, conflicts, origin
 from latchkey.db import UtcDateTime, engines
 from latchkey.grants import Authorization, Grant
 from latchkey.tokens import Token
@@ -51,7 +51,7 @@ _note_authorization = (
 
 def note(digest: bytes, grant_id: str | None) -> None:
     """Remember that a token was used just now, from where this request came."""
-    here = activity.origin.get()
+    here = origin.current.get()
     use = Use(digest, grant_id, clock.now(), here.address, here.agent)
     with _guard:
         _pending[digest] = use

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, exists, insert, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from latchkey import activity, clock, credentials, scopes
+from latchkey import clock, credentials, origin, scopes
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
@@ -110,7 +110,7 @@ def _row(
     expires_at: datetime,
     token_id: str | None = None,
 ) -> dict[str, Any]:
-    here = activity.origin.get()
+    here = origin.current.get()
     return {
         "id": token_id or new_id("tok"),
         "kind": kind.value,

@@ -7,7 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error
 from sqlalchemy import bindparam, select, update
 
-from latchkey import activity, clients, clock, credentials, redirects, scopes, throttle
+from latchkey import clients, clock, credentials, origin, redirects, scopes, throttle
 from latchkey.clients import Client, ClientSecret
 from latchkey.clients.record import ID
 from latchkey.credentials import Kind
@@ -198,7 +198,7 @@ def _note_use(secret_id: str, now: datetime) -> None:
 
 def _refused(sent: Presented, reason: str) -> OAuth2Error:
     if sent.secret is not None:
-        network = activity.origin.get().network
+        network = origin.current.get().network
         wait = max(
             throttle.hit(Counter(f"secret:{sent.client_id}", PER_CLIENT)),
             throttle.hit(Counter(f"secrets-from:{network}", PER_ADDRESS)),

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from werkzeug.wrappers import Response
 
-from latchkey import activity, credentials, users
+from latchkey import credentials, origin, users
 from latchkey.limits import Asker
 from latchkey.users import User
 from portal import cookies
@@ -43,7 +43,7 @@ def asker(email: str) -> Asker:
     """Who asks for a letter to an account. Who signed up with an address has not shown that it is theirs."""
     user = users.find_by_email(email)
     device = _known(user)
-    return Asker(activity.origin.get().network, device, owner=device is not None and user is not None and user.verified)
+    return Asker(origin.current.get().network, device, owner=device is not None and user is not None and user.verified)
 
 
 def remember(response: Response, user: User) -> None:

@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import activity, limits, links, lockdown, notices, passwords, settings, signin, users
+from latchkey import limits, links, lockdown, notices, origin, passwords, settings, signin, users
 from latchkey.db import db
 from latchkey.links import Link, Purpose
 from portal import devices
@@ -87,7 +87,7 @@ def _reset(link: Link, prepared: str, *, revoke: bool) -> ResponseReturnValue:
     lockdown.change_password(user, prepared, revoke=revoke)
     notices.password_reset(user)
     db.commit()
-    limits.recovered(user, network=activity.origin.get().network)
+    limits.recovered(user, network=origin.current.get().network)
     session.clear()
     flash("Your password is changed. Sign in with the new one.")
     response = redirect(url_for("portal.sign_in", next=link.next_path), 303)

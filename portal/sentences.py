@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from flask import url_for
 
 from latchkey import domains, notices
-from latchkey.activity import Doer, Event, EventKind
+from latchkey.activity import Event, EventKind
 from latchkey.clients import Cause, Client
+from latchkey.origin import Doer
 
 
 class Wording(NamedTuple):

@@ -4,7 +4,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from latchkey import activity, domains, limits, links, notices, users
+from latchkey import domains, limits, links, notices, origin, users
 from latchkey.db import db
 from latchkey.limits import Asker
 from latchkey.links import Purpose
@@ -40,7 +40,7 @@ def change_email() -> ResponseReturnValue:
 
 def _ask(email: str) -> None:
     limits.change_of_address(this_user())
-    limits.letter(Purpose.CHANGE_EMAIL, email, Asker(activity.origin.get().network, this_user().id), new=True)
+    limits.letter(Purpose.CHANGE_EMAIL, email, Asker(origin.current.get().network, this_user().id), new=True)
     user = acting_user()
     owner = users.find_by_email(email)
     taken = owner is not None and owner.id != user.id

@@ -7,7 +7,7 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import InputRequired
 
-from latchkey import activity, limits, links, notices, settings, users
+from latchkey import limits, links, notices, origin, settings, users
 from latchkey.db import db
 from latchkey.ids import new_id
 from latchkey.limits import Asker
@@ -51,11 +51,11 @@ def sign_up() -> ResponseReturnValue:
     if settings.current().signup == "invite":
         return render_template("portal/signup/closed.html"), 403 if form.is_submitted() else 200
     if form.is_submitted():
-        limits.sign_up_form(activity.origin.get().network)
+        limits.sign_up_form(origin.current.get().network)
     if not form.validate_on_submit():
         page = render_template("portal/signup/index.html", form=form, next_path=next_path)
         return page, 422 if form.is_submitted() else 200
-    limits.sign_up(activity.origin.get().network)
+    limits.sign_up(origin.current.get().network)
     email = form.email.data or ""
     user_id = register(form.name.data or "", email, form.password.data or "", next_path)
     response = make_response(render_template("portal/verification/sent.html", email=email, next_path=next_path))
@@ -69,7 +69,7 @@ def register(name: str, email: str, password: str, next_path: str | None) -> str
     Answers the account's id: one that nobody has, if none was made, so that the answers are alike.
     """
     # Counted before anything is written, and whether somebody has the address or not.
-    limits.letter(Purpose.VERIFY_EMAIL, email, Asker(activity.origin.get().network), new=True)
+    limits.letter(Purpose.VERIFY_EMAIL, email, Asker(origin.current.get().network), new=True)
     try:
         user = users.sign_up(name=name, email=email, password=password, judged=True)
     except users.EmailTaken:

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session, scoped_session
 from werkzeug.routing import Rule
 
 from app import create_app
-from latchkey import activity, migrations, passwords
 from latchkey import clock as real_clock
 from latchkey import db as database_module
+from latchkey import migrations, origin, passwords
 from latchkey import settings as settings_module
 from latchkey.db import Base
 from latchkey.settings import Settings
@@ -105,7 +105,7 @@ def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> I
     settings_module.use(loaded)
     database_module.configure(loaded.database_url)
     # A request of the test before was the last to say where things come from.
-    activity.origin.set(activity.Origin("", "command line", ""))
+    origin.current.set(origin.Origin("", "command line", ""))
     yield loaded
     database_module.dispose()
 

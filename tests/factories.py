@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 
-from latchkey import activity, clients, clock, credentials, passwords, tokens, users
+from latchkey import clients, clock, credentials, origin, passwords, tokens, users
 from latchkey import scopes as scope_names
 from latchkey.clients import Client, ClientSecret
 from latchkey.credentials import Kind
@@ -90,7 +90,7 @@ def record_token(
     plaintext: str, *, kind: Kind, grant: Grant, scopes: Iterable[str], expires_at: datetime
 ) -> tokens.Token:
     """An access or refresh token under a grant, as the token endpoint leaves it; not committed."""
-    here = activity.origin.get()
+    here = origin.current.get()
     token = tokens.Token(
         kind=kind,
         digest=credentials.digest(plaintext),

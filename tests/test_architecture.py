@@ -15,7 +15,7 @@ from oauth import check
 
 # A ground-floor noun imports only nouns above it.
 GROUND_FLOOR = (
-    "clock", "ids", "texts", "lookalikes", "domains", "addresses", "values", "settings", "names", "gateways",
+    "clock", "ids", "texts", "lookalikes", "domains", "addresses", "values", "settings", "origin", "names", "gateways",
     "vault", "waybacks", "turns", "pools", "db",
     "conflicts", "lookup", "migrations",
     "background", "credentials", "scopes", "throttle", "rates", "idempotency", "breaches", "passwords",

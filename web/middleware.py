@@ -16,7 +16,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from latchkey import activity, conflicts, db, ids, settings, texts
+from latchkey import conflicts, db, ids, origin, settings, texts
 from web import bounds, faults, proxies, request_log
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Exchange:
 
     def _note_origin(self) -> None:
         agent = _agent(self._environ.get("HTTP_USER_AGENT", ""))
-        activity.origin.set(activity.Origin(self._environ["REMOTE_ADDR"], agent, self._request_id))
+        origin.current.set(origin.Origin(self._environ["REMOTE_ADDR"], agent, self._request_id))
 
     def _broken(self, error: Exception) -> Iterable[bytes]:
         again: StartResponse = self._start_over if self._status != "000" else self.start

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from latchkey import activity, outbox
+from latchkey import activity, origin, outbox
 from latchkey.activity import EventKind
 from latchkey.clients import Client
 from latchkey.credentials import Kind
@@ -55,7 +55,7 @@ def token_revoked(user: User, token: Token, apps: Collection[Client] = ()) -> No
     """
     suspended = {"suspended": [client.name for client in apps]} if apps else {}
     activity.record(user, EventKind.TOKEN_REVOKED, **suspended, **_about(token))
-    if activity.origin.get().actor != activity.OWNER:
+    if origin.current.get().actor != origin.OWNER:
         _letter(user, token, "token_revoked")
 
 

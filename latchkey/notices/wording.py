@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from latchkey import activity, clock, scopes
-from latchkey.activity import Actor, Doer
+from latchkey import clock, origin, scopes
+from latchkey.origin import Actor, Doer
 
 # P-06: what a stranger typed as a name must not become a link in a mail that we sign.
 ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:/*|//|www\.)\S*[/.]\S*", re.IGNORECASE)
@@ -66,7 +66,7 @@ def by(actor: Actor) -> str:
 
 def here() -> dict[str, object]:
     """When this was, from where, by whom and for what reason, for the templates of letters."""
-    address, agent, _, actor = activity.origin.get()
+    address, agent, _, actor = origin.current.get()
     place = f"{address}, {device(agent)}" if address else "the operator's command line"
     return {
         "at": clock.now(),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import selectinload
 
-from latchkey import activity, clock, credentials, texts, users
+from latchkey import clock, credentials, origin, texts, users
 from latchkey import scopes as catalogue
 from latchkey.credentials import Kind
 from latchkey.db import affected, db
@@ -81,7 +81,7 @@ def mint(
     if unique and taken(user.id, name):
         raise DescriptionTaken
     quota.check(user.id)
-    plaintext, here = credentials.generate(Kind.DEVELOPER), activity.origin.get()
+    plaintext, here = credentials.generate(Kind.DEVELOPER), origin.current.get()
     token = Token(
         kind=Kind.DEVELOPER,
         digest=credentials.digest(plaintext),

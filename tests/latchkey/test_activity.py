@@ -2,9 +2,10 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import activity
-from latchkey.activity import EventKind, Origin
+from latchkey import activity, origin
+from latchkey.activity import EventKind
 from latchkey.db import db as session
+from latchkey.origin import Origin
 
 
 def record(user, *kinds, **detail):
@@ -15,9 +16,9 @@ def record(user, *kinds, **detail):
 
 @pytest.fixture
 def from_firefox():
-    mark = activity.origin.set(Origin("203.0.113.9", "Firefox/140.0", "abc123"))
+    mark = origin.current.set(Origin("203.0.113.9", "Firefox/140.0", "abc123"))
     yield
-    activity.origin.reset(mark)
+    origin.current.reset(mark)
 
 
 @pytest.mark.standard("P-03")
@@ -28,11 +29,11 @@ def test_an_event_tells_from_where_it_came(alice, from_firefox):
 
 
 def test_what_others_do_to_a_user_does_not_tell_from_where_they_did_it(alice, from_firefox):
-    with activity.elsewhere():
+    with origin.elsewhere():
         [event] = record(alice, EventKind.AUTHORIZATION_WITHDRAWN)
 
     assert (event.address, event.agent, event.request_id) == ("", "", "abc123")
-    assert activity.origin.get().address == "203.0.113.9"
+    assert origin.current.get().address == "203.0.113.9"
 
 
 def test_events_come_newest_first_and_only_ones_own(alice, bob):

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import select
 
-from latchkey import activity, clock, credentials, grants, notices, sessions
+from latchkey import clock, credentials, grants, notices, origin, sessions
 from latchkey.activity import Event, EventKind
 from latchkey.clients import Cause
 from latchkey.settings import ROOT
@@ -25,14 +25,14 @@ def stage(app, alice, bob):
     token = factories.make_token(alice, description="Nightly backup", scopes={"account:read", "tokens:read"})
     client = factories.make_client(bob, name="Example").client
     with app.app_context():
-        here = activity.origin.set(activity.Origin("203.0.113.9", FIREFOX, "0123456789abcdef"))
+        here = origin.current.set(origin.Origin("203.0.113.9", FIREFOX, "0123456789abcdef"))
         session = sessions.open(alice)
         yield {"user": alice, "token": token.token, "client": client, "session": session, "plaintext": token.plaintext}
-        activity.origin.reset(here)
+        origin.current.reset(here)
 
 
 # What happens, the event it leaves, and the subject of the letter about it with words that it holds.
-ADMIN = activity.Actor(activity.Doer.ADMINISTRATOR, reason="Found in a log")
+ADMIN = origin.Actor(origin.Doer.ADMINISTRATOR, reason="Found in a log")
 FACTS = {
     "signed_up": (lambda s: notices.signed_up(s["user"], LINK), EventKind.SIGNED_UP, "Confirm your e-mail", (LINK,)),
     "address_taken": (lambda s: notices.address_taken(s["user"]), None, "You already have an account", ("/login",)),
@@ -90,7 +90,7 @@ FACTS = {
     ),
     "token_revoked": (lambda s: notices.token_revoked(s["user"], s["token"]), EventKind.TOKEN_REVOKED, None, ()),
     "token_revoked_by_another": (
-        lambda s: (activity.act(ADMIN), notices.token_revoked(s["user"], s["token"])),
+        lambda s: (origin.act(ADMIN), notices.token_revoked(s["user"], s["token"])),
         EventKind.TOKEN_REVOKED,
         "Token revoked: Nightly backup",
         ("Nightly backup", "an administrator", "Found in a log"),

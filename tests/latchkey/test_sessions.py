@@ -1,7 +1,7 @@
 import pytest
 
-from latchkey import activity, sessions, users
-from latchkey.activity import Origin
+from latchkey import origin, sessions, users
+from latchkey.origin import Origin
 
 
 @pytest.fixture
@@ -12,9 +12,9 @@ def opened(db, alice):
 
 
 def test_a_session_is_found_by_what_its_cookie_holds_and_says_where_it_was_opened(db, alice):
-    token = activity.origin.set(Origin("192.0.2.7", "Mozilla/5.0", "r1"))
+    token = origin.current.set(Origin("192.0.2.7", "Mozilla/5.0", "r1"))
     session = sessions.open(alice)
-    activity.origin.reset(token)
+    origin.current.reset(token)
     db.commit()
 
     found = sessions.find(session.plaintext)

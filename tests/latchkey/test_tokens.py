@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, func, select
 
-from latchkey import access, activity, scopes, texts, tokens
+from latchkey import access, origin, scopes, texts, tokens
 from latchkey import db as database
 from latchkey.credentials import Kind
 from latchkey.db import engines
@@ -40,11 +40,11 @@ def test_a_minted_token_works_and_only_its_digest_is_kept(db, alice):
 
 
 def test_it_remembers_from_where_it_was_made(db, alice):
-    here = activity.origin.set(activity.Origin("203.0.113.9", "Firefox", "r"))
+    here = origin.current.set(origin.Origin("203.0.113.9", "Firefox", "r"))
 
     token, _ = make_token(alice)
 
-    activity.origin.reset(here)
+    origin.current.reset(here)
     assert (token.created_address, token.created_agent) == ("203.0.113.9", "Firefox")
 
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from latchkey import access, activity, usage
+from latchkey import access, origin, usage
 from latchkey.db import engines
 from latchkey.tokens import Token
 from tests import factories
@@ -22,7 +22,7 @@ def rename(old: str, new: str) -> None:
 
 
 def test_a_use_is_written_with_its_address_and_agent(db, minted, clock):
-    activity.origin.set(activity.Origin("192.0.2.7", "curl/8.14", "abc"))
+    origin.current.set(origin.Origin("192.0.2.7", "curl/8.14", "abc"))
     access.admit(minted.plaintext)
 
     assert usage.flush() == 1

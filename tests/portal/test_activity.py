@@ -8,9 +8,10 @@ import re
 
 import pytest
 
-from latchkey import activity, notices
-from latchkey.activity import EventKind, Origin
+from latchkey import activity, notices, origin
+from latchkey.activity import EventKind
 from latchkey.db import db as session
+from latchkey.origin import Origin
 from latchkey.settings import ROOT
 from portal import sentences
 from tests import pages
@@ -41,9 +42,9 @@ DETAIL = {
 
 @pytest.fixture
 def from_firefox():
-    mark = activity.origin.set(Origin("203.0.113.9", FIREFOX, "abc123"))
+    mark = origin.current.set(Origin("203.0.113.9", FIREFOX, "abc123"))
     yield
-    activity.origin.reset(mark)
+    origin.current.reset(mark)
 
 
 def record(user, kind, **detail):
@@ -282,9 +283,9 @@ def test_everything_can_be_taken_away_as_csv(signed_in, alice, from_firefox):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", '=HYPERLINK("https://evil.example")'])
 def test_nothing_that_a_stranger_sent_becomes_a_formula(signed_in, alice, start):
-    mark = activity.origin.set(Origin("203.0.113.9", f"{start}cmd|'/C calc'!A0", "abc"))
+    mark = origin.current.set(Origin("203.0.113.9", f"{start}cmd|'/C calc'!A0", "abc"))
     record(alice, EventKind.SIGN_IN_FAILED)
-    activity.origin.reset(mark)
+    origin.current.reset(mark)
 
     [row] = [row for row in read_csv(signed_in.get("/activity.csv")) if row["event"] == "sign_in.failed"]
 

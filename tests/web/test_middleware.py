@@ -9,7 +9,7 @@ import pytest
 from flask import Response, jsonify
 from werkzeug.test import Client, create_environ
 
-from latchkey import activity, clock
+from latchkey import clock
 from web import middleware, request_log
 
 PATHS = ["/nowhere", "/v1/nowhere", "/oauth/token", "/brand.css", "/assets/x/latchkey.css", "/stage/fault"]
@@ -21,7 +21,7 @@ def app(app):
 
     @app.get("/stage/origin/<name>")
     def origin(name):
-        return jsonify(activity.origin.get()._asdict())
+        return jsonify(origin.current.get()._asdict())
 
     @app.get("/stage/policy")
     def policy():
