@@ -8,8 +8,9 @@ from werkzeug.routing import BaseConverter
 import api
 import oauth
 import portal
-from latchkey import courier, db, ids, outbox, scopes, settings
+from latchkey import courier, ids, outbox, scopes, settings
 from latchkey.settings import Settings
+from latchkey.store import session as db
 from web import assets, bounds, compression, errors, middleware, request_log, rsgi, signin
 from web.conflicts import Application
 

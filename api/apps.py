@@ -13,7 +13,7 @@ from api.repeats import Made
 from latchkey import clients, notices, scopes, shutdown, tokens
 from latchkey.access import Bearer
 from latchkey.clients import BadClient, Client, OnlyAdministrator
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.users import User
 
 APP_ID = identifier("app_id", "one of the user's apps", str(APP.example["id"]))

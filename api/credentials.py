@@ -10,7 +10,7 @@ from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, text
 from latchkey import leaks, origin, throttle
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.throttle import Counter
 from latchkey.values import Limit
 

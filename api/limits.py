@@ -11,8 +11,9 @@ from flask.blueprints import BlueprintSetupState
 
 from api import answers, problems
 from api.blueprint import blueprint
-from latchkey import rates, settings, throttle
+from latchkey import settings, throttle
 from latchkey.access import Bearer
+from latchkey.store import rates
 from latchkey.throttle import Counter
 
 POLICY = "token"

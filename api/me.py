@@ -11,7 +11,7 @@ from api.bodies import Body
 from api.describe import Operation, Shape, describe, flag, moment, text
 from latchkey import notices, texts, users
 from latchkey.access import Bearer
-from latchkey.db import db
+from latchkey.store.session import db
 
 USER = Shape(
     "User",

@@ -11,8 +11,8 @@ from api import answers, auth, problems
 from api.auth import Writer
 from latchkey import idempotency
 from latchkey.access import Bearer
-from latchkey.db import db
 from latchkey.limits import QuotaReached
+from latchkey.store.session import db
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(rf"[!-~]{{1,{idempotency.LONGEST}}}", re.ASCII)

@@ -13,7 +13,7 @@ from api.repeats import Made
 from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, WITH_TEXT
 from latchkey import clock, notices, scopes, tokens
 from latchkey.access import Bearer
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.tokens import Token
 from latchkey.users import User
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from benchmarks import harness, seed
 from latchkey import tokens
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.users import User
 
 PROCESSES, THREADS, EACH = 4, 16, 50

@@ -19,10 +19,11 @@ from werkzeug.routing import Rule
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app import create_app
-from latchkey import clients, credentials, migrations, passwords, settings, users
-from latchkey import db as database
+from latchkey import clients, credentials, passwords, settings, users
 from latchkey.credentials import Kind
-from latchkey.db import db
+from latchkey.store import migrations
+from latchkey.store import session as database
+from latchkey.store.session import db
 from latchkey.throttle import Attempt
 
 SHOWN = 20

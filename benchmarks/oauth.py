@@ -9,9 +9,10 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import insert
 
 from benchmarks import harness, seed
-from latchkey import clients, clock, credentials, db, grants, ids, sessions
+from latchkey import clients, clock, credentials, grants, ids, sessions
 from latchkey.clients import Client
 from latchkey.grants import Grant
+from latchkey.store import session as db
 from latchkey.users import User
 from oauth.codes import AuthorizationCode
 

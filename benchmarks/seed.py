@@ -7,8 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from latchkey import clock, credentials, db, ids, migrations, scopes, settings, users
+from latchkey import clock, credentials, ids, scopes, settings, users
 from latchkey.credentials import Kind
+from latchkey.store import migrations
+from latchkey.store import session as db
 from latchkey.tokens import Token
 
 PASSWORD = "correct horse battery staple"

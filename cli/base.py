@@ -11,12 +11,13 @@ import click
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app import create_app
-from latchkey import migrations, origin, settings, texts, users
+from latchkey import origin, settings, texts, users
 from latchkey.clients import LONGEST_REASON
-from latchkey.db import db
 from latchkey.limits import QuotaReached
 from latchkey.scopes import BadCatalogue
 from latchkey.settings import SettingError
+from latchkey.store import migrations
+from latchkey.store.session import db
 from latchkey.users import User
 
 LONGEST_INPUT = 4096

@@ -5,9 +5,10 @@ import click
 from cli.base import Refused, because, confirmed, in_parts, installation, json_option, tell
 from cli.clients import facts_of, find, group
 from latchkey import clients as apps
-from latchkey import conflicts, shutdown
+from latchkey import shutdown
 from latchkey.clients import Cause
-from latchkey.db import db
+from latchkey.store import conflicts
+from latchkey.store.session import db
 
 
 @group.command("suspend")

@@ -19,7 +19,7 @@ from cli.base import (
 from latchkey import clients as apps
 from latchkey import grants, notices, scopes
 from latchkey.clients import Client
-from latchkey.db import db
+from latchkey.store.session import db
 
 OPTIONS = {
     "name": "--name",

@@ -16,7 +16,9 @@ from app import create_app
 from cli import surroundings
 from cli.base import json_option, latchkey, tell
 from cli.surroundings import Wrong
-from latchkey import carrier, clock, db, migrations, outbox, scopes, settings, users
+from latchkey import carrier, clock, outbox, scopes, settings, users
+from latchkey.store import migrations
+from latchkey.store import session as db
 
 STUCK = timedelta(hours=1)
 SKEW = timedelta(seconds=5)

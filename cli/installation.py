@@ -1,7 +1,9 @@
 """`latchkey init`: an installation that can serve."""
 
 from cli.base import json_option, latchkey, tell
-from latchkey import db, migrations, scopes, settings
+from latchkey import scopes, settings
+from latchkey.store import migrations
+from latchkey.store import session as db
 
 
 def prepare() -> str:

@@ -22,8 +22,10 @@ from app import create_app, create_server_app
 from cli.base import Refused, latchkey
 from cli.installation import prepare
 from cli.worker import spawn
-from latchkey import db, rates, settings
+from latchkey import settings
 from latchkey.settings import Settings
+from latchkey.store import rates
+from latchkey.store import session as db
 
 # Measured in benchmarks: few workers, and room for connections well above those expected.
 WORKERS = 2

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from latchkey import rates, settings
+from latchkey import settings
+from latchkey.store import rates
 
 MIGRATE = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 # What tells how to act as somebody, or who somebody is; what only decides may be read by all.

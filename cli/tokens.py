@@ -9,7 +9,7 @@ from cli.base import Refused, because, installation, json_option, latchkey, line
 from latchkey import notices, texts
 from latchkey import scopes as catalogue
 from latchkey import tokens as credentials
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.tokens import Token, lifetimes
 
 STATUSES = ("active", "ended", "all")

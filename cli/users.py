@@ -22,11 +22,12 @@ from cli.base import (
     tell,
     user_of,
 )
-from latchkey import activity, clients, conflicts, grants, lockdown, shutdown, texts, tokens
+from latchkey import activity, clients, grants, lockdown, shutdown, texts, tokens
 from latchkey import users as accounts
 from latchkey.activity import EventKind
-from latchkey.db import db
 from latchkey.passwords import WeakPassword
+from latchkey.store import conflicts
+from latchkey.store.session import db
 from latchkey.users import User
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import aliased
 from latchkey import clock, credentials, scopes, usage
 from latchkey.clients import Client
 from latchkey.credentials import Kind
-from latchkey.db import UtcDateTime
 from latchkey.grants import Grant
-from latchkey.lookup import Lookup
+from latchkey.store.prepared import Lookup
+from latchkey.store.session import UtcDateTime
 from latchkey.tokens import Token
 from latchkey.users import User
 

@@ -8,7 +8,7 @@ from flask import Flask
 
 from latchkey import activity, grants, links, outbox, refusals, sessions, throttle, tokens, unverified, usage
 from latchkey.background import Loop
-from latchkey.db import db
+from latchkey.store.session import db
 
 # How often the outbox is looked through when nothing wakes the courier: letters of other processes, second attempts.
 LOOK_SECONDS = 5.0

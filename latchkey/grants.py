@@ -10,8 +10,8 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from latchkey import clients, clock, scopes, users
 from latchkey.clients import Client
-from latchkey.db import Base, affected, db, stamp
 from latchkey.ids import new_id
+from latchkey.store.session import Base, affected, db, stamp
 from latchkey.users import User
 
 # E-08: however often it is refreshed, a grant ends after half a year.

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials
-from latchkey.db import Base, db, engines
+from latchkey.store.session import Base, db, engines
 
 KEPT = timedelta(hours=24)
 LONGEST = 255

@@ -7,9 +7,9 @@ from sqlalchemy import or_, select, update
 from latchkey import clients, clock, credentials, grants, notices, origin, shutdown, tokens, users
 from latchkey.clients import Client, ClientSecret
 from latchkey.credentials import Kind
-from latchkey.db import affected, db
 from latchkey.grants import EndReason
 from latchkey.origin import Actor, Doer
+from latchkey.store.session import affected, db
 from latchkey.tokens import Token
 
 

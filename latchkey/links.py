@@ -8,8 +8,8 @@ from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import clock, credentials, users
-from latchkey.db import Base, affected, db, stamp
 from latchkey.ids import new_id
+from latchkey.store.session import Base, affected, db, stamp
 from latchkey.users import User
 
 

@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from latchkey import clients, grants, links, notices, sessions, shutdown, tokens, users
 from latchkey.clients import Cause, Client
-from latchkey.db import db
 from latchkey.grants import Authorization
 from latchkey.links import Purpose
 from latchkey.sessions import BrowserSession
+from latchkey.store.session import db
 from latchkey.tokens import Token
 from latchkey.users import User
 

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Index, String, Text, and_, case, delete, e
 from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
 
 from latchkey import carrier, clock, processes, vault
-from latchkey.db import Base, RoutingSession, UtcDateTime, affected, db, stamp
 from latchkey.ids import new_id
+from latchkey.store.session import Base, RoutingSession, UtcDateTime, affected, db, stamp
 
 log = logging.getLogger("latchkey.outbox")
 

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, origin
 from latchkey.clients import Client
-from latchkey.db import Base, UtcDateTime, db, stamp
 from latchkey.ids import new_id
+from latchkey.store.session import Base, UtcDateTime, db, stamp
 
 KEPT = timedelta(days=30)
 # Anybody can send a bad request in an app's name: past this many a minute they are counted nowhere.

@@ -7,8 +7,8 @@ from sqlalchemy import ForeignKey, LargeBinary, String, Text, delete, select, up
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import clock, credentials, origin, users
-from latchkey.db import Base, affected, db, stamp
 from latchkey.ids import new_id
+from latchkey.store.session import Base, affected, db, stamp
 from latchkey.users import User
 
 IDLE = timedelta(hours=12)
@@ -67,9 +67,7 @@ def open(user: User, epoch: int | None = None, *, authenticated_at: datetime | N
         raise NotOpened
     plaintext = credentials.opaque()
     here = origin.current.get()
-    session = BrowserSession(
-        digest=credentials.digest(plaintext), user=fresh, address=here.address, agent=here.agent
-    )
+    session = BrowserSession(digest=credentials.digest(plaintext), user=fresh, address=here.address, agent=here.agent)
     if authenticated_at is not None:
         session.authenticated_at = authenticated_at
     session.plaintext = plaintext

@@ -12,8 +12,8 @@ from sqlalchemy.orm import joinedload
 
 from latchkey import clients, clock, grants, notices, origin
 from latchkey.clients import Cause, Client
-from latchkey.db import affected, db
 from latchkey.grants import Authorization, EndReason, Grant
+from latchkey.store.session import affected, db
 from latchkey.tokens import Token
 
 PART = 50

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials
-from latchkey.db import Base, UtcDateTime, db, engines
+from latchkey.store.session import Base, UtcDateTime, db, engines
 from latchkey.values import Limit
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import and_, delete, exists, select
 from latchkey import clock
 from latchkey.activity import Event, EventKind
 from latchkey.clients import Client
-from latchkey.db import db
 from latchkey.grants import Authorization
+from latchkey.store.session import db
 from latchkey.tokens import Token
 from latchkey.users import User
 

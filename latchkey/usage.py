@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from latchkey import clock, conflicts, origin
-from latchkey.db import UtcDateTime, engines
+from latchkey import clock, origin
 from latchkey.grants import Authorization, Grant
+from latchkey.store import conflicts
+from latchkey.store.session import UtcDateTime, engines
 from latchkey.tokens import Token
 
 NOTED_EVERY = timedelta(minutes=1)

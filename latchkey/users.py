@@ -9,10 +9,11 @@ from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, domains, names, passwords, settings, texts
-from latchkey.conflicts import Gone
-from latchkey.db import Base, db, stamp
+from latchkey import clock, domains, passwords, settings, texts
 from latchkey.ids import new_id
+from latchkey.naming import names
+from latchkey.store.conflicts import Gone
+from latchkey.store.session import Base, db, stamp
 
 LONGEST_NAME = 80
 LONGEST_EMAIL = 254

@@ -7,7 +7,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrationScript
 
 import app  # noqa: F401 - brings every record of every door into the metadata
-from latchkey.db import Base, UtcDateTime
+from latchkey.store.session import Base, UtcDateTime
 
 
 def render_item(kind: str, item: Any, _autogen: AutogenContext) -> str | Literal[False]:

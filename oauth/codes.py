@@ -19,11 +19,11 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, scopes
-from latchkey.db import Base, UtcDateTime, db, stamp
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.lookup import Command, Lookup
 from latchkey.sessions import BrowserSession
+from latchkey.store.prepared import Command, Lookup
+from latchkey.store.session import Base, UtcDateTime, db, stamp
 from latchkey.users import User
 from oauth.issuing import held
 

@@ -5,8 +5,8 @@ from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, grants, scopes, waybacks
-from latchkey.db import db
 from latchkey.sessions import BrowserSession
+from latchkey.store.session import db
 from oauth import asking, granting, moments, stops
 from oauth.asking import Asked, Stopped
 from oauth.blueprint import blueprint

@@ -10,9 +10,9 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, notices, scopes, sessions, waybacks
-from latchkey.db import db
 from latchkey.grants import Grant
 from latchkey.sessions import BrowserSession
+from latchkey.store.session import db
 from oauth import answers, asking, codes, granting, moments, parties, pending, scoping, stops
 from oauth.asking import Asked, Stopped
 from oauth.blueprint import blueprint

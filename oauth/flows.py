@@ -20,9 +20,9 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 
 from latchkey import clock, credentials, notices, redirects, resources, scopes
 from latchkey import grants as records
-from latchkey.db import db
 from latchkey.grants import EndReason, Grant
-from latchkey.lookup import turn
+from latchkey.store.prepared import turn
+from latchkey.store.session import db
 from oauth import answers, codes, issuing, parties, refreshing, scoping
 from oauth.guard import Form, Presented
 from oauth.issuing import Under

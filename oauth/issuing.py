@@ -11,7 +11,7 @@ from latchkey import clock, credentials, origin, scopes
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.lookup import Command, transaction
+from latchkey.store.prepared import Command, transaction
 from latchkey.tokens import Token
 from latchkey.users import User
 

@@ -11,8 +11,8 @@ from latchkey import clients, clock, credentials, origin, redirects, scopes, thr
 from latchkey.clients import Client, ClientSecret
 from latchkey.clients.record import ID
 from latchkey.credentials import Kind
-from latchkey.db import UtcDateTime
-from latchkey.lookup import Command, Lookup, transaction
+from latchkey.store.prepared import Command, Lookup, transaction
+from latchkey.store.session import UtcDateTime
 from latchkey.throttle import Counter
 from latchkey.values import Limit
 from oauth.guard import Presented

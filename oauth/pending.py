@@ -10,9 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, scopes, settings, users, vault
 from latchkey.clients import Client
-from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
 from latchkey.sessions import BrowserSession
+from latchkey.store.session import Base, db, stamp
 from oauth.asking import Asked
 
 LIFETIME = timedelta(minutes=10)

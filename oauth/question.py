@@ -7,8 +7,8 @@ from flask import Response, make_response, render_template
 from flask_login import current_user
 
 from latchkey import grants, redirects, scopes, sessions
-from latchkey.db import db
 from latchkey.sessions import BrowserSession, SessionEnded
+from latchkey.store.session import db
 from oauth import pending
 from oauth.asking import Asked
 

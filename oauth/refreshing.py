@@ -10,10 +10,10 @@ from sqlalchemy.orm import aliased
 from latchkey import clock, credentials, settings
 from latchkey.clients import Client
 from latchkey.credentials import Kind
-from latchkey.db import UtcDateTime
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.lookup import Command, Lookup
+from latchkey.store.prepared import Command, Lookup
+from latchkey.store.session import UtcDateTime
 from latchkey.tokens import Token
 from latchkey.users import User
 from oauth.issuing import held, user_held

@@ -9,7 +9,7 @@ from flask import Response, g, request
 
 from latchkey import refusals
 from latchkey.clients.record import ID
-from latchkey.db import db
+from latchkey.store.session import db
 from oauth import guard
 from oauth.server import Request, server
 

@@ -8,7 +8,7 @@ from flask import Response, g, make_response, render_template, request
 
 from latchkey import refusals
 from latchkey.clients import Client
-from latchkey.db import db
+from latchkey.store.session import db
 from oauth.asking import Asked, Stopped
 from oauth.server import server
 

@@ -8,7 +8,7 @@ from wtforms import BooleanField, Field
 
 from latchkey import clients, clock, grants, notices, refusals, scopes, sessions, tokens
 from latchkey.clients import Client
-from latchkey.db import db
+from latchkey.store.session import db
 from portal import drafts, htmx, quickstart
 from portal.app_form import AppForm, UriForm, offered
 from portal.app_owner import own_app

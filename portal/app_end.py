@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, grants, notices, shutdown
 from latchkey.clients import Cause, Client
-from latchkey.db import db
+from latchkey.store.session import db
 from portal.app_owner import own_app
 from portal.blueprint import blueprint
 from portal.guards import ConfirmPassword, confirmed, this_user, verified

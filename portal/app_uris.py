@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, notices
 from latchkey.clients import BadClient, Client
-from latchkey.db import db
+from latchkey.store.session import db
 from portal import htmx
 from portal.app_form import UriForm
 from portal.app_owner import own_app

@@ -8,7 +8,7 @@ from wtforms import Field, HiddenField, RadioField, TextAreaField, ValidationErr
 
 from latchkey import clients, credentials, grants, notices
 from latchkey.clients import Client
-from latchkey.db import db
+from latchkey.store.session import db
 from portal import drafts
 from portal.app_form import AppForm, offered
 from portal.blueprint import blueprint, takes_a_picture

@@ -5,9 +5,9 @@ from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import grants, notices, scopes
-from latchkey.db import db
 from latchkey.grants import Authorization
 from latchkey.scopes import Scope
+from latchkey.store.session import db
 from portal.blueprint import blueprint
 from portal.guards import signed_in, this_user
 

@@ -4,7 +4,7 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import notices, scopes, tokens
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.tokens import Token
 from portal import drafts
 from portal.blueprint import blueprint

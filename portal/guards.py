@@ -14,9 +14,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
 
 from latchkey import credentials, limits, mailed, notices, passwords, sessions, settings, throttle, waybacks
-from latchkey.db import db
 from latchkey.links import Link, Purpose
 from latchkey.sessions import BrowserSession
+from latchkey.store.session import db
 from latchkey.users import User
 from portal import devices
 

@@ -5,7 +5,7 @@ from functools import cache
 from flask import Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from latchkey import migrations, rates
+from latchkey.store import migrations, rates
 from portal.blueprint import blueprint
 
 

@@ -9,8 +9,8 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import sessions
-from latchkey.db import db
 from latchkey.sessions import SessionEnded
+from latchkey.store.session import db
 from portal import drafts, signin
 from portal.blueprint import blueprint
 from portal.guards import this_session, this_user

@@ -4,7 +4,7 @@ from flask import Response, abort, flash, redirect, render_template, request, se
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import access, credentials, notices, scopes, settings, tokens
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.tokens import Token
 from portal import htmx, token_forms, token_prefill
 from portal.blueprint import blueprint

@@ -7,8 +7,8 @@ from wtforms import BooleanField, EmailField, PasswordField
 from wtforms.validators import InputRequired
 
 from latchkey import limits, links, lockdown, notices, origin, passwords, settings, signin, users
-from latchkey.db import db
 from latchkey.links import Link, Purpose
+from latchkey.store.session import db
 from portal import devices
 from portal.blueprint import blueprint
 from portal.fields import Address

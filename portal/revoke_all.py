@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField
 
 from latchkey import lockdown
-from latchkey.db import db
+from latchkey.store.session import db
 from portal import sentences
 from portal.blueprint import blueprint
 from portal.guards import acting_user, signed_in

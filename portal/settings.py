@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from latchkey import lockdown, notices, sessions, users
-from latchkey.db import db
+from latchkey.store.session import db
 from portal import devices, settings_page, theme
 from portal.blueprint import blueprint
 from portal.guards import acting_user, enter, password_is_right, signed_in, this_session, this_user

@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from latchkey import domains, limits, links, notices, origin, users
-from latchkey.db import db
 from latchkey.limits import Asker
 from latchkey.links import Purpose
+from latchkey.store.session import db
 from portal import settings_page
 from portal.blueprint import blueprint
 from portal.guards import (

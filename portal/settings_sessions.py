@@ -6,7 +6,7 @@ from flask import abort, flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 
 from latchkey import notices, sessions
-from latchkey.db import db
+from latchkey.store.session import db
 from portal import htmx
 from portal.blueprint import blueprint
 from portal.guards import acting_user, signed_in, this_session, this_user

@@ -8,9 +8,9 @@ from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired
 
 from latchkey import domains, links, sessions, settings, signin
-from latchkey.db import db
 from latchkey.links import Purpose
 from latchkey.signin import Proof
+from latchkey.store.session import db
 from latchkey.throttle import TooMany
 from portal import devices, drafts, proofs, waiting_app
 from portal.blueprint import blueprint

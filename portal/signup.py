@@ -8,10 +8,10 @@ from wtforms import EmailField, Field, PasswordField, StringField, ValidationErr
 from wtforms.validators import InputRequired
 
 from latchkey import limits, links, notices, origin, settings, users
-from latchkey.db import db
 from latchkey.ids import new_id
 from latchkey.limits import Asker
 from latchkey.links import Purpose
+from latchkey.store.session import db
 from portal import proofs
 from portal.blueprint import blueprint
 from portal.fields import Address, Name, NewPassword

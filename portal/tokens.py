@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
 from latchkey import activity, credentials, leaks, notices, scopes, texts, tokens
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.tokens import Page, Token
 from portal import htmx, pasted, sentences
 from portal.blueprint import blueprint

@@ -8,8 +8,8 @@ from wtforms import EmailField
 from wtforms.validators import InputRequired
 
 from latchkey import links, signin
-from latchkey.db import db
 from latchkey.links import Link, Purpose
+from latchkey.store.session import db
 from portal import devices, proofs, waiting_app
 from portal.blueprint import blueprint
 from portal.fields import Address

@@ -17,11 +17,12 @@ from werkzeug.routing import Rule
 
 from app import create_app
 from latchkey import clock as real_clock
-from latchkey import db as database_module
-from latchkey import migrations, origin, passwords
+from latchkey import origin, passwords
 from latchkey import settings as settings_module
-from latchkey.db import Base
 from latchkey.settings import Settings
+from latchkey.store import migrations
+from latchkey.store import session as database_module
+from latchkey.store.session import Base
 from latchkey.users import User
 from tests import factories, pages, servers
 
@@ -61,8 +62,8 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         url = request.getfixturevalue("postgres").create("latchkey")
         migrate(url, scratch)
         return url
-    migrate(f"sqlite:///{scratch / 'latchkey.db'}", scratch)
-    return scratch / "latchkey.db"
+    migrate(f"sqlite:///{scratch / 'latchkey.store.session'}", scratch)
+    return scratch / "latchkey.store.session"
 
 
 @pytest.fixture
@@ -77,8 +78,8 @@ def instance(tmp_path: Path) -> Path:
 def database(template: str | Path, instance: Path) -> str:
     """The URL of a migrated database without rows."""
     if isinstance(template, Path):
-        shutil.copy(template, instance / "latchkey.db")
-        return f"sqlite:///{instance / 'latchkey.db'}"
+        shutil.copy(template, instance / "latchkey.store.session")
+        return f"sqlite:///{instance / 'latchkey.store.session'}"
     servers.empty(template, [table.name for table in Base.metadata.sorted_tables])
     return template
 

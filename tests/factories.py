@@ -9,8 +9,8 @@ from latchkey import clients, clock, credentials, origin, passwords, tokens, use
 from latchkey import scopes as scope_names
 from latchkey.clients import Client, ClientSecret
 from latchkey.credentials import Kind
-from latchkey.db import db
 from latchkey.grants import Grant
+from latchkey.store.session import db
 from latchkey.tokens import Minted
 from latchkey.users import User
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from latchkey import credentials, grants, tokens
 from latchkey.clients import Client
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.tokens import Token
 from latchkey.users import User
 from tests import factories, pages

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from latchkey import sessions, tokens
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories, pages
 from tests.oauth import conftest as browsers
 

@@ -10,9 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
 import app  # noqa: F401 - brings every record into the metadata
-from latchkey import clients, db, migrations, settings, users
+from latchkey import clients, settings, users
 from latchkey.clients import Cause
 from latchkey.clients.origins import ClientOrigin
+from latchkey.store import migrations
+from latchkey.store import session as db
 from latchkey.tokens import Token, lineage
 from tests import factories
 

@@ -1,4 +1,4 @@
-"""Make latchkey/lookalikes.txt of Unicode's confusables.txt.
+"""Make latchkey/naming/lookalikes.txt of Unicode's confusables.txt.
 
 Run as `python -m tools.lookalikes CONFUSABLES`. That file is at
 https://www.unicode.org/Public/security/latest/confusables.txt; its version and notice are kept.
@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-TABLE = Path(__file__).parents[1] / "latchkey" / "lookalikes.txt"
+TABLE = Path(__file__).parents[1] / "latchkey" / "naming" / "lookalikes.txt"
 ENTRY = re.compile(r"([0-9A-F]+) ;\t([0-9A-F ]+) ;\tMA\t")
 
 

@@ -7,7 +7,9 @@ from tempfile import TemporaryDirectory
 from alembic import command
 from alembic.config import Config
 
-from latchkey import db, migrations, settings
+from latchkey import settings
+from latchkey.store import migrations
+from latchkey.store import session as db
 
 
 def propose(message: str) -> None:

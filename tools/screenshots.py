@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from latchkey import clock, db, settings
+from latchkey import clock, settings
+from latchkey.store import session as db
 from latchkey.tokens import Token
 from latchkey.users import User
 from tests import factories, programs, servers

@@ -3,7 +3,7 @@
 from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 
-from latchkey import conflicts
+from latchkey.store import conflicts
 
 
 class Application(Flask):

@@ -16,8 +16,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey.db import db
 from latchkey.limits import QuotaReached
+from latchkey.store.session import db
 from latchkey.throttle import TooMany
 from web import faults, filters, problems
 

@@ -16,7 +16,9 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from latchkey import conflicts, db, ids, origin, settings, texts
+from latchkey import ids, origin, settings, texts
+from latchkey.store import conflicts
+from latchkey.store import session as db
 from web import bounds, faults, proxies, request_log
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import sessions, settings, vault, waybacks
-from latchkey.db import db
+from latchkey.store.session import db
 from web import faults
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})

@@ -5,8 +5,8 @@ import re
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey.db import Base
 from latchkey.redirects import HTTP, LOOPBACK
+from latchkey.store.session import Base
 
 LONGEST = 300
 ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)

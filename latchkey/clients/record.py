@@ -6,13 +6,14 @@ from datetime import datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from latchkey import clock, names, scopes, settings, users
+from latchkey import clock, scopes, settings, users
 from latchkey.clients import origins
 from latchkey.clients.origins import ClientOrigin
-from latchkey.conflicts import Gone
 from latchkey.credentials import Kind
-from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
+from latchkey.naming import names
+from latchkey.store.conflicts import Gone
+from latchkey.store.session import Base, db, stamp
 from latchkey.users import User
 
 LONGEST_NAME = 60

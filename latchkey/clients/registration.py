@@ -10,8 +10,8 @@ from latchkey.clients import rules
 from latchkey.clients.record import Client, made_by
 from latchkey.clients.rules import BadClient
 from latchkey.clients.secrets import add_secret
-from latchkey.db import db
 from latchkey.limits import QuotaReached
+from latchkey.store.session import db
 from latchkey.users import User
 
 # Of a trusted client's settings, those that only an administrator changes.

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from latchkey import names, redirects, scopes, texts
+from latchkey import redirects, scopes, texts
 from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME, Client
+from latchkey.naming import names
 from latchkey.users import User
 
 Kept = TypeVar("Kept")

@@ -8,7 +8,7 @@ from latchkey import clock, credentials
 from latchkey.clients import rules
 from latchkey.clients.record import Client, ClientSecret, lock
 from latchkey.clients.rules import BadClient
-from latchkey.db import affected, db
+from latchkey.store.session import affected, db
 from latchkey.users import User
 
 OVERLAP = timedelta(hours=24)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from latchkey import clock
 from latchkey.clients.record import Client, lock
-from latchkey.db import db
+from latchkey.store.session import db
 
 
 class Cause(StrEnum):

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from latchkey import clock, credentials, scopes, texts, users
 from latchkey.credentials import Kind
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.tokens.developer import DescriptionTaken, ScopeTooWide, once, taken
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, revoke_descendants, serialized
 

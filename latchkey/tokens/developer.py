@@ -10,7 +10,7 @@ from sqlalchemy.orm import selectinload
 from latchkey import clock, credentials, origin, texts, users
 from latchkey import scopes as catalogue
 from latchkey.credentials import Kind
-from latchkey.db import affected, db
+from latchkey.store.session import affected, db
 from latchkey.tokens import lifetimes, lineage, quota
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, serialized
 from latchkey.users import User

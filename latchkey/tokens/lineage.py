@@ -4,9 +4,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from latchkey import clients, users
-from latchkey.conflicts import Gone
-from latchkey.db import db
 from latchkey.grants import Grant
+from latchkey.store.conflicts import Gone
+from latchkey.store.session import db
 from latchkey.tokens.record import Token
 
 # How many generations may hang below a token: each is looked at with every call of the youngest.

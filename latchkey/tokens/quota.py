@@ -4,8 +4,8 @@ from sqlalchemy import func, or_, select
 
 from latchkey import clock, settings
 from latchkey.credentials import Kind
-from latchkey.db import db
 from latchkey.limits import QuotaReached
+from latchkey.store.session import db
 from latchkey.tokens.record import Token
 
 

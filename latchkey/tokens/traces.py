@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from latchkey import clock
 from latchkey.clients import Client
 from latchkey.credentials import Kind
-from latchkey.db import Base, db, stamp
 from latchkey.grants import Grant
+from latchkey.store.session import Base, db, stamp
 from latchkey.tokens.record import Token
 from latchkey.users import User
 

@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from latchkey import clock, credentials, grants, scopes
 from latchkey.credentials import Kind
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.users import User
 from tests import factories
 

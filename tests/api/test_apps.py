@@ -3,7 +3,7 @@
 import pytest
 
 from latchkey import activity, clients, grants
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories
 from tests.api.calls import app_caller, problem
 

@@ -6,7 +6,7 @@ import pytest
 
 from api import openapi
 from latchkey import grants, scopes
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories
 from tests.api.calls import app_caller, caller, problem
 

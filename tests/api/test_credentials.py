@@ -7,7 +7,7 @@ from sqlalchemy import event
 
 from latchkey import activity, clients, clock, credentials, grants, tokens
 from latchkey.credentials import Kind
-from latchkey.db import db, engines
+from latchkey.store.session import db, engines
 from tests import factories
 from tests.api.calls import app_caller, problem
 

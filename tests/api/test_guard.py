@@ -10,8 +10,9 @@ from sqlalchemy import event, update
 
 from api import auth
 from api.blueprint import Door
-from latchkey import clients, grants, lookup, tokens, usage, users
-from latchkey.db import db, engines
+from latchkey import clients, grants, tokens, usage, users
+from latchkey.store import prepared
+from latchkey.store.session import db, engines
 from latchkey.tokens import Token
 from tests import factories
 from tests.api.calls import Caller, app_caller, caller, problem
@@ -108,11 +109,11 @@ def test_a_wrong_checksum_looks_like_an_unknown_token_and_asks_no_database(hers,
     text = hers.plaintext
     flipped = text[:-1] + ("a" if text[-1] != "a" else "b")
     asked = []
-    lookup.watchers.append(asked.append)
+    prepared.watchers.append(asked.append)
     try:
         response = nobody.get("/v1/me", Authorization=f"Bearer {flipped}")
     finally:
-        lookup.watchers.clear()
+        prepared.watchers.clear()
 
     problem(response, 401, "unknown-token")
     assert asked == []
@@ -244,7 +245,7 @@ def test_a_call_takes_at_most_two_statements(app, alice, hers):
     child = Caller(app.test_client(), made["token"])
     hers.get("/v1/me"), child.get("/v1/me")
     counted: list[str] = []
-    lookup.watchers.append(counted.append)
+    prepared.watchers.append(counted.append)
     for engine in (engines().read, engines().write):
         event.listen(engine, "before_cursor_execute", lambda *args: counted.append(args[2]))
     try:
@@ -252,7 +253,7 @@ def test_a_call_takes_at_most_two_statements(app, alice, hers):
         assert len(counted) == 1
         assert child.get("/v1/me").status_code == 200
     finally:
-        lookup.watchers.clear()
+        prepared.watchers.clear()
 
     assert len(counted) == 3
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from latchkey import settings, tokens
-from latchkey.db import db
+from latchkey.store.session import db
 from tests.api.calls import Caller, app_caller, caller, problem
 
 TEN = pytest.mark.settings(api_rate_limit="10/minute", rate_limit_url="memory://")

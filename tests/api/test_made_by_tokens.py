@@ -5,7 +5,7 @@ import pytest
 from latchkey import clients, grants, lockdown, shutdown, tokens, users
 from latchkey.activity import Event
 from latchkey.clients import Cause
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories, pages
 from tests.api.calls import Caller, caller, problem

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from latchkey import clients, idempotency, tokens
-from latchkey.db import db
+from latchkey.store.session import db
 from tests.api.calls import Caller, caller, problem
 
 NEW = {"description": "Child", "scopes": ["account:read"]}

@@ -10,7 +10,7 @@ from schemathesis.generation import GenerationMode
 
 from api.describe import REPEAT
 from latchkey import grants, throttle
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories
 from tests.api.calls import caller
 from tests.api.test_calls import CASES, called

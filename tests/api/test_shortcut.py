@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import event
 
-from latchkey import lookup
-from latchkey.db import engines
+from latchkey.store import prepared
+from latchkey.store.session import engines
 from tests.api.calls import Caller, app_caller, caller, problem
 
 
@@ -63,12 +63,12 @@ def test_a_refusal_asks_the_database_no_more_often(app, hers):
     child = Caller(app.test_client(), made["token"])
     problem(child.get("/v1/me"), 403)
     counted: list[str] = []
-    lookup.watchers.append(counted.append)
+    prepared.watchers.append(counted.append)
     event.listen(engines().read, "before_cursor_execute", lambda *args: counted.append(args[2]))
     try:
         problem(child.get("/v1/me"), 403)
     finally:
-        lookup.watchers.clear()
+        prepared.watchers.clear()
 
     assert len(counted) == 2
 

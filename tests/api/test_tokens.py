@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from latchkey import activity, tokens
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories
 from tests.api.calls import Caller, app_caller, caller, problem

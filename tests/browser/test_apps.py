@@ -10,7 +10,7 @@ from playwright.sync_api import Error, Locator, Page, expect
 
 from latchkey import activity, clients, grants, notices
 from latchkey.activity import EventKind
-from latchkey.db import db as session
+from latchkey.store.session import db as session
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in
 from tests.factories import CALLBACK, make_client
 

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from latchkey import sessions, users
-from latchkey.db import db as records
 from latchkey.grants import Authorization
+from latchkey.store.session import db as records
 from tests import factories
 from tests.browser import third_party
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from latchkey import migrations
+from latchkey.store import migrations
 from tests import servers
 from tests.factories import PASSWORD
 

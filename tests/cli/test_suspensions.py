@@ -6,7 +6,7 @@ from sqlalchemy import select
 from latchkey import clients, grants, shutdown, tokens, users
 from latchkey.activity import Event
 from latchkey.clients import Cause
-from latchkey.db import db as session
+from latchkey.store.session import db as session
 from tests import factories
 
 REASON = "Asked for more than it needs"

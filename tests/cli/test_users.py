@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import access, grants, sessions, users
-from latchkey import db as database
 from latchkey.activity import Event
-from latchkey.db import db
+from latchkey.store import session as database
+from latchkey.store.session import db
 from latchkey.users import User
 from tests import factories, pages
 from tests.factories import PASSWORD

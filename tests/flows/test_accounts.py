@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from latchkey import links, sessions, users
-from latchkey.db import db as database_session
 from latchkey.links import Purpose
+from latchkey.store.session import db as database_session
 from latchkey.users import User
 from tests import pages
 from tests.factories import PASSWORD, make_user

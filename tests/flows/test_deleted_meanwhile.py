@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from latchkey import clients, conflicts, grants, lockdown, shutdown, tokens, users
+from latchkey import clients, grants, lockdown, shutdown, tokens, users
 from latchkey.clients import Cause
-from latchkey.db import db
+from latchkey.store import conflicts
+from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories
 from tests.api.calls import Caller, caller

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from latchkey import grants, scopes
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories, pages, servers
 from tests.factories import PASSWORD
 from tests.flows import gateways, snippets

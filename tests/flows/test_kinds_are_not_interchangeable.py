@@ -3,8 +3,8 @@
 import pytest
 
 from latchkey import credentials, links, sessions
-from latchkey.db import db
 from latchkey.links import Purpose
+from latchkey.store.session import db
 from tests import factories, pages
 from tests.oauth import conftest as browsers
 from tests.oauth import dance

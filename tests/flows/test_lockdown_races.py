@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 
 from latchkey import access, links, lockdown, sessions, signin, tokens, users
-from latchkey.db import db as database_session
 from latchkey.links import Purpose
+from latchkey.store.session import db as database_session
 from tests import factories, pages
 from tests.factories import PASSWORD
 from tests.oauth import conftest as browsers

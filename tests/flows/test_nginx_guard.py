@@ -9,8 +9,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from latchkey import db as database
-from latchkey import migrations, scopes, settings, tokens
+from latchkey import scopes, settings, tokens
+from latchkey.store import migrations
+from latchkey.store import session as database
 from latchkey.users import User
 from tests import factories, servers
 from tests.flows import gateways, tls
@@ -62,7 +63,7 @@ class Stage(NamedTuple):
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("guarded")
     (folder / "scopes.toml").write_text(OWN_SCOPES)
-    ours = settings.load({}, instance=folder, database_url=f"sqlite:///{folder / 'latchkey.db'}")
+    ours = settings.load({}, instance=folder, database_url=f"sqlite:///{folder / 'latchkey.store.session'}")
     settings.use(ours)
     database.configure(ours.database_url)
     migrations.upgrade()
@@ -292,7 +293,7 @@ def test_cookies_open_nothing(gateway):
 
 
 def test_a_revoked_token_is_refused_at_the_next_call(gateway, stage):
-    database.configure(f"sqlite:///{stage.server.instance / 'latchkey.db'}")
+    database.configure(f"sqlite:///{stage.server.instance / 'latchkey.store.session'}")
     minted = factories.make_token(stage.alice, description="to be revoked", scopes=("projects:read",))
     database.dispose()
     assert gateway.call("/projects/1", token=minted.plaintext).status == 200

@@ -18,7 +18,7 @@ import sqlalchemy
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from itsdangerous import base64_decode
 
-from latchkey.db import Base, engines
+from latchkey.store.session import Base, engines
 from tests import servers
 from tests.factories import CALLBACK
 from tests.flows.person import Person

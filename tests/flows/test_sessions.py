@@ -3,8 +3,8 @@
 import pytest
 
 from latchkey import links, sessions, users
-from latchkey.db import db
 from latchkey.links import Purpose
+from latchkey.store.session import db
 from tests import factories, pages
 from tests.factories import PASSWORD
 

@@ -4,8 +4,8 @@ import pytest
 
 from latchkey import activity, origin
 from latchkey.activity import EventKind
-from latchkey.db import db as session
 from latchkey.origin import Origin
+from latchkey.store.session import db as session
 
 
 def record(user, *kinds, **detail):

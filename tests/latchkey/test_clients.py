@@ -7,7 +7,7 @@ import pytest
 from latchkey import clients, credentials
 from latchkey.clients import BadClient
 from latchkey.credentials import Kind
-from latchkey.db import db as session
+from latchkey.store.session import db as session
 from tests import factories
 from tests.factories import CALLBACK, make_client
 

@@ -12,9 +12,10 @@ from flask import abort
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from latchkey import lookup, throttle, users
-from latchkey.db import configure, dispose, engines
-from latchkey.db import db as records
+from latchkey import throttle, users
+from latchkey.store import prepared
+from latchkey.store.session import configure, dispose, engines
+from latchkey.store.session import db as records
 from latchkey.values import Limit
 from tests import conftest
 from tests.factories import make_user
@@ -158,12 +159,12 @@ def test_connections_that_met_a_read_only_file_are_made_anew(embedded, alice):
     with engines().write.connect() as pooled:
         pooled.exec_driver_sql("PRAGMA query_only=ON")
 
-    with pytest.raises(sqlite3.OperationalError, match="readonly"), lookup.transaction() as connection:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"), prepared.transaction() as connection:
         connection.execute("UPDATE user SET name = 'x'")
     with pytest.raises(OperationalError, match="readonly"), engines().write.begin() as connection:
         connection.execute(text("UPDATE user SET name = 'x'"))
 
-    with lookup.transaction() as connection:
+    with prepared.transaction() as connection:
         connection.execute("UPDATE user SET name = 'y'")
     with engines().write.begin() as connection:
         connection.execute(text("UPDATE user SET name = 'z'"))

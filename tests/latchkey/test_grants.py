@@ -6,8 +6,8 @@ import pytest
 
 from latchkey import access, clients, clock, credentials, grants
 from latchkey.credentials import Kind
-from latchkey.db import db as session
 from latchkey.grants import EndReason
+from latchkey.store.session import db as session
 from tests import factories
 from tests.factories import make_client, make_user
 

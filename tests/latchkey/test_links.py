@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import links, users
-from latchkey.db import db as session
 from latchkey.links import Link, Purpose
+from latchkey.store.session import db as session
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from latchkey import lookalikes, names, texts, users
+from latchkey import texts, users
+from latchkey.naming import lookalikes, names
 from tests.factories import PASSWORD
 
 pytestmark = [pytest.mark.usefixtures("settings"), pytest.mark.standard("J-04")]

@@ -7,8 +7,8 @@ import time
 import pytest
 import redis
 
-from latchkey import rates
 from latchkey import settings as settings_module
+from latchkey.store import rates
 from tests import servers
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from latchkey import settings
-from latchkey.pools import Engines
 from latchkey.settings import SettingError
+from latchkey.store.engines import Engines
 from latchkey.values import Limit
 
 
@@ -165,7 +165,7 @@ def test_an_instance_folder_may_have_any_name(tmp_path, name):
     made.read.connect().close()
     made.dispose()
 
-    assert (folder / "latchkey.db").is_file()
+    assert (folder / "latchkey.store.session").is_file()
 
 
 def test_servers_on_other_ports_of_one_host_share_no_cookie(instance):

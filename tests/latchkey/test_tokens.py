@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import event, func, select
 
 from latchkey import access, origin, scopes, texts, tokens
-from latchkey import db as database
 from latchkey.credentials import Kind
-from latchkey.db import engines
+from latchkey.store import session as database
+from latchkey.store.session import engines
 from latchkey.tokens import Token
 from tests.factories import make_token, make_user
 

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from latchkey import access, origin, usage
-from latchkey.db import engines
+from latchkey.store.session import engines
 from latchkey.tokens import Token
 from tests import factories
 

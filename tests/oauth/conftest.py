@@ -4,7 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from latchkey import sessions
-from latchkey.db import db as records
+from latchkey.store.session import db as records
 from latchkey.users import User
 
 

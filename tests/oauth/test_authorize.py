@@ -6,7 +6,7 @@ import pytest
 
 from latchkey import clients, grants
 from latchkey.clients import Client
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories, pages
 from tests.factories import CALLBACK
 from tests.oauth import dance

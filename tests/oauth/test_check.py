@@ -2,9 +2,9 @@
 
 import pytest
 
-from latchkey import db as database
 from latchkey import scopes, users
-from latchkey.db import db
+from latchkey.store import session as database
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 

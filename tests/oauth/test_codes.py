@@ -5,8 +5,8 @@ from sqlalchemy import select
 
 from latchkey import clients, grants, users
 from latchkey.activity import Event, EventKind
-from latchkey.db import Base, db, engines
 from latchkey.grants import Grant
+from latchkey.store.session import Base, db, engines
 from oauth.codes import AuthorizationCode
 from tests import factories
 from tests.factories import CALLBACK

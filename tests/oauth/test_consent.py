@@ -4,8 +4,8 @@ import pytest
 
 from latchkey import clients, grants
 from latchkey.activity import Event, EventKind
-from latchkey.db import db
 from latchkey.grants import Authorization, Grant
+from latchkey.store.session import db
 from oauth.pending import PendingConsent
 from tests import factories, pages
 from tests.factories import CALLBACK

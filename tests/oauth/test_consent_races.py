@@ -7,8 +7,8 @@ import pytest
 
 from latchkey import clients, grants, lockdown, sessions, users
 from latchkey.clients import Client
-from latchkey.db import db
 from latchkey.grants import Authorization, Grant
+from latchkey.store.session import db
 from oauth.codes import AuthorizationCode
 from tests import factories
 from tests.factories import CALLBACK

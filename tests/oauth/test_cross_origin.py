@@ -5,7 +5,7 @@ from sqlalchemy import event
 
 from latchkey import clients
 from latchkey.clients import Client
-from latchkey.db import engines
+from latchkey.store.session import engines
 from tests import factories
 from tests.oauth import dance
 

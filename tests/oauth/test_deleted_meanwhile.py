@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from latchkey import clients, users
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 from tests.oauth.conftest import enter

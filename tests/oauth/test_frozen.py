@@ -5,8 +5,8 @@ import pytest
 from latchkey import clients, grants
 from latchkey.activity import Event, EventKind
 from latchkey.clients import Client
-from latchkey.db import db
 from latchkey.grants import Grant
+from latchkey.store.session import db
 from tests import factories
 from tests.factories import CALLBACK
 from tests.oauth import dance

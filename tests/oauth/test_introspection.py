@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from latchkey import clients, tokens, users
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 

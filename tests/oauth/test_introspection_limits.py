@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from latchkey import clients
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 

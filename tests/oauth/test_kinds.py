@@ -3,7 +3,7 @@
 import pytest
 
 from latchkey import credentials, sessions
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 

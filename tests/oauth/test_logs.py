@@ -41,8 +41,8 @@ def test_authlib_never_tells_what_it_issues():
 
 
 def test_a_head_request_changes_nothing(signed_in, bob):
-    from latchkey.db import db
     from latchkey.grants import Grant
+    from latchkey.store.session import db
 
     trusted = factories.make_client(bob, trusted=True)
     query = "&".join(f"{name}={value}" for name, value in dance.asked(trusted).items())

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from latchkey import grants, tokens
-from latchkey.db import db
 from latchkey.grants import Grant
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 

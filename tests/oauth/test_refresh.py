@@ -4,7 +4,7 @@ import pytest
 
 from latchkey import clients, grants, users
 from latchkey.activity import Event, EventKind
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 

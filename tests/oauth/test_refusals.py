@@ -3,8 +3,8 @@
 import pytest
 
 from latchkey import clients, refusals
-from latchkey.db import db
 from latchkey.refusals import Refusal
+from latchkey.store.session import db
 from tests.factories import CALLBACK
 from tests.oauth import dance
 

@@ -5,8 +5,8 @@ from io import BytesIO
 
 import pytest
 
-from latchkey.db import db
 from latchkey.refusals import Refusal
+from latchkey.store.session import db
 from oauth import shortcut
 from tests import factories
 from tests.factories import CALLBACK

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import event
 
-from latchkey import lookup
-from latchkey.db import db, engines
+from latchkey.store import prepared
+from latchkey.store.session import db, engines
 from tests import factories
 from tests.oauth import dance
 
@@ -15,7 +15,7 @@ def statements(monkeypatch):
     told = []
     for engine in (engines().read, engines().write):
         event.listen(engine, "before_cursor_execute", lambda c, cursor, text, *_: told.append(text))
-    monkeypatch.setattr(lookup, "watchers", [told.append])
+    monkeypatch.setattr(prepared, "watchers", [told.append])
     yield told
     db.remove()
 

@@ -4,7 +4,7 @@ import pytest
 
 from latchkey import access, clients, grants, lockdown, shutdown, users
 from latchkey.clients import Cause
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories, pages
 from tests.oauth import dance
 

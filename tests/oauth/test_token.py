@@ -9,7 +9,7 @@ import pytest
 
 from latchkey import clients
 from latchkey import clock as time
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 

@@ -10,9 +10,9 @@ import pytest
 
 from latchkey import activity, notices, origin
 from latchkey.activity import EventKind
-from latchkey.db import db as session
 from latchkey.origin import Origin
 from latchkey.settings import ROOT
+from latchkey.store.session import db as session
 from portal import sentences
 from tests import pages
 from tests.factories import make_client, make_token

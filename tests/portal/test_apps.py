@@ -4,7 +4,7 @@ import pytest
 
 from latchkey import activity, clients, grants
 from latchkey.activity import EventKind
-from latchkey.db import db as session
+from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import PASSWORD, make_client, make_user
 from tests.portal.app_pages import FORM, LONG_AGO, hidden, only_app, register, secret_of

@@ -9,7 +9,7 @@ import pytest
 from latchkey import activity, clients, clock, credentials, grants, refusals
 from latchkey.activity import EventKind
 from latchkey.credentials import Kind
-from latchkey.db import db as session
+from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import CALLBACK, PASSWORD, make_client
 from tests.portal.app_pages import HTMX, LONG_AGO

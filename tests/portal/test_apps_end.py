@@ -7,7 +7,7 @@ import pytest
 from latchkey import access, activity, clients, clock, credentials, grants
 from latchkey.activity import EventKind
 from latchkey.credentials import Kind
-from latchkey.db import db as session
+from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import PASSWORD, make_client, make_user
 from tests.portal.app_pages import LONG_AGO

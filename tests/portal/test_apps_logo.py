@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from latchkey import clients
-from latchkey.db import db as session
+from latchkey.store.session import db as session
 from portal import pictures
 from tests import pages
 from tests.factories import make_client

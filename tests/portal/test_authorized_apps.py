@@ -8,7 +8,7 @@ import pytest
 from latchkey import access, activity, clients, clock, credentials, grants, usage
 from latchkey.activity import EventKind
 from latchkey.credentials import Kind
-from latchkey.db import db as session
+from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import make_client
 

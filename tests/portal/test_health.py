@@ -1,8 +1,8 @@
 import pytest
 from sqlalchemy import text
 
-from latchkey import db as database
-from latchkey import migrations
+from latchkey.store import migrations
+from latchkey.store import session as database
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

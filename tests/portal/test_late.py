@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import sessions, tokens, users, vault
-from latchkey.db import db as session
 from latchkey.sessions import BrowserSession
+from latchkey.store.session import db as session
 from portal import drafts
 from tests import factories, pages
 from tests.factories import PASSWORD, make_user

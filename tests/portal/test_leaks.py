@@ -3,7 +3,7 @@
 import pytest
 
 from latchkey import access, clients, tokens, usage
-from latchkey.db import db
+from latchkey.store.session import db
 from tests import factories, pages
 from tests.portal import app_pages
 

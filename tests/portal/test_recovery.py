@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from latchkey import access, activity, grants, links, sessions, tokens, users
-from latchkey.db import db as session
 from latchkey.links import Purpose
+from latchkey.store.session import db as session
 from tests import pages
 from tests.factories import PASSWORD, make_token, make_user
 

@@ -3,7 +3,7 @@
 import pytest
 
 from latchkey import access, activity, grants
-from latchkey.db import db as session
+from latchkey.store.session import db as session
 from tests import pages
 from tests.factories import PASSWORD, make_token
 

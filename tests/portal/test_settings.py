@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from latchkey import access, activity, sessions, users
 from latchkey.clients import Client
-from latchkey.db import db
+from latchkey.store.session import db
 from latchkey.users import User
 from tests import pages
 from tests.factories import PASSWORD, make_client, make_token

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from latchkey import access, tokens
-from latchkey.db import engines
+from latchkey.store.session import engines
 from tests import pages
 from tests.factories import PASSWORD, make_token, make_user
 

@@ -7,8 +7,8 @@ from werkzeug.test import create_environ
 
 from latchkey import credentials, users
 from latchkey.credentials import Kind
-from latchkey.db import db, engines
-from latchkey.pools import Engines
+from latchkey.store.engines import Engines
+from latchkey.store.session import db, engines
 from tests import factories
 from tests.oauth import dance
 from web import middleware

@@ -3,7 +3,7 @@ from flask import current_app, session
 from flask_login import current_user, login_required, login_user
 
 from latchkey import sessions
-from latchkey.db import db as records
+from latchkey.store.session import db as records
 from tests import factories
 from tests.pages import csrf
 from web import signin

@@ -12,8 +12,8 @@ from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, moment, text
 from latchkey.access import Bearer
-from latchkey.db import Base, db, stamp
 from latchkey.ids import new_id
+from latchkey.store.session import Base, db, stamp
 
 LONGEST_NAME = 80
 

@@ -12,7 +12,7 @@ from weakref import ref
 from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
-from latchkey.turns import Queue
+from latchkey.store.queue import Queue
 
 BUSY_SECONDS = 5
 QUEUE_SECONDS = 30

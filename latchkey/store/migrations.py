@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from latchkey import settings
-from latchkey.db import engines
+from latchkey.store.session import engines
 
 # One number for all processes that migrate the same PostgreSQL database.
 LOCK = 4_205_116_372

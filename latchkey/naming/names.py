@@ -1,6 +1,7 @@
 """Names that people and apps give themselves: one line that can pass neither for the operator nor for its mark."""
 
-from latchkey import lookalikes, settings, texts
+from latchkey import settings, texts
+from latchkey.naming import lookalikes
 
 # Beside a name they read like the word “Verified”, which is ours to say.
 CHECK_MARKS = frozenset("✓✔☑✅🗸🗹⍻🮱")

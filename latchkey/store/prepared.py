@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
 
-from latchkey.db import UtcDateTime, engines
-from latchkey.pools import broken
+from latchkey.store.engines import broken
+from latchkey.store.session import UtcDateTime, engines
 
 # Told the text of each statement that runs here; tests count with it.
 watchers: list[Callable[[str], None]] = []

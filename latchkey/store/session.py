@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
 
 from latchkey import clock
-from latchkey.pools import Engines
+from latchkey.store.engines import Engines
 
 
 class UtcDateTime(TypeDecorator[datetime]):

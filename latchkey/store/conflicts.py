@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
-from latchkey.db import db
+from latchkey.store.session import db
 
 Result = TypeVar("Result")
 TRIES = 3

@@ -1,0 +1,1 @@
+"""The database: the FIFO lock of writers, engines, the session, prepared statements; a driver is known only here."""
