@@ -8,7 +8,8 @@ from werkzeug.routing import BaseConverter
 import api
 import oauth
 import portal
-from latchkey import courier, ids, outbox, scopes, settings
+from latchkey import courier, ids, scopes, settings
+from latchkey.mail import outbox
 from latchkey.settings import Settings
 from latchkey.store import session as db
 from web import assets, bounds, compression, errors, middleware, request_log, rsgi, signin

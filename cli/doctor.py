@@ -16,7 +16,8 @@ from app import create_app
 from cli import surroundings
 from cli.base import json_option, latchkey, tell
 from cli.surroundings import Wrong
-from latchkey import carrier, clock, outbox, scopes, settings, users
+from latchkey import clock, scopes, settings, users
+from latchkey.mail import outbox, transport
 from latchkey.store import migrations
 from latchkey.store import session as db
 
@@ -82,7 +83,7 @@ def _mail() -> str:
     if warning := ours.warnings.get("mail"):
         raise Wrong(warning)
     if ours.mail_server is None:
-        return f"no server is configured: letters are kept in {carrier.folder()}"
+        return f"no server is configured: letters are kept in {transport.folder()}"
     with _conversation() as connection:
         code, _ = connection.host.noop() if connection.host else (0, b"")
     if code != 250:
@@ -94,11 +95,11 @@ def _mail() -> str:
 def _conversation() -> Iterator[Connection]:
     with create_app(settings.current()).app_context():
         try:
-            with carrier.connect() as connection:
+            with transport.connect() as connection:
                 yield connection
         except (OSError, smtplib.SMTPException) as error:
             server = settings.current()
-            raise Wrong(f"{server.mail_server} port {server.mail_port}: {carrier.words(error)}") from None
+            raise Wrong(f"{server.mail_server} port {server.mail_port}: {transport.words(error)}") from None
 
 
 def _accounts() -> str:

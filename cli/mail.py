@@ -1,7 +1,7 @@
 """`latchkey mail`: what the server does by itself, by hand."""
 
 from cli.base import Refused, installation, json_option, latchkey, tell
-from latchkey import outbox
+from latchkey.mail import outbox
 
 
 @latchkey.group("mail")

@@ -6,8 +6,9 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from latchkey import activity, grants, links, outbox, refusals, sessions, throttle, tokens, unverified, usage
+from latchkey import activity, grants, links, refusals, sessions, throttle, tokens, unverified, usage
 from latchkey.background import Loop
+from latchkey.mail import outbox
 from latchkey.store.session import db
 
 # How often the outbox is looked through when nothing wakes the courier: letters of other processes, second attempts.

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from flask import Response, abort, make_response, render_template, request
 
-from latchkey import carrier, settings
+from latchkey import settings
+from latchkey.mail import transport
 from portal.blueprint import blueprint
 
 MOST = 100
@@ -68,7 +69,7 @@ def _shown_here() -> bool:
 
 
 def _file(letter_id: str) -> Path:
-    path = carrier.folder() / f"{letter_id}.eml"
+    path = transport.folder() / f"{letter_id}.eml"
     if not _shown_here() or not path.is_file():
         abort(404)
     return path
@@ -87,7 +88,7 @@ def dev_mail() -> Response:
     """Every letter, newest first."""
     if not _shown_here():
         abort(404)
-    newest = sorted(carrier.folder().glob("*.eml"), key=lambda path: path.name, reverse=True)[:MOST]
+    newest = sorted(transport.folder().glob("*.eml"), key=lambda path: path.name, reverse=True)[:MOST]
     page = render_template(
         "portal/dev_mail/index.html", letters=[_read(path) for path in newest], server=settings.current().mail_server
     )

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from latchkey import outbox
+from latchkey.mail import outbox
 
 
 class Received:

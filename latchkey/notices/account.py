@@ -1,7 +1,8 @@
 """What happens to an account itself: its addresses, passwords and sign-ins."""
 
-from latchkey import activity, outbox
+from latchkey import activity
 from latchkey.activity import EventKind
+from latchkey.mail import outbox
 from latchkey.notices.wording import here
 from latchkey.sessions import BrowserSession
 from latchkey.users import User

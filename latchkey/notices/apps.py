@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from latchkey import activity, outbox
+from latchkey import activity
 from latchkey.activity import EventKind
 from latchkey.clients import Cause, Client
+from latchkey.mail import outbox
 from latchkey.notices.wording import here, listed, unlinked
 from latchkey.users import User
 

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from latchkey import activity, origin, outbox
+from latchkey import activity, origin
 from latchkey.activity import EventKind
 from latchkey.clients import Client
 from latchkey.credentials import Kind
+from latchkey.mail import outbox
 from latchkey.notices.wording import here, listed, unlinked
 from latchkey.tokens import Token
 from latchkey.users import User

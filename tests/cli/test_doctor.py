@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from latchkey import outbox
+from latchkey.mail import outbox
 from latchkey.store.session import engines
 from tests import factories, servers, smtp
 

@@ -2,7 +2,7 @@
 
 import json
 
-from latchkey import outbox
+from latchkey.mail import outbox
 from tests import factories, servers, smtp
 
 

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from latchkey import outbox
 from latchkey import settings as settings_module
-from latchkey.outbox import Delivery
+from latchkey.mail import outbox
+from latchkey.mail.outbox import Delivery
 from tests import smtp
 
 

@@ -6,9 +6,10 @@ import time
 import pytest
 from sqlalchemy import select
 
-from latchkey import access, courier, outbox, usage
+from latchkey import access, courier, usage
 from latchkey import settings as settings_module
-from latchkey.outbox import Letter
+from latchkey.mail import outbox
+from latchkey.mail.outbox import Letter
 from latchkey.settings import ROOT
 from latchkey.tokens import Token
 from tests import factories, servers, smtp

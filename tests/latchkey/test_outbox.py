@@ -11,9 +11,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from latchkey import carrier, outbox, processes, vault
 from latchkey import settings as settings_module
-from latchkey.outbox import Delivery, Letter
+from latchkey import vault
+from latchkey.mail import outbox, processes, transport
+from latchkey.mail.outbox import Delivery, Letter
 from tests import servers, smtp
 
 LINK = "http://localhost/verify-email/one-time-secret"
@@ -202,7 +203,7 @@ def test_a_dead_server_is_asked_once_and_not_for_each_letter(db, post, deliver):
 
 
 def test_a_silent_server_holds_nobody_longer_than_the_limit(monkeypatch, db, post, deliver):
-    monkeypatch.setattr(carrier, "SMTP_SECONDS", 0.3)
+    monkeypatch.setattr(transport, "SMTP_SECONDS", 0.3)
     letter = post()
     began = time.monotonic()
 

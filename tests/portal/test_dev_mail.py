@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from latchkey import outbox
+from latchkey.mail import outbox
 from tests.latchkey.test_notices import Plain
 
 LINK = "http://localhost/verify-email/one-time"

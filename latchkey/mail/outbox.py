@@ -10,8 +10,9 @@ from flask import Flask, render_template
 from sqlalchemy import ColumnElement, Index, String, Text, and_, case, delete, event, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
 
-from latchkey import carrier, clock, processes, vault
+from latchkey import clock, vault
 from latchkey.ids import new_id
+from latchkey.mail import processes, transport
 from latchkey.store.session import Base, RoutingSession, UtcDateTime, affected, db, stamp
 
 log = logging.getLogger("latchkey.outbox")
@@ -68,7 +69,7 @@ class Standing(NamedTuple):
 
 def configure(app: Flask) -> None:
     """Let this application deliver; by SMTP if a server is configured, else into the instance folder."""
-    carrier.configure(app)
+    transport.configure(app)
 
 
 def post(recipient: str, letter: str, **context: object) -> Letter:
@@ -110,7 +111,7 @@ def deliver(limit: int = 50, *, impatient: bool = False) -> Delivery:
             sent += 1
             continue
         failed += 1
-        if carrier.away(error):
+        if transport.away(error):
             # The others would only wait for the same silence.
             break
     return Delivery(sent, failed)
@@ -150,7 +151,7 @@ def _claim(letter_id: str, *, impatient: bool) -> Letter | None:
 
 def _carry(letter: Letter) -> Exception | None:
     try:
-        carrier.carry(letter.id, letter.recipient, letter.subject, json.loads(vault.unseal(letter.sealed or "")))
+        transport.carry(letter.id, letter.recipient, letter.subject, json.loads(vault.unseal(letter.sealed or "")))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one letter, the others must go out
         return error
     return None
@@ -159,7 +160,7 @@ def _carry(letter: Letter) -> Exception | None:
 def _settle(letter: Letter, error: Exception | None) -> None:
     now = clock.now()
     given_up = error is not None and now - letter.created_at >= GIVE_UP
-    values: dict[str, object] = {"claimed_until": None, "last_error": carrier.words(error) if error else None}
+    values: dict[str, object] = {"claimed_until": None, "last_error": transport.words(error) if error else None}
     if error is None or given_up:
         values |= {"next_attempt_at": None, "sealed": None, "sent_at": None if error else now}
     else:

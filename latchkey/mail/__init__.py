@@ -1,0 +1,1 @@
+"""Letters: the outbox, the transport, and which process delivers."""
