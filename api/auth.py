@@ -9,11 +9,12 @@ from flask import Response, request
 
 from api import challenges, limits
 from api.blueprint import Door
-from latchkey import access, origin, tokens, users
+from latchkey import access, origin, tokens
 from latchkey.access import Bearer
+from latchkey.accounts import users
+from latchkey.accounts.users import User
 from latchkey.origin import Actor, Doer
 from latchkey.tokens import Token
-from latchkey.users import User
 
 View = TypeVar("View", bound=Callable[..., Response])
 

@@ -9,9 +9,10 @@ from api.auth import public
 from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, text
-from latchkey import leaks, origin, throttle
+from latchkey import leaks, origin
+from latchkey.accounts import throttle
+from latchkey.accounts.throttle import Counter
 from latchkey.store.session import db
-from latchkey.throttle import Counter
 from latchkey.values import Limit
 
 MOST = 1_000

@@ -11,10 +11,11 @@ from flask.blueprints import BlueprintSetupState
 
 from api import answers, problems
 from api.blueprint import blueprint
-from latchkey import settings, throttle
+from latchkey import settings
 from latchkey.access import Bearer
+from latchkey.accounts import throttle
+from latchkey.accounts.throttle import Counter
 from latchkey.store import rates
-from latchkey.throttle import Counter
 
 POLICY = "token"
 WRITES = "writes"

@@ -9,8 +9,9 @@ from api import answers, auth, challenges, fields, problems
 from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, flag, moment, text
-from latchkey import notices, texts, users
+from latchkey import notices, texts
 from latchkey.access import Bearer
+from latchkey.accounts import users
 from latchkey.store.session import db
 
 USER = Shape(

@@ -11,7 +11,7 @@ from api import answers, auth, problems
 from api.auth import Writer
 from latchkey import idempotency
 from latchkey.access import Bearer
-from latchkey.limits import QuotaReached
+from latchkey.accounts.limits import QuotaReached
 from latchkey.store.session import db
 
 HEADER = "Idempotency-Key"

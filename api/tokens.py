@@ -13,9 +13,9 @@ from api.repeats import Made
 from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, WITH_TEXT
 from latchkey import clock, notices, scopes, tokens
 from latchkey.access import Bearer
+from latchkey.accounts.users import User
 from latchkey.store.session import db
 from latchkey.tokens import Token
-from latchkey.users import User
 
 STATUSES = ("active", "ended", "all")
 # A token that is to end with its parent must not be late by the time that making it takes.

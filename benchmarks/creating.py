@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from benchmarks import harness, seed
 from latchkey import tokens
+from latchkey.accounts.users import User
 from latchkey.store.session import db
-from latchkey.users import User
 
 PROCESSES, THREADS, EACH = 4, 16, 50
 

@@ -19,12 +19,13 @@ from werkzeug.routing import Rule
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app import create_app
-from latchkey import clients, credentials, passwords, settings, users
+from latchkey import clients, credentials, settings
+from latchkey.accounts import passwords, users
+from latchkey.accounts.throttle import Attempt
 from latchkey.credentials import Kind
 from latchkey.store import migrations
 from latchkey.store import session as database
 from latchkey.store.session import db
-from latchkey.throttle import Attempt
 
 SHOWN = 20
 CLIENTS = 1_000

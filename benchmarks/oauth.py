@@ -9,11 +9,12 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import insert
 
 from benchmarks import harness, seed
-from latchkey import clients, clock, credentials, grants, ids, sessions
+from latchkey import clients, clock, credentials, grants, ids
+from latchkey.accounts import sessions
+from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.grants import Grant
 from latchkey.store import session as db
-from latchkey.users import User
 from oauth.codes import AuthorizationCode
 
 CODE_GOAL, INTROSPECTION_GOAL, CHECK_GOAL = 0.25, 0.50, 0.70

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from latchkey import clock, credentials, ids, scopes, settings, users
+from latchkey import clock, credentials, ids, scopes, settings
+from latchkey.accounts import users
 from latchkey.credentials import Kind
 from latchkey.store import migrations
 from latchkey.store import session as db

@@ -11,14 +11,15 @@ import click
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app import create_app
-from latchkey import origin, settings, texts, users
+from latchkey import origin, settings, texts
+from latchkey.accounts import users
+from latchkey.accounts.limits import QuotaReached
+from latchkey.accounts.users import User
 from latchkey.clients import LONGEST_REASON
-from latchkey.limits import QuotaReached
 from latchkey.scopes import BadCatalogue
 from latchkey.settings import SettingError
 from latchkey.store import migrations
 from latchkey.store.session import db
-from latchkey.users import User
 
 LONGEST_INPUT = 4096
 AS_JSON = "latchkey.as_json"

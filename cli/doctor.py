@@ -16,7 +16,8 @@ from app import create_app
 from cli import surroundings
 from cli.base import json_option, latchkey, tell
 from cli.surroundings import Wrong
-from latchkey import clock, scopes, settings, users
+from latchkey import clock, scopes, settings
+from latchkey.accounts import users
 from latchkey.mail import outbox, transport
 from latchkey.store import migrations
 from latchkey.store import session as db

@@ -23,12 +23,12 @@ from cli.base import (
     user_of,
 )
 from latchkey import activity, clients, grants, lockdown, shutdown, texts, tokens
-from latchkey import users as accounts
+from latchkey.accounts import users as accounts
+from latchkey.accounts.passwords import WeakPassword
+from latchkey.accounts.users import User
 from latchkey.activity import EventKind
-from latchkey.passwords import WeakPassword
 from latchkey.store import conflicts
 from latchkey.store.session import db
-from latchkey.users import User
 
 
 @latchkey.group("user")

@@ -10,9 +10,9 @@ from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, delete, f
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, origin
+from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
-from latchkey.users import User
 
 KEPT = timedelta(days=90)
 MOST_KEPT = 5_000

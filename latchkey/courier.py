@@ -6,7 +6,8 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from latchkey import activity, grants, links, refusals, sessions, throttle, tokens, unverified, usage
+from latchkey import activity, grants, refusals, tokens, unverified, usage
+from latchkey.accounts import links, sessions, throttle
 from latchkey.background import Loop
 from latchkey.mail import outbox
 from latchkey.store.session import db

@@ -8,11 +8,12 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstrain
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from latchkey import clients, clock, scopes, users
+from latchkey import clients, clock, scopes
+from latchkey.accounts import users
+from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, stamp
-from latchkey.users import User
 
 # E-08: however often it is refreshed, a grant ends after half a year.
 ABSOLUTE = timedelta(days=180)

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import or_, select, update
 
-from latchkey import clients, clock, credentials, grants, notices, origin, shutdown, tokens, users
+from latchkey import clients, clock, credentials, grants, notices, origin, shutdown, tokens
+from latchkey.accounts import users
 from latchkey.clients import Client, ClientSecret
 from latchkey.credentials import Kind
 from latchkey.grants import EndReason

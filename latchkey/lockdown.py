@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from latchkey import clients, grants, links, notices, sessions, shutdown, tokens, users
+from latchkey import clients, grants, notices, shutdown, tokens
+from latchkey.accounts import links, sessions, users
+from latchkey.accounts.links import Purpose
+from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.users import User
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization
-from latchkey.links import Purpose
-from latchkey.sessions import BrowserSession
 from latchkey.store.session import db
 from latchkey.tokens import Token
-from latchkey.users import User
 
 
 class LastAdministrator(Exception):

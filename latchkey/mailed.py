@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from latchkey import limits, links, notices, users
-from latchkey.limits import Asker
-from latchkey.links import Purpose
-from latchkey.throttle import TooMany
-from latchkey.users import User
+from latchkey import notices
+from latchkey.accounts import limits, links, users
+from latchkey.accounts.limits import Asker
+from latchkey.accounts.links import Purpose
+from latchkey.accounts.throttle import TooMany
+from latchkey.accounts.users import User
 
 LOOK_THERE = "If there is an account for this address, look for the newest letter from here: its link may still work."
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from latchkey import limits, links, notices, origin, passwords, sessions, users
-from latchkey.links import Link, Purpose
-from latchkey.sessions import BrowserSession
-from latchkey.throttle import TooMany
-from latchkey.users import User
+from latchkey import notices, origin
+from latchkey.accounts import limits, links, passwords, sessions, users
+from latchkey.accounts.links import Link, Purpose
+from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.throttle import TooMany
+from latchkey.accounts.users import User
 
 VERIFY = Purpose.VERIFY_EMAIL
 

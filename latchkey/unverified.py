@@ -5,12 +5,12 @@ from datetime import timedelta
 from sqlalchemy import and_, delete, exists, select
 
 from latchkey import clock
+from latchkey.accounts.users import User
 from latchkey.activity import Event, EventKind
 from latchkey.clients import Client
 from latchkey.grants import Authorization
 from latchkey.store.session import db
 from latchkey.tokens import Token
-from latchkey.users import User
 
 KEPT = timedelta(days=7)
 AT_A_TIME = 100

@@ -19,12 +19,12 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, scopes
+from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.users import User
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.sessions import BrowserSession
 from latchkey.store.prepared import Command, Lookup
 from latchkey.store.session import Base, UtcDateTime, db, stamp
-from latchkey.users import User
 from oauth.issuing import held
 
 LIFETIME = timedelta(seconds=60)

@@ -4,8 +4,9 @@ from authlib.oauth2 import OAuth2Error
 from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import clients, grants, scopes, waybacks
-from latchkey.sessions import BrowserSession
+from latchkey import clients, grants, scopes
+from latchkey.accounts import waybacks
+from latchkey.accounts.sessions import BrowserSession
 from latchkey.store.session import db
 from oauth import asking, granting, moments, stops
 from oauth.asking import Asked, Stopped

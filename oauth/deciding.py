@@ -9,9 +9,10 @@ from flask import Response, redirect, request, session, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import clients, notices, scopes, sessions, waybacks
+from latchkey import clients, notices, scopes
+from latchkey.accounts import sessions, waybacks
+from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant
-from latchkey.sessions import BrowserSession
 from latchkey.store.session import db
 from oauth import answers, asking, codes, granting, moments, parties, pending, scoping, stops
 from oauth.asking import Asked, Stopped

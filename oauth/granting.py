@@ -5,8 +5,8 @@ from typing import cast
 from flask import Response, request
 
 from latchkey import grants, notices, settings
+from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant
-from latchkey.sessions import BrowserSession
 from oauth import moments
 from oauth.asking import Asked
 from oauth.flows import AuthorizationCodeFlow

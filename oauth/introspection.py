@@ -9,9 +9,10 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Response
 
-from latchkey import access, settings, throttle
+from latchkey import access, settings
 from latchkey.access import Bearer
-from latchkey.throttle import Counter
+from latchkey.accounts import throttle
+from latchkey.accounts.throttle import Counter
 from oauth import parties
 from oauth.blueprint import blueprint
 from oauth.guard import Form, Presented

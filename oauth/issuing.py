@@ -8,12 +8,12 @@ from sqlalchemy import bindparam, exists, insert, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from latchkey import clock, credentials, origin, scopes
+from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import Command, transaction
 from latchkey.tokens import Token
-from latchkey.users import User
 
 ACCESS_LIFETIME = timedelta(hours=1)
 REFRESH_IDLE = timedelta(days=30)

@@ -8,8 +8,9 @@ from hashlib import sha256
 
 from flask import session
 
-from latchkey import clock, sessions, waybacks
-from latchkey.sessions import BrowserSession
+from latchkey import clock
+from latchkey.accounts import sessions, waybacks
+from latchkey.accounts.sessions import BrowserSession
 from oauth.asking import Asked
 
 MOST = 5

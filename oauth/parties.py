@@ -7,13 +7,14 @@ from typing import Any
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error
 from sqlalchemy import bindparam, select, update
 
-from latchkey import clients, clock, credentials, origin, redirects, scopes, throttle
+from latchkey import clients, clock, credentials, origin, redirects, scopes
+from latchkey.accounts import throttle
+from latchkey.accounts.throttle import Counter
 from latchkey.clients import Client, ClientSecret
 from latchkey.clients.record import ID
 from latchkey.credentials import Kind
 from latchkey.store.prepared import Command, Lookup, transaction
 from latchkey.store.session import UtcDateTime
-from latchkey.throttle import Counter
 from latchkey.values import Limit
 from oauth.guard import Presented
 

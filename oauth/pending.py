@@ -8,10 +8,11 @@ from cryptography.fernet import InvalidToken
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, credentials, scopes, settings, users, vault
+from latchkey import clock, credentials, scopes, settings, vault
+from latchkey.accounts import users
+from latchkey.accounts.sessions import BrowserSession
 from latchkey.clients import Client
 from latchkey.ids import new_id
-from latchkey.sessions import BrowserSession
 from latchkey.store.session import Base, db, stamp
 from oauth.asking import Asked
 

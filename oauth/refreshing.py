@@ -8,6 +8,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import aliased
 
 from latchkey import clock, credentials, settings
+from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
@@ -15,7 +16,6 @@ from latchkey.ids import new_id
 from latchkey.store.prepared import Command, Lookup
 from latchkey.store.session import UtcDateTime
 from latchkey.tokens import Token
-from latchkey.users import User
 from oauth.issuing import held, user_held
 
 

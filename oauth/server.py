@@ -9,8 +9,8 @@ from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error,
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from flask import Response, g
 
+from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant
-from latchkey.sessions import BrowserSession
 from oauth import answers, parties
 from oauth.guard import Presented
 from oauth.parties import Party, TooOften

@@ -9,9 +9,10 @@ from hashlib import sha256
 
 from werkzeug.wrappers import Response
 
-from latchkey import credentials, origin, users
-from latchkey.limits import Asker
-from latchkey.users import User
+from latchkey import credentials, origin
+from latchkey.accounts import users
+from latchkey.accounts.limits import Asker
+from latchkey.accounts.users import User
 from portal import cookies
 
 COOKIE = "device"

@@ -14,7 +14,8 @@ from flask_login import current_user
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.datastructures import MultiDict
 
-from latchkey import clock, credentials, sessions, vault
+from latchkey import clock, credentials, vault
+from latchkey.accounts import sessions
 from portal.guards import local_path, this_session
 
 LONGEST = 16 * 1024

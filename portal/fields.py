@@ -5,7 +5,8 @@ from collections.abc import Callable
 from flask_wtf import FlaskForm
 from wtforms import Field, ValidationError
 
-from latchkey import passwords, texts, users
+from latchkey import texts
+from latchkey.accounts import passwords, users
 from latchkey.naming import names
 
 

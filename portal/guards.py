@@ -13,11 +13,12 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
 
-from latchkey import credentials, limits, mailed, notices, passwords, sessions, settings, throttle, waybacks
-from latchkey.links import Link, Purpose
-from latchkey.sessions import BrowserSession
+from latchkey import credentials, mailed, notices, settings
+from latchkey.accounts import limits, passwords, sessions, throttle, waybacks
+from latchkey.accounts.links import Link, Purpose
+from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.users import User
 from latchkey.store.session import db
-from latchkey.users import User
 from portal import devices
 
 # A scheme-less, host-less path with single slashes, then any query. No % before the query: nothing hides in it (L-10).

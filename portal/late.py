@@ -8,8 +8,8 @@ from flask_login import current_user, logout_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import sessions
-from latchkey.sessions import SessionEnded
+from latchkey.accounts import sessions
+from latchkey.accounts.sessions import SessionEnded
 from latchkey.store.session import db
 from portal import drafts, signin
 from portal.blueprint import blueprint

@@ -6,8 +6,9 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import limits, links, lockdown, notices, origin, passwords, settings, signin, users
-from latchkey.links import Link, Purpose
+from latchkey import lockdown, notices, origin, settings, signin
+from latchkey.accounts import limits, links, passwords, users
+from latchkey.accounts.links import Link, Purpose
 from latchkey.store.session import db
 from portal import devices
 from portal.blueprint import blueprint

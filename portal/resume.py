@@ -3,7 +3,7 @@
 from flask import abort, redirect, request
 from werkzeug.wrappers import Response
 
-from latchkey import waybacks
+from latchkey.accounts import waybacks
 from portal.blueprint import blueprint
 from portal.guards import local_path
 

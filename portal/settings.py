@@ -4,7 +4,8 @@ from flask import flash, redirect, session, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from latchkey import lockdown, notices, sessions, users
+from latchkey import lockdown, notices
+from latchkey.accounts import sessions, users
 from latchkey.store.session import db
 from portal import devices, settings_page, theme
 from portal.blueprint import blueprint

@@ -4,9 +4,10 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from latchkey import domains, limits, links, notices, origin, users
-from latchkey.limits import Asker
-from latchkey.links import Purpose
+from latchkey import domains, notices, origin
+from latchkey.accounts import limits, links, users
+from latchkey.accounts.limits import Asker
+from latchkey.accounts.links import Purpose
 from latchkey.store.session import db
 from portal import settings_page
 from portal.blueprint import blueprint

@@ -5,8 +5,8 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import AnyOf, InputRequired
 
-from latchkey import links, sessions, users
-from latchkey.links import Purpose
+from latchkey.accounts import links, sessions, users
+from latchkey.accounts.links import Purpose
 from portal import drafts
 from portal.fields import Address, Name, NewPassword
 from portal.guards import this_session, this_user

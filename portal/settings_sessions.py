@@ -5,7 +5,8 @@ import json
 from flask import abort, flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 
-from latchkey import notices, sessions
+from latchkey import notices
+from latchkey.accounts import sessions
 from latchkey.store.session import db
 from portal import htmx
 from portal.blueprint import blueprint

@@ -7,10 +7,11 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import InputRequired
 
-from latchkey import limits, links, notices, origin, settings, users
+from latchkey import notices, origin, settings
+from latchkey.accounts import limits, links, users
+from latchkey.accounts.limits import Asker
+from latchkey.accounts.links import Purpose
 from latchkey.ids import new_id
-from latchkey.limits import Asker
-from latchkey.links import Purpose
 from latchkey.store.session import db
 from portal import proofs
 from portal.blueprint import blueprint

@@ -4,7 +4,8 @@ from urllib.parse import parse_qs
 
 from flask import Response
 
-from latchkey import clients, redirects, waybacks
+from latchkey import clients, redirects
+from latchkey.accounts import waybacks
 from latchkey.clients import Client
 
 AUTHORIZE = "/oauth/authorize"

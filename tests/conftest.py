@@ -17,13 +17,14 @@ from werkzeug.routing import Rule
 
 from app import create_app
 from latchkey import clock as real_clock
-from latchkey import origin, passwords
+from latchkey import origin
 from latchkey import settings as settings_module
+from latchkey.accounts import passwords
+from latchkey.accounts.users import User
 from latchkey.settings import Settings
 from latchkey.store import migrations
 from latchkey.store import session as database_module
 from latchkey.store.session import Base
-from latchkey.users import User
 from tests import factories, pages, servers
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -5,14 +5,15 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 
-from latchkey import clients, clock, credentials, origin, passwords, tokens, users
+from latchkey import clients, clock, credentials, origin, tokens
 from latchkey import scopes as scope_names
+from latchkey.accounts import passwords, users
+from latchkey.accounts.users import User
 from latchkey.clients import Client, ClientSecret
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.store.session import db
 from latchkey.tokens import Minted
-from latchkey.users import User
 
 PASSWORD = "umbrella-quarry-violet-91"
 CALLBACK = "https://app.example.com/callback"

@@ -6,7 +6,7 @@ import re
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from latchkey.users import User
+from latchkey.accounts.users import User
 from tests.factories import PASSWORD
 
 

@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from latchkey import credentials, grants, tokens
+from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.store.session import db
 from latchkey.tokens import Token
-from latchkey.users import User
 from tests import factories, pages
 from tests.api.calls import caller
 from tests.factories import CALLBACK, PASSWORD

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from benchmarks import hostile
-from latchkey import passwords
+from latchkey.accounts import passwords
 from portal import guide_search
 from tests import factories, pages
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from latchkey import sessions, tokens
+from latchkey import tokens
+from latchkey.accounts import sessions
 from latchkey.store.session import db
 from tests import factories, pages
 from tests.oauth import conftest as browsers

@@ -10,7 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
 import app  # noqa: F401 - brings every record into the metadata
-from latchkey import clients, settings, users
+from latchkey import clients, settings
+from latchkey.accounts import users
 from latchkey.clients import Cause
 from latchkey.clients.origins import ClientOrigin
 from latchkey.store import migrations

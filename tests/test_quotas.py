@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import activity, clients, refusals, sessions, tokens
+from latchkey import activity, clients, refusals, tokens
+from latchkey.accounts import sessions
+from latchkey.accounts.limits import QuotaReached
 from latchkey.activity import EventKind
-from latchkey.limits import QuotaReached
 from latchkey.tokens import Token
 from oauth.pending import PendingConsent
 from tests import pages

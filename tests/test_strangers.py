@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from latchkey import clients, grants, sessions, tokens
+from latchkey import clients, grants, tokens
+from latchkey.accounts import sessions
 from latchkey.mail import outbox
 from latchkey.store.session import db
 from tests import factories, pages

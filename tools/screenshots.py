@@ -9,9 +9,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from latchkey import clock, settings
+from latchkey.accounts.users import User
 from latchkey.store import session as db
 from latchkey.tokens import Token
-from latchkey.users import User
 from tests import factories, programs, servers
 from tests.browser.conftest import sign_in
 

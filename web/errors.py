@@ -16,9 +16,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey.limits import QuotaReached
+from latchkey.accounts.limits import QuotaReached
+from latchkey.accounts.throttle import TooMany
 from latchkey.store.session import db
-from latchkey.throttle import TooMany
 from web import faults, filters, problems
 
 # Endpoints whose callers are programs that read RFC 6749 §5.2, and everything else that programs read.

@@ -10,7 +10,8 @@ from flask_wtf.csrf import CSRFProtect
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import sessions, settings, vault, waybacks
+from latchkey import settings, vault
+from latchkey.accounts import sessions, waybacks
 from latchkey.store.session import db
 from web import faults
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from latchkey import clock, scopes, settings, users
+from latchkey import clock, scopes, settings
+from latchkey.accounts import users
+from latchkey.accounts.users import User
 from latchkey.clients import origins
 from latchkey.clients.origins import ClientOrigin
 from latchkey.credentials import Kind
@@ -14,7 +16,6 @@ from latchkey.ids import new_id
 from latchkey.naming import names
 from latchkey.store.conflicts import Gone
 from latchkey.store.session import Base, db, stamp
-from latchkey.users import User
 
 LONGEST_NAME = 60
 LONGEST_HOMEPAGE = 500

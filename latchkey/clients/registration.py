@@ -5,14 +5,15 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, func, select
 
-from latchkey import clock, settings, users
+from latchkey import clock, settings
+from latchkey.accounts import users
+from latchkey.accounts.limits import QuotaReached
+from latchkey.accounts.users import User
 from latchkey.clients import rules
 from latchkey.clients.record import Client, made_by
 from latchkey.clients.rules import BadClient
 from latchkey.clients.secrets import add_secret
-from latchkey.limits import QuotaReached
 from latchkey.store.session import db
-from latchkey.users import User
 
 # Of a trusted client's settings, those that only an administrator changes.
 PROTECTED = frozenset({"name", "redirect_uris", "pkce_required"})

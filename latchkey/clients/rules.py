@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from latchkey import redirects, scopes, texts
+from latchkey.accounts.users import User
 from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME, Client
 from latchkey.naming import names
-from latchkey.users import User
 
 Kept = TypeVar("Kept")
 # As people type it, which is not kept in any one form: it is shown and never compared.

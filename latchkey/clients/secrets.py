@@ -5,11 +5,11 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 from latchkey import clock, credentials
+from latchkey.accounts.users import User
 from latchkey.clients import rules
 from latchkey.clients.record import Client, ClientSecret, lock
 from latchkey.clients.rules import BadClient
 from latchkey.store.session import affected, db
-from latchkey.users import User
 
 OVERLAP = timedelta(hours=24)
 LIVE_SECRETS = 2

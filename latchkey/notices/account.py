@@ -1,11 +1,11 @@
 """What happens to an account itself: its addresses, passwords and sign-ins."""
 
 from latchkey import activity
+from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.users import User
 from latchkey.activity import EventKind
 from latchkey.mail import outbox
 from latchkey.notices.wording import here
-from latchkey.sessions import BrowserSession
-from latchkey.users import User
 
 
 def signed_up(user: User, link: str) -> None:

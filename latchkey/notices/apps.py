@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from latchkey import activity
+from latchkey.accounts.users import User
 from latchkey.activity import EventKind
 from latchkey.clients import Cause, Client
 from latchkey.mail import outbox
 from latchkey.notices.wording import here, listed, unlinked
-from latchkey.users import User
 
 ASK = "Write to the people who run this portal if you think that it is a mistake."
 BECAUSE = {

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from latchkey import activity, origin
+from latchkey.accounts.users import User
 from latchkey.activity import EventKind
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.mail import outbox
 from latchkey.notices.wording import here, listed, unlinked
 from latchkey.tokens import Token
-from latchkey.users import User
 
 
 def _about(token: Token) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 
-from latchkey import clock, credentials, scopes, texts, users
+from latchkey import clock, credentials, scopes, texts
+from latchkey.accounts import users
 from latchkey.credentials import Kind
 from latchkey.store.session import db
 from latchkey.tokens.developer import DescriptionTaken, ScopeTooWide, once, taken

@@ -7,13 +7,14 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import selectinload
 
-from latchkey import clock, credentials, origin, texts, users
+from latchkey import clock, credentials, origin, texts
 from latchkey import scopes as catalogue
+from latchkey.accounts import users
+from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.store.session import affected, db
 from latchkey.tokens import lifetimes, lineage, quota
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, serialized
-from latchkey.users import User
 
 PAGE = 50
 

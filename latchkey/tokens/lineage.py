@@ -3,7 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
-from latchkey import clients, users
+from latchkey import clients
+from latchkey.accounts import users
 from latchkey.grants import Grant
 from latchkey.store.conflicts import Gone
 from latchkey.store.session import db

@@ -3,8 +3,8 @@
 from sqlalchemy import func, or_, select
 
 from latchkey import clock, settings
+from latchkey.accounts.limits import QuotaReached
 from latchkey.credentials import Kind
-from latchkey.limits import QuotaReached
 from latchkey.store.session import db
 from latchkey.tokens.record import Token
 

@@ -19,12 +19,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from latchkey import clock, credentials, scopes, settings
+from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, stamp
-from latchkey.users import User
 
 LONGEST_DESCRIPTION = 80
 NOT_REFRESH = "kind <> 'ort'"

@@ -7,12 +7,12 @@ from sqlalchemy import ColumnElement, ForeignKey, String, delete, exists, or_, s
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
+from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.store.session import Base, db, stamp
 from latchkey.tokens.record import Token
-from latchkey.users import User
 
 
 class Trace(Base):

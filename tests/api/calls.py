@@ -6,9 +6,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from latchkey import clock, credentials, grants, scopes
+from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.store.session import db
-from latchkey.users import User
 from tests import factories
 
 

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from latchkey.users import User
+from latchkey.accounts.users import User
 from tests.api.calls import Caller, caller
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import event, update
 
 from api import auth
 from api.blueprint import Door
-from latchkey import clients, grants, tokens, usage, users
+from latchkey import clients, grants, tokens, usage
+from latchkey.accounts import users
 from latchkey.store import prepared
 from latchkey.store.session import db, engines
 from latchkey.tokens import Token

@@ -2,7 +2,8 @@
 
 import pytest
 
-from latchkey import clients, grants, lockdown, shutdown, tokens, users
+from latchkey import clients, grants, lockdown, shutdown, tokens
+from latchkey.accounts import users
 from latchkey.activity import Event
 from latchkey.clients import Cause
 from latchkey.store.session import db

@@ -9,7 +9,8 @@ from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 
 from api.describe import REPEAT
-from latchkey import grants, throttle
+from latchkey import grants
+from latchkey.accounts import throttle
 from latchkey.store.session import db
 from tests import factories
 from tests.api.calls import caller

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Response, sync_playwright
 
-from latchkey.users import User
+from latchkey.accounts.users import User
 from tests import programs, servers
 from tests.factories import PASSWORD
 

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from latchkey import links, sessions
-from latchkey.links import Purpose
+from latchkey.accounts import links, sessions
+from latchkey.accounts.links import Purpose
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in
 from tests.factories import PASSWORD, make_user
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from latchkey import sessions, users
+from latchkey.accounts import sessions, users
 from latchkey.grants import Authorization
 from latchkey.store.session import db as records
 from tests import factories

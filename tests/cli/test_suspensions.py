@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from latchkey import clients, grants, shutdown, tokens, users
+from latchkey import clients, grants, shutdown, tokens
+from latchkey.accounts import users
 from latchkey.activity import Event
 from latchkey.clients import Cause
 from latchkey.store.session import db as session

@@ -3,11 +3,12 @@
 import pytest
 from sqlalchemy import select
 
-from latchkey import access, grants, sessions, users
+from latchkey import access, grants
+from latchkey.accounts import sessions, users
+from latchkey.accounts.users import User
 from latchkey.activity import Event
 from latchkey.store import session as database
 from latchkey.store.session import db
-from latchkey.users import User
 from tests import factories, pages
 from tests.factories import PASSWORD
 

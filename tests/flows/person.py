@@ -6,7 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from latchkey.users import User
+from latchkey.accounts.users import User
 from tests import pages
 from tests.factories import PASSWORD
 

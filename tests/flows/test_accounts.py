@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import links, sessions, users
-from latchkey.links import Purpose
+from latchkey.accounts import links, sessions, users
+from latchkey.accounts.links import Purpose
+from latchkey.accounts.users import User
 from latchkey.store.session import db as database_session
-from latchkey.users import User
 from tests import pages
 from tests.factories import PASSWORD, make_user
 

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from latchkey import clients, grants, lockdown, shutdown, tokens, users
+from latchkey import clients, grants, lockdown, shutdown, tokens
+from latchkey.accounts import users
 from latchkey.clients import Cause
 from latchkey.store import conflicts
 from latchkey.store.session import db

@@ -2,8 +2,9 @@
 
 import pytest
 
-from latchkey import credentials, links, sessions
-from latchkey.links import Purpose
+from latchkey import credentials
+from latchkey.accounts import links, sessions
+from latchkey.accounts.links import Purpose
 from latchkey.store.session import db
 from tests import factories, pages
 from tests.oauth import conftest as browsers

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from latchkey import access, links, lockdown, sessions, signin, tokens, users
-from latchkey.links import Purpose
+from latchkey import access, lockdown, signin, tokens
+from latchkey.accounts import links, sessions, users
+from latchkey.accounts.links import Purpose
 from latchkey.store.session import db as database_session
 from tests import factories, pages
 from tests.factories import PASSWORD
@@ -70,7 +71,7 @@ def is_suspended_for_a_moment(app, alice):
 @pytest.mark.standard("M-01", "L-07")
 @pytest.mark.parametrize("happens", [resets, changes])
 def test_no_session_that_was_being_opened_outlives_a_lockdown(app, alice, happens, monkeypatch):
-    monkeypatch.setattr("latchkey.throttle.hit", lambda *_: 0)
+    monkeypatch.setattr("latchkey.accounts.throttle.hit", lambda *_: 0)
 
     def sign_in(_number, _results):
         if happened.is_set():

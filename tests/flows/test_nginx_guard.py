@@ -10,9 +10,9 @@ from urllib.parse import unquote
 import pytest
 
 from latchkey import scopes, settings, tokens
+from latchkey.accounts.users import User
 from latchkey.store import migrations
 from latchkey.store import session as database
-from latchkey.users import User
 from tests import factories, servers
 from tests.flows import gateways, tls
 from tests.flows.gateways import Gateway

@@ -2,8 +2,8 @@
 
 import pytest
 
-from latchkey import links, sessions, users
-from latchkey.links import Purpose
+from latchkey.accounts import links, sessions, users
+from latchkey.accounts.links import Purpose
 from latchkey.store.session import db
 from tests import factories, pages
 from tests.factories import PASSWORD

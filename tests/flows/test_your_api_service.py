@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from latchkey import clock, credentials, grants, scopes, tokens
+from latchkey.accounts.users import User
 from latchkey.credentials import Kind
-from latchkey.users import User
 from tests import factories, servers
 from tests.flows import snippets
 from tests.flows.checkout import Checkout, only_once, program

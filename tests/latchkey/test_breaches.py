@@ -4,7 +4,7 @@ from hashlib import sha1
 
 import pytest
 
-from latchkey import breaches, passwords
+from latchkey.accounts import breaches, passwords
 
 STOLEN = "umbrella-quarry-violet-91"
 

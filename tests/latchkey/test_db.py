@@ -12,7 +12,7 @@ from flask import abort
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from latchkey import throttle, users
+from latchkey.accounts import throttle, users
 from latchkey.store import prepared
 from latchkey.store.session import configure, dispose, engines
 from latchkey.store.session import db as records

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
-from latchkey import links, users
-from latchkey.links import Link, Purpose
+from latchkey.accounts import links, users
+from latchkey.accounts.links import Link, Purpose
 from latchkey.store.session import db as session
 
 

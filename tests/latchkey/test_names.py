@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from latchkey import texts, users
+from latchkey import texts
+from latchkey.accounts import users
 from latchkey.naming import lookalikes, names
 from tests.factories import PASSWORD
 

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import select
 
-from latchkey import clock, credentials, grants, notices, origin, sessions
+from latchkey import clock, credentials, grants, notices, origin
+from latchkey.accounts import sessions
 from latchkey.activity import Event, EventKind
 from latchkey.clients import Cause
 from latchkey.settings import ROOT

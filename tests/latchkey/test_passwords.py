@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from latchkey import passwords
+from latchkey.accounts import passwords
 
 pytestmark = pytest.mark.usefixtures("settings")
 

@@ -1,6 +1,7 @@
 import pytest
 
-from latchkey import origin, sessions, users
+from latchkey import origin
+from latchkey.accounts import sessions, users
 from latchkey.origin import Origin
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from latchkey import lockdown, passwords, sessions, signin, users
+from latchkey import lockdown, signin
+from latchkey.accounts import passwords, sessions, users
 from tests.factories import PASSWORD
 
 

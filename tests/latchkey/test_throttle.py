@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import throttle
-from latchkey.throttle import Attempt, Counter, TooMany
+from latchkey.accounts import throttle
+from latchkey.accounts.throttle import Attempt, Counter, TooMany
 from latchkey.values import Limit
 
 pytestmark = pytest.mark.usefixtures("settings")

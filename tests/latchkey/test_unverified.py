@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import courier, notices, unverified, users
-from latchkey.users import User
+from latchkey import courier, notices, unverified
+from latchkey.accounts import users
+from latchkey.accounts.users import User
 from tests.factories import make_client, make_user
 
 WEEK = {"days": 7, "minutes": 1}

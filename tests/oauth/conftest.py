@@ -3,9 +3,9 @@
 import pytest
 from flask.testing import FlaskClient
 
-from latchkey import sessions
+from latchkey.accounts import sessions
+from latchkey.accounts.users import User
 from latchkey.store.session import db as records
-from latchkey.users import User
 
 
 def enter(browser: FlaskClient, user: User) -> FlaskClient:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from latchkey import scopes, users
+from latchkey import scopes
+from latchkey.accounts import users
 from latchkey.store import session as database
 from latchkey.store.session import db
 from tests import factories

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from latchkey import clients, grants, users
+from latchkey import clients, grants
+from latchkey.accounts import users
 from latchkey.activity import Event, EventKind
 from latchkey.grants import Grant
 from latchkey.store.session import Base, db, engines

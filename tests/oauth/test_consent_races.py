@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from latchkey import clients, grants, lockdown, sessions, users
+from latchkey import clients, grants, lockdown
+from latchkey.accounts import sessions, users
 from latchkey.clients import Client
 from latchkey.grants import Authorization, Grant
 from latchkey.store.session import db

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from latchkey import clients, users
+from latchkey import clients
+from latchkey.accounts import users
 from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import clients, tokens, users
+from latchkey import clients, tokens
+from latchkey.accounts import users
 from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance

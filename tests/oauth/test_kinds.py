@@ -2,7 +2,8 @@
 
 import pytest
 
-from latchkey import credentials, sessions
+from latchkey import credentials
+from latchkey.accounts import sessions
 from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance

@@ -4,7 +4,8 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 
-from latchkey import scopes, users, waybacks
+from latchkey import scopes
+from latchkey.accounts import users, waybacks
 from latchkey.scopes import Scope
 from tests import factories, pages
 from tests.oauth import dance

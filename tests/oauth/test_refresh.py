@@ -2,7 +2,8 @@
 
 import pytest
 
-from latchkey import clients, grants, users
+from latchkey import clients, grants
+from latchkey.accounts import users
 from latchkey.activity import Event, EventKind
 from latchkey.store.session import db
 from tests import factories

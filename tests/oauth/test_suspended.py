@@ -2,7 +2,8 @@
 
 import pytest
 
-from latchkey import access, clients, grants, lockdown, shutdown, users
+from latchkey import access, clients, grants, lockdown, shutdown
+from latchkey.accounts import users
 from latchkey.clients import Cause
 from latchkey.store.session import db
 from tests import factories, pages

@@ -4,8 +4,9 @@ import contextlib
 
 import pytest
 
-from latchkey import activity, limits, throttle, users
-from latchkey.throttle import Counter, TooMany
+from latchkey import activity
+from latchkey.accounts import limits, throttle, users
+from latchkey.accounts.throttle import Counter, TooMany
 from tests import pages
 from tests.factories import PASSWORD, make_user
 

@@ -7,8 +7,9 @@ import re
 import pytest
 from sqlalchemy import select
 
-from latchkey import sessions, tokens, users, vault
-from latchkey.sessions import BrowserSession
+from latchkey import tokens, vault
+from latchkey.accounts import sessions, users
+from latchkey.accounts.sessions import BrowserSession
 from latchkey.store.session import db as session
 from portal import drafts
 from tests import factories, pages

@@ -4,8 +4,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from latchkey import access, activity, grants, links, sessions, tokens, users
-from latchkey.links import Purpose
+from latchkey import access, activity, grants, tokens
+from latchkey.accounts import links, sessions, users
+from latchkey.accounts.links import Purpose
 from latchkey.store.session import db as session
 from tests import pages
 from tests.factories import PASSWORD, make_token, make_user

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from latchkey import activity, users
+from latchkey import activity
 from latchkey import settings as settings_module
+from latchkey.accounts import users
 from tests import pages
 from tests.factories import PASSWORD, make_user
 

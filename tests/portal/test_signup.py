@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from latchkey import passwords, users
+from latchkey.accounts import passwords, users
 from tests import pages
 from tests.factories import PASSWORD, make_user
 

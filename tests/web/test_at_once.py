@@ -5,7 +5,8 @@ from io import BytesIO
 import pytest
 from werkzeug.test import create_environ
 
-from latchkey import credentials, users
+from latchkey import credentials
+from latchkey.accounts import users
 from latchkey.credentials import Kind
 from latchkey.store.engines import Engines
 from latchkey.store.session import db, engines

@@ -2,7 +2,7 @@ import pytest
 from flask import current_app, session
 from flask_login import current_user, login_required, login_user
 
-from latchkey import sessions
+from latchkey.accounts import sessions
 from latchkey.store.session import db as records
 from tests import factories
 from tests.pages import csrf

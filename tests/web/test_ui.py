@@ -6,7 +6,8 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
-from latchkey import scopes, sessions
+from latchkey import scopes
+from latchkey.accounts import sessions
 
 HEAD = '{% import "macros/ui.html" as ui with context %}'
 

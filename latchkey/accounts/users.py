@@ -9,7 +9,8 @@ from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, domains, passwords, settings, texts
+from latchkey import clock, domains, settings, texts
+from latchkey.accounts import passwords
 from latchkey.ids import new_id
 from latchkey.naming import names
 from latchkey.store.conflicts import Gone

@@ -7,10 +7,11 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
-from latchkey import clock, credentials, users
+from latchkey import clock, credentials
+from latchkey.accounts import users
+from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, stamp
-from latchkey.users import User
 
 
 class Purpose(StrEnum):

@@ -7,10 +7,11 @@ letter that opens the account can always be had.
 from datetime import timedelta
 from typing import NamedTuple
 
-from latchkey import addresses, links, settings, throttle, users
-from latchkey.links import Purpose
-from latchkey.throttle import Counter, TooMany
-from latchkey.users import User
+from latchkey import addresses, settings
+from latchkey.accounts import links, throttle, users
+from latchkey.accounts.links import Purpose
+from latchkey.accounts.throttle import Counter, TooMany
+from latchkey.accounts.users import User
 from latchkey.values import Limit
 
 # Guessing grows slower the longer it lasts: a handful at once, then a few an hour, then a few a day.

@@ -6,10 +6,11 @@ from flask_login import UserMixin
 from sqlalchemy import ForeignKey, LargeBinary, String, Text, delete, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
-from latchkey import clock, credentials, origin, users
+from latchkey import clock, credentials, origin
+from latchkey.accounts import users
+from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, stamp
-from latchkey.users import User
 
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)

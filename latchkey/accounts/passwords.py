@@ -10,7 +10,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
-from latchkey import breaches, settings
+from latchkey import settings
+from latchkey.accounts import breaches
 
 SHORTEST, LONGEST = 12, 256
 # One character can arrive as up to four (NFD). Longer than this, nothing is looked at.

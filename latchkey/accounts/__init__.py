@@ -1,0 +1,1 @@
+"""Users: passwords, sessions, mailed links, and what is counted against guessing."""
