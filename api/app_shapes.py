@@ -3,7 +3,8 @@
 from api import fields
 from api.bodies import Body
 from api.describe import Shape, flag, maybe, moment, nested, text, texts
-from latchkey import clients, redirects, scopes
+from latchkey import clients, scopes
+from latchkey.clients import redirects
 
 _SECRET = Shape(
     "AppSecret",

@@ -10,8 +10,8 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, Unsup
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from latchkey import clients, redirects
-from latchkey.clients import Client
+from latchkey import clients
+from latchkey.clients import Client, redirects
 from oauth import guard, parties, scoping
 from oauth.flows import AuthorizationCodeFlow, check_resources
 from oauth.server import Request, server

@@ -18,8 +18,9 @@ from authlib.oauth2.rfc6749 import (
 )
 from authlib.oauth2.rfc7636 import CodeChallenge
 
-from latchkey import clock, credentials, notices, redirects, resources, scopes
+from latchkey import clock, credentials, notices, resources, scopes
 from latchkey import grants as records
+from latchkey.clients import redirects
 from latchkey.grants import EndReason, Grant
 from latchkey.store.prepared import turn
 from latchkey.store.session import db

@@ -7,10 +7,10 @@ from typing import Any
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error
 from sqlalchemy import bindparam, select, update
 
-from latchkey import clients, clock, credentials, origin, redirects, scopes
+from latchkey import clients, clock, credentials, origin, scopes
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
-from latchkey.clients import Client, ClientSecret
+from latchkey.clients import Client, ClientSecret, redirects
 from latchkey.clients.record import ID
 from latchkey.credentials import Kind
 from latchkey.store.prepared import Command, Lookup, transaction

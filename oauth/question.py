@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 from flask import Response, make_response, render_template
 from flask_login import current_user
 
-from latchkey import grants, redirects, scopes
+from latchkey import grants, scopes
 from latchkey.accounts import sessions
 from latchkey.accounts.sessions import BrowserSession, SessionEnded
+from latchkey.clients import redirects
 from latchkey.store.session import db
 from oauth import pending
 from oauth.asking import Asked

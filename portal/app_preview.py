@@ -4,7 +4,8 @@ from urllib.parse import urlsplit
 
 from flask import render_template
 
-from latchkey import grants, redirects, scopes
+from latchkey import grants, scopes
+from latchkey.clients import redirects
 from portal.app_owner import own_app
 from portal.blueprint import blueprint
 from portal.guards import signed_in, this_user

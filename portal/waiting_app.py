@@ -4,9 +4,9 @@ from urllib.parse import parse_qs
 
 from flask import Response
 
-from latchkey import clients, redirects
+from latchkey import clients
 from latchkey.accounts import waybacks
-from latchkey.clients import Client
+from latchkey.clients import Client, redirects
 
 AUTHORIZE = "/oauth/authorize"
 # N-05: no form-action, since Chromium holds every redirect after the form to it, the app's own included.

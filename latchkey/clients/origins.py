@@ -5,7 +5,7 @@ import re
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey.redirects import HTTP, LOOPBACK
+from latchkey.clients.redirects import HTTP, LOOPBACK
 from latchkey.store.session import Base
 
 LONGEST = 300

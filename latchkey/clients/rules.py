@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from latchkey import redirects, scopes, texts
+from latchkey import scopes, texts
 from latchkey.accounts.users import User
+from latchkey.clients import redirects
 from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME, Client
 from latchkey.naming import names
 

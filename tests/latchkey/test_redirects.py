@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import from_regex
 
-from latchkey import redirects
-from latchkey.redirects import BadRedirectURI
+from latchkey.clients import redirects
+from latchkey.clients.redirects import BadRedirectURI
 
 REGISTERED = "https://app.example.com/callback"
 

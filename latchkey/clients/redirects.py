@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from latchkey import native_apps
+from latchkey.clients import native_apps
 
 LONGEST = 2_000
 MOST = 20
