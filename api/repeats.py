@@ -9,9 +9,9 @@ from flask import Response, request
 
 from api import answers, auth, problems
 from api.auth import Writer
-from latchkey import idempotency
 from latchkey.access import Bearer
 from latchkey.accounts.limits import QuotaReached
+from latchkey.journal import idempotency
 from latchkey.store.session import db
 
 HEADER = "Idempotency-Key"

@@ -6,9 +6,10 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from latchkey import activity, grants, refusals, tokens, unverified, usage
+from latchkey import grants, tokens, unverified, usage
 from latchkey.accounts import links, sessions, throttle
 from latchkey.background import Loop
+from latchkey.journal import activity, refusals
 from latchkey.mail import outbox
 from latchkey.store.session import db
 

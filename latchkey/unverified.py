@@ -6,9 +6,9 @@ from sqlalchemy import and_, delete, exists, select
 
 from latchkey import clock
 from latchkey.accounts.users import User
-from latchkey.activity import Event, EventKind
 from latchkey.clients import Client
 from latchkey.grants import Authorization
+from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import db
 from latchkey.tokens import Token
 

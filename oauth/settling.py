@@ -7,8 +7,8 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from flask import Response, g, request
 
-from latchkey import refusals
 from latchkey.clients.record import ID
+from latchkey.journal import refusals
 from latchkey.store.session import db
 from oauth import guard
 from oauth.server import Request, server

@@ -6,8 +6,8 @@ Nothing was changed until then, so committing keeps the reason for the app's own
 from authlib.oauth2 import OAuth2Error
 from flask import Response, g, make_response, render_template, request
 
-from latchkey import refusals
 from latchkey.clients import Client
+from latchkey.journal import refusals
 from latchkey.store.session import db
 from oauth.asking import Asked, Stopped
 from oauth.server import server

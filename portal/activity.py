@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from flask import Response, request, url_for
 
-from latchkey import activity, clock
-from latchkey.activity import SUSPICIOUS, Event, EventKind
+from latchkey import clock
+from latchkey.journal import activity
+from latchkey.journal.activity import SUSPICIOUS, Event, EventKind
 from portal import htmx, sentences
 from portal.blueprint import blueprint
 from portal.guards import signed_in, this_user

@@ -6,9 +6,10 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import BooleanField, Field
 
-from latchkey import clients, clock, grants, notices, refusals, scopes, tokens
+from latchkey import clients, clock, grants, notices, scopes, tokens
 from latchkey.accounts import sessions
 from latchkey.clients import Client
+from latchkey.journal import refusals
 from latchkey.store.session import db
 from portal import drafts, htmx, quickstart
 from portal.app_form import AppForm, UriForm, offered

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from flask import url_for
 
 from latchkey import domains, notices
-from latchkey.activity import Event, EventKind
 from latchkey.clients import Cause, Client
+from latchkey.journal.activity import Event, EventKind
 from latchkey.origin import Doer
 
 

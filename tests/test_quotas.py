@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import activity, clients, refusals, tokens
+from latchkey import clients, tokens
 from latchkey.accounts import sessions
 from latchkey.accounts.limits import QuotaReached
-from latchkey.activity import EventKind
+from latchkey.journal import activity, refusals
+from latchkey.journal.activity import EventKind
 from latchkey.tokens import Token
 from oauth.pending import PendingConsent
 from tests import pages

@@ -1,9 +1,9 @@
 """What happens to an account itself: its addresses, passwords and sign-ins."""
 
-from latchkey import activity
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
-from latchkey.activity import EventKind
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
 from latchkey.notices.wording import here
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from latchkey import activity
 from latchkey.accounts.users import User
-from latchkey.activity import EventKind
 from latchkey.clients import Cause, Client
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
 from latchkey.notices.wording import here, listed, unlinked
 

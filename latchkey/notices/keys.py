@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from latchkey import activity, origin
+from latchkey import origin
 from latchkey.accounts.users import User
-from latchkey.activity import EventKind
 from latchkey.clients import Client
 from latchkey.credentials import Kind
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
 from latchkey.notices.wording import here, listed, unlinked
 from latchkey.tokens import Token

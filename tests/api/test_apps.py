@@ -2,7 +2,8 @@
 
 import pytest
 
-from latchkey import activity, clients, grants
+from latchkey import clients, grants
+from latchkey.journal import activity
 from latchkey.store.session import db
 from tests import factories
 from tests.api.calls import app_caller, problem

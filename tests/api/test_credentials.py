@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from latchkey import activity, clients, clock, credentials, grants, tokens
+from latchkey import clients, clock, credentials, grants, tokens
 from latchkey.credentials import Kind
+from latchkey.journal import activity
 from latchkey.store.session import db, engines
 from tests import factories
 from tests.api.calls import app_caller, problem

@@ -4,8 +4,8 @@ import pytest
 
 from latchkey import clients, grants, lockdown, shutdown, tokens
 from latchkey.accounts import users
-from latchkey.activity import Event
 from latchkey.clients import Cause
+from latchkey.journal.activity import Event
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories, pages

@@ -2,7 +2,7 @@
 
 import pytest
 
-from latchkey import activity
+from latchkey.journal import activity
 from tests.api.calls import problem
 
 

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from latchkey import clients, idempotency, tokens
+from latchkey import clients, tokens
+from latchkey.journal import idempotency
 from latchkey.store.session import db
 from tests.api.calls import Caller, caller, problem
 

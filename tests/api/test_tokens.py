@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import activity, tokens
+from latchkey import tokens
+from latchkey.journal import activity
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Error, Locator, Page, expect
 
-from latchkey import activity, clients, grants, notices
-from latchkey.activity import EventKind
+from latchkey import clients, grants, notices
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in
 from tests.factories import CALLBACK, make_client

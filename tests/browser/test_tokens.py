@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Error, Page, expect
 from sqlalchemy import select
 
-from latchkey import activity, scopes, tokens
-from latchkey.activity import Event, EventKind
+from latchkey import scopes, tokens
+from latchkey.journal import activity
+from latchkey.journal.activity import Event, EventKind
 from tests import programs
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in
 from tests.factories import make_token

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import clients
-from latchkey.activity import Event
+from latchkey.journal.activity import Event
 from tests import factories
 from tests.factories import CALLBACK
 

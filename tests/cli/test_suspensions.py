@@ -5,8 +5,8 @@ from sqlalchemy import select
 
 from latchkey import clients, grants, shutdown, tokens
 from latchkey.accounts import users
-from latchkey.activity import Event
 from latchkey.clients import Cause
+from latchkey.journal.activity import Event
 from latchkey.store.session import db as session
 from tests import factories
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import access, clock, credentials, grants, tokens
-from latchkey.activity import Event
 from latchkey.credentials import Kind
+from latchkey.journal.activity import Event
 from tests import factories
 
 CREATE = (

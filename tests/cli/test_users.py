@@ -6,7 +6,7 @@ from sqlalchemy import select
 from latchkey import access, grants
 from latchkey.accounts import sessions, users
 from latchkey.accounts.users import User
-from latchkey.activity import Event
+from latchkey.journal.activity import Event
 from latchkey.store import session as database
 from latchkey.store.session import db
 from tests import factories, pages

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import activity, origin
-from latchkey.activity import EventKind
+from latchkey import origin
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.origin import Origin
 from latchkey.store.session import db as session
 

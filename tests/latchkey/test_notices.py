@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from latchkey import clock, credentials, grants, notices, origin
 from latchkey.accounts import sessions
-from latchkey.activity import Event, EventKind
 from latchkey.clients import Cause
+from latchkey.journal.activity import Event, EventKind
 from latchkey.settings import ROOT
 from tests import factories
 

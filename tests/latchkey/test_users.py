@@ -1,13 +1,14 @@
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import activity, tokens
 from latchkey import settings as settings_module
+from latchkey import tokens
 from latchkey.accounts import passwords, users
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
-from latchkey.activity import Event, EventKind
 from latchkey.clients import Client
+from latchkey.journal import activity
+from latchkey.journal.activity import Event, EventKind
 from latchkey.texts import BadText
 from tests.factories import PASSWORD, make_client, make_token, make_user
 

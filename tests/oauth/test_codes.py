@@ -5,8 +5,8 @@ from sqlalchemy import select
 
 from latchkey import clients, grants
 from latchkey.accounts import users
-from latchkey.activity import Event, EventKind
 from latchkey.grants import Grant
+from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import Base, db, engines
 from oauth.codes import AuthorizationCode
 from tests import factories

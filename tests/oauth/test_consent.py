@@ -3,8 +3,8 @@
 import pytest
 
 from latchkey import clients, grants
-from latchkey.activity import Event, EventKind
 from latchkey.grants import Authorization, Grant
+from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import db
 from oauth.pending import PendingConsent
 from tests import factories, pages

@@ -3,9 +3,9 @@
 import pytest
 
 from latchkey import clients, grants
-from latchkey.activity import Event, EventKind
 from latchkey.clients import Client
 from latchkey.grants import Grant
+from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import db
 from tests import factories
 from tests.factories import CALLBACK

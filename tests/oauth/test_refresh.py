@@ -4,7 +4,7 @@ import pytest
 
 from latchkey import clients, grants
 from latchkey.accounts import users
-from latchkey.activity import Event, EventKind
+from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance

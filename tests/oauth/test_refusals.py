@@ -2,8 +2,9 @@
 
 import pytest
 
-from latchkey import clients, refusals
-from latchkey.refusals import Refusal
+from latchkey import clients
+from latchkey.journal import refusals
+from latchkey.journal.refusals import Refusal
 from latchkey.store.session import db
 from tests.factories import CALLBACK
 from tests.oauth import dance

@@ -5,7 +5,7 @@ from io import BytesIO
 
 import pytest
 
-from latchkey.refusals import Refusal
+from latchkey.journal.refusals import Refusal
 from latchkey.store.session import db
 from oauth import shortcut
 from tests import factories

@@ -8,8 +8,9 @@ import re
 
 import pytest
 
-from latchkey import activity, notices, origin
-from latchkey.activity import EventKind
+from latchkey import notices, origin
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.origin import Origin
 from latchkey.settings import ROOT
 from latchkey.store.session import db as session

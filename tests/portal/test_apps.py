@@ -2,8 +2,9 @@
 
 import pytest
 
-from latchkey import activity, clients, grants
-from latchkey.activity import EventKind
+from latchkey import clients, grants
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import PASSWORD, make_client, make_user

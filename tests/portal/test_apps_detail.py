@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import activity, clients, clock, credentials, grants, refusals
-from latchkey.activity import EventKind
+from latchkey import clients, clock, credentials, grants
 from latchkey.credentials import Kind
+from latchkey.journal import activity, refusals
+from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import CALLBACK, PASSWORD, make_client

@@ -2,8 +2,9 @@
 
 import pytest
 
-from latchkey import activity, clients
-from latchkey.activity import EventKind
+from latchkey import clients
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from tests import factories, pages
 from tests.factories import PASSWORD, make_client
 from tests.portal.app_pages import LONG_AGO, hidden, secret_of

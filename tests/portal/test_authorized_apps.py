@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import access, activity, clients, clock, credentials, grants, usage
-from latchkey.activity import EventKind
+from latchkey import access, clients, clock, credentials, grants, usage
 from latchkey.credentials import Kind
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import make_client

@@ -4,9 +4,9 @@ import contextlib
 
 import pytest
 
-from latchkey import activity
 from latchkey.accounts import limits, throttle, users
 from latchkey.accounts.throttle import Counter, TooMany
+from latchkey.journal import activity
 from tests import pages
 from tests.factories import PASSWORD, make_user
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from latchkey import access, activity, grants
+from latchkey import access, grants
+from latchkey.journal import activity
 from latchkey.store.session import db as session
 from tests import pages
 from tests.factories import PASSWORD, make_token

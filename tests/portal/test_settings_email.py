@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from latchkey import activity
 from latchkey import settings as settings_module
 from latchkey.accounts import users
+from latchkey.journal import activity
 from tests import pages
 from tests.factories import PASSWORD, make_user
 

@@ -5,10 +5,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from latchkey import activity
 from latchkey import settings as settings_module
 from latchkey.accounts import limits, sessions, throttle, users
 from latchkey.accounts.throttle import Counter
+from latchkey.journal import activity
 from latchkey.values import Limit
 from tests import pages
 from tests.factories import CALLBACK, PASSWORD, make_client, make_user

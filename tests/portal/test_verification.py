@@ -2,9 +2,9 @@
 
 import pytest
 
-from latchkey import activity
 from latchkey.accounts import links, sessions, users
 from latchkey.accounts.links import Purpose
+from latchkey.journal import activity
 from tests import pages
 from tests.factories import PASSWORD, make_user
 

@@ -1,0 +1,1 @@
+"""What happened: events, refused requests, and requests that were carried out before."""
