@@ -7,9 +7,9 @@ from flask import Response
 from api import answers, auth, paging
 from api.blueprint import blueprint
 from api.describe import CURSOR, LIMIT, Operation, Parameter, Shape, describe, flag, moment, text
-from latchkey.access import Bearer
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
+from latchkey.tokens.access import Bearer
 
 GROUPS = tuple(dict.fromkeys(kind.partition(".")[0] for kind in EventKind))
 EVENT = Shape(

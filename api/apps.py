@@ -11,10 +11,10 @@ from api.blueprint import blueprint
 from api.describe import CURSOR, LIMIT, REPEAT, Operation, describe, identifier
 from api.repeats import Made
 from latchkey import clients, notices, scopes, shutdown, tokens
-from latchkey.access import Bearer
 from latchkey.accounts.users import User
 from latchkey.clients import BadClient, Client, OnlyAdministrator
 from latchkey.store.session import db
+from latchkey.tokens.access import Bearer
 
 APP_ID = identifier("app_id", "one of the user's apps", str(APP.example["id"]))
 CHANGEABLE = ("name", "homepage", "redirect_uris", "scopes", "pkce_required")

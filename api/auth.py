@@ -9,12 +9,12 @@ from flask import Response, request
 
 from api import challenges, limits
 from api.blueprint import Door
-from latchkey import access, origin, tokens
-from latchkey.access import Bearer
+from latchkey import origin, tokens
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.origin import Actor, Doer
-from latchkey.tokens import Token
+from latchkey.tokens import Token, access
+from latchkey.tokens.access import Bearer
 
 View = TypeVar("View", bound=Callable[..., Response])
 

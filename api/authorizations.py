@@ -8,9 +8,9 @@ from api import answers, auth, paging, problems
 from api.blueprint import blueprint
 from api.describe import CURSOR, LIMIT, Operation, Shape, describe, identifier, maybe, moment, nested, text, texts
 from latchkey import grants, notices, scopes
-from latchkey.access import Bearer
 from latchkey.grants import Authorization
 from latchkey.store.session import db
+from latchkey.tokens.access import Bearer
 
 _APP = Shape(
     "AuthorizedApp",

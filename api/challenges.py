@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from api.problems import Problem
 from latchkey import scopes, settings
-from latchkey.access import Bearer, Fault, InvalidToken, ScopeTooNarrow
+from latchkey.tokens.access import Bearer, Fault, InvalidToken, ScopeTooNarrow
 
 REALM = "api"
 GUIDE = "/docs/oauth"

@@ -12,10 +12,10 @@ from flask.blueprints import BlueprintSetupState
 from api import answers, problems
 from api.blueprint import blueprint
 from latchkey import settings
-from latchkey.access import Bearer
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
 from latchkey.store import rates
+from latchkey.tokens.access import Bearer
 
 POLICY = "token"
 WRITES = "writes"

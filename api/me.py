@@ -10,9 +10,9 @@ from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, flag, moment, text
 from latchkey import notices, texts
-from latchkey.access import Bearer
 from latchkey.accounts import users
 from latchkey.store.session import db
+from latchkey.tokens.access import Bearer
 
 USER = Shape(
     "User",

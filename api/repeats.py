@@ -9,10 +9,10 @@ from flask import Response, request
 
 from api import answers, auth, problems
 from api.auth import Writer
-from latchkey.access import Bearer
 from latchkey.accounts.limits import QuotaReached
 from latchkey.journal import idempotency
 from latchkey.store.session import db
+from latchkey.tokens.access import Bearer
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(rf"[!-~]{{1,{idempotency.LONGEST}}}", re.ASCII)

@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from api import answers, auth, me, problems, token
 from api.problems import Problem
 from latchkey import settings
-from latchkey.access import Bearer
+from latchkey.tokens.access import Bearer
 
 
 class Quick(NamedTuple):

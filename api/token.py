@@ -8,7 +8,7 @@ from api import answers, auth
 from api.blueprint import blueprint
 from api.describe import Operation, Shape, describe, maybe, moment, nested, text, texts
 from latchkey import scopes
-from latchkey.access import Bearer
+from latchkey.tokens.access import Bearer
 
 APP_NAME = Shape(
     "AppName",

@@ -12,10 +12,10 @@ from api.describe import CURSOR, LIMIT, REPEAT, Operation, Parameter, describe, 
 from api.repeats import Made
 from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, WITH_TEXT
 from latchkey import clock, notices, scopes, tokens
-from latchkey.access import Bearer
 from latchkey.accounts.users import User
 from latchkey.store.session import db
 from latchkey.tokens import Token
+from latchkey.tokens.access import Bearer
 
 STATUSES = ("active", "ended", "all")
 # A token that is to end with its parent must not be late by the time that making it takes.

@@ -9,8 +9,9 @@ from functools import lru_cache
 from urllib.parse import parse_qs, quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from latchkey import access, scopes, settings
-from latchkey.access import Bearer
+from latchkey import scopes, settings
+from latchkey.tokens import access
+from latchkey.tokens.access import Bearer
 
 log = logging.getLogger("latchkey.oauth")
 

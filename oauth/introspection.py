@@ -9,10 +9,11 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Response
 
-from latchkey import access, settings
-from latchkey.access import Bearer
+from latchkey import settings
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
+from latchkey.tokens import access
+from latchkey.tokens.access import Bearer
 from oauth import parties
 from oauth.blueprint import blueprint
 from oauth.guard import Form, Presented

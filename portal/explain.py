@@ -7,9 +7,9 @@ from flask_wtf import FlaskForm
 from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
 
-from latchkey import access, clock, credentials, scopes, settings, tokens
+from latchkey import clock, credentials, scopes, settings, tokens
 from latchkey.credentials import Kind
-from latchkey.tokens import Token
+from latchkey.tokens import Token, access
 from portal import explain_answers, explain_calls, masking, reference
 from portal.blueprint import blueprint
 from portal.explain_words import Finding

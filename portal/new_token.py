@@ -3,9 +3,9 @@
 from flask import Response, abort, flash, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import access, credentials, notices, scopes, settings, tokens
+from latchkey import credentials, notices, scopes, settings, tokens
 from latchkey.store.session import db
-from latchkey.tokens import Token
+from latchkey.tokens import Token, access
 from portal import htmx, token_forms, token_prefill
 from portal.blueprint import blueprint
 from portal.guards import acting_user, confirmed, this_user, verified

@@ -10,11 +10,11 @@ from sqlalchemy import event, update
 
 from api import auth
 from api.blueprint import Door
-from latchkey import clients, grants, tokens, usage
+from latchkey import clients, grants, tokens
 from latchkey.accounts import users
 from latchkey.store import prepared
 from latchkey.store.session import db, engines
-from latchkey.tokens import Token
+from latchkey.tokens import Token, usage
 from tests import factories
 from tests.api.calls import Caller, app_caller, caller, problem
 

@@ -77,7 +77,7 @@ def test_a_fault_of_ours_is_answered_the_whole_way(hers, monkeypatch):
     def broken(*_args):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("latchkey.access.find", broken)
+    monkeypatch.setattr("latchkey.tokens.access.find", broken)
 
     response = hers.get("/v1/me")
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from latchkey import access, clock, credentials, grants, tokens
+from latchkey import clock, credentials, grants, tokens
 from latchkey.credentials import Kind
 from latchkey.journal.activity import Event
+from latchkey.tokens import access
 from tests import factories
 
 CREATE = (

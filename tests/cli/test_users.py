@@ -3,12 +3,13 @@
 import pytest
 from sqlalchemy import select
 
-from latchkey import access, grants
+from latchkey import grants
 from latchkey.accounts import sessions, users
 from latchkey.accounts.users import User
 from latchkey.journal.activity import Event
 from latchkey.store import session as database
 from latchkey.store.session import db
+from latchkey.tokens import access
 from tests import factories, pages
 from tests.factories import PASSWORD
 

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from latchkey import access, lockdown, signin, tokens
+from latchkey import lockdown, signin, tokens
 from latchkey.accounts import links, sessions, users
 from latchkey.accounts.links import Purpose
 from latchkey.store.session import db as database_session
+from latchkey.tokens import access
 from tests import factories, pages
 from tests.factories import PASSWORD
 from tests.oauth import conftest as browsers

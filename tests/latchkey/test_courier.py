@@ -6,12 +6,12 @@ import time
 import pytest
 from sqlalchemy import select
 
-from latchkey import access, courier, usage
+from latchkey import courier
 from latchkey import settings as settings_module
 from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
 from latchkey.settings import ROOT
-from latchkey.tokens import Token
+from latchkey.tokens import Token, access, usage
 from tests import factories, servers, smtp
 
 

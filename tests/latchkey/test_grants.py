@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import access, clients, clock, credentials, grants
+from latchkey import clients, clock, credentials, grants
 from latchkey.credentials import Kind
 from latchkey.grants import EndReason
 from latchkey.store.session import db as session
+from latchkey.tokens import access
 from tests import factories
 from tests.factories import make_client, make_user
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, func, select
 
-from latchkey import access, origin, scopes, texts, tokens
+from latchkey import origin, scopes, texts, tokens
 from latchkey.credentials import Kind
 from latchkey.store import session as database
 from latchkey.store.session import engines
-from latchkey.tokens import Token
+from latchkey.tokens import Token, access
 from tests.factories import make_token, make_user
 
 NINETY = timedelta(days=90)

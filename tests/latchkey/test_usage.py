@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from latchkey import access, origin, usage
+from latchkey import origin
 from latchkey.store.session import engines
-from latchkey.tokens import Token
+from latchkey.tokens import Token, access, usage
 from tests import factories
 
 

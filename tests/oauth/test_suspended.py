@@ -2,10 +2,11 @@
 
 import pytest
 
-from latchkey import access, clients, grants, lockdown, shutdown
+from latchkey import clients, grants, lockdown, shutdown
 from latchkey.accounts import users
 from latchkey.clients import Cause
 from latchkey.store.session import db
+from latchkey.tokens import access
 from tests import factories, pages
 from tests.oauth import dance
 

@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import access, clients, clock, credentials, grants, usage
+from latchkey import clients, clock, credentials, grants
 from latchkey.credentials import Kind
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
+from latchkey.tokens import access, usage
 from tests import factories, pages
 from tests.factories import make_client
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from latchkey import access, clients, tokens, usage
+from latchkey import clients, tokens
 from latchkey.store.session import db
+from latchkey.tokens import access, usage
 from tests import factories, pages
 from tests.portal import app_pages
 

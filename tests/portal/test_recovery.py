@@ -4,11 +4,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from latchkey import access, grants, tokens
+from latchkey import grants, tokens
 from latchkey.accounts import links, sessions, users
 from latchkey.accounts.links import Purpose
 from latchkey.journal import activity
 from latchkey.store.session import db as session
+from latchkey.tokens import access
 from tests import pages
 from tests.factories import PASSWORD, make_token, make_user
 

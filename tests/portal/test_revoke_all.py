@@ -2,9 +2,10 @@
 
 import pytest
 
-from latchkey import access, grants
+from latchkey import grants
 from latchkey.journal import activity
 from latchkey.store.session import db as session
+from latchkey.tokens import access
 from tests import pages
 from tests.factories import PASSWORD, make_token
 

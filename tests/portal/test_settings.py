@@ -5,12 +5,12 @@ import re
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import access
 from latchkey.accounts import sessions, users
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.journal import activity
 from latchkey.store.session import db
+from latchkey.tokens import access
 from tests import pages
 from tests.factories import PASSWORD, make_client, make_token
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from latchkey import access, tokens
+from latchkey import tokens
 from latchkey.store.session import engines
+from latchkey.tokens import access
 from tests import pages
 from tests.factories import PASSWORD, make_token, make_user
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from latchkey import access, scopes, tokens
+from latchkey import scopes, tokens
+from latchkey.tokens import access
 from tests import pages
 from tests.factories import PASSWORD, make_token
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import access, scopes, tokens
-from latchkey.tokens import Token
+from latchkey import scopes, tokens
+from latchkey.tokens import Token, access
 from tests import pages
 from tests.factories import PASSWORD, make_token
 

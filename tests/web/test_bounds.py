@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from flask import jsonify, request
 
-from latchkey import access
+from latchkey.tokens import access
 from tests import pages
 from web import bounds
 

@@ -11,9 +11,9 @@ from api import answers, auth, fields
 from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, moment, text
-from latchkey.access import Bearer
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
+from latchkey.tokens.access import Bearer
 
 LONGEST_NAME = 80
 

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, case, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
-from latchkey import clock, credentials, scopes, usage
+from latchkey import clock, credentials, scopes
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.store.prepared import Lookup
 from latchkey.store.session import UtcDateTime
-from latchkey.tokens import Token
+from latchkey.tokens import Token, usage
 
 BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
 
