@@ -10,9 +10,10 @@ from api.auth import Writer
 from api.blueprint import blueprint
 from api.describe import CURSOR, LIMIT, REPEAT, Operation, describe, identifier
 from api.repeats import Made
-from latchkey import clients, notices, scopes, shutdown, tokens
+from latchkey import clients, notices, scopes, tokens
 from latchkey.accounts.users import User
 from latchkey.clients import BadClient, Client, OnlyAdministrator
+from latchkey.safety import shutdown
 from latchkey.store.session import db
 from latchkey.tokens.access import Bearer
 

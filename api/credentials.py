@@ -9,9 +9,10 @@ from api.auth import public
 from api.blueprint import blueprint
 from api.bodies import Body
 from api.describe import Operation, Shape, describe, text
-from latchkey import leaks, origin
+from latchkey import origin
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
+from latchkey.safety import leaks
 from latchkey.store.session import db
 from latchkey.values import Limit
 

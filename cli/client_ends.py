@@ -5,8 +5,8 @@ import click
 from cli.base import Refused, because, confirmed, in_parts, installation, json_option, tell
 from cli.clients import facts_of, find, group
 from latchkey import clients as apps
-from latchkey import shutdown
 from latchkey.clients import Cause
+from latchkey.safety import shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import db
 

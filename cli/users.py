@@ -22,12 +22,13 @@ from cli.base import (
     tell,
     user_of,
 )
-from latchkey import clients, grants, lockdown, shutdown, texts, tokens
+from latchkey import clients, grants, texts, tokens
 from latchkey.accounts import users as accounts
 from latchkey.accounts.passwords import WeakPassword
 from latchkey.accounts.users import User
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
+from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import db
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from flask import Response, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import clients, grants, notices, shutdown
+from latchkey import clients, grants, notices
 from latchkey.clients import Cause, Client
+from latchkey.safety import shutdown
 from latchkey.store.session import db
 from portal.app_owner import own_app
 from portal.blueprint import blueprint

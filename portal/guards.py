@@ -13,11 +13,12 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
 
-from latchkey import credentials, mailed, notices, settings
+from latchkey import credentials, notices, settings
 from latchkey.accounts import limits, passwords, sessions, throttle, waybacks
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
+from latchkey.safety import mailed
 from latchkey.store.session import db
 from portal import devices
 

@@ -6,9 +6,10 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import lockdown, notices, origin, settings, signin
+from latchkey import notices, origin, settings
 from latchkey.accounts import limits, links, passwords, users
 from latchkey.accounts.links import Link, Purpose
+from latchkey.safety import lockdown, signin
 from latchkey.store.session import db
 from portal import devices
 from portal.blueprint import blueprint

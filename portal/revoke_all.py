@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import BooleanField
 
-from latchkey import lockdown
+from latchkey.safety import lockdown
 from latchkey.store.session import db
 from portal import sentences
 from portal.blueprint import blueprint

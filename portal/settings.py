@@ -4,8 +4,9 @@ from flask import flash, redirect, session, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from latchkey import lockdown, notices
+from latchkey import notices
 from latchkey.accounts import sessions, users
+from latchkey.safety import lockdown
 from latchkey.store.session import db
 from portal import devices, settings_page, theme
 from portal.blueprint import blueprint

@@ -7,11 +7,12 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired
 
-from latchkey import domains, settings, signin
+from latchkey import domains, settings
 from latchkey.accounts import links, sessions
 from latchkey.accounts.links import Purpose
 from latchkey.accounts.throttle import TooMany
-from latchkey.signin import Proof
+from latchkey.safety import signin
+from latchkey.safety.signin import Proof
 from latchkey.store.session import db
 from portal import devices, drafts, proofs, waiting_app
 from portal.blueprint import blueprint

@@ -7,8 +7,9 @@ from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
-from latchkey import credentials, leaks, notices, scopes, texts, tokens
+from latchkey import credentials, notices, scopes, texts, tokens
 from latchkey.journal import activity
+from latchkey.safety import leaks
 from latchkey.store.session import db
 from latchkey.tokens import Page, Token
 from portal import htmx, pasted, sentences

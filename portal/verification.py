@@ -7,9 +7,9 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField
 from wtforms.validators import InputRequired
 
-from latchkey import signin
 from latchkey.accounts import links
 from latchkey.accounts.links import Link, Purpose
+from latchkey.safety import signin
 from latchkey.store.session import db
 from portal import devices, proofs, waiting_app
 from portal.blueprint import blueprint

@@ -2,10 +2,11 @@
 
 import pytest
 
-from latchkey import clients, grants, lockdown, shutdown, tokens
+from latchkey import clients, grants, tokens
 from latchkey.accounts import users
 from latchkey.clients import Cause
 from latchkey.journal.activity import Event
+from latchkey.safety import lockdown, shutdown
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories, pages

@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy import select
 
-from latchkey import clients, grants, shutdown, tokens
+from latchkey import clients, grants, tokens
 from latchkey.accounts import users
 from latchkey.clients import Cause
 from latchkey.journal.activity import Event
+from latchkey.safety import shutdown
 from latchkey.store.session import db as session
 from tests import factories
 

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from latchkey import clients, grants, lockdown, shutdown, tokens
+from latchkey import clients, grants, tokens
 from latchkey.accounts import users
 from latchkey.clients import Cause
+from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import db
 from latchkey.tokens import Token

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from latchkey import lockdown, signin, tokens
+from latchkey import tokens
 from latchkey.accounts import links, sessions, users
 from latchkey.accounts.links import Purpose
+from latchkey.safety import lockdown, signin
 from latchkey.store.session import db as database_session
 from latchkey.tokens import access
 from tests import factories, pages

@@ -2,8 +2,8 @@
 
 import pytest
 
-from latchkey import lockdown, signin
 from latchkey.accounts import passwords, sessions, users
+from latchkey.safety import lockdown, signin
 from tests.factories import PASSWORD
 
 

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from latchkey import clients, grants, lockdown
+from latchkey import clients, grants
 from latchkey.accounts import sessions, users
 from latchkey.clients import Client
 from latchkey.grants import Authorization, Grant
+from latchkey.safety import lockdown
 from latchkey.store.session import db
 from oauth.codes import AuthorizationCode
 from tests import factories

@@ -2,9 +2,10 @@
 
 import pytest
 
-from latchkey import clients, grants, lockdown, shutdown
+from latchkey import clients, grants
 from latchkey.accounts import users
 from latchkey.clients import Cause
+from latchkey.safety import lockdown, shutdown
 from latchkey.store.session import db
 from latchkey.tokens import access
 from tests import factories, pages

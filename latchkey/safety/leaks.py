@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 from sqlalchemy import or_, select, update
 
-from latchkey import clients, clock, credentials, grants, notices, origin, shutdown, tokens
+from latchkey import clients, clock, credentials, grants, notices, origin, tokens
 from latchkey.accounts import users
 from latchkey.clients import Client, ClientSecret
 from latchkey.credentials import Kind
 from latchkey.grants import EndReason
 from latchkey.origin import Actor, Doer
+from latchkey.safety import shutdown
 from latchkey.store.session import affected, db
 from latchkey.tokens import Token
 

@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from latchkey import clients, grants, notices, shutdown, tokens
+from latchkey import clients, grants, notices, tokens
 from latchkey.accounts import links, sessions, users
 from latchkey.accounts.links import Purpose
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization
+from latchkey.safety import shutdown
 from latchkey.store.session import db
 from latchkey.tokens import Token
 
