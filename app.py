@@ -8,10 +8,11 @@ from werkzeug.routing import BaseConverter
 import api
 import oauth
 import portal
-from latchkey import courier, ids, scopes, settings
+from latchkey import ids, scopes, settings
 from latchkey.mail import outbox
 from latchkey.settings import Settings
 from latchkey.store import session as db
+from latchkey.worker import loop
 from web import assets, bounds, compression, errors, middleware, request_log, rsgi, signin
 from web.conflicts import Application
 
@@ -46,7 +47,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     middleware.install(app, {**api.AT_ONCE, **oauth.AT_ONCE}, writes=oauth.WRITES, write=write)
     if background:
         portal.prepare(app)
-        courier.start(app, (oauth.codes.purge, oauth.pending.purge))
+        loop.start(app, (oauth.codes.purge, oauth.pending.purge))
         # What a server makes at its start lives as long as it does: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()

@@ -6,12 +6,12 @@ import time
 import pytest
 from sqlalchemy import select
 
-from latchkey import courier
 from latchkey import settings as settings_module
 from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
 from latchkey.settings import ROOT
 from latchkey.tokens import Token, access, usage
+from latchkey.worker import loop
 from tests import factories, servers, smtp
 
 
@@ -31,8 +31,8 @@ def running(app, db):
     """A courier on this test's application."""
     started = []
 
-    def start() -> courier.Courier:
-        started.append(courier.Courier(app))
+    def start() -> loop.Courier:
+        started.append(loop.Courier(app))
         started[-1].start()
         return started[-1]
 
@@ -56,7 +56,7 @@ def test_a_letter_goes_out_as_soon_as_its_transaction_has_ended(app, db, through
 
         post(app, db)
 
-        servers.wait_until(lambda: server.received, "the letter", courier.LOOK_SECONDS - 1)
+        servers.wait_until(lambda: server.received, "the letter", loop.LOOK_SECONDS - 1)
 
 
 def test_a_restart_tries_at_once_what_waits_for_another_attempt(app, db, through, running):
@@ -102,7 +102,7 @@ def test_clearing_away_keeps_what_is_in_use(app, db, alice):
     letter = post(app, db)
 
     with app.app_context():
-        courier.clear()
+        loop.clear()
 
     assert access.admit(minted.plaintext).user_id == alice.id
     assert db.scalar(select(Letter.id)) == letter.id
@@ -113,7 +113,7 @@ def test_records_of_the_doors_are_cleared_away_too(app):
     calls = []
 
     with app.app_context():
-        courier.clear(lambda: calls.append("codes"), lambda: calls.append("pending"))
+        loop.clear(lambda: calls.append("codes"), lambda: calls.append("pending"))
 
     assert calls == ["codes", "pending"]
 

@@ -5,16 +5,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import courier, notices, unverified
+from latchkey import notices
 from latchkey.accounts import users
 from latchkey.accounts.users import User
+from latchkey.worker import loop, unverified
 from tests.factories import make_client, make_user
 
 WEEK = {"days": 7, "minutes": 1}
 
 
 def clear(db):
-    courier.clear()
+    loop.clear()
     return set(db.scalars(select(User.email)))
 
 

@@ -13,7 +13,7 @@ request_log.take_over()
 try:
     [].pop()
 except IndexError:
-    logging.getLogger("latchkey.background").exception("background work failed: %s", "usage")
+    logging.getLogger("latchkey.worker.tasks").exception("background work failed: %s", "usage")
 thread = threading.Thread(target=lambda: {}["what"], name="doomed")
 thread.start()
 thread.join()

@@ -6,13 +6,14 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from latchkey import grants, tokens, unverified
+from latchkey import grants, tokens
 from latchkey.accounts import links, sessions, throttle
-from latchkey.background import Loop
 from latchkey.journal import activity, refusals
 from latchkey.mail import outbox
 from latchkey.store.session import db
 from latchkey.tokens import usage
+from latchkey.worker import unverified
+from latchkey.worker.tasks import Loop
 
 # How often the outbox is looked through when nothing wakes the courier: letters of other processes, second attempts.
 LOOK_SECONDS = 5.0
