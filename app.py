@@ -13,8 +13,10 @@ from latchkey.mail import outbox
 from latchkey.settings import Settings
 from latchkey.store import session as db
 from latchkey.worker import loop
-from web import assets, bounds, compression, errors, middleware, request_log, rsgi, signin
-from web.conflicts import Application
+from web import assets, errors, signin
+from web.layer import bounds, compression, middleware, request_log
+from web.layer.conflicts import Application
+from web.server import rsgi
 
 
 class IdConverter(BaseConverter):

@@ -13,7 +13,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from latchkey import settings
-from web import compression, filters, palette
+from web import filters, palette
+from web.layer import compression
 
 TYPES = {
     ".css": "text/css; charset=utf-8",

@@ -19,7 +19,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.throttle import TooMany
 from latchkey.store.session import db
-from web import faults, filters, problems
+from web import filters, problems
+from web.layer import faults
 
 # Endpoints whose callers are programs that read RFC 6749 §5.2, and everything else that programs read.
 OAUTH = ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/check")

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import settings, vault
 from latchkey.accounts import sessions, waybacks
 from latchkey.store.session import db
-from web import faults
+from web.layer import faults
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 

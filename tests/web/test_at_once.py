@@ -12,7 +12,7 @@ from latchkey.store.engines import Engines
 from latchkey.store.session import db, engines
 from tests import factories
 from tests.oauth import dance
-from web import middleware
+from web.layer import middleware
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from flask import jsonify, request
 
 from latchkey.tokens import access
 from tests import pages
-from web import bounds
+from web.layer import bounds
 
 pytestmark = pytest.mark.standard("A-07")
 

@@ -10,7 +10,7 @@ from flask import Response, jsonify
 from werkzeug.test import Client, create_environ
 
 from latchkey import clock
-from web import middleware, request_log
+from web.layer import middleware, request_log
 
 PATHS = ["/nowhere", "/v1/nowhere", "/oauth/token", "/brand.css", "/assets/x/latchkey.css", "/stage/fault"]
 

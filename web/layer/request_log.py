@@ -7,7 +7,7 @@ import threading
 import time
 from wsgiref.types import WSGIEnvironment
 
-from web import faults
+from web.layer import faults
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 
 from flask import Flask
 
-from web import faults, middleware
-from web.environ import Scope, environ_of
-from web.receiving import LONGEST, Receiver
-from web.threads import Threads
+from web.layer import faults, middleware
+from web.server.environ import Scope, environ_of
+from web.server.receiving import LONGEST, Receiver
+from web.server.threads import Threads
 
 # Short ways may wait for a database elsewhere, but never for pages and passwords. On an embedded database they go one
 # at a time anyway, and a thread that goes on with the next saves waking another.

@@ -19,7 +19,7 @@ from flask import Flask
 from latchkey import ids, origin, settings, texts
 from latchkey.store import conflicts
 from latchkey.store import session as db
-from web import bounds, faults, proxies, request_log
+from web.layer import bounds, faults, proxies, request_log
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo

@@ -1,0 +1,1 @@
+"""What stands around the application: bounds, addresses of proxies, headers, compression, the log line."""

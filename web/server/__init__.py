@@ -1,0 +1,1 @@
+"""Runs the application behind the server's asynchronous interface."""
