@@ -56,9 +56,9 @@ FORMS: dict[str, dict[str, bytes]] = {
     "portal.revoke_all_tokens": {"apps": b"y"},
     "portal.confirm_email": {"do": b"sign-out"},
     "portal.verify_email": {"do": b"sign-out"},
-    "portal.new_token": TOKEN,
+    "portal.tokens.new": TOKEN,
     "portal.find_token": {"token": b"lk_dev_x"},
-    "portal.edit_token": {"description": b"Backup", "scope": b"account:read", "password": b""},
+    "portal.tokens.edit": {"description": b"Backup", "scope": b"account:read", "password": b""},
     "portal.regenerate_token": {"form_id": b""},
     "portal.revoke_token": {},
     "portal.new_app": APP,
@@ -84,7 +84,7 @@ GRANTS = ("authorization_code", "refresh_token", "client_credentials")
 # What the addresses of pages and calls may carry.
 QUERIES: dict[str, list[str]] = {
     "portal.list_tokens": ["q", "status", "cursor"],
-    "portal.new_token": ["description", "scopes", "expires_in_days", "token"],
+    "portal.tokens.new": ["description", "scopes", "expires_in_days", "token"],
     "portal.list_activity": ["kind", "q", "before", "on"],
     "portal.download_activity_csv": ["q"],
     "portal.search_guides": ["q"],

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import hostile
 from latchkey.accounts import passwords
-from portal import guide_search
+from portal.guides import search
 from tests import factories, pages
 
 pytestmark = pytest.mark.standard("A-07")
@@ -52,7 +52,7 @@ def test_an_address_of_combining_marks_is_refused_at_once(client, path):
 
 def test_the_guides_are_searched_without_being_rendered_again(client, signed_in, monkeypatch):
     client.get("/docs/search?q=token")
-    monkeypatch.setattr(guide_search, "sections", lambda _pages: pytest.fail("rendered again"))
+    monkeypatch.setattr(search, "sections", lambda _pages: pytest.fail("rendered again"))
 
     for browser in (client, signed_in):
         assert "PKCE" in browser.get("/docs/search?q=pkce").text

@@ -9,7 +9,7 @@ from PIL import Image
 
 from latchkey import clients
 from latchkey.store.session import db as session
-from portal import pictures
+from portal.apps import pictures
 from tests import pages
 from tests.factories import make_client
 from tests.portal.app_pages import FORM, hidden, only_app, register

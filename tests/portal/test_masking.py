@@ -6,7 +6,7 @@ import pytest
 
 from latchkey import credentials, ids
 from latchkey.credentials import Kind
-from portal import masking
+from portal.guides import masking
 
 SECRET = "hunter2-and-more"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"

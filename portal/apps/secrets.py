@@ -7,7 +7,7 @@ from wtforms import HiddenField
 from latchkey import clients, notices
 from latchkey.clients import Client
 from latchkey.store.session import db
-from portal.app_owner import own_app
+from portal.apps.owner import own_app
 from portal.blueprint import blueprint
 from portal.guards import ConfirmPassword, confirmed, this_user, verified
 

@@ -8,10 +8,11 @@ from latchkey import notices
 from latchkey.accounts import sessions, users
 from latchkey.safety import lockdown
 from latchkey.store.session import db
-from portal import devices, settings_page, theme
+from portal import devices, theme
 from portal.blueprint import blueprint
 from portal.guards import acting_user, enter, password_is_right, signed_in, this_session, this_user
-from portal.settings_page import DeleteForm, PasswordForm, ProfileForm, ThemeForm
+from portal.settings import page as settings_page
+from portal.settings.page import DeleteForm, PasswordForm, ProfileForm, ThemeForm
 
 
 def _back(part: str, said: str) -> Response:

@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from latchkey import notices
 from latchkey.accounts import sessions
 from latchkey.store.session import db
-from portal import htmx
 from portal.blueprint import blueprint
 from portal.guards import acting_user, signed_in, this_session, this_user
+from web import htmx
 
 # `Firefox on Linux`, as letters say it too.
 blueprint.add_app_template_filter(notices.device, "device")

@@ -10,11 +10,11 @@ from wtforms.validators import DataRequired, Length
 from latchkey import clock, credentials, scopes, settings, tokens
 from latchkey.credentials import Kind
 from latchkey.tokens import Token, access
-from portal import explain_answers, explain_calls, masking, reference
 from portal.blueprint import blueprint
-from portal.explain_words import Finding
 from portal.guards import signed_in
-from portal.htmx import render
+from portal.guides import explain_answers, explain_calls, masking, reference
+from portal.guides.explain_words import Finding
+from web.htmx import render
 
 # Where apps prove themselves in another way.
 WITHOUT_TOKEN = ("/oauth/", "/.well-known/")

@@ -8,7 +8,7 @@ from latchkey import credentials, scopes, texts, tokens
 from latchkey.tokens import lifetimes
 from portal import drafts
 from portal.guards import this_user
-from portal.token_forms import NewTokenForm, day_in, last_day, lives
+from portal.tokens.forms import NewTokenForm, day_in, last_day, lives
 
 TOKEN_ID = re.compile(r"tok_[0-9a-f]{28}", re.ASCII)
 NUMBER = re.compile(r"[1-9]\d{0,4}", re.ASCII)

@@ -10,7 +10,7 @@ from latchkey import clients, credentials, grants, notices
 from latchkey.clients import Client
 from latchkey.store.session import db
 from portal import drafts
-from portal.app_form import AppForm, offered
+from portal.apps.form import AppForm, offered
 from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import acting_user, confirmed, signed_in, this_user, verified
 

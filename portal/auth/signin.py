@@ -14,7 +14,8 @@ from latchkey.accounts.throttle import TooMany
 from latchkey.safety import signin
 from latchkey.safety.signin import Proof
 from latchkey.store.session import db
-from portal import devices, drafts, proofs, waiting_app
+from portal import devices, drafts
+from portal.auth import proofs, waiting_app
 from portal.blueprint import blueprint
 from portal.guards import asked_next, enter, leave, this_session
 

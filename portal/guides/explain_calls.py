@@ -10,8 +10,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 from latchkey import credentials, resources, scopes, settings
-from portal import reference
-from portal.explain_words import ENDPOINTS, Finding
+from portal.guides import reference
+from portal.guides.explain_words import ENDPOINTS, Finding
 
 METHOD = re.compile(r"(?:-X|--request)[ =]*'?\"?([A-Za-z]{3,7})\b")
 ADDRESS = re.compile(r"https?://[^\s'\"\\\\<>]{1,2000}")

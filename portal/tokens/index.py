@@ -12,10 +12,12 @@ from latchkey.journal import activity
 from latchkey.safety import leaks
 from latchkey.store.session import db
 from latchkey.tokens import Page, Token
-from portal import htmx, pasted, sentences
+from portal.activity import sentences
 from portal.blueprint import blueprint
 from portal.guards import acting_user, asked_next, signed_in, this_user
-from portal.token_forms import OneTimeForm
+from portal.tokens import pasted
+from portal.tokens.forms import OneTimeForm
+from web import htmx
 
 LISTS = ("active", "ended")
 CURSOR = re.compile(r"tok_[0-9a-f]{28}", re.ASCII)

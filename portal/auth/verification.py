@@ -11,7 +11,8 @@ from latchkey.accounts import links
 from latchkey.accounts.links import Link, Purpose
 from latchkey.safety import signin
 from latchkey.store.session import db
-from portal import devices, proofs, waiting_app
+from portal import devices
+from portal.auth import proofs, waiting_app
 from portal.blueprint import blueprint
 from portal.fields import Address
 from portal.guards import (

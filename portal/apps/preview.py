@@ -6,7 +6,7 @@ from flask import render_template
 
 from latchkey import grants, scopes
 from latchkey.clients import redirects
-from portal.app_owner import own_app
+from portal.apps.owner import own_app
 from portal.blueprint import blueprint
 from portal.guards import signed_in, this_user
 

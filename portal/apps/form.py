@@ -7,7 +7,7 @@ from wtforms import SelectMultipleField, StringField
 from latchkey import clients, scopes
 from latchkey.clients import BadClient
 from latchkey.scopes import Scope
-from portal import pictures
+from portal.apps import pictures
 from portal.guards import ConfirmPassword
 
 # The ground floor's names of what may be wrong, where the form has another one.

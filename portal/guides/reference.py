@@ -12,7 +12,7 @@ from flask_login import current_user
 from markupsafe import Markup, escape
 
 from latchkey import clients, grants, settings, tokens
-from portal.kept import kept
+from portal.guides.kept import kept
 
 # Longer bodies stand on several lines.
 SHORT = 60

@@ -11,11 +11,13 @@ from latchkey.accounts import sessions
 from latchkey.clients import Client
 from latchkey.journal import refusals
 from latchkey.store.session import db
-from portal import drafts, htmx, quickstart
-from portal.app_form import AppForm, UriForm, offered
-from portal.app_owner import own_app
+from portal import drafts
+from portal.apps import quickstart
+from portal.apps.form import AppForm, UriForm, offered
+from portal.apps.owner import own_app
 from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import confirmed, signed_in, this_session, this_user, verified
+from web import htmx
 
 WEEK = timedelta(days=7)
 REFUSALS_SHOWN = 20

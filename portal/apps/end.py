@@ -9,7 +9,7 @@ from latchkey import clients, grants, notices
 from latchkey.clients import Cause, Client
 from latchkey.safety import shutdown
 from latchkey.store.session import db
-from portal.app_owner import own_app
+from portal.apps.owner import own_app
 from portal.blueprint import blueprint
 from portal.guards import ConfirmPassword, confirmed, this_user, verified
 

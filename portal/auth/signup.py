@@ -13,7 +13,7 @@ from latchkey.accounts.limits import Asker
 from latchkey.accounts.links import Purpose
 from latchkey.ids import new_id
 from latchkey.store.session import db
-from portal import proofs
+from portal.auth import proofs
 from portal.blueprint import blueprint
 from portal.fields import Address, Name, NewPassword
 from portal.guards import absolute, asked_next

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from latchkey import clients, credentials, scopes, settings
-from portal import guide_search, reference
 from portal.blueprint import blueprint
-from portal.kept import kept
+from portal.guides import reference, search
+from portal.guides.kept import kept
 
 # 30 characters that are clearly nobody's, so that a scanner can be tried out with it.
 VECTOR_RANDOM = "TestVectorTestVectorTestVector"
@@ -121,13 +121,13 @@ def _reference(*, personal: bool = False) -> Reference:
     return Reference(list(grouped), Markup(page))  # noqa: S704 - our own template, escaped as any
 
 
-def _sections() -> list[guide_search.Section]:
+def _sections() -> list[search.Section]:
     """What can be found, as the guides read to who is not signed in."""
     app = current_app._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - the proxy's own way out
     # Contexts of their own: nobody is signed in there.
     with app.app_context(), app.test_request_context():
         pages = {url_for(endpoint): cast("Callable[[], str]", app.view_functions[endpoint]) for endpoint in SEARCHED}
-        return guide_search.sections(pages)
+        return search.sections(pages)
 
 
 def prepare(app: Flask) -> None:
@@ -140,5 +140,5 @@ def prepare(app: Flask) -> None:
 def search_guides() -> str:
     """Sections of the guides that hold all the words asked for."""
     asked = request.args.get("q", "")[:80].replace("\x00", "")
-    found = guide_search.find(asked, kept("guides", _sections)) if asked else []
+    found = search.find(asked, kept("guides", _sections)) if asked else []
     return render_template("guides/search.html", asked=asked, found=found)

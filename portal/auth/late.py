@@ -11,7 +11,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey.accounts import sessions
 from latchkey.accounts.sessions import SessionEnded
 from latchkey.store.session import db
-from portal import drafts, signin
+from portal import drafts
+from portal.auth import signin
 from portal.blueprint import blueprint
 from portal.guards import this_session, this_user
 

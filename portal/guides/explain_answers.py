@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from flask import current_app, url_for
 
 from latchkey import settings
-from portal.explain_words import OAUTH_ERRORS, STATUSES, Finding
 from portal.guards import local_path
+from portal.guides.explain_words import OAUTH_ERRORS, STATUSES, Finding
 
 MOST_DOCUMENTS = 20
 KIND = re.compile(r"/docs/api#problem-([a-z-]{1,40})", re.ASCII)

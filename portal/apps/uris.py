@@ -6,11 +6,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import clients, notices
 from latchkey.clients import BadClient, Client
 from latchkey.store.session import db
-from portal import htmx
-from portal.app_form import UriForm
-from portal.app_owner import own_app
+from portal.apps.form import UriForm
+from portal.apps.owner import own_app
 from portal.blueprint import blueprint
 from portal.guards import confirmed, this_user, verified
+from web import htmx
 
 
 def _address(client: Client) -> str:

@@ -6,10 +6,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import credentials, notices, scopes, settings, tokens
 from latchkey.store.session import db
 from latchkey.tokens import Token, access
-from portal import htmx, token_forms, token_prefill
 from portal.blueprint import blueprint
 from portal.guards import acting_user, confirmed, this_user, verified
-from portal.token_forms import NewTokenForm, OneTimeForm
+from portal.tokens import forms, prefill
+from portal.tokens.forms import NewTokenForm, OneTimeForm
+from web import htmx
 
 
 def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_out: bool = False) -> Response:
@@ -19,9 +20,9 @@ def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_
         status,
         form=form,
         groups=scopes.groups(),
-        lives=token_forms.lives(),
-        first_day=token_forms.day_in(1),
-        last_day=token_forms.last_day(),
+        lives=forms.lives(),
+        first_day=forms.day_in(1),
+        last_day=forms.last_day(),
         max_days=settings.current().token_max_days,
         by_link=by_link,
         left_out=left_out,
@@ -33,9 +34,9 @@ def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_
 def new_token() -> BaseResponse:
     """The form; sent, the token itself. The form's one-time id keeps a second sending from making a second token."""
     if request.method != "POST":
-        if meant := token_prefill.meant(request.args):
+        if meant := prefill.meant(request.args):
             return redirect(url_for("portal.edit_token", token_id=meant, add=request.args.get("scopes")), 303)
-        filled = token_prefill.fill(request.args)
+        filled = prefill.fill(request.args)
         return _page(filled.form, by_link=filled.by_link, left_out=filled.left_out)
     form = NewTokenForm()
     if form.wants_all(scopes.catalogue()):

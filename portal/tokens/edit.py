@@ -9,7 +9,7 @@ from latchkey.tokens import Token
 from portal import drafts
 from portal.blueprint import blueprint
 from portal.guards import acting_user, confirmed, signed_in, this_user
-from portal.token_forms import EditTokenForm
+from portal.tokens.forms import EditTokenForm
 
 
 @blueprint.route("/tokens/<id:token_id>/edit", methods=["GET", "POST"])

@@ -9,7 +9,6 @@ from latchkey.accounts import limits, links, users
 from latchkey.accounts.limits import Asker
 from latchkey.accounts.links import Purpose
 from latchkey.store.session import db
-from portal import settings_page
 from portal.blueprint import blueprint
 from portal.guards import (
     absolute,
@@ -20,7 +19,8 @@ from portal.guards import (
     signed_in,
     this_user,
 )
-from portal.settings_page import EmailForm
+from portal.settings import page as settings_page
+from portal.settings.page import EmailForm
 
 
 @blueprint.post("/settings/email")

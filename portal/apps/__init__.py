@@ -1,0 +1,5 @@
+"""OAuth apps: one's own, and those that act for oneself."""
+
+from portal.apps import authorized, detail, end, index, logo, preview, secrets, uris
+
+__all__ = ["authorized", "detail", "end", "index", "logo", "preview", "secrets", "uris"]
