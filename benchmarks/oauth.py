@@ -15,7 +15,7 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.grants import Grant
 from latchkey.store import session as db
-from oauth.codes import AuthorizationCode
+from oauth.token.codes import AuthorizationCode
 
 CODE_GOAL, INTROSPECTION_GOAL, CHECK_GOAL = 0.25, 0.50, 0.70
 CODES, TOKENS = 1_000, 100_000

@@ -1,18 +1,9 @@
 """Door 2: the OAuth 2 protocol."""
 
-from oauth import codes, consent, deciding, endpoints, introspection, metadata, pending
+from oauth import authorize, endpoints
+from oauth.authorize import pending
 from oauth.blueprint import blueprint
-from oauth.shortcut import AT_ONCE, WRITES
+from oauth.endpoints.shortcut import AT_ONCE, WRITES
+from oauth.token import codes
 
-__all__ = [
-    "AT_ONCE",
-    "WRITES",
-    "blueprint",
-    "codes",
-    "consent",
-    "deciding",
-    "endpoints",
-    "introspection",
-    "metadata",
-    "pending",
-]
+__all__ = ["AT_ONCE", "WRITES", "authorize", "blueprint", "codes", "endpoints", "pending"]

@@ -11,7 +11,7 @@ from flask import Flask
 
 from latchkey import scopes
 from latchkey.settings import ROOT, Settings
-from oauth import check
+from oauth.endpoints import check
 
 # A word or wing of the ground floor imports only those before it.
 GROUND_FLOOR = (

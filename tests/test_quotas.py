@@ -13,7 +13,7 @@ from latchkey.accounts.limits import QuotaReached
 from latchkey.journal import activity, refusals
 from latchkey.journal.activity import EventKind
 from latchkey.tokens import Token
-from oauth.pending import PendingConsent
+from oauth.authorize.pending import PendingConsent
 from tests import pages
 from tests.api.calls import caller, problem
 from tests.factories import CALLBACK, PASSWORD, make_client, make_token

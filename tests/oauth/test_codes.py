@@ -8,7 +8,7 @@ from latchkey.accounts import users
 from latchkey.grants import Grant
 from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import Base, db, engines
-from oauth.codes import AuthorizationCode
+from oauth.token.codes import AuthorizationCode
 from tests import factories
 from tests.factories import CALLBACK
 from tests.oauth import dance

@@ -6,7 +6,7 @@ from latchkey import clients, grants
 from latchkey.grants import Authorization, Grant
 from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import db
-from oauth.pending import PendingConsent
+from oauth.authorize.pending import PendingConsent
 from tests import factories, pages
 from tests.factories import CALLBACK
 from tests.oauth import dance

@@ -11,7 +11,7 @@ from latchkey.clients import Client
 from latchkey.grants import Authorization, Grant
 from latchkey.safety import lockdown
 from latchkey.store.session import db
-from oauth.codes import AuthorizationCode
+from oauth.token.codes import AuthorizationCode
 from tests import factories
 from tests.factories import CALLBACK
 from tests.oauth import dance

@@ -3,7 +3,7 @@
 import pytest
 
 from latchkey import scopes
-from oauth import metadata
+from oauth.endpoints import metadata
 from tests import factories
 from tests.oauth import dance
 

@@ -7,7 +7,7 @@ import pytest
 
 from latchkey.journal.refusals import Refusal
 from latchkey.store.session import db
-from oauth import shortcut
+from oauth.endpoints import shortcut
 from tests import factories
 from tests.factories import CALLBACK
 from tests.oauth import dance

@@ -9,8 +9,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from authlib.oauth2 import OAuth2Error
 
-from oauth import check, flows, guard, introspection
-from oauth.guard import Form, Presented
+from oauth.endpoints import check, introspection
+from oauth.protocol import parameters
+from oauth.protocol.parameters import Form, Presented
+from oauth.token import flows
 
 Decide = Callable[[Form, Presented], dict[str, Any] | None]
 
@@ -37,18 +39,18 @@ def _plain(environ: WSGIEnvironment) -> tuple[Form, Presented] | None:
     length = environ.get("CONTENT_LENGTH") or ""
     if (
         environ["REQUEST_METHOD"] != "POST"
-        or environ.get("CONTENT_TYPE") != guard.FORM
+        or environ.get("CONTENT_TYPE") != parameters.FORM
         or environ.get("QUERY_STRING")
         or "HTTP_ORIGIN" in environ
         or not length.isdecimal()
-        or int(length) > guard.LONGEST_FORM
+        or int(length) > parameters.LONGEST_FORM
     ):
         return None
     body = environ["wsgi.input"].read(int(length))
     environ["wsgi.input"] = BytesIO(body)
     try:
-        form = guard.parsed(body)
-        return form, guard.presented(form.parameters, environ.get("HTTP_AUTHORIZATION"))
+        form = parameters.parsed(body)
+        return form, parameters.presented(form.parameters, environ.get("HTTP_AUTHORIZATION"))
     except OAuth2Error:
         return None
 

@@ -8,9 +8,9 @@ from authlib.oauth2.rfc9207 import AuthorizationServerMetadata as IssuerMetadata
 from flask import Response, url_for
 
 from latchkey import scopes, settings
-from oauth import cross_origin, guard, parties
 from oauth.blueprint import blueprint
-from oauth.flows import FLOWS, AuthorizationCodeFlow, S256Challenge
+from oauth.protocol import cross_origin, parameters, parties
+from oauth.token.flows import FLOWS, AuthorizationCodeFlow, S256Challenge
 
 MINUTES = "public, max-age=300"
 
@@ -24,7 +24,7 @@ def authorization_server() -> dict[str, Any]:
         "token_endpoint": issuer + url_for("oauth.token"),
         "revocation_endpoint": issuer + url_for("oauth.revoke"),
         "introspection_endpoint": issuer + url_for("oauth.introspect"),
-        "scopes_supported": [*scopes.catalogue(), guard.OFFLINE],
+        "scopes_supported": [*scopes.catalogue(), parameters.OFFLINE],
         "response_types_supported": sorted(AuthorizationCodeFlow.RESPONSE_TYPES),
         "response_modes_supported": ["query"],
         "grant_types_supported": [flow.GRANT_TYPE for flow in FLOWS],

@@ -9,8 +9,8 @@ from flask import Response, g, make_response, render_template, request
 from latchkey.clients import Client
 from latchkey.journal import refusals
 from latchkey.store.session import db
-from oauth.asking import Asked, Stopped
-from oauth.server import server
+from oauth.authorize.request import Asked, Stopped
+from oauth.protocol.server import server
 
 
 class Unanswered(OAuth2Error):

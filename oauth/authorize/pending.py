@@ -14,7 +14,7 @@ from latchkey.accounts.sessions import BrowserSession
 from latchkey.clients import Client
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
-from oauth.asking import Asked
+from oauth.authorize.request import Asked
 
 LIFETIME = timedelta(minutes=10)
 

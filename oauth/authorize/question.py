@@ -11,8 +11,8 @@ from latchkey.accounts import sessions
 from latchkey.accounts.sessions import BrowserSession, SessionEnded
 from latchkey.clients import redirects
 from latchkey.store.session import db
-from oauth import pending
-from oauth.asking import Asked
+from oauth.authorize import pending
+from oauth.authorize.request import Asked
 
 # N-05: no form-action, since Chromium holds every redirect after the form to it, the app's own included.
 POLICY = (

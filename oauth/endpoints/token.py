@@ -10,10 +10,10 @@ from latchkey import grants, tokens
 from latchkey.credentials import Kind
 from latchkey.grants import EndReason
 from latchkey.tokens import Token
-from oauth import answers, cross_origin, parties
 from oauth.blueprint import blueprint
-from oauth.server import party_of, server
-from oauth.settling import answer, respond
+from oauth.protocol import answers, cross_origin, parties
+from oauth.protocol.server import party_of, server
+from oauth.protocol.settling import answer, respond
 
 
 class Revocation(RevocationEndpoint):

@@ -14,12 +14,12 @@ from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
-from oauth import parties
 from oauth.blueprint import blueprint
-from oauth.guard import Form, Presented
-from oauth.parties import Party, TooOften
-from oauth.server import server
-from oauth.settling import answer, respond
+from oauth.protocol import parties
+from oauth.protocol.parameters import Form, Presented
+from oauth.protocol.parties import Party, TooOften
+from oauth.protocol.server import server
+from oauth.protocol.settling import answer, respond
 
 
 def described(token: Bearer | None) -> dict[str, Any]:

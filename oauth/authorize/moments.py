@@ -11,7 +11,7 @@ from flask import session
 from latchkey import clock
 from latchkey.accounts import sessions, waybacks
 from latchkey.accounts.sessions import BrowserSession
-from oauth.asking import Asked
+from oauth.authorize.request import Asked
 
 MOST = 5
 

@@ -10,17 +10,17 @@ from flask import Response, g, request
 from latchkey.clients.record import ID
 from latchkey.journal import refusals
 from latchkey.store.session import db
-from oauth import guard
-from oauth.server import Request, server
+from oauth.protocol import parameters
+from oauth.protocol.server import Request, server
 
 
 def answer(endpoint: str, respond: Callable[[Request], Response]) -> Response:
     """Read the request, let Authlib answer it, and settle what came of it."""
     try:
-        form = guard.form()
+        form = parameters.form()
         if endpoint == "token" and "grant_type" not in form.parameters:
             raise InvalidRequestError("The grant_type is missing.")
-        sent = guard.presented(form.parameters, request.environ.get("HTTP_AUTHORIZATION"))
+        sent = parameters.presented(form.parameters, request.environ.get("HTTP_AUTHORIZATION"))
         return settle(endpoint, respond(Request(*form, sent)))
     except OAuth2Error as error:
         return settle(endpoint, server.handle_error_response(None, error))
@@ -38,7 +38,7 @@ def settle(endpoint: str, response: Response) -> Response:
             db.commit()
     else:
         db.rollback()
-        claimed = guard.claimed()
+        claimed = parameters.claimed()
         if claimed is not None and ID.fullmatch(claimed):
             refusals.record(claimed, endpoint, *g.refused)
             db.commit()

@@ -24,11 +24,12 @@ from latchkey.clients import redirects
 from latchkey.grants import EndReason, Grant
 from latchkey.store.prepared import turn
 from latchkey.store.session import db
-from oauth import answers, codes, issuing, parties, refreshing, scoping
-from oauth.guard import Form, Presented
-from oauth.issuing import Under
-from oauth.refreshing import Succession
-from oauth.server import Request, party_of, server
+from oauth.protocol import answers, parties, scoping
+from oauth.protocol.parameters import Form, Presented
+from oauth.protocol.server import Request, party_of, server
+from oauth.token import codes, issuing, refreshing
+from oauth.token.issuing import Under
+from oauth.token.refreshing import Succession
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 HEADERS: list[tuple[str, str]] = []

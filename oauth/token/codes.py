@@ -25,7 +25,7 @@ from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import Command, Lookup
 from latchkey.store.session import Base, UtcDateTime, db, stamp
-from oauth.issuing import held
+from oauth.token.issuing import held
 
 LIFETIME = timedelta(seconds=60)
 FORM_LENGTH = 43

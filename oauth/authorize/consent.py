@@ -8,11 +8,12 @@ from latchkey import clients, grants, scopes
 from latchkey.accounts import waybacks
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.store.session import db
-from oauth import asking, granting, moments, stops
-from oauth.asking import Asked, Stopped
+from oauth.authorize import granting, moments, stops
+from oauth.authorize import request as asking
+from oauth.authorize.question import present, question
+from oauth.authorize.request import Asked, Stopped
 from oauth.blueprint import blueprint
-from oauth.flows import AuthorizationCodeFlow
-from oauth.question import present, question
+from oauth.token.flows import AuthorizationCodeFlow
 
 
 @blueprint.get("/oauth/authorize")

@@ -16,7 +16,7 @@ from latchkey.credentials import Kind
 from latchkey.store.prepared import Command, Lookup, transaction
 from latchkey.store.session import UtcDateTime
 from latchkey.values import Limit
-from oauth.guard import Presented
+from oauth.protocol.parameters import Presented
 
 METHODS = ("client_secret_basic", "client_secret_post", "none")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")

@@ -11,9 +11,9 @@ from flask import Response, g
 
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant
-from oauth import answers, parties
-from oauth.guard import Presented
-from oauth.parties import Party, TooOften
+from oauth.protocol import answers, parties
+from oauth.protocol.parameters import Presented
+from oauth.protocol.parties import Party, TooOften
 
 CHALLENGE = ("WWW-Authenticate", 'Basic realm="oauth"')
 DESCRIPTIONS = {

@@ -14,13 +14,16 @@ from latchkey.accounts import sessions, waybacks
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant
 from latchkey.store.session import db
-from oauth import answers, asking, codes, granting, moments, parties, pending, scoping, stops
-from oauth.asking import Asked, Stopped
+from oauth.authorize import granting, moments, pending, stops
+from oauth.authorize import request as asking
+from oauth.authorize.pending import PendingConsent
+from oauth.authorize.question import present, question
+from oauth.authorize.request import Asked, Stopped
 from oauth.blueprint import blueprint
-from oauth.flows import AuthorizationCodeFlow
-from oauth.pending import PendingConsent
-from oauth.question import present, question
-from oauth.server import server
+from oauth.protocol import answers, parties, scoping
+from oauth.protocol.server import server
+from oauth.token import codes
+from oauth.token.flows import AuthorizationCodeFlow
 
 
 @blueprint.post("/oauth/authorize")

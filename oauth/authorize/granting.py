@@ -7,10 +7,10 @@ from flask import Response, request
 from latchkey import grants, notices, settings
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant
-from oauth import moments
-from oauth.asking import Asked
-from oauth.flows import AuthorizationCodeFlow
-from oauth.server import Request, server
+from oauth.authorize import moments
+from oauth.authorize.request import Asked
+from oauth.protocol.server import Request, server
+from oauth.token.flows import AuthorizationCodeFlow
 
 
 def grant(

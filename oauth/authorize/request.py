@@ -12,9 +12,10 @@ from werkzeug.datastructures import MultiDict
 
 from latchkey import clients
 from latchkey.clients import Client, redirects
-from oauth import guard, parties, scoping
-from oauth.flows import AuthorizationCodeFlow, check_resources
-from oauth.server import Request, server
+from oauth.protocol import parameters as guard
+from oauth.protocol import parties, scoping
+from oauth.protocol.server import Request, server
+from oauth.token.flows import AuthorizationCodeFlow, check_resources
 
 LONGEST_STATE = 1024
 UNDERSTOOD = guard.KNOWN | {"resource"}

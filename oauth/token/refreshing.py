@@ -16,7 +16,7 @@ from latchkey.ids import new_id
 from latchkey.store.prepared import Command, Lookup
 from latchkey.store.session import UtcDateTime
 from latchkey.tokens import Token
-from oauth.issuing import held, user_held
+from oauth.token.issuing import held, user_held
 
 
 class Found(NamedTuple):

@@ -1,0 +1,1 @@
+"""What every endpoint stands on: parameters, clients, Authlib's server, answers."""
