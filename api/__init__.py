@@ -1,7 +1,8 @@
 """Door 3: programs, in JSON."""
 
-from api import activity, apps, authorizations, credentials, me, openapi, scopes, token, tokens
-from api.blueprint import blueprint
+from api import activity, apps, authorizations, credentials, me, scopes, token, tokens
+from api.kit import openapi
+from api.kit.blueprint import blueprint
 from api.shortcut import AT_ONCE
 
 __all__ = [

@@ -4,9 +4,9 @@ from typing import Any
 
 from flask import Response
 
-from api import answers, auth, paging
-from api.blueprint import blueprint
-from api.describe import CURSOR, LIMIT, Operation, Parameter, Shape, describe, flag, moment, text
+from api.kit import answers, auth, paging
+from api.kit.blueprint import blueprint
+from api.kit.describe import CURSOR, LIMIT, Operation, Parameter, Shape, describe, flag, moment, text
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from latchkey.tokens.access import Bearer

@@ -1,8 +1,8 @@
 """What /v1/apps takes and answers, as schemas with real examples."""
 
-from api import fields
-from api.bodies import Body
-from api.describe import Shape, flag, maybe, moment, nested, text, texts
+from api.kit import fields
+from api.kit.bodies import Body
+from api.kit.describe import Shape, flag, maybe, moment, nested, text, texts
 from latchkey import clients, scopes
 from latchkey.clients import redirects
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from flask import Response
 
-from api import answers, auth, challenges, paging, problems, repeats
 from api.app_shapes import APP, CHANGES, NEW_APP, WITH_SECRET
-from api.auth import Writer
-from api.blueprint import blueprint
-from api.describe import CURSOR, LIMIT, REPEAT, Operation, describe, identifier
-from api.repeats import Made
+from api.kit import answers, auth, challenges, paging, problems, repeats
+from api.kit.auth import Writer
+from api.kit.blueprint import blueprint
+from api.kit.describe import CURSOR, LIMIT, REPEAT, Operation, describe, identifier
+from api.kit.repeats import Made
 from latchkey import clients, notices, scopes, tokens
 from latchkey.accounts.users import User
 from latchkey.clients import BadClient, Client, OnlyAdministrator

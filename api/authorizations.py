@@ -4,9 +4,9 @@ from typing import Any
 
 from flask import Response
 
-from api import answers, auth, paging, problems
-from api.blueprint import blueprint
-from api.describe import CURSOR, LIMIT, Operation, Shape, describe, identifier, maybe, moment, nested, text, texts
+from api.kit import answers, auth, paging, problems
+from api.kit.blueprint import blueprint
+from api.kit.describe import CURSOR, LIMIT, Operation, Shape, describe, identifier, maybe, moment, nested, text, texts
 from latchkey import grants, notices, scopes
 from latchkey.grants import Authorization
 from latchkey.store.session import db

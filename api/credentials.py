@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from flask import Response
 
-from api import answers, fields, problems
-from api.auth import public
-from api.blueprint import blueprint
-from api.bodies import Body
-from api.describe import Operation, Shape, describe, text
+from api.kit import answers, fields, problems
+from api.kit.auth import public
+from api.kit.blueprint import blueprint
+from api.kit.bodies import Body
+from api.kit.describe import Operation, Shape, describe, text
 from latchkey import origin
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter

@@ -5,10 +5,10 @@ from typing import Any
 
 from flask import Response
 
-from api import answers, auth, challenges, fields, problems
-from api.blueprint import blueprint
-from api.bodies import Body
-from api.describe import Operation, Shape, describe, flag, moment, text
+from api.kit import answers, auth, challenges, fields, problems
+from api.kit.blueprint import blueprint
+from api.kit.bodies import Body
+from api.kit.describe import Operation, Shape, describe, flag, moment, text
 from latchkey import notices, texts
 from latchkey.accounts import users
 from latchkey.store.session import db

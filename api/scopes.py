@@ -2,10 +2,10 @@
 
 from flask import Response
 
-from api import answers
-from api.auth import public
-from api.blueprint import blueprint
-from api.describe import Operation, Shape, describe, flag, text
+from api.kit import answers
+from api.kit.auth import public
+from api.kit.blueprint import blueprint
+from api.kit.describe import Operation, Shape, describe, flag, text
 from latchkey import scopes
 from latchkey.scopes import Scope
 

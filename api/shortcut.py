@@ -10,8 +10,9 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from api import answers, auth, me, problems, token
-from api.problems import Problem
+from api import me, token
+from api.kit import answers, auth, problems
+from api.kit.problems import Problem
 from latchkey import settings
 from latchkey.tokens.access import Bearer
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from flask import Response
 
-from api import answers, auth
-from api.blueprint import blueprint
-from api.describe import Operation, Shape, describe, maybe, moment, nested, text, texts
+from api.kit import answers, auth
+from api.kit.blueprint import blueprint
+from api.kit.describe import Operation, Shape, describe, maybe, moment, nested, text, texts
 from latchkey import scopes
 from latchkey.tokens.access import Bearer
 

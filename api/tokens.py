@@ -5,11 +5,11 @@ from typing import Any
 
 from flask import Response
 
-from api import answers, auth, challenges, paging, problems, repeats
-from api.auth import Writer
-from api.blueprint import blueprint
-from api.describe import CURSOR, LIMIT, REPEAT, Operation, Parameter, describe, identifier
-from api.repeats import Made
+from api.kit import answers, auth, challenges, paging, problems, repeats
+from api.kit.auth import Writer
+from api.kit.blueprint import blueprint
+from api.kit.describe import CURSOR, LIMIT, REPEAT, Operation, Parameter, describe, identifier
+from api.kit.repeats import Made
 from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, WITH_TEXT
 from latchkey import clock, notices, scopes, tokens
 from latchkey.accounts.users import User

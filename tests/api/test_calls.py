@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from api import openapi
+from api.kit import openapi
 from latchkey import grants, scopes
 from latchkey.store.session import db
 from tests import factories

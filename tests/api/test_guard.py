@@ -8,8 +8,8 @@ import pytest
 from flask import Response
 from sqlalchemy import event, update
 
-from api import auth
-from api.blueprint import Door
+from api.kit import auth
+from api.kit.blueprint import Door
 from latchkey import clients, grants, tokens
 from latchkey.accounts import users
 from latchkey.store import prepared

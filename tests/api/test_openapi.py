@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
-from api import auth
+from api.kit import auth
 from app import create_app
 from latchkey import scopes
 from tests.api.calls import app_caller

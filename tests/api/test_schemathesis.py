@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 
-from api.describe import REPEAT
+from api.kit.describe import REPEAT
 from latchkey import grants
 from latchkey.accounts import throttle
 from latchkey.store.session import db

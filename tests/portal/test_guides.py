@@ -7,7 +7,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 import pytest
 
-from api import challenges
+from api.kit import challenges
 from latchkey import scopes
 from latchkey.settings import ROOT
 from tests import factories, pages

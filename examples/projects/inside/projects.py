@@ -7,10 +7,10 @@ from flask import Response
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api import answers, auth, fields
-from api.blueprint import blueprint
-from api.bodies import Body
-from api.describe import Operation, Shape, describe, moment, text
+from api.kit import answers, auth, fields
+from api.kit.blueprint import blueprint
+from api.kit.bodies import Body
+from api.kit.describe import Operation, Shape, describe, moment, text
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
 from latchkey.tokens.access import Bearer

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from flask import Response, request
 
-from api import answers, problems
+from api.kit import answers, problems
 
 DEFAULT, MOST = 50, 100
 _ID = re.compile(r"[a-z]{3}_[0-9a-f]{28}", re.ASCII)

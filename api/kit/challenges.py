@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from api.problems import Problem
+from api.kit.problems import Problem
 from latchkey import scopes, settings
 from latchkey.tokens.access import Bearer, Fault, InvalidToken, ScopeTooNarrow
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from flask import Response, current_app
 
-from api import answers, refusals
-from api.auth import public
-from api.blueprint import blueprint
-from api.describe import Operation, Parameter, Schema, Shape, describe, maybe, text
+from api.kit import answers, refusals
+from api.kit.auth import public
+from api.kit.blueprint import blueprint
+from api.kit.describe import Operation, Parameter, Schema, Shape, describe, maybe, text
 from latchkey import scopes, settings
 
 VERSION = "1.0.0"

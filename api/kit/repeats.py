@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from flask import Response, request
 
-from api import answers, auth, problems
-from api.auth import Writer
+from api.kit import answers, auth, problems
+from api.kit.auth import Writer
 from latchkey.accounts.limits import QuotaReached
 from latchkey.journal import idempotency
 from latchkey.store.session import db

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from flask import Response, request
 
-from api import challenges, limits
-from api.blueprint import Door
+from api.kit import challenges, limits
+from api.kit.blueprint import Door
 from latchkey import origin, tokens
 from latchkey.accounts import users
 from latchkey.accounts.users import User

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Response, request
 
-from api.answers import Answer
-from api.blueprint import blueprint
+from api.kit.answers import Answer
+from api.kit.blueprint import blueprint
 from latchkey import settings
 
 MEDIA_TYPE = "application/problem+json"

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from api import challenges, problems
-from api.describe import Operation, Schema, maybe, text, texts
-from api.problems import Problem
+from api.kit import challenges, problems
+from api.kit.describe import Operation, Schema, maybe, text, texts
+from api.kit.problems import Problem
 from latchkey import settings
 
 REQUEST_ID = "4029e1191ca5c729"

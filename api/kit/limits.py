@@ -9,8 +9,8 @@ from typing import Any
 
 from flask.blueprints import BlueprintSetupState
 
-from api import answers, problems
-from api.blueprint import blueprint
+from api.kit import answers, problems
+from api.kit.blueprint import blueprint
 from latchkey import settings
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from api.bodies import Body
+from api.kit.bodies import Body
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = dict[str, Any]

@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import request
 
-from api import problems
-from api.fields import Field, Wrong
+from api.kit import problems
+from api.kit.fields import Field, Wrong
 from latchkey import texts
 
 MOST_ERRORS = 20
