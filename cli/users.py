@@ -23,6 +23,7 @@ from cli.base import (
     user_of,
 )
 from latchkey import clients, grants, texts, tokens
+from latchkey.accounts import emails
 from latchkey.accounts import users as accounts
 from latchkey.accounts.passwords import WeakPassword
 from latchkey.accounts.users import User
@@ -60,7 +61,7 @@ def create(*, email: str, name: str, admin: bool, unverified: bool, password_std
             raise Refused("another user has this address") from None
         except texts.BadText as error:
             raise Refused(f"--name: {error}") from None
-        except (accounts.InvalidEmail, WeakPassword) as error:
+        except (emails.InvalidEmail, WeakPassword) as error:
             raise Refused(str(error)) from None
         activity.record(user, EventKind.SIGNED_UP)
         db.commit()

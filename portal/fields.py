@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import Field, ValidationError
 
 from latchkey import texts
-from latchkey.accounts import passwords, users
+from latchkey.accounts import emails, passwords, users
 from latchkey.naming import names
 
 
@@ -28,8 +28,8 @@ class Address:
 
     def __call__(self, form: FlaskForm, field: Field) -> None:
         try:
-            field.data = users.address(field.data)
-        except users.InvalidEmail as bad:
+            field.data = emails.address(field.data)
+        except emails.InvalidEmail as bad:
             raise ValidationError(str(bad)) from None
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from latchkey import clients, clock, credentials, origin, tokens
 from latchkey import scopes as scope_names
-from latchkey.accounts import passwords, users
+from latchkey.accounts import emails, passwords
 from latchkey.accounts.users import User
 from latchkey.clients import Client, ClientSecret
 from latchkey.credentials import Kind
@@ -42,7 +42,7 @@ def make_user(
 ) -> User:
     user = User(
         email=email,
-        email_key=users.key(email),
+        email_key=emails.key(email),
         email_verified_at=clock.now() if verified else None,
         name=name or email.partition("@")[0].title(),
         password_hash=_hash(password),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from latchkey import addresses, settings
-from latchkey.accounts import links, throttle, users
+from latchkey.accounts import emails, links, throttle
 from latchkey.accounts.links import Purpose
 from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.accounts.users import User
@@ -54,7 +54,7 @@ def sign_in(email: str, *, network: str, device: str | None) -> Tries:
 
     `device` names a browser that the account knows: it is counted by itself alone.
     """
-    account = users.key(email)
+    account = emails.key(email)
     if device is not None:
         tries = Tries((Counter(f"sign-in-device:{device}:{account}", GUESSES),))
         throttle.admit(*tries.own)
@@ -89,18 +89,18 @@ def password(user: User) -> Counter:
 
 def recovered(user: User, *, network: str) -> None:
     """Whoever reads the account's mail has set a new password: what was counted against it is forgotten."""
-    account = users.key(user.email)
+    account = emails.key(user.email)
     throttle.forgive(*_of_account(account, network), Counter(f"password:{user.id}", GUESSES))
 
 
 def tell_failure(email: str) -> bool:
     """Whether the owner of an account is told of another wrong password."""
-    return throttle.hit(Counter(f"failed:{users.key(email)}", FAILURES_TOLD)) == 0
+    return throttle.hit(Counter(f"failed:{emails.key(email)}", FAILURES_TOLD)) == 0
 
 
 def tell_throttling(email: str) -> bool:
     """Whether the owner of an account is told again that guessing at it is slowed."""
-    return throttle.hit(Counter(f"throttled:{users.key(email)}", THROTTLING_TOLD)) == 0
+    return throttle.hit(Counter(f"throttled:{emails.key(email)}", THROTTLING_TOLD)) == 0
 
 
 def sign_up_form(network: str) -> None:
@@ -134,7 +134,7 @@ def letter(purpose: Purpose, email: str, asker: Asker, *, new: bool = False) -> 
     one of the mailbox alone, and make no `new` account of another, or many tags would bring many letters.
     """
     quota = settings.current().quota_letters
-    address, mailbox = users.key(email), users.mailbox(email)
+    address, mailbox = emails.key(email), emails.mailbox(email)
     growing = (quota, Limit(2 * quota.most, 6 * quota.window), Limit(4 * quota.most, 24 * quota.window))
     asking = [Counter(f"letters:{asker.name or asker.network}:{mailbox}", growing)]
     if asker.name is None:

@@ -4,28 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, domains, settings, texts
-from latchkey.accounts import passwords
+from latchkey import clock, domains, settings
+from latchkey.accounts import emails, passwords
 from latchkey.ids import new_id
 from latchkey.naming import names
 from latchkey.store.conflicts import Gone
 from latchkey.store.session import Base, db, stamp
 
 LONGEST_NAME = 80
-LONGEST_EMAIL = 254
 
 
 class EmailTaken(Exception):
     """Another user has this address."""
-
-
-class InvalidEmail(Exception):
-    """No mail can reach this address; the message says so in words."""
 
 
 class UserGone(Gone):
@@ -42,8 +36,8 @@ class User(Base):
     __tablename__ = "user"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("usr"))
-    email: Mapped[str] = mapped_column(String(LONGEST_EMAIL))
-    email_key: Mapped[str] = mapped_column(String(LONGEST_EMAIL), unique=True)
+    email: Mapped[str] = mapped_column(String(emails.LONGEST))
+    email_key: Mapped[str] = mapped_column(String(emails.LONGEST), unique=True)
     email_verified_at: Mapped[datetime | None]
     name: Mapped[str] = mapped_column(String(LONGEST_NAME))
     password_hash: Mapped[str] = mapped_column(String(200))
@@ -61,32 +55,6 @@ class User(Base):
         return self.email_verified_at is not None
 
 
-def address(text: object) -> str:
-    """A mail address as it is kept, compared and sent: its domain in ASCII (IDNA 2008). Raises `InvalidEmail`."""
-    try:
-        line = texts.line(text, LONGEST_EMAIL)
-        found = validate_email(line, check_deliverability=False, allow_smtputf8=False, test_environment=True)
-    except (texts.BadText, EmailNotValidError):
-        raise InvalidEmail("Write an e-mail address such as ada@example.com.") from None
-    if found.ascii_email is None or len(found.ascii_email) > LONGEST_EMAIL:
-        raise InvalidEmail("Write an e-mail address such as ada@example.com.")
-    return found.ascii_email
-
-
-def key(email: str) -> str:
-    """What all spellings of one address have in common. What is no address keeps its beginning alone."""
-    try:
-        return address(email).lower()
-    except InvalidEmail:
-        return email[:LONGEST_EMAIL].casefold()
-
-
-def mailbox(email: str) -> str:
-    """Where letters to an address arrive: many servers take no notice of dots and of what stands behind a plus."""
-    local, at, domain = key(email).rpartition("@")
-    return local.partition("+")[0].replace(".", "") + at + domain
-
-
 def may_sign_up(email: str) -> None:
     """Whether this installation is open to an address. Raises `SignupClosed`."""
     if settings.current().signup == "invite":
@@ -97,7 +65,7 @@ def may_sign_up(email: str) -> None:
 def may_have(email: str) -> None:
     """Whether accounts here may have an address, new ones and old ones alike. Raises `SignupClosed`."""
     allowed = settings.current().signup_domains
-    if allowed and key(email).rpartition("@")[2] not in allowed:
+    if allowed and emails.key(email).rpartition("@")[2] not in allowed:
         named = ", ".join(domains.shown(domain) for domain in sorted(allowed))
         raise SignupClosed(f"Accounts here are for addresses at {named}.")
 
@@ -107,13 +75,13 @@ def sign_up(
 ) -> User:
     """Make an account; `judged`: a form found the password good just now.
 
-    Raises `InvalidEmail`, `texts.BadText`, `WeakPassword`, and `EmailTaken` after equal work.
+    Raises `emails.InvalidEmail`, `texts.BadText`, `WeakPassword`, and `EmailTaken` after equal work.
     """
-    email, name = address(email), names.check(name, LONGEST_NAME, ours=admin)
+    email, name = emails.address(email), names.check(name, LONGEST_NAME, ours=admin)
     if not judged:
         passwords.check(password, known=(email, name))
     hashed = passwords.hash(password)
-    user = User(email=email, email_key=key(email), name=name, password_hash=hashed, is_admin=admin)
+    user = User(email=email, email_key=emails.key(email), name=name, password_hash=hashed, is_admin=admin)
     user.email_verified_at = clock.now() if verified else None
     try:
         with db.begin_nested():
@@ -126,8 +94,8 @@ def sign_up(
 def find_by_email(email: str) -> User | None:
     """The user of an address, however it is spelt."""
     try:
-        kept = address(email)
-    except InvalidEmail:
+        kept = emails.address(email)
+    except emails.InvalidEmail:
         return None
     typed = email.strip().lower()
     found = db.scalars(select(User).where(User.email_key.in_({kept.lower(), typed})))
@@ -193,7 +161,7 @@ def verify_email(user: User, email: str) -> None:
     """Take an address as proved. It replaces the one before when it is another. Raises `EmailTaken`."""
     try:
         with db.begin_nested():
-            user.email, user.email_key = email, key(email)
+            user.email, user.email_key = email, emails.key(email)
             user.email_verified_at = clock.now()
             user.updated_at = clock.now()
     except IntegrityError:

@@ -14,10 +14,10 @@ from flask import Response, request, url_for
 from latchkey import clock
 from latchkey.journal import activity
 from latchkey.journal.activity import SUSPICIOUS, Event, EventKind
-from portal.activity import sentences
-from portal.activity.sentences import Sentence
+from portal import sentences
 from portal.blueprint import blueprint
 from portal.guards import signed_in, this_user
+from portal.sentences import Sentence
 from web import htmx
 
 PAGE = 50

@@ -5,7 +5,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import AnyOf, InputRequired
 
-from latchkey.accounts import links, sessions, users
+from latchkey.accounts import emails, links, sessions, users
 from latchkey.accounts.links import Purpose
 from portal import drafts
 from portal.fields import Address, Name, NewPassword
@@ -61,7 +61,7 @@ class DeleteForm(FlaskForm):
 
     def validate_email(self, field: Field) -> None:
         """The address of the account that would be gone."""
-        if users.key(field.data or "") != users.key(this_user().email):
+        if emails.key(field.data or "") != emails.key(this_user().email):
             raise ValidationError("This is not the address of this account.")
 
 

@@ -12,7 +12,7 @@ from latchkey.journal import activity
 from latchkey.safety import leaks
 from latchkey.store.session import db
 from latchkey.tokens import Page, Token
-from portal.activity import sentences
+from portal import sentences
 from portal.blueprint import blueprint
 from portal.guards import acting_user, asked_next, signed_in, this_user
 from portal.tokens import pasted

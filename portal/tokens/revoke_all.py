@@ -7,7 +7,7 @@ from wtforms import BooleanField
 
 from latchkey.safety import lockdown
 from latchkey.store.session import db
-from portal.activity import sentences
+from portal import sentences
 from portal.blueprint import blueprint
 from portal.guards import acting_user, signed_in
 

@@ -48,7 +48,7 @@ def test_people_read_a_sentence(cli):
         ({"--email": "alice@example.com\nBcc: x@example.com"}, PASSWORD, "e-mail address"),
         ({"--name": " "}, PASSWORD, "--name: "),
         ({"--name": "A\u202eB"}, PASSWORD, "--name: "),
-        ({"--name": "x" * 81}, PASSWORD, "80 characters"),
+        ({"--name": "x" * 81}, PASSWORD, "80 are the most"),
         ({}, "short", "12 characters"),
         ({}, "password1234", "easy to guess"),
         ({}, "x" * 5000, "the password and nothing else"),

@@ -3,7 +3,7 @@ from sqlalchemy import func, select
 
 from latchkey import settings as settings_module
 from latchkey import tokens
-from latchkey.accounts import passwords, users
+from latchkey.accounts import emails, passwords, users
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
 from latchkey.clients import Client
@@ -64,7 +64,7 @@ def test_an_address_belongs_to_one_user_however_it_is_spelt(db):
     ],
 )
 def test_what_is_no_address_is_refused(email):
-    with pytest.raises(users.InvalidEmail, match=r"ada@example\.com"):
+    with pytest.raises(emails.InvalidEmail, match=r"ada@example\.com"):
         sign_up(email=email)
 
     assert users.find_by_email(str(email)) is None
@@ -228,13 +228,13 @@ def test_a_sharp_s_is_another_domain_than_two(db):
     "email", ["Ada@Example.COM", " ada@example.com ", "ada@ｅxample.com", "ada@example。com", "ada@exam\u00adple.com"]
 )
 def test_tries_are_counted_by_one_key_however_the_address_is_spelt(email):
-    assert users.key(email) in ("ada@example.com", email.casefold())
-    assert users.find_by_email(email) is None or users.key(email) == "ada@example.com"
+    assert emails.key(email) in ("ada@example.com", email.casefold())
+    assert users.find_by_email(email) is None or emails.key(email) == "ada@example.com"
 
 
 @pytest.mark.standard("A-07")
 def test_what_is_no_address_is_counted_by_a_bounded_key():
-    assert len(users.key("a@" * 500_000)) <= users.LONGEST_EMAIL
+    assert len(emails.key("a@" * 500_000)) <= emails.LONGEST
 
 
 @pytest.mark.settings(signup="straße.example,example.org")

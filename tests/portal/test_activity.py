@@ -14,7 +14,7 @@ from latchkey.journal.activity import EventKind
 from latchkey.origin import Origin
 from latchkey.settings import ROOT
 from latchkey.store.session import db as session
-from portal.activity import sentences
+from portal import sentences
 from tests import pages
 from tests.factories import make_client, make_token
 

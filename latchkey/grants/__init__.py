@@ -1,0 +1,41 @@
+"""Authorizations: what a user lets an app do; and grants: each sign-in of an app, parent of its code and tokens."""
+
+from latchkey.grants.record import (
+    ABSOLUTE,
+    Authorization,
+    EndReason,
+    Grant,
+    allow,
+    allows,
+    begin,
+    count_for,
+    end,
+    find_authorization,
+    get_for,
+    list_for,
+    people,
+    purge,
+    relied_on,
+    withdraw,
+    withdraw_all,
+)
+
+__all__ = [
+    "ABSOLUTE",
+    "Authorization",
+    "EndReason",
+    "Grant",
+    "allow",
+    "allows",
+    "begin",
+    "count_for",
+    "end",
+    "find_authorization",
+    "get_for",
+    "list_for",
+    "people",
+    "purge",
+    "relied_on",
+    "withdraw",
+    "withdraw_all",
+]
