@@ -19,7 +19,7 @@ from tests.api.calls import caller, problem
 from tests.factories import CALLBACK, PASSWORD, make_client, make_token
 from tests.oauth import dance
 from tests.portal import app_pages
-from tests.portal.test_tokens_new import create
+from tests.portal.test_tokens_new import GOOD, create
 
 NEW = {"description": "Child", "scopes": ["account:read"]}
 APP = {"name": "Fieldnotes", "redirect_uris": [CALLBACK], "scopes": ["account:read"]}
@@ -49,6 +49,7 @@ def test_a_user_has_so_many_live_tokens_and_no_more(app, alice, signed_in, clock
     assert "at most 3 live tokens" in problem(made[2], 409, "quota-reached")["detail"]
     assert page.status_code == 409
     assert "at most 3 live tokens" in page.text
+    assert f'value="{GOOD["description"]}"' in page.text, "what was typed is lost"
     assert db.scalar(select(func.count()).select_from(Token)) == 3
 
     hers.delete(f"/v1/tokens/{made[0].json['id']}")
@@ -91,6 +92,7 @@ def test_a_user_has_so_many_apps_and_no_more(app, alice, bob, signed_in):
     assert made == [201, 200]
     assert "at most 2 apps" in problem(refused, 409, "quota-reached")["detail"]
     assert (page.status_code, "at most 2 apps" in page.text) == (409, True)
+    assert f'value="{app_pages.FORM["name"]}"' in page.text, "what was typed is lost"
     assert len(clients.list_for(alice)) == 2
     assert make_client(bob).client.owner_id == bob.id
 

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field, HiddenField, RadioField, TextAreaField, ValidationError
 
 from latchkey import clients, credentials, grants, notices
+from latchkey.accounts.limits import QuotaReached
 from latchkey.clients import Client
 from latchkey.store.session import db
 from portal import drafts
@@ -87,6 +88,10 @@ def _register(form: NewAppForm) -> BaseResponse:
         db.rollback()
         flash(f"“{again.client.name}” was registered already. A secret is shown only once; rotate it for a new one.")
         return redirect(url_for("portal.show_app", client_id=again.client.id), 303)
+    except QuotaReached as full:
+        db.rollback()
+        form.form_id.errors = [str(full)]
+        return _page(form, 409)
     if form.picture:
         clients.set_logo(client, form.picture, by=user)
     notices.app_registered(user, client)

@@ -4,6 +4,7 @@ from flask import Response, abort, flash, redirect, render_template, request, se
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import credentials, notices, scopes, settings, tokens
+from latchkey.accounts.limits import QuotaReached
 from latchkey.store.session import db
 from latchkey.tokens import Token, access
 from portal.blueprint import blueprint
@@ -63,6 +64,10 @@ def _mint(form: NewTokenForm) -> BaseResponse:
         db.rollback()
         form.description.errors = ["You have a token with this description."]
         return _page(form, 422)
+    except QuotaReached as full:
+        db.rollback()
+        form.form_id.errors = [str(full)]
+        return _page(form, 409)
     notices.token_created(user, token)
     db.commit()
     return _shown_once(token, plaintext)
