@@ -49,6 +49,6 @@ def revoke_credentials() -> Response:
     """End what was found; says nothing about what it was."""
     if wait := throttle.hit(Counter(f"report:{origin.current.get().network}", PER_ADDRESS)):
         raise problems.too_often(wait)
-    leaks.report_all(FOUND.read()["credentials"])
-    db.commit()
+    for _part in leaks.report_all(FOUND.read()["credentials"]):
+        db.commit()
     return answers.changed({"detail": SAID}, 202)

@@ -1,6 +1,6 @@
 """Credentials that somebody found where they do not belong: whoever holds one may end it (I-10)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import or_, select, update
 
@@ -14,6 +14,9 @@ from latchkey.safety import shutdown
 from latchkey.store.session import affected, db
 from latchkey.tokens import Token
 
+# A letter takes milliseconds, and an embedded database has one writer at a time.
+PART = 20
+
 
 def report(plaintext: str) -> bool:
     """End a credential of any kind and tell its owner. Whether it was a live one of ours, which callers never say."""
@@ -24,8 +27,11 @@ def report(plaintext: str) -> bool:
     return _end_secret(plaintext) if kind is Kind.SECRET else _end_token(plaintext)
 
 
-def report_all(plaintexts: Iterable[str]) -> None:
-    """End what there is of these. Two statements find it, however many are nobody's."""
+def report_all(plaintexts: Iterable[str]) -> Iterator[int]:
+    """End what there is of these; yields after each part for the caller to commit, since others write meanwhile.
+
+    Two statements find it, however many are nobody's.
+    """
     formed = {credentials.digest(text): text for text in plaintexts if credentials.kind_of(text) is not None}
     kept = {
         digest
@@ -33,8 +39,9 @@ def report_all(plaintexts: Iterable[str]) -> None:
         for digest in db.scalars(select(column).where(column.in_(formed)))
     }
     # In one order for everybody: two reports at once must not wait for each other's rows.
-    for plaintext in sorted(formed[digest] for digest in kept):
-        report(plaintext)
+    found = sorted(formed[digest] for digest in kept)
+    for start in range(0, len(found), PART):
+        yield sum(map(report, found[start : start + PART]))
 
 
 def end(token: Token) -> list[Client]:

@@ -8,6 +8,7 @@ from sqlalchemy import event
 from latchkey import clients, clock, credentials, grants, tokens
 from latchkey.credentials import Kind
 from latchkey.journal import activity
+from latchkey.safety import leaks
 from latchkey.store.session import db, engines
 from tests import factories
 from tests.api.calls import app_caller, problem
@@ -114,6 +115,21 @@ def test_a_thousand_go_at_once_and_one_more_does_not(nobody, alice):
     assert report(nobody, *filler, *(each.plaintext for each in made)).status_code == 202
     assert tokens.page(alice).tokens == []
     problem(report(nobody, *filler, *filler), 422, "wrong-fields")
+
+
+@pytest.mark.standard("I-10")
+def test_a_report_of_hundreds_lets_others_write_meanwhile(nobody, alice):
+    """A thousand live tokens kept an embedded database from every other writer for as long as their letters took."""
+    found = [factories.make_token(alice, description=f"Leaked {number}").plaintext for number in range(60)]
+    db.commit()
+    commits = []
+    event.listen(engines().write, "commit", lambda _: commits.append(1))
+
+    assert report(nobody, *found).status_code == 202
+
+    assert len(commits) >= 60 / leaks.PART
+    assert tokens.page(alice).tokens == []
+
 
 
 @pytest.mark.parametrize("sent", [[], "x", None, [1], [None], {}, [["x"]]])
