@@ -6,7 +6,7 @@ from flask import Response, request
 
 from latchkey import grants, notices, settings
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.grants import Grant
+from latchkey.grants import Grant, sign_ins
 from oauth.authorize import moments
 from oauth.authorize.request import Asked
 from oauth.protocol.server import Request, server
@@ -24,6 +24,7 @@ def grant(
     standing = grants.find_authorization(here.user, asked.client)
     new = standing is None or not wanted <= standing.scopes
     begun = grants.allow(here.user, asked.client, wanted)
+    sign_ins.limit(begun)
     if new or request.method == "POST":
         notices.authorized(here.user, asked.client, wanted, first=standing is None)
     moments.done(asked)

@@ -25,6 +25,7 @@ from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import Command, Lookup
 from latchkey.store.session import Base, UtcDateTime, db, stamp
+from latchkey.tokens import Token
 from oauth.token.issuing import held
 
 LIFETIME = timedelta(seconds=60)
@@ -170,5 +171,9 @@ def consume(connection: DBAPIConnection, code: Found) -> bool:
 
 
 def purge() -> None:
-    """Remove codes that neither work nor need to be recognised any more."""
-    db.execute(delete(AuthorizationCode).where(AuthorizationCode.expires_at < clock.now() - timedelta(days=1)))
+    """Remove codes that neither work nor need to be recognised any more, and sign-ins that nobody went on with."""
+    old = AuthorizationCode.expires_at < clock.now() - timedelta(days=1)
+    nothing = ~exists().where(Token.grant_id == Grant.id)
+    begun = Grant.id.in_(select(AuthorizationCode.grant_id).where(old)), nothing
+    db.execute(delete(Grant).where(*begun).execution_options(synchronize_session=False))
+    db.execute(delete(AuthorizationCode).where(old))

@@ -1,13 +1,14 @@
 """Authorization codes and PKCE at the token endpoint (C)."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from latchkey import clients, grants
 from latchkey.accounts import users
-from latchkey.grants import Grant
+from latchkey.grants import Grant, sign_ins
 from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import Base, db, engines
+from oauth.token import codes
 from oauth.token.codes import AuthorizationCode
 from tests import factories
 from tests.factories import CALLBACK
@@ -265,3 +266,31 @@ def test_nothing_issued_stands_in_the_database(signed_in, caller, example_client
     for secret in (code, issued["access_token"], issued["refresh_token"], example_client.secret):
         assert secret not in dump
         assert repr(secret.encode()) not in dump
+
+
+@pytest.mark.standard("P-05")
+def test_a_sign_in_that_nobody_went_on_with_is_removed(signed_in, caller, example_client, clock):
+    """An app that may go on without being asked begins one with every request."""
+    used = dance.redeem(caller, example_client, dance.code(signed_in, example_client)).json
+    for _ in range(3):
+        dance.authorize(signed_in, example_client)
+    assert db.scalar(select(func.count()).select_from(Grant)) == 4
+    clock.move(days=1, minutes=2)
+
+    codes.purge()
+    db.commit()
+
+    assert db.scalar(select(func.count()).select_from(Grant)) == 1
+    assert dance.refresh(caller, example_client, used["refresh_token"]).status_code == 200
+
+
+@pytest.mark.standard("O-03")
+def test_of_endless_sign_ins_of_one_app_the_oldest_go(signed_in, caller, example_client, monkeypatch):
+    monkeypatch.setattr(sign_ins, "MOST", 3)
+    dance.authorize(signed_in, example_client)
+    made = [dance.tokens(signed_in, example_client) for _ in range(5)]
+
+    assert db.scalar(select(func.count()).select_from(Grant)) == 3
+    assert [dance.works(caller, one["access_token"]) for one in made] == [False] * 2 + [True] * 3
+    assert refused(dance.refresh(caller, example_client, made[0]["refresh_token"]))
+    assert dance.refresh(caller, example_client, made[4]["refresh_token"]).status_code == 200
