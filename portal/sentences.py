@@ -131,7 +131,7 @@ def of(event: Event) -> Sentence:
 
 def _text(event: Event, text: str) -> str:
     if event.kind == EventKind.TOKEN_REVOKED and "count" in event.detail:
-        return "You revoked all your tokens: {count}"
+        return "You revoked all your tokens: " + ("{count}" if event.detail["count"] else "there were none")
     if event.kind == EventKind.TOKEN_REVOKED and "suspended" in event.detail:
         return text + ", which had leaked"
     return text

@@ -77,7 +77,8 @@ def change_password() -> ResponseReturnValue:
     notices.password_changed(user)
     db.commit()
     enter(this_session())
-    response = _back("password", "Your password is changed. Other browsers are signed out.")
+    also = " Your tokens and the access of apps are revoked." if form.revoke.data else ""
+    response = _back("password", f"Your password is changed. Other browsers are signed out.{also}")
     devices.remember(response, user)
     return response
 

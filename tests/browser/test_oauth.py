@@ -129,7 +129,7 @@ def test_a_private_scheme_redirect(either_page: Page, alice, bob, button):
     page = sign_in(either_page, alice)
     registered = factories.make_client(bob, redirect_uris=("com.example.app:/callback",), confidential=False)
     ask(page, registered, "com.example.app:/callback")
-    expect(page.get_by_text("an app on this device")).to_be_visible()
+    expect(page.get_by_text("a program on this device")).to_be_visible()
 
     # No app has this scheme here, so Chromium's attempt to hand it over shows as the request that the page made for it.
     answers = []

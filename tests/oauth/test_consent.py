@@ -100,9 +100,9 @@ def test_an_app_name_is_text(signed_in, bob):
     [
         (CALLBACK, "app.example.com</b>"),
         ("https://app.example.com:8443/x?y", "app.example.com:8443</b>"),
-        ("http://127.0.0.1:4711/cb", "an app on this device"),
-        ("http://[::1]:4711/cb", "an app on this device"),
-        ("com.example.app:/cb", "an app on this device"),
+        ("http://127.0.0.1:4711/cb", "a program on this device"),
+        ("http://[::1]:4711/cb", "a program on this device"),
+        ("com.example.app:/cb", "a program on this device"),
     ],
 )
 def test_the_policy_says_nothing_of_where_the_form_ends(signed_in, bob, uri, words):

@@ -104,6 +104,7 @@ def test_an_event_of_a_newer_version_is_told_too(signed_in, alice):
             "You gave the token Nightly backup more scopes: added account:write and removed account:read",
         ),
         (EventKind.TOKEN_REVOKED, {"count": 3}, "You revoked all your tokens: 3"),
+        (EventKind.TOKEN_REVOKED, {"count": 0}, "You revoked all your tokens: there were none"),
         (EventKind.APP_CHANGED, {}, "You changed the name and redirect URIs of the app Fieldnotes"),
         (EventKind.APP_CUT_OFF, {"count": 1284}, "You cut off 1,284 people from Fieldnotes"),
         (EventKind.APP_CUT_OFF, {"count": 1}, "You cut off 1 person from Fieldnotes"),

@@ -54,3 +54,4 @@ def test_a_password_change_can_end_tokens_and_the_access_of_apps(signed_in, alic
     assert answer.status_code == 303
     assert [dead(plaintext) for plaintext in own] == [revoke, revoke]
     assert bool(grants.list_for(alice)) is not revoke
+    assert ("Your tokens and the access of apps are revoked." in signed_in.get("/settings").text) is revoke
