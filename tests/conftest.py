@@ -63,8 +63,8 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         url = request.getfixturevalue("postgres").create("latchkey")
         migrate(url, scratch)
         return url
-    migrate(f"sqlite:///{scratch / 'latchkey.store.session'}", scratch)
-    return scratch / "latchkey.store.session"
+    migrate(f"sqlite:///{scratch / 'latchkey.db'}", scratch)
+    return scratch / "latchkey.db"
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def instance(tmp_path: Path) -> Path:
 def database(template: str | Path, instance: Path) -> str:
     """The URL of a migrated database without rows."""
     if isinstance(template, Path):
-        shutil.copy(template, instance / "latchkey.store.session")
-        return f"sqlite:///{instance / 'latchkey.store.session'}"
+        shutil.copy(template, instance / "latchkey.db")
+        return f"sqlite:///{instance / 'latchkey.db'}"
     servers.empty(template, [table.name for table in Base.metadata.sorted_tables])
     return template
 

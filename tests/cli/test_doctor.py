@@ -44,12 +44,12 @@ def test_a_secret_that_others_can_read_is_told(cli, settings):
 
 
 @pytest.mark.standard("A-09")
-@pytest.mark.parametrize("name", ["config.toml", "latchkey.store.session", "latchkey.db-wal", "secret_key", "mail"])
+@pytest.mark.parametrize("name", ["config.toml", "latchkey.db", "latchkey.db-wal", "secret_key", "mail"])
 def test_what_others_can_read_and_should_not_is_named(cli, settings, name):
     path = settings.instance / name
     path.touch() if name != "mail" else path.mkdir(exist_ok=True)
     path.chmod(0o744)
-    database = f"sqlite:///{settings.instance / 'latchkey.store.session'}"
+    database = f"sqlite:///{settings.instance / 'latchkey.db'}"
 
     told = failing(cli("doctor", "--json", database_url=database))["instance"]
 

@@ -63,7 +63,7 @@ class Stage(NamedTuple):
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("guarded")
     (folder / "scopes.toml").write_text(OWN_SCOPES)
-    ours = settings.load({}, instance=folder, database_url=f"sqlite:///{folder / 'latchkey.store.session'}")
+    ours = settings.load({}, instance=folder, database_url=f"sqlite:///{folder / 'latchkey.db'}")
     settings.use(ours)
     database.configure(ours.database_url)
     migrations.upgrade()
@@ -293,7 +293,7 @@ def test_cookies_open_nothing(gateway):
 
 
 def test_a_revoked_token_is_refused_at_the_next_call(gateway, stage):
-    database.configure(f"sqlite:///{stage.server.instance / 'latchkey.store.session'}")
+    database.configure(f"sqlite:///{stage.server.instance / 'latchkey.db'}")
     minted = factories.make_token(stage.alice, description="to be revoked", scopes=("projects:read",))
     database.dispose()
     assert gateway.call("/projects/1", token=minted.plaintext).status == 200

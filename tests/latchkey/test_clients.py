@@ -61,7 +61,7 @@ def test_an_id_is_made_by_us_and_is_no_url(alice):
     "changes, field, words",
     [
         ({"name": ""}, "name", "Write something"),
-        ({"name": "x" * 61}, "name", "at most 60"),
+        ({"name": "x" * 61}, "name", "60 are the most"),
         ({"name": "Field\nnotes"}, "name", "control characters"),
         ({"name": "\u202egro.ymmud"}, "name", "cannot be seen"),
         ({"name": "Latchkey Support"}, "name", "pass for us"),

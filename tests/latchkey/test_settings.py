@@ -165,7 +165,7 @@ def test_an_instance_folder_may_have_any_name(tmp_path, name):
     made.read.connect().close()
     made.dispose()
 
-    assert (folder / "latchkey.store.session").is_file()
+    assert (folder / "latchkey.db").is_file()
 
 
 def test_servers_on_other_ports_of_one_host_share_no_cookie(instance):

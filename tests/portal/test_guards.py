@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from flask_login import current_user
 
-from latchkey import waybacks
+from latchkey.accounts import waybacks
 from portal import guards
 from tests import pages
 from tests.factories import PASSWORD, make_user

@@ -9,7 +9,7 @@ import pytest
 from flask import Response, jsonify
 from werkzeug.test import Client, create_environ
 
-from latchkey import clock
+from latchkey import clock, origin
 from web.layer import middleware, request_log
 
 PATHS = ["/nowhere", "/v1/nowhere", "/oauth/token", "/brand.css", "/assets/x/latchkey.css", "/stage/fault"]
@@ -20,7 +20,7 @@ def app(app):
     """With views that tell what they see, and one that breaks."""
 
     @app.get("/stage/origin/<name>")
-    def origin(name):
+    def tell_origin(name):
         return jsonify(origin.current.get()._asdict())
 
     @app.get("/stage/policy")

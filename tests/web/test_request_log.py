@@ -7,7 +7,7 @@ import sys
 PROGRAM = """
 import json, logging, sys, threading
 from latchkey import settings
-from web import request_log
+from web.layer import request_log
 settings.use(settings.load({}, instance=sys.argv[1], mode="development"))
 request_log.take_over()
 try:
