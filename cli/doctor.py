@@ -157,7 +157,10 @@ def _examine() -> Iterator[Result]:
 @latchkey.command("doctor")
 @json_option
 def doctor() -> None:
-    """Check configuration, files, database, clock, mail, limits and kernel; one line each, exit 1 if any fails."""
+    """Check this installation; exit 1 if anything fails.
+
+    Configuration, files, database, clock, mail, limits and kernel, one line each.
+    """
     results = list(_examine())
     lines = [f"{'ok' if r.ok else 'FAILED':<7} {r.name:<14} {' '.join(r.detail.split())}" for r in results]
     ok = all(result.ok for result in results)

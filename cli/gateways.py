@@ -10,7 +10,10 @@ from latchkey import gateways, settings
 @click.argument("name", type=click.Choice([gateway.id for gateway in gateways.GATEWAYS]))
 @json_option
 def write(name: str) -> None:
-    """Print the configuration of a gateway that asks this installation about every call."""
+    """Print a gateway's configuration.
+
+    The gateway asks this installation about every call.
+    """
     [gateway] = [gateway for gateway in gateways.GATEWAYS if gateway.id == name]
     text = gateways.text(gateway, settings.load().base_url)
     tell({"gateway": gateway.id, "file": gateway.file, "text": text}, text.removesuffix("\n"))

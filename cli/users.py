@@ -110,7 +110,7 @@ def show(email: str) -> None:
 @click.option("--reason", help="What the user is told.")
 @json_option
 def disable(email: str, reason: str | None) -> None:
-    """Suspend an account with its apps: everything that acts for it is refused, and stays ended (I-08)."""
+    """Suspend an account with its apps: everything that acts for it is refused, and stays ended."""
     with installation():
         because(reason)
         stopped = conflicts.again(lambda: _disable(email))

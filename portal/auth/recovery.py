@@ -37,7 +37,8 @@ class ResetForm(FlaskForm):
 def forgot_password() -> ResponseReturnValue:
     """Ask for a link; the answer is alike for every address (L-04)."""
     if not settings.current().sends_mail:
-        return render_template("portal/no_mail.html"), 503
+        because = "no link would reach you"
+        return render_template("portal/no_mail.html", heading="No letter can be sent yet", because=because), 503
     form, next_path = ForgotForm(), asked_next()
     if not form.validate_on_submit():
         page = render_template("portal/recovery/forgot.html", form=form, next_path=next_path)

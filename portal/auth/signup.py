@@ -44,7 +44,8 @@ class SignUpForm(FlaskForm):
 def sign_up() -> ResponseReturnValue:
     """The form, then "Check your e-mail"."""
     if not settings.current().sends_mail:
-        return render_template("portal/no_mail.html"), 503
+        because = "it cannot confirm your address"
+        return render_template("portal/no_mail.html", heading="Nobody can sign up yet", because=because), 503
     next_path = asked_next()
     if current_user.is_authenticated:
         return redirect(next_path or url_for("portal.welcome"), 303)

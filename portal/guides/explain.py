@@ -51,10 +51,11 @@ def explain_request() -> ResponseReturnValue:
 def explain(text: str) -> list[Finding]:
     """What there is to say about a curl line or an answer."""
     documents, rest = explain_answers.split(text)
+    asked = explain_answers.without_headers(rest)
     findings: list[Finding] = []
     # Who pastes a request wants to know of its token; in an answer alone there is none, and nothing is missing.
-    token = _about_credential(text, findings, asked=bool(explain_calls.ADDRESS.search(rest)))
-    call = explain_calls.about(rest, findings)
+    token = _about_credential(text, findings, asked=bool(explain_calls.ADDRESS.search(asked)))
+    call = explain_calls.about(asked, findings)
     if token is not None and call is not None:
         _about_scopes(token, call, findings)
     findings += explain_answers.about(documents, text)

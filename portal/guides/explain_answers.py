@@ -19,6 +19,10 @@ STATUS = re.compile(
     r"(?:HTTP/[\d.]+ |\"status\": ?|returned error: |status(?: code)?[ :=]{1,3})(\d{3})\b", re.IGNORECASE
 )
 CHALLENGE = re.compile(r"www-authenticate:\s*bearer\b([^\r\n]{0,2000})", re.IGNORECASE)
+# Header fields of an answer whose addresses nobody called.
+LEADING = re.compile(
+    r"^[<\s]*(?:www-authenticate|(?:content-)?location|link):[^\r\n]{0,4000}", re.IGNORECASE | re.MULTILINE
+)
 PARAMETER = re.compile(r"(\w+)=\"([^\"]{0,1000})\"", re.ASCII)
 GATEWAY = re.compile(
     r"<center>(nginx)|^(?:< )?server:\s*(nginx|caddy|envoy)|^(?:< )?via:[^\n]*(caddy)", re.IGNORECASE | re.MULTILINE
@@ -33,6 +37,11 @@ def split(text: str) -> tuple[list[dict[str, Any]], str]:
         rest.append(text[at:start])
         at = end
     return found, " ".join([*rest, text[at:]])
+
+
+def without_headers(text: str) -> str:
+    """A text without the header fields in which an answer names addresses."""
+    return LEADING.sub("", text)
 
 
 def _documents(text: str) -> Iterator[tuple[int, int, dict[str, Any]]]:

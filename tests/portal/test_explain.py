@@ -144,6 +144,18 @@ def test_our_own_refusal_is_explained_and_not_taken_for_a_call(signed_in, alice)
     assert f'href="/tokens/new?scopes=account:read&token={minted.token.id}"' in page
 
 
+def test_the_header_fields_of_an_answer_are_not_taken_for_calls(signed_in, alice):
+    minted = factories.make_token(alice, scopes=["activity:read"])
+    refusal = signed_in.get("/v1/me", headers={"Authorization": f"Bearer {minted.plaintext}"})
+    fields = f"< WWW-Authenticate: {refusal.headers['WWW-Authenticate']}\nLocation: http://localhost/v1/nowhere"
+
+    findings = said(signed_in, f"HTTP/1.1 403 Forbidden\n{fields}\n\n{refusal.text}")
+
+    assert "oauth-protected-resource" in fields
+    assert findings[0].startswith("Our API answered 403, insufficient-scope.")
+    assert len(findings) == 2
+
+
 def test_a_request_with_its_answer_is_explained_in_one_go(signed_in, alice):
     minted = factories.make_token(alice, scopes=["activity:read"])
     refusal = signed_in.get("/v1/me", headers={"Authorization": f"Bearer {minted.plaintext}"})

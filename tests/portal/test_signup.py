@@ -249,8 +249,12 @@ def test_nobody_is_called_like_the_operator(client):
 
 
 @pytest.mark.settings(mode="production")
-@pytest.mark.parametrize("path", ["/signup", "/forgot-password"])
-def test_a_portal_that_cannot_send_mail_says_so(client, path):
+@pytest.mark.parametrize(
+    "path, heading",
+    [("/signup", "Nobody can sign up yet"), ("/forgot-password", "No letter can be sent yet")],
+)
+def test_a_portal_that_cannot_send_mail_says_so(client, path, heading):
     for answer in (client.get(path), pages.submit(client, path, form="/login", email="a@b.example", name="A")):
         assert answer.status_code == 503
+        assert f"<h1>{heading}</h1>" in answer.text
         assert "This portal cannot send mail yet" in answer.text
