@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from cryptography.fernet import InvalidToken
-from flask import current_app, request
+from flask import request
 from flask_login import current_user
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.datastructures import MultiDict
@@ -42,7 +42,7 @@ def whose(form_token: str) -> str | None:
     None for a token that is not ours. It need not be good for this session any more.
     """
     try:
-        secret = URLSafeTimedSerializer(str(current_app.secret_key), salt="wtf-csrf-token").loads(form_token)
+        secret = URLSafeTimedSerializer(vault.keys(), salt="wtf-csrf-token").loads(form_token)
     except (BadSignature, UnicodeError):
         return None
     account, told, _ = str(secret).partition(":")

@@ -48,7 +48,7 @@ def test_a_developer_signs_up_makes_a_token_calls_the_api_and_takes_it_back(app,
 
     # A mail confirms it.
     letter = mailbox.last("ada@example.com")
-    assert letter.subject == "New token in your account"
+    assert letter.subject == "New token: Nightly backup"
     assert "Nightly backup" in letter.text
     assert plaintext not in letter.message.as_string()
 

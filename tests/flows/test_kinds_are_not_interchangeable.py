@@ -85,7 +85,7 @@ def places(app, alice, registered):
     return [
         (calls_the_api, bearers),
         (passes_the_gateway, bearers),
-        (is_found_as_a_token, {"developer token"}),
+        (is_found_as_a_token, {"developer token", "access token", "refresh token"}),
         (is_a_session, {"session"}),
         (confirms_an_address, {"link for another address"}),
         (resets_the_password, {"reset link"}),

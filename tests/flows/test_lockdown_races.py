@@ -64,10 +64,11 @@ def changes(app, alice):
 
 
 def is_suspended_for_a_moment(app, alice):
-    lockdown.suspend(users.find(alice.id))
-    database_session.commit()
-    users.enable(users.find(alice.id))
-    database_session.commit()
+    with app.app_context():
+        lockdown.suspend(users.find(alice.id))
+        database_session.commit()
+        lockdown.restore(users.find(alice.id))
+        database_session.commit()
 
 
 @pytest.mark.standard("M-01", "L-07")
@@ -208,11 +209,12 @@ def test_a_code_is_recognised_when_it_is_replayed_after_signing_out(app, alice, 
 
 @pytest.mark.standard("M-01")
 @pytest.mark.parametrize("ends", [sessions.end, lambda session: lockdown.suspend(session.user)])
-def test_a_session_that_ended_meanwhile_holds_nothing(db, alice, ends):
+def test_a_session_that_ended_meanwhile_holds_nothing(app, db, alice, ends):
     session = sessions.open(alice)
     db.commit()
-    ends(session)
-    db.commit()
+    with app.app_context():
+        ends(session)
+        db.commit()
 
     with pytest.raises(sessions.SessionEnded):
         sessions.hold(session)
