@@ -73,8 +73,10 @@ def sign_in_first(_error: SessionEnded) -> ResponseReturnValue:
     """Nothing was done. A form is kept, inside the sign-in form that answers it; a page is come back to."""
     db.rollback()
     account = drafts.whose(request.form.get("csrf_token", "")) if request.method == "POST" else None
-    logout_user()
-    session.clear()
+    if "_user_id" in session:
+        # What a browser keeps that was not signed in stays: a reset link that is open, the tokens of other tabs' forms.
+        logout_user()
+        session.clear()
     if not account or request.blueprint != blueprint.name:
         return cast("BaseResponse", current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
     if "HX-Request" in request.headers:

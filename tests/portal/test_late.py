@@ -259,3 +259,12 @@ def test_a_stale_form_does_nothing_by_itself(client, mailbox):
 
     assert mailbox.letters() == []
     assert users.find_by_email("carol@example.com").name == "Carol"
+
+
+def test_a_stranger_at_a_closed_page_keeps_the_forms_of_other_tabs(client, alice):
+    form = pages.csrf(client.get("/login"))
+    client.get("/settings")
+
+    answer = client.post("/login", data={"csrf_token": form, "email": alice.email, "password": PASSWORD})
+
+    assert answer.status_code == 303
