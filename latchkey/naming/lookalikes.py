@@ -15,10 +15,19 @@ BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 PLAIN = re.compile(r"(?:.*LATIN .*|.*SYMBOL LETTER )\b([A-Z])")
 # What Unicode's names or its table take for another letter than readers do.
 EXCEPTIONS = {"ĸ": "k", "Ʌ": "a", "ʌ": "a", "Λ": "a", "ʍ": "m", "Ɯ": "w", "ɯ": "w", "Լ": "l", "լ": "l"}
+# What Latin words are drawn with where “fancy text” is made: other scripts, currency signs, lines.
+DRAWN = (
+    "aѦѧԱ₳∆△ᗩคムⲀⲁ卂 b฿乃ᗷ c₵©⊂☾ᑕㄈ匚ς dᗪ刀 e€∈ЄєⲈⲉ乇モヨ f₣千ᖴ hђᕼん卄 i工 k₭Ҝ长 l₤ʅꛚᥣ❘⎸▏丨ᒪㄥしレ乚ⳑ n₦几ᑎ o口ㄖ "
+    "p₱卩ᑭ r尺ᖇ s丂ᔕ t†┬⊤₮ㄒ丅ՇƬ uㄩᑌ vᐯ√ w₩山ᗯ x乂 yЧчⲸⲹㄚ¥ץ z乙"
+)
+EXCEPTIONS |= {sign: group[0] for group in DRAWN.split() for sign in group[1:]}
+# These may stand for a letter or between two.
+SIGNS = {"+": "t", "(": "c", "[": "c", "{": "c", "<": "c", "#": "h", "^": "a"}
 # One of a kind: Bashkir ka, straight u, Ukrainian ie.
 ADJECTIVES = re.compile(r"((?:CYRILLIC|GREEK|ARMENIAN) (?:SMALL|CAPITAL) LETTER )(?:[A-Z-]+ )+([A-Z]+)")
 # Digits and signs that are read as letters, and letters that hardly differ from others or from two of them.
 READ_AS = str.maketrans(dict(zip("i0134578$@!|9", "loleastbsallg", strict=True)) | {"m": "rn", "w": "vv"})
+WORD = re.compile(r"[^\W_]+")
 # With fewer letters a name is found in too many others, so that it counts as a whole word alone.
 SHORTEST_PART = 4
 
@@ -61,6 +70,8 @@ def _shapes(sign: str) -> Iterator[str]:
 @lru_cache(maxsize=4096)
 def _read(sign: str) -> str:
     """What one character is read as: Latin letters if any of its shapes looks like them."""
+    if sign in EXCEPTIONS:
+        return EXCEPTIONS[sign].translate(READ_AS)
     for shape in _shapes(sign):
         looks = "".join(map(_plain, _seen("".join(_table().get(each, each) for each in shape)))).lower()
         if looks and looks.isascii():
@@ -75,8 +86,18 @@ def skeleton(text: str) -> str:
 
 def reads_like(text: str, name: str) -> bool:
     """Whether a name could be read in a text, spaces and signs between its letters or not."""
-    words, wanted = (re.findall(r"[^\W_]+", skeleton(each)) for each in (text, name))
-    sought = "".join(wanted)
+    read, sought = skeleton(text), "".join(WORD.findall(skeleton(name)))
     if len(sought) < SHORTEST_PART:
-        return bool(sought) and sought in words
-    return sought in "".join(words)
+        return bool(sought) and sought in WORD.findall(read)
+    return _found(sought, read)
+
+
+def _found(sought: str, read: str) -> bool:
+    """Whether letters stand in a text one after the other; how many of them do so far is known at each place."""
+    reached = {0}
+    for sign in read:
+        further = {count + 1 for count in reached if sought[count] in (sign, SIGNS.get(sign))}
+        if len(sought) in further:
+            return True
+        reached = further | {0} | (reached if not WORD.match(sign) else set())
+    return False

@@ -4,7 +4,8 @@ from latchkey import settings, texts
 from latchkey.naming import lookalikes
 
 # Beside a name they read like the word “Verified”, which is ours to say.
-CHECK_MARKS = frozenset("✓✔☑✅🗸🗹⍻🮱")
+CHECK_MARKS = frozenset("✓✔☑✅🗸🗹⍻🮱√⎷⩗ꪜ")
+MARK = "Verified"
 UNNAMED = "a developer whose name could pass for ours"
 
 
@@ -15,6 +16,8 @@ def check(text: object, longest: int, *, ours: bool = False) -> str:
         raise texts.BadText(f"Leave {settings.current().brand_name} out of the name: it could pass for us.")
     if not CHECK_MARKS.isdisjoint(line):
         raise texts.BadText("Leave out check marks: they could pass for ours.")
+    if not ours and lookalikes.reads_like(line, MARK):
+        raise texts.BadText(f"Leave out “{MARK}”: we say so beside the names of apps that we looked at.")
     return line
 
 
@@ -24,4 +27,5 @@ def _passes_for_us(line: str) -> bool:
 
 def shown(line: str, *, ours: bool) -> str:
     """A kept name as strangers read it: one from before this rule, or before we were called so, is not shown."""
-    return UNNAMED if not ours and (_passes_for_us(line) or not CHECK_MARKS.isdisjoint(line)) else line
+    bad = _passes_for_us(line) or lookalikes.reads_like(line, MARK) or not CHECK_MARKS.isdisjoint(line)
+    return UNNAMED if bad and not ours else line

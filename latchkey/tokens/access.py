@@ -79,7 +79,8 @@ class Bearer(NamedTuple):
     user_updated_at: datetime | None
     client_id: str | None
     client_name: str | None
-    # What replacing, refreshing or minting tokens does not change: the grant, or the token that all others came from.
+    # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
+    # the app that acts as itself, whose every token has a grant of its own.
     family: str
 
     @property
@@ -105,7 +106,7 @@ def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
     )
 
 
-_family = func.coalesce(Token.grant_id, Token.id).label("family")
+_family = func.coalesce(case((Token.user_id.is_(None), Grant.client_id)), Token.grant_id, Token.id).label("family")
 
 _bearer = Lookup(
     "Bearer",

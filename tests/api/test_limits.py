@@ -7,6 +7,7 @@ import pytest
 from latchkey import settings, tokens
 from latchkey.store.session import db
 from tests.api.calls import Caller, app_caller, caller, problem
+from tests.oauth import dance
 
 TEN = pytest.mark.settings(api_rate_limit="10/minute", rate_limit_url="memory://")
 
@@ -73,6 +74,23 @@ def test_two_access_tokens_of_one_sign_in_share_a_count(app, alice, example_clie
         first.get("/v1/me")
 
     problem(first.get("/v1/me"), 429)
+
+
+@pytest.mark.standard("O-03")
+@TEN
+def test_an_app_as_itself_has_one_count_for_all_its_tokens(app, example_client):
+    first, second = (Caller(app.test_client(), as_itself(app, example_client)) for _ in range(2))
+    for _ in range(10):
+        assert first.get("/v1/token").status_code == 200
+
+    problem(second.get("/v1/token"), 429)
+    problem(Caller(app.test_client(), as_itself(app, example_client)).get("/v1/token"), 429)
+
+
+def as_itself(app, registered) -> str:
+    """An access token by client credentials."""
+    form = {"grant_type": "client_credentials"}
+    return dance.post(app.test_client(), "/oauth/token", registered, **form).json["access_token"]
 
 
 @TEN

@@ -22,6 +22,9 @@ IMITATIONS = [
     *("Latcհkey", "Լatchkey", "Ꮮatchkey", "ᏞᎪᎢᏟᎻᏦᎬᎽ", "ꓡꓮꓔꓚꓧꓗꓰꓬ"),
     # Small capitals, and letters in other dress.
     *("ʟᴀᴛᴄʜᴋᴇʏ", "Ｌatchkey", "𝐋𝐚𝐭𝐜𝐡𝐤𝐞𝐲", "🄻🄰🅃🄲🄷🄺🄴🅈", "🅛🅐🅣🅒🅗🅚🅔🅨", "🅻🅰🆃🅲🅷🅺🅴🆈", "ⓛⓐⓣⓒⓗⓚⓔⓨ", "🇱🇦🇹🇨🇭🇰🇪🇾", "Latchkəy"),
+    # “Fancy text”: currency signs, other scripts and lines; signs for letters, with others between them.
+    *("Ⱡ₳₮₵Ⱨ₭ɆɎ", "ㄥ卂ㄒ匚卄Ҝ乇ㄚ", "ᒪᗩTᑕᕼKEY", "ɭคՇςђкєץ", "❘atchkey", "レatchkey", "LѦTCHKEY", "ⳑⲁtchkⲉⲹ"),
+    *("La+chkey", "Lat(hkey", "Latc#key", "L^+<hkey", "L(a)+[c]hkey", "(Latch(key))", "La†chk€y"),
 ]  # fmt: skip
 
 
@@ -46,6 +49,14 @@ def test_other_names_are_welcome(name):
 def test_a_check_mark_is_not_typed(name):
     with pytest.raises(texts.BadText, match="check marks"):
         names.check(name, 60)
+
+
+@pytest.mark.parametrize("name", ["Acme (Verified)", "Acme. Vеrified by us", "V.e.r.i.f.i.e.d", "Acme 𝗩𝗲𝗿𝗶𝗳𝗶𝗲𝗱"])
+def test_the_word_of_our_mark_is_not_typed(name):
+    with pytest.raises(texts.BadText, match="we say so"):
+        names.check(name, 60)
+    assert names.shown(name, ours=False) == names.UNNAMED
+    assert names.check(name, 60, ours=True)
 
 
 @pytest.mark.parametrize(
