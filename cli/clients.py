@@ -189,7 +189,8 @@ def resource_server(*, client_id: str, state: str) -> None:
         because(None)
         client = locked(client_id)
         try:
-            apps.mark_resource_server(client, on=state == "on")
+            if apps.mark_resource_server(client, on=state == "on"):
+                notices.app_changed(client.owner, client, ["resource_server"])
         except apps.BadClient as error:
             raise Refused(str(error)) from None
         db.commit()

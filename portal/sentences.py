@@ -99,6 +99,7 @@ CAUSES = {
 # What the log calls the settings of an app.
 CHANGES = {
     "trusted": "trust",
+    "resource_server": "introspection",
     "homepage": "homepage",
     "redirect_uris": "redirect URIs",
     "scope": "scopes",

@@ -167,16 +167,18 @@ def set_logo(client: Client, picture: bytes | None, *, by: User | None) -> None:
     db.flush()
 
 
-def mark_resource_server(client: Client, *, on: bool) -> None:
+def mark_resource_server(client: Client, *, on: bool) -> bool:
     """Let a client introspect everybody's tokens without limit, or no longer; an administrator's verb (F-06).
 
-    Raises `BadClient` for a public client, which introspects nothing.
+    Whether that is new. The client is locked. Raises `BadClient` for a public client, which introspects nothing.
     """
     if on and not client.confidential:
         raise BadClient(resource_server="Only a confidential app can be a resource server: a public one cannot ask.")
-    client.resource_server = on
-    client.updated_at = clock.now()
+    if client.resource_server is on:
+        return False
+    client.resource_server, client.updated_at = on, clock.now()
     db.flush()
+    return True
 
 
 def remove(client: Client) -> None:

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import clients
+from latchkey.journal import activity
 from latchkey.journal.activity import Event
 from tests import factories
 from tests.factories import CALLBACK
@@ -86,6 +87,9 @@ def test_an_operator_marks_an_app_as_a_resource_server(cli, example_client, bob)
     public = factories.make_client(bob, name="Public", confidential=False).client
 
     assert cli.json("client", "resource-server", app.id, "on") == {"id": app.id, "resource_server": True}
+    assert cli.json("client", "resource-server", app.id, "on") == {"id": app.id, "resource_server": True}
+    told = [event.detail["changes"] for event in activity.list_for(bob) if event.kind == "app.changed"]
+    assert told == [["resource_server"]], "once, and the owner reads of it"
     assert cli.json("client", "resource-server", app.id, "off") == {"id": app.id, "resource_server": False}
     assert "only a confidential app" in cli.refused("client", "resource-server", public.id, "on").lower()
     assert "no app has this id" in cli.refused("client", "resource-server", "app_0", "on")
