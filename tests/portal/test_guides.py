@@ -148,7 +148,7 @@ def test_the_reference_has_every_call_that_the_api_answers(app, client):
 def kinds_of_problems() -> set[str]:
     """The kinds that the code names."""
     kinds = {kind for kind, *_ in (*challenges._FAULTS.values(), challenges._MALFORMED)} | {*problems.KINDS.values()}
-    for path in (ROOT / "api").glob("*.py"):
+    for path in (ROOT / "api").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Problem") and len(node.args) > 1:
                 kinds |= {node.args[1].value} if isinstance(node.args[1], ast.Constant) else set()
