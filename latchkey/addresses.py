@@ -1,8 +1,9 @@
-"""Network addresses as servers and proxies write them, read once where they enter."""
+"""Network addresses as servers and proxies write them, read once where they enter; web addresses in their parts."""
 
 import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import SplitResult, urlsplit
 
 # The longest address with a zone and a port in brackets and quotes is shorter.
 LONGEST = 100
@@ -60,3 +61,11 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return ip_address(text)
     except ValueError:
         return None
+
+
+def parts(url: str) -> SplitResult:
+    """The parts of a web address; all are empty if it is none, such as one with half an address of version 6."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")

@@ -17,6 +17,7 @@ from tests import factories, pages
 from tests.api.calls import caller
 from tests.factories import CALLBACK, PASSWORD
 from tests.oauth import conftest as browsers
+from tests.oauth import dance
 from tests.oauth.dance import CHALLENGE, VERIFIER, basic
 
 pytestmark = pytest.mark.slow("sends every kind of nonsense to every address")
@@ -395,3 +396,32 @@ def test_nothing_was_made_of_what_was_refused(stage, alice):
     assert (count(Token), count(Client)) == before
     assert not stage.faults
     assert tokens.page(alice, status="all").tokens
+
+
+# A library raises for each of them.
+HALVES = ["http://[", "https://[::1", "http://[1.2.3]/", "http://[v1.x]/"]
+
+
+@pytest.mark.standard("A-06")
+@pytest.mark.parametrize("half", HALVES)
+def test_half_an_address_of_version_six_is_no_fault_of_ours(app, signed_in, half):
+    stranger = app.test_client()
+    form = {"csrf_token": pages.csrf(stranger.get("/login"))}
+    swapped = stranger.get("/settings", headers={"HX-Request": "true", "HX-Current-URL": half})
+    came = stranger.post("/settings/profile", data=form, headers={"Referer": half, "Sec-Fetch-Site": "same-origin"})
+    texts = (f"curl {half}", f'HTTP/1.1 401\nWWW-Authenticate: Bearer resource_metadata="{half}"')
+    explained = [pages.submit(signed_in, "/docs/explain", text=text).status_code for text in texts]
+
+    assert (swapped.status_code, explained) == (401, [200, 200])
+    assert came.status_code in (303, 400)
+
+
+@pytest.mark.standard("A-06")
+@pytest.mark.parametrize("host", ["[1.2.3]", "[:::]", "[....]"])
+def test_an_app_whose_host_is_no_address_asks_like_any_other(signed_in, alice, host):
+    registered = factories.make_client(alice, homepage=f"https://{host}", redirect_uris=[f"https://{host}/callback"])
+
+    asked = dance.authorize(signed_in, registered, redirect_uri=f"https://{host}/callback")
+
+    assert (asked.status_code, f"{host}" in asked.text) == (200, True)
+    assert signed_in.get(f"/apps/{registered.client.id}/consent").status_code == 200

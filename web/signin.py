@@ -1,7 +1,6 @@
 """Who is signed in, by Flask-Login over our own session rows, and what a changing request from a browser must prove."""
 
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, abort, current_app, redirect, request, url_for
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
@@ -10,7 +9,7 @@ from flask_wtf.csrf import CSRFProtect
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import settings, vault
+from latchkey import addresses, settings, vault
 from latchkey.accounts import sessions, waybacks
 from latchkey.store.session import db
 from web.layer import faults
@@ -19,7 +18,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 def _origin(address: str) -> str:
-    parts = urlsplit(address)
+    parts = addresses.parts(address)
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
@@ -37,10 +36,7 @@ def sent_from_here() -> bool:
     said = request.headers.get("Origin") or request.headers.get("Referer")
     if said is None:
         return not ours.secure
-    try:
-        return _origin(said) in here
-    except ValueError:
-        return False
+    return _origin(said) in here
 
 
 class Protection(CSRFProtect):
@@ -72,7 +68,7 @@ def _local(address: str | None) -> str | None:
     """Path and query of a page of ours; None for any other."""
     if not address:
         return None
-    parts = urlsplit(address)
+    parts = addresses.parts(address)
     if f"{parts.scheme}://{parts.netloc}".lower() not in (settings.current().base_url, request.host_url.rstrip("/")):
         return None
     return f"{parts.path}?{parts.query}" if parts.query else parts.path

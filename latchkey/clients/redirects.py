@@ -1,7 +1,6 @@
 """Redirect URIs: which may be registered, and when a sent one is a registered one."""
 
 import re
-from urllib.parse import urlsplit
 
 from latchkey.clients import native_apps
 
@@ -131,7 +130,5 @@ def difference(sent: str, registered: list[str]) -> str:
 
 def destination(uri: str) -> str:
     """Where a redirect URI leads, as people read it: a host, or empty for an app on their own device."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or (parts.hostname or "") in ("127.0.0.1", "::1", "localhost"):
-        return ""
-    return parts.netloc
+    found = HTTP.fullmatch(uri)
+    return "" if found is None or _host_and_port(found[2])[0] in LOOPBACK else found[2]

@@ -1,12 +1,11 @@
 """Who is asked, and the consent screen that asks them."""
 
 from typing import cast
-from urllib.parse import urlsplit
 
 from flask import Response, make_response, render_template
 from flask_login import current_user
 
-from latchkey import grants, scopes
+from latchkey import addresses, grants, scopes
 from latchkey.accounts import sessions
 from latchkey.accounts.sessions import BrowserSession, SessionEnded
 from latchkey.clients import redirects
@@ -43,7 +42,7 @@ def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, agai
     page = render_template(
         "oauth/consent.html",
         client=asked.client,
-        homepage=urlsplit(asked.client.homepage).netloc,
+        homepage=addresses.parts(asked.client.homepage).netloc,
         user=here.user,
         reads=[scope for scope in entries if scope.access == "read"],
         writes=[scope for scope in entries if scope.access == "write"],

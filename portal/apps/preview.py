@@ -1,10 +1,8 @@
 """What people will see when an app asks them."""
 
-from urllib.parse import urlsplit
-
 from flask import render_template
 
-from latchkey import grants, scopes
+from latchkey import addresses, grants, scopes
 from latchkey.clients import redirects
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint
@@ -20,7 +18,7 @@ def preview_consent(client_id: str) -> str:
     return render_template(
         "portal/apps/preview.html",
         client=client,
-        homepage=urlsplit(client.homepage).netloc,
+        homepage=addresses.parts(client.homepage).netloc,
         user=this_user(),
         reads=[scope for scope in asked if scope.access == "read"],
         writes=[scope for scope in asked if scope.access == "write"],

@@ -4,11 +4,10 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import current_app, url_for
 
-from latchkey import settings
+from latchkey import addresses, settings
 from portal.guards import local_path
 from portal.guides.explain_words import OAUTH_ERRORS, STATUSES, Finding
 
@@ -137,7 +136,7 @@ def _oauth_error(error: str) -> Finding:
 
 def _challenge(given: dict[str, str]) -> list[Finding]:
     error, scope = given.get("error", ""), given.get("scope", "")
-    metadata = urlsplit(given.get("resource_metadata", "")).path.rpartition("/")[2]
+    metadata = addresses.parts(given.get("resource_metadata", "")).path.rpartition("/")[2]
     of = f" for the API “{metadata}”" if NAME.fullmatch(metadata) and metadata != "oauth-protected-resource" else ""
     if error in OAUTH_ERRORS:
         findings = [_oauth_error(error)]

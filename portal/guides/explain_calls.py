@@ -3,13 +3,12 @@
 import re
 import tomllib
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from flask import url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
-from latchkey import credentials, resources, scopes, settings
+from latchkey import addresses, credentials, resources, scopes, settings
 from portal.guides import reference
 from portal.guides.explain_words import ENDPOINTS, Finding
 
@@ -61,7 +60,7 @@ def about(text: str, findings: list[Finding]) -> reference.Call | None:
         return None
     given = METHOD.search(text)
     method = given[1].upper() if given else "POST" if BODY.search(text) else "GET"
-    path = urlsplit(address).path
+    path = addresses.parts(address).path
     if path in ENDPOINTS:
         findings += _endpoint(path, method, text)
         return None
@@ -82,12 +81,12 @@ def _called(text: str) -> str | None:
 
 
 def _of(address: str) -> Resource | None:
-    parts = urlsplit(address)
+    parts = addresses.parts(address)
     for resource in operators():
         named = resources.normalised(resource.identifier)
         if named is None:
             continue
-        there = urlsplit(named)
+        there = addresses.parts(named)
         if resources.normalised(f"{parts.scheme}://{parts.netloc}") == f"{there.scheme}://{there.netloc}/" and (
             parts.path or "/"
         ).startswith(there.path):
@@ -98,7 +97,7 @@ def _of(address: str) -> Resource | None:
 def _elsewhere(address: str) -> Finding:
     resource = _of(address)
     if resource is None:
-        host = urlsplit(address).netloc.rpartition("@")[2][:100]
+        host = addresses.parts(address).netloc.rpartition("@")[2][:100]
         return Finding(
             "info",
             f"The call goes to {host}, which is not this portal: the API here is at {settings.current().base_url}/v1. "

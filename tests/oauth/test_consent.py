@@ -62,13 +62,13 @@ def test_a_sensitive_scope_is_marked(signed_in, bob):
 @pytest.mark.standard("J-04")
 def test_what_an_owner_typed_stands_apart_from_what_we_say(signed_in, bob, db):
     """“By Acme GmbH. Verified by Latchkey.” could be typed when both were one sentence."""
-    bob.name = "Acme GmbH. Verified by us"
+    bob.name = "Acme GmbH. Trusted by us"
     db.commit()
     app = factories.make_client(bob)
 
     page = dance.authorize(signed_in, app)
 
-    assert "By <b>Acme GmbH. Verified by us</b>" in page.text
+    assert "By <b>Acme GmbH. Trusted by us</b>" in page.text
     assert '<span class="tag">Not verified by Latchkey</span>' in page.text
 
 
