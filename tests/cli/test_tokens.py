@@ -8,6 +8,7 @@ from sqlalchemy import select
 from latchkey import clock, credentials, grants, tokens
 from latchkey.credentials import Kind
 from latchkey.journal.activity import Event
+from latchkey.store.session import db
 from latchkey.tokens import access
 from tests import factories
 
@@ -103,13 +104,13 @@ def test_a_token_of_an_app_is_shown_with_its_app(cli, alice, example_client):
     factories.record_token(
         plaintext, kind=Kind.ACCESS, grant=grant, scopes=["account:read"], expires_at=clock.now() + timedelta(hours=1)
     )
-    grants.db.commit()
+    db.commit()
 
     shown = cli.json("token", "show", stdin=plaintext)
     assert (shown["kind"], shown["client_id"], shown["status"]) == ("oat", example_client.client.id, "active")
 
     grants.end(grant.id, grants.EndReason.WITHDRAWN)
-    grants.db.commit()
+    db.commit()
     assert cli.json("token", "show", stdin=plaintext)["status"] == "revoked"
 
 

@@ -119,8 +119,10 @@ def test_records_of_the_doors_are_cleared_away_too(app):
 
 
 def test_a_serving_process_is_given_everything_of_the_doors_that_can_be_cleared_away():
-    doors = [path for door in ("portal", "oauth", "api") for path in (ROOT / door).glob("*.py")]
-    purges = {f"{path.parent.name}.{path.stem}.purge" for path in doors if "\ndef purge(" in path.read_text()}
+    doors = [path for door in ("portal", "oauth", "api") for path in (ROOT / door).rglob("*.py")]
+    purges = {
+        f"{path.relative_to(ROOT).parts[0]}.{path.stem}.purge" for path in doors if "\ndef purge(" in path.read_text()
+    }
 
     assert purges
     assert {purge for purge in purges if purge not in (ROOT / "app.py").read_text()} == set()

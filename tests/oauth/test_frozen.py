@@ -91,13 +91,13 @@ def test_an_app_that_looks_different_meanwhile_is_shown_again(signed_in, example
 def test_another_owner_name_is_shown_again(signed_in, bob, example_client):
     page = dance.authorize(signed_in, example_client)
     change(example_client)
-    db.merge(bob).name = "Latchkey Support"
+    db.merge(bob).name = "Robert Example"
     db.commit()
 
     again = dance.decide(signed_in, page)
 
     assert again.status_code == 200
-    assert "Latchkey Support" in again.text
+    assert "Robert Example" in again.text
 
 
 def test_another_key_is_shown_again(signed_in, example_client):
