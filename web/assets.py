@@ -165,6 +165,9 @@ def register(app: Flask) -> None:
     _register_brand(app, ours)
     filters.register(app)
     app.jinja_env.globals.update(
-        icon=icon, local_mail=ours.development and ours.mail_server is None, base_url=ours.base_url
+        icon=icon,
+        local_mail=ours.development and ours.mail_server is None,
+        base_url=ours.base_url,
+        theme_cookie=ours.cookie("theme"),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -52,6 +52,22 @@ def test_nothing_sticks_out_on_a_small_phone(open_context, alice, width):
             assert_accessible(page)
 
 
+@pytest.fixture
+def long_brand(settings):
+    """The server that is started next has a name that does not fit beside its buttons."""
+    (settings.instance / "config.toml").write_text('brand_name = "Wolpertinger Handelsgesellschaft mbH"', "utf-8")
+
+
+@pytest.mark.standard("N-08")
+def test_a_long_brand_fits(long_brand, open_context):
+    page = open_context(viewport={"width": 320, "height": 640}).new_page()
+
+    for path in ("/", "/login", "/signup", "/docs/oauth", "/nothing"):
+        page.goto(path)
+        expect(page.get_by_text("Wolpertinger Handelsgesellschaft mbH").first).to_be_visible()
+        assert_fits(page)
+
+
 def test_the_flow_is_drawn_where_there_is_room_and_told_in_steps_on_a_phone(page):
     page.goto("/docs/oauth")
     drawing = page.get_by_role("region", name="Drawing of the code flow")

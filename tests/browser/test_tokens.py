@@ -143,6 +143,17 @@ def test_select_all_scopes_works_without_script(page_without_javascript, alice):
     expect(page.get_by_text("shown only once")).to_be_visible()
 
 
+def test_a_token_without_an_end_is_advised_against(either_page, alice):
+    page = sign_in(either_page, alice)
+    page.goto("/tokens/new")
+    advice = page.get_by_text("It works until you revoke it. Choose a date if you can.")
+    expect(advice).to_be_hidden()
+
+    page.get_by_text("No expiry", exact=True).click()
+
+    expect(advice).to_be_visible()
+
+
 def test_enter_creates_and_never_selects_all(either_page, alice):
     page = sign_in(either_page, alice)
     page.goto("/tokens/new")

@@ -67,6 +67,16 @@ def test_a_theme_is_kept_by_the_browser(signed_in):
     assert re.search(r'value="system" checked', system)
 
 
+@pytest.mark.settings(base_url="http://localhost:5001")
+def test_a_theme_is_kept_where_the_cookie_has_the_port_in_its_name(signed_in):
+    send(signed_in, "theme", theme="dark")
+
+    for path in ("/settings", "/docs/authentication"):
+        page = signed_in.get(path).text
+        assert '<html lang="en" data-theme="dark">' in page
+        assert "prefers-color-scheme: dark" not in page
+
+
 @pytest.mark.parametrize("theme", ["", "blue", "dark\x00", "x" * 40_000])
 def test_there_is_no_other_theme(signed_in, theme):
     answer = send(signed_in, "theme", theme=theme)
