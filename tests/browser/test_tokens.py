@@ -87,7 +87,7 @@ def test_a_newcomer_signs_up_makes_a_token_and_calls_the_api(either_page):
     row = page.get_by_role("listitem").filter(has_text="Nightly backup")
     for said in ("account:read", token[-4:], "in 90 days"):
         expect(row).to_contain_text(said)
-    mail(page, "New token in your account")
+    mail(page, "New token: Nightly backup")
     text = page.get_by_role("region", name="Text of the letter").inner_text()
     for said in ("Nightly backup", "account:read", "127.0.0.1"):
         assert said in text
