@@ -243,3 +243,14 @@ def test_what_is_slow_says_why():
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark.slow":
                 line = path.read_text(encoding="utf-8").splitlines()[node.lineno - 1]
                 assert re.search(r'pytest\.mark\.slow\("[^"]{5,}"\)', line), f"{path}:{node.lineno}"
+
+
+def test_the_page_about_the_house_names_what_is_there():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z]+(?:/[a-z_]+)+(?:\.py)?)`", page))
+
+    assert not {name for name in named if not (ROOT / name).exists()}
+    assert re.findall(r"^\| `latchkey/([a-z]+)` \|", page, re.MULTILINE) == [
+        name for name in GROUND_FLOOR if (ROOT / "latchkey" / name).is_dir()
+    ]
+    assert {str(path.parent) for path in TREES if len(path.parts) == 3} <= named
