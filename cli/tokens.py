@@ -1,17 +1,21 @@
-"""`latchkey token`: developer tokens made for a user, and any token shown or revoked."""
+"""`latchkey token`: developer tokens made for a user, any token shown or revoked, and credentials found in files."""
 
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
 from cli.base import Refused, because, installation, json_option, latchkey, lines, moment, secret_input, tell, user_of
-from latchkey import notices, texts
+from latchkey import notices, settings, texts
 from latchkey import scopes as catalogue
 from latchkey import tokens as credentials
+from latchkey.safety import scanner
 from latchkey.store.session import db
 from latchkey.tokens import Token, lifetimes
 
+MOST_NAMED = 5
 STATUSES = ("active", "ended", "all")
 
 
@@ -135,3 +139,28 @@ def revoke(token_or_id: str | None, reason: str | None) -> None:
         db.commit()
         db.refresh(token)
         _show(token)
+
+
+@group.command("scan")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
+@json_option
+@click.pass_context
+def scan(ctx: click.Context, paths: tuple[str, ...]) -> None:
+    """Find credentials of this installation in files, folders or, with -, standard input; exit 1 if there are any.
+
+    Needs no database: they are known by LATCHKEY_TOKEN_PREFIX and their checksum, and never printed. Binary files and
+    the links in a folder are passed over.
+    """
+    settings.use(settings.read())
+    unread: list[str] = []
+    found = [
+        each
+        for path in paths
+        for each in (scanner.read(sys.stdin.buffer, "-") if path == "-" else scanner.search(Path(path), unread))
+    ]
+    text = "\n".join(f"{each.path}:{each.line}: {each.kind} …{each.last4}" for each in found)
+    tell({"findings": [each._asdict() for each in found]}, text or "No credentials found.")
+    if unread:
+        more = f" and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
+        raise Refused(f"could not be read: {', '.join(unread[:MOST_NAMED])}{more}")
+    ctx.exit(1 if found else 0)

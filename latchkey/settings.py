@@ -144,6 +144,11 @@ def _generate(path: Path) -> None:
 
 def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
     """Read the settings of this process. `overrides` win over everything; raises `SettingError`."""
+    return _completed(read(environ, **overrides))
+
+
+def read(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
+    """The settings as they are written, for what needs no installation: no secret is made. Raises `SettingError`."""
     found = _from_environment(environ)
     instance = overrides.get("instance") or found.get("instance", (None, ROOT / "instance"))[1]
     given = _from_file(Path(str(instance)) / "config.toml") | found
@@ -152,7 +157,7 @@ def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
     if parsed.get("mode") == "development":
         # Whoever tries things out signs up often, always from one place.
         parsed.setdefault("quota_signups", Limit(200, timedelta(minutes=10)))
-    return _completed(Settings(**parsed))
+    return Settings(**parsed)
 
 
 def _completed(settings: Settings) -> Settings:
