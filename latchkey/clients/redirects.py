@@ -7,14 +7,21 @@ from latchkey.clients import native_apps
 LONGEST = 2_000
 MOST = 20
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+
+
+def ipv6(group: str) -> str:
+    """A pattern of addresses by RFC 4291 §2.2; in brackets any other makes an address that nobody can take apart."""
+    after = "|".join(f"(?:{group}:){{1,{n}}}(?::{group}){{1,{7 - n}}}" for n in range(1, 7))
+    return f"(?:(?:{group}:){{7}}{group}|(?:{group}:){{1,7}}:|{after}|:(?:(?::{group}){{1,7}}|:))"
+
+
 HTTP = re.compile(r"(https?)://([^/?#]*)([^?#]*)(\?[^#]*)?", re.ASCII)
 # Custom URI schemes that a domain name makes one app's own (RFC 8252 §7.1), with a path or with an authority.
 PRIVATE = re.compile(
     r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:(?:/[^/?#][^?#]*|/|//[A-Za-z0-9._~-]+(?:/[^?#]*)?)(?:\?[^#]*)?", re.ASCII
 )
-HOST = re.compile(
-    r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.ASCII
-)
+_NAME = r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+HOST = re.compile(rf"{_NAME}|\[{ipv6('[0-9a-f]{1,4}')}\]", re.ASCII)
 PORT = re.compile(r"(?:[1-9]\d{0,4})?", re.ASCII)
 ALLOWED = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 

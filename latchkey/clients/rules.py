@@ -14,7 +14,8 @@ Kept = TypeVar("Kept")
 # As people type it, which is not kept in any one form: it is shown and never compared.
 HOMEPAGE = re.compile(
     r"[Hh][Tt][Tt][Pp][Ss]://"
-    r"(?:(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?|\[[0-9a-fA-F:.]+\])"
+    r"(?:(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+    rf"|\[{redirects.ipv6('[0-9a-fA-F]{1,4}')}\])"
     r"(?::[0-9]{1,5})?(?:[/?#](?:[A-Za-z0-9._~:/?#!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?"
 )
 

@@ -43,10 +43,12 @@ def decide() -> BaseResponse:
     if frozen.decided_at is not None and frozen.decision != decision:
         return stops.over(f"answered {frozen.decision}", clients.find(frozen.client_id))
     if decision == "switch":
-        return _switch(here, frozen)
+        _leave(here)
     clients.hold(frozen.client_id)
     try:
         asked = asking.understood(MultiDict(frozen.parameters))
+        if decision == "switch":
+            return _switch(asked)
         return _deny(asked, frozen, here) if decision == "deny" else _allow(asked, frozen, here)
     except Stopped as stopped:
         return stops.stop(stopped)
@@ -108,16 +110,19 @@ def _lead(frozen: PendingConsent, decision: str, response: Response) -> Response
     return response
 
 
-def _switch(here: BrowserSession, frozen: PendingConsent) -> BaseResponse:
-    """Not you? Sign out, and start the same request again (K-08)."""
+def _leave(here: BrowserSession) -> None:
+    """Not you? Sign out, whatever became of the app's request (K-08)."""
     notices.signed_out(here.user)
     sessions.end(here)
     db.commit()
     session.clear()
-    asked = asking.understood(MultiDict(frozen.parameters))
+
+
+def _switch(asked: Asked) -> BaseResponse:
+    """Start the same request again."""
     if "login" in asked.prompts:
         moments.begin(asked)
-    back = waybacks.carried(f"{request.path}?{urlencode(frozen.parameters, quote_via=quote)}")
+    back = waybacks.carried(f"{request.path}?{urlencode(asked.parameters, quote_via=quote)}")
     response = redirect(url_for("portal.sign_in", next=back), 303)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

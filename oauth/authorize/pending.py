@@ -66,7 +66,7 @@ class PendingConsent(Base):
 
 def version(client: Client) -> str:
     """A fingerprint of what people are shown of an app, and of who can redeem its codes."""
-    shown = (client.name, client.homepage, client.owner.name, client.logo_version, client.trusted)
+    shown = (client.name, client.homepage, client.publisher, client.logo_version, client.trusted)
     # A suspension ends questions, also one that is over already.
     stopped = client.last_suspended_at.isoformat() if client.last_suspended_at else None
     keys = (client.confidential, sorted(secret.id for secret in client.secrets))

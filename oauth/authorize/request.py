@@ -94,10 +94,18 @@ def _redirect_uri(client: Client, parameters: dict[str, str]) -> str:
     if sent is None:
         if len(client.redirect_uris) != 1:
             raise Stopped("the redirect_uri is missing, and the app has more than one", client)
-        return client.redirect_uris[0]
+        return _readable(client, client.redirect_uris[0])
     if not any(redirects.matches(sent, registered) for registered in client.redirect_uris):
         raise Stopped(redirects.difference(sent, client.redirect_uris), client)
-    return sent
+    return _readable(client, sent)
+
+
+def _readable(client: Client, uri: str) -> str:
+    """A registered address; one that was registered by other rules may be none to lead back to."""
+    try:
+        return redirects.check(uri)
+    except redirects.BadRedirectURI:
+        raise Stopped("the redirect_uri is no address that could be registered today", client) from None
 
 
 def validate(asked: Asked) -> AuthorizationCodeFlow:

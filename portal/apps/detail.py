@@ -8,7 +8,7 @@ from wtforms import BooleanField, Field
 
 from latchkey import clients, clock, grants, notices, scopes, tokens
 from latchkey.accounts import sessions
-from latchkey.clients import Client
+from latchkey.clients import BadClient, Client
 from latchkey.journal import refusals
 from latchkey.store.session import db
 from portal import drafts
@@ -95,7 +95,13 @@ def edit_app(client_id: str) -> BaseResponse:
         return _page(client, form)
     if not form.validate() or not confirmed(form):
         return _page(client, form, 422)
-    _change(own_app(client_id, lock=True), form)
+    try:
+        _change(own_app(client_id, lock=True), form)
+    except BadClient as bad:
+        # What it may be changed to is other than when the form was looked at.
+        db.rollback()
+        form.complain(bad)
+        return _page(client, form, 422)
     return redirect(url_for("portal.show_app", client_id=client_id), 303)
 
 

@@ -75,6 +75,8 @@ def restore_app(client_id: str) -> BaseResponse:
         page = render_template("portal/apps/restore.html", client=client, form=form)
         return Response(page, 422 if form.errors else 200)
     client = own_app(client_id, lock=True)
+    if clients.protected(client, this_user()):
+        abort(404)
     goes_on = shutdown.restore(client, Cause.LEAK)
     db.commit()
     flash(f"“{client.name}” goes on." if goes_on else f"“{client.name}” stays suspended by an administrator.")

@@ -146,6 +146,23 @@ def revoke_token(token_id: str) -> BaseResponse:
     return redirect(asked_next() or url_for("portal.list_tokens"), 303)
 
 
+@blueprint.route("/tokens/<id:token_id>/leaked", methods=["GET", "POST"])
+@signed_in
+def report_token(token_id: str) -> BaseResponse:
+    """Asks first, then suspends what a token that has ended already made or changed while somebody else had it."""
+    token = tokens.get_for(this_user(), token_id) or abort(404)
+    if token.status == "active":
+        return redirect(url_for("portal.revoke_token", token_id=token.id), 303)
+    if request.method != "POST":
+        apps = tokens.traces.made_or_changed(token)
+        return Response(render_template("portal/tokens/leaked.html", token=token, apps=apps))
+    acting_user()
+    stopped = leaks.end(token)
+    db.commit()
+    flash(f"Suspended: {sentences.named(stopped)}." if stopped else "No app had to be suspended.")
+    return redirect(url_for("portal.show_token", token_id=token.id), 303)
+
+
 def _revoke(token: Token, *, leaked: bool) -> str:
     """Ends it; what to say about it. A leak is followed to the apps that were made or changed with the token."""
     user = acting_user()

@@ -196,3 +196,32 @@ def test_deleting_an_app_with_many_users_holds_the_lock_for_a_part_at_a_time(her
 
     assert len(commits) > 3
     assert clients.find(crowded.id) is None
+
+
+@pytest.mark.standard("I-10")
+@pytest.mark.parametrize("end", ["by itself", "expired"])
+def test_a_token_that_has_ended_is_still_reported_by_its_owner(hers, alice, *, bob, app, signed_in, clock, end):
+    hers.post("/v1/apps", NEW_APP | {"name": "Made"})
+    if end == "expired":
+        db.get(Token, hers.token_id).expires_at = clock.now()
+        db.commit()
+    else:
+        hers.delete(f"/v1/tokens/{hers.token_id}")
+    page = f"/tokens/{hers.token_id}"
+    assert f"{page}/leaked" in signed_in.get(page).text
+    assert pages.sign_in(app.test_client(), bob).get(f"{page}/leaked").status_code == 404
+
+    asked = signed_in.get(f"{page}/leaked")
+    assert signed_in.post(f"{page}/leaked").status_code == 400
+    assert apps_of(alice)["Made"].suspended_at is None
+    answer = signed_in.post(f"{page}/leaked", data={"csrf_token": pages.csrf(asked)})
+
+    assert "Suspended: “Made”" in signed_in.get(answer.location).text
+    assert clients.causes(apps_of(alice)["Made"]) == {Cause.LEAK}
+
+
+def test_a_live_token_is_reported_where_it_is_revoked(hers, signed_in):
+    page = f"/tokens/{hers.token_id}"
+
+    assert f"{page}/leaked" not in signed_in.get(page).text
+    assert signed_in.get(f"{page}/leaked").location == f"{page}/revoke"

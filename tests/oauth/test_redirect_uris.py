@@ -2,6 +2,8 @@
 
 import pytest
 
+from latchkey import clients
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 
@@ -101,3 +103,27 @@ def test_the_registered_uri_is_used_as_it_was_sent(signed_in, bob, registered, s
 
     joint = "&" if "?" in sent else "?"
     assert answer.headers["Location"].startswith(f"{sent}{joint}code=")
+
+
+@pytest.mark.standard("A-06", "B-03")
+@pytest.mark.parametrize("named", [True, False])
+def test_an_address_that_cannot_be_taken_apart_leads_nowhere(signed_in, bob, named):
+    app = factories.make_client(bob)
+    app.client.redirect_uris = ["https://[:::]/cb"]
+    db.commit()
+
+    answer = dance.authorize(signed_in, app, redirect_uri="https://[:::]/cb" if named else None)
+
+    assert answer.status_code == 400
+    assert "Location" not in answer.headers
+
+
+@pytest.mark.standard("A-06")
+def test_a_homepage_that_cannot_be_taken_apart_is_left_out(signed_in, bob):
+    app = factories.make_client(bob)
+    app.client.homepage = "https://[:::]"
+    db.commit()
+
+    assert dance.authorize(signed_in, app).status_code == 200
+    with pytest.raises(clients.BadClient):
+        factories.make_client(bob, homepage="https://[:::]")

@@ -246,3 +246,14 @@ class TestGrace:
         dance.post(caller, "/oauth/revoke", example_client, token=second)
 
         assert refused(dance.refresh(caller, example_client, first))
+
+
+@pytest.mark.standard("I-10")
+def test_a_retired_one_that_is_reported_as_leaked_ends_its_grant(signed_in, caller, example_client):
+    first = dance.tokens(signed_in, example_client)
+    second = dance.refresh(caller, example_client, first["refresh_token"]).json
+
+    caller.post("/v1/credentials/revoke", json={"credentials": [first["refresh_token"]]})
+
+    assert refused(dance.refresh(caller, example_client, second["refresh_token"]))
+    assert not dance.works(caller, second["access_token"])

@@ -171,3 +171,15 @@ def test_developer_tokens_of_others_are_not_touched(alone, alice):
     alone.suspend()
 
     assert access.find(plaintext).user_id == alice.id
+
+
+@pytest.mark.standard("K-08")
+def test_not_you_signs_out_also_when_the_app_was_suspended_meanwhile(signed_in, example_client, hand):
+    page = dance.authorize(signed_in, example_client)
+    hand.suspend()
+
+    answer = dance.decide(signed_in, page, "switch")
+
+    assert (answer.status_code, "Location" in answer.headers) == (400, False)
+    assert "suspended" in answer.text
+    assert signed_in.get("/settings").status_code == 303

@@ -3,8 +3,11 @@
 import pytest
 
 from latchkey import clients, tokens
+from latchkey.clients import Cause
+from latchkey.safety import shutdown
 from latchkey.store.session import db
 from latchkey.tokens import access, usage
+from portal.apps import detail, end
 from tests import factories, pages
 from tests.portal import app_pages
 
@@ -95,3 +98,40 @@ def test_an_administrator_renames_a_trusted_app_and_the_mark_falls(app):
     assert pages.submit(theirs, f"/apps/{trusted.id}/edit", name="Renamed", **kept).status_code == 303
 
     assert (fresh(trusted).name, fresh(trusted).trusted) == ("Renamed", False)
+
+
+def trusted_meanwhile(monkeypatch, view, client):
+    """While the form of a view is looked at, an administrator trusts the app."""
+    look = view.confirmed
+
+    def trust_and_look(form):
+        clients.trust(clients.lock(client.id), on=True)
+        db.commit()
+        return look(form)
+
+    monkeypatch.setattr(view, "confirmed", trust_and_look)
+
+
+@pytest.mark.standard("K-02")
+def test_an_app_that_is_trusted_while_its_owner_changes_it_stays_as_it_is(signed_in, alice, monkeypatch):
+    mine = factories.make_client(alice, name="Mine").client
+    trusted_meanwhile(monkeypatch, detail, mine)
+    wanted = {"name": "Other", "homepage": "", "scope": ["account:read"], "pkce_required": "y"}
+
+    answer = pages.submit(signed_in, f"/apps/{mine.id}/edit", **wanted)
+
+    assert answer.status_code == 422
+    assert "only an administrator can change this" in answer.text
+    assert (fresh(mine).name, fresh(mine).trusted) == ("Mine", True)
+
+
+@pytest.mark.standard("K-02")
+def test_an_app_that_is_trusted_while_its_owner_restores_it_stays_suspended(app, signed_in, alice, monkeypatch):
+    mine = factories.make_client(alice, name="Mine").client
+    with app.app_context():
+        shutdown.suspend(clients.find(mine.id), Cause.LEAK)
+        db.commit()
+    trusted_meanwhile(monkeypatch, end, mine)
+
+    assert pages.submit(signed_in, f"/apps/{mine.id}/restore").status_code == 404
+    assert fresh(mine).suspended_at is not None
