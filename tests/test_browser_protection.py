@@ -55,6 +55,7 @@ def browser(client, alice):
     return browsers.enter(client, alice)
 
 
+@pytest.mark.slow("sends every form in sixteen wrong ways")
 @pytest.mark.standard("N-01")
 def test_no_change_is_made_without_a_forms_token(app, browser, alice, ids):
     bearer = {"Authorization": f"Bearer {factories.make_token(alice, description='All').plaintext}"}

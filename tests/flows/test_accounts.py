@@ -14,6 +14,8 @@ from latchkey.store.session import db as database_session
 from tests import pages
 from tests.factories import PASSWORD, make_user
 
+pytestmark = pytest.mark.slow("many threads meet, round after round")
+
 NEW = "lantern-orchid-57-gravel"
 CROWD = 16
 

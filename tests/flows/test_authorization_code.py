@@ -11,6 +11,8 @@ from tests import factories
 from tests.factories import CALLBACK
 from tests.flows.person import Person
 
+pytestmark = pytest.mark.slow("starts a server for each test")
+
 
 @pytest.fixture
 def metadata(live_server):

@@ -22,6 +22,8 @@ from tests.factories import PASSWORD
 from tests.oauth import conftest as browsers
 from tests.oauth import dance
 
+pytestmark = pytest.mark.slow("many threads meet, round after round")
+
 NEW = "lantern-orchid-57-gravel"
 LOOPS = 8
 

@@ -8,6 +8,8 @@ import requests
 
 from tests import factories, servers
 
+pytestmark = pytest.mark.slow("starts two workers and a Redis")
+
 LIMIT, CALLS = 20, 60
 
 

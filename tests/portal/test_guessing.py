@@ -10,6 +10,8 @@ from latchkey.journal import activity
 from tests import pages
 from tests.factories import PASSWORD, make_user
 
+pytestmark = pytest.mark.slow("guesses hundreds of times")
+
 NEW = "lantern-orchid-57-gravel"
 HOME = "203.0.113.77"
 
