@@ -66,6 +66,7 @@ class Settings:
     token_max_days: int | None = _setting(values.number(1, 3660))
     signup: str = _setting(values.signup, "open")
     trusted_proxies: int = _setting(values.number(0, 10), 0)
+    security_contact: str | None = _setting(values.contact)
     introspection: str = _setting(values.choice("any", "marked"), "any")
     quota_tokens: int = _setting(values.number(1, 1_000_000), 5_000)
     quota_apps: int = _setting(values.number(1, 1_000_000), 50)

@@ -13,7 +13,14 @@ from latchkey import domains
 SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
 SHORTEST_SECRET = 32
 LONGEST_SENDER = 320
+LONGEST_CONTACT = 1000
 ADDRESS = re.compile(r"[\x21-\x7e]+@[\w.-]+")
+# What stands in a mailto: address as it is.
+MAILBOX = re.compile(r"[\w.!$'*+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.ASCII | re.IGNORECASE)
+# Of RFC 3986, what needs no escape in a web address.
+CONTACT = re.compile(
+    r"https://[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?(?:[/?#][\w.~!$&'()*+,;=:@/?#%-]*)?", re.ASCII | re.IGNORECASE
+)
 ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?/?", re.ASCII)
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 RATE = re.compile(r"([1-9][0-9]{0,8}) ?/ ?(?:([1-9][0-9]{0,3}) )?(second|minute|hour|day)s?", re.ASCII)
@@ -140,3 +147,14 @@ def signup(value: Any) -> str:
         return ",".join(domains.to_ascii(domain.strip()) for domain in given.split(","))
     except ValueError:
         raise ValueError("open, invite, or mail domains separated by commas") from None
+
+
+def contact(value: Any) -> str:
+    """Whom to tell of a weakness, as the URI that RFC 9116 asks for: a mail address or a page."""
+    given = text(value)
+    address = given.removeprefix("mailto:")
+    if len(given) <= LONGEST_SENDER and MAILBOX.fullmatch(address):
+        return f"mailto:{address}"
+    if len(given) > LONGEST_CONTACT or not CONTACT.fullmatch(given):
+        raise ValueError("a mail address such as security@example.com, or an address that begins with https://")
+    return given

@@ -1,6 +1,6 @@
 """Door 1: people, in HTML."""
 
-from portal import activity, apps, auth, dev_mail, guides, health, settings, tokens, welcome
+from portal import activity, apps, auth, dev_mail, guides, health, settings, tokens, welcome, well_known
 from portal.blueprint import blueprint
 from portal.guides.index import prepare
 
@@ -16,4 +16,5 @@ __all__ = [
     "settings",
     "tokens",
     "welcome",
+    "well_known",
 ]

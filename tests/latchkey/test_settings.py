@@ -149,6 +149,31 @@ def test_the_sender_of_mail_is_one_address(instance, given, kept):
     assert load(instance, mail_sender=given).mail_sender == kept
 
 
+@pytest.mark.parametrize(
+    "given, kept",
+    [
+        ("security@example.com", "mailto:security@example.com"),
+        ("mailto:security+portal@example.com", "mailto:security+portal@example.com"),
+        (" https://example.com/security?to=us#form ", "https://example.com/security?to=us#form"),
+    ],
+)
+def test_whom_to_tell_of_a_weakness_is_a_uri(instance, given, kept):
+    assert load(instance, security_contact=given).security_contact == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "us", "http://example.com", "a@example.com\nContact: mailto:b@example.com", "https://example.com/\u2028x",
+        "https://example.com/a b", "javascript:alert(1)", "a@example.com?bcc=b@example.com", "https://", "mailto:",
+        "https://example.com/" + "x" * 2000, 5,
+    ],
+)  # fmt: skip
+def test_no_other_line_gets_into_the_security_contact(instance, given):
+    with pytest.raises(SettingError, match="LATCHKEY_SECURITY_CONTACT cannot be"):
+        load(instance, security_contact=given)
+
+
 def test_what_kubernetes_sets_for_a_service_of_our_name_is_let_pass(instance):
     given = {"port": "tcp://10.0.0.1:80", "port_80_tcp_addr": "10.0.0.1", "service_host": "10.0.0.1"}
 
