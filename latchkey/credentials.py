@@ -22,6 +22,8 @@ FORM = re.compile(r"([a-z][a-z0-9]{1,9})_([a-z]{3})_([0-9A-Za-z]{36})", re.ASCII
 # What somebody could take for a credential, of ours or of another installation, whole or cut off, alone or in a text.
 LOOKS = re.compile(r"[a-z][a-z0-9]{0,15}_(?:dev|oat|ort|sec|dvc)_[0-9a-z]{16,}", re.ASCII | re.IGNORECASE)
 
+_OPAQUE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
 # Two digits at a time: every bearer call computes a checksum.
 _PAIRS = [first + second for first in BASE62 for second in BASE62]
 
@@ -79,6 +81,11 @@ def spotted(text: str) -> list[str]:
 def opaque() -> str:
     """A random text of 43 URL-safe characters (256 bits): codes, links, handles, session ids."""
     return secrets.token_urlsafe(32)
+
+
+def is_opaque(text: str) -> bool:
+    """Whether a text has the form of those that `opaque` makes."""
+    return bool(_OPAQUE.fullmatch(text))
 
 
 def digest(plaintext: str) -> bytes:

@@ -1,13 +1,18 @@
 """Opaque ids of records and requests."""
 
 import os
+import re
 import secrets
 from itertools import count
 
 from latchkey import clock
 
 AT_A_TIME = 64
-FORM = "[a-z]{3}_[0-9a-f]{28}"
+DIGITS = "[0-9a-f]{28}"
+FORM = f"[a-z]{{3}}_{DIGITS}"
+
+_DIGITS = re.compile(DIGITS, re.ASCII)
+_FORM = re.compile(FORM, re.ASCII)
 
 # Drawn from the system many at a time: each call to it lets the threads that wait for the interpreter in between.
 # Nothing that must stay unknown is made of them.
@@ -31,3 +36,13 @@ def new_id(prefix: str) -> str:
     """An opaque id such as tok_…: time and a sequence number, so that ids sort by creation, and 48 random bits."""
     moment = int(clock.now().timestamp() * 1000)
     return f"{prefix}_{moment:012x}{next(_sequence) & 0xFFFF:04x}{draw()[:12]}"
+
+
+def is_id(text: str, prefix: str | None = None) -> bool:
+    """Whether this has the form of an id, of one kind or of any: looked at before the database is asked for it."""
+    return bool(_FORM.fullmatch(text)) and (prefix is None or text.startswith(f"{prefix}_"))
+
+
+def are_digits(text: str) -> bool:
+    """Whether this is what an id has behind its prefix, which cursors are."""
+    return bool(_DIGITS.fullmatch(text))

@@ -2,7 +2,8 @@
 
 import re
 from datetime import datetime
-from email import message_from_bytes, policy
+from email import message_from_bytes
+from email import policy as mail_policy
 from email.message import EmailMessage
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,12 +15,9 @@ from flask import Response, abort, make_response, render_template, request
 from latchkey import settings
 from latchkey.mail import transport
 from portal.blueprint import blueprint
+from web import policy
 
 MOST = 100
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-    "frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 # A mail brings its own styles and nothing else; its links open in the whole window.
 LETTER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; "
@@ -41,7 +39,7 @@ class Kept(NamedTuple):
 
 
 def _read(path: Path) -> Kept:
-    message = message_from_bytes(path.read_bytes(), policy=policy.default)
+    message = message_from_bytes(path.read_bytes(), policy=mail_policy.default)
     return Kept(
         id=path.stem,
         subject=str(message["Subject"]),
@@ -92,14 +90,14 @@ def dev_mail() -> Response:
     page = render_template(
         "portal/dev_mail/index.html", letters=[_read(path) for path in newest], server=settings.current().mail_server
     )
-    return _private(page, "text/html", PAGE_POLICY)
+    return _private(page, "text/html", policy.FRAMING)
 
 
 @blueprint.get("/dev/mail/<id:letter_id>")
 def dev_letter(letter_id: str) -> Response:
     """One letter: its text, and its HTML in a frame."""
     page = render_template("portal/dev_mail/letter.html", letter=_read(_file(letter_id)))
-    return _private(page, "text/html", PAGE_POLICY)
+    return _private(page, "text/html", policy.FRAMING)
 
 
 @blueprint.get("/dev/mail/<id:letter_id>/html")

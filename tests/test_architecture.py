@@ -34,9 +34,32 @@ MAY_IMPORT = {
     "migrations": {"app", "latchkey"},
 }
 # Of the HTTP kit, what doors may use; the rest of `web` is the application's.
-KIT = {"web.htmx"}
+KIT = {"web.htmx", "web.policy"}
 # The places of a door, where their order matters: each may import those before it. Elsewhere neighbours never meet.
 PLACES = {"oauth": ("protocol", "token", "authorize", "endpoints")}
+# The protocol's files that spend codes and issue tokens by statements given to the driver; beside them only `store/`.
+# What answers when the database is away knows what the drivers raise, and nothing else of them.
+DRIVERS = {
+    "oauth/token/codes.py", "oauth/token/flows.py", "oauth/token/issuing.py", "oauth/token/refreshing.py",
+    "web/errors.py",
+}  # fmt: skip
+# Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.
+ENGINES = {
+    "latchkey/accounts/throttle.py", "latchkey/journal/idempotency.py", "latchkey/tokens/usage.py",
+    "web/layer/middleware.py", "cli/doctor.py", "cli/installation.py",
+}  # fmt: skip
+# Where the doors of programs make a blueprint, render a page or still read Flask's request: this list only shrinks.
+FLASK = {
+    "oauth/blueprint.py", "oauth/authorize/consent.py", "oauth/authorize/deciding.py", "oauth/authorize/granting.py",
+    "oauth/authorize/moments.py", "oauth/authorize/question.py", "oauth/authorize/request.py",
+    "oauth/authorize/stops.py", "oauth/endpoints/introspection.py", "oauth/endpoints/metadata.py",
+    "oauth/endpoints/token.py", "oauth/protocol/answers.py", "oauth/protocol/cross_origin.py",
+    "oauth/protocol/parameters.py", "oauth/protocol/server.py", "oauth/protocol/settling.py",
+    "api/activity.py", "api/apps.py", "api/authorizations.py", "api/credentials.py", "api/me.py", "api/scopes.py",
+    "api/token.py", "api/tokens.py", "api/kit/answers.py", "api/kit/auth.py", "api/kit/blueprint.py",
+    "api/kit/bodies.py", "api/kit/limits.py", "api/kit/openapi.py", "api/kit/paging.py", "api/kit/problems.py",
+    "api/kit/repeats.py",
+}  # fmt: skip
 MOST_FILES = 14
 OURS = {*MAY_IMPORT, "tests", "benchmarks", "tools"}
 PRODUCT = [
@@ -150,6 +173,45 @@ def test_doors_use_the_kit_of_the_web_package_and_nothing_else_of_it(door):
     reached = {name for path, tree in TREES.items() if package(path) == door for name in imports(tree)}
 
     assert not {name for name in reached if name.startswith("web.") and ".".join(name.split(".")[:2]) not in KIT}
+
+
+def reads(tree: ast.AST) -> set[str]:
+    """The names of all attributes that a file reads, and what it imports."""
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | set(imports(tree))
+
+
+def outside_of_store() -> dict[str, ast.AST]:
+    return {path.as_posix(): tree for path, tree in TREES.items() if path.parts[:2] != ("latchkey", "store")}
+
+
+def test_driver_connections_are_known_to_the_store_and_to_named_files_alone():
+    driver = re.compile(r"sqlalchemy\.engine\b|sqlite3\b|psycopg\b|(raw|driver|dbapi)_connection$")
+    fetched = re.compile(r"\.connection\(\)\.connection\b")
+
+    known = {
+        path
+        for path, tree in outside_of_store().items()
+        if package(Path(path)) != "migrations"
+        if any(driver.match(name) for name in reads(tree)) or fetched.search(ast.unparse(tree))
+    }
+
+    assert known == DRIVERS
+
+
+def test_engines_are_known_to_the_store_and_to_named_files_alone():
+    known = {path for path, tree in outside_of_store().items() if re.search(r"\bengines\(\)", ast.unparse(tree))}
+
+    assert {path for path in known if not path.startswith("migrations/")} == ENGINES
+
+
+def test_flask_is_known_to_fewer_and_fewer_files_of_the_doors_of_programs():
+    known = {
+        path.as_posix()
+        for path, tree in TREES.items()
+        if package(path) in {"oauth", "api"} and any(re.match(r"flask(_\w+)?\b", name) for name in imports(tree))
+    }
+
+    assert known == FLASK
 
 
 def test_folders_stay_small():

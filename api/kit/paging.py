@@ -7,10 +7,9 @@ from typing import Any, NamedTuple, TypeVar
 from flask import Response, request
 
 from api.kit import answers, problems
+from latchkey import ids
 
 DEFAULT, MOST = 50, 100
-_ID = re.compile(r"[a-z]{3}_[0-9a-f]{28}", re.ASCII)
-_CURSOR = re.compile(r"[0-9a-f]{28}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,3}", re.ASCII)
 
 Row = TypeVar("Row")
@@ -32,7 +31,7 @@ def asked(prefix: str) -> Asked:
     limit, cursor = request.args.get("limit", str(DEFAULT)), request.args.get("cursor")
     if not _NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MOST:
         errors["limit"] = f"Write a number from 1 to {MOST}."
-    if cursor is not None and not _CURSOR.fullmatch(cursor):
+    if cursor is not None and not ids.are_digits(cursor):
         errors["cursor"] = "Use next_cursor of the page before, unchanged."
     if errors:
         raise problems.wrong_fields(errors)
@@ -51,7 +50,7 @@ def choice(name: str, allowed: Sequence[str], otherwise: str | None) -> str | No
 
 def is_id(text: str) -> bool:
     """Whether this could be an id of ours; anything else need not reach the database."""
-    return bool(_ID.fullmatch(text))
+    return ids.is_id(text)
 
 
 def answer(data: list[dict[str, Any]], last: str | None) -> Response:

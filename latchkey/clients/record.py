@@ -1,18 +1,16 @@
 """The record of every client and its secrets, and how one is found."""
 
-import re
 from datetime import datetime
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from latchkey import clock, scopes, settings
+from latchkey import clock, ids, scopes, settings
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients import origins
 from latchkey.clients.origins import ClientOrigin
 from latchkey.credentials import Kind
-from latchkey.ids import new_id
 from latchkey.naming import names
 from latchkey.store.conflicts import Gone
 from latchkey.store.session import Base, db, stamp
@@ -20,7 +18,6 @@ from latchkey.store.session import Base, db, stamp
 LONGEST_NAME = 60
 LONGEST_HOMEPAGE = 500
 LONGEST_REASON = 200
-ID = re.compile(r"app_[0-9a-f]{28}", re.ASCII)
 
 
 class ClientGone(Gone):
@@ -37,7 +34,7 @@ class Client(Base):
         Index(None, "owner_id", "form_id", unique=True),
     )
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("app"))
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: ids.new_id("app"))
     owner_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(LONGEST_NAME))
     homepage: Mapped[str] = mapped_column(String(LONGEST_HOMEPAGE))
@@ -103,7 +100,7 @@ class ClientSecret(Base):
 
     __tablename__ = "client_secret"
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("sec"))
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: ids.new_id("sec"))
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     last4: Mapped[str] = mapped_column(String(4))
@@ -124,7 +121,7 @@ class ClientSecret(Base):
 
 def find(client_id: str) -> Client | None:
     """The client of an id."""
-    return db.scalar(select(Client).where(Client.id == client_id)) if ID.fullmatch(client_id) else None
+    return db.scalar(select(Client).where(Client.id == client_id)) if ids.is_id(client_id, "app") else None
 
 
 def any_speaks_from(origin: str) -> bool:
@@ -141,7 +138,7 @@ def any_speaks_from(origin: str) -> bool:
 
 def hold(client_id: str) -> Client | None:
     """The client as stored now; nobody changes it until the commit. Users are locked before clients."""
-    if not ID.fullmatch(client_id):
+    if not ids.is_id(client_id, "app"):
         return None
     statement = select(Client).where(Client.id == client_id).with_for_update(read=True, of=Client)
     return db.scalar(statement.execution_options(populate_existing=True))

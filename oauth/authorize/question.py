@@ -12,12 +12,7 @@ from latchkey.clients import redirects
 from latchkey.store.session import db
 from oauth.authorize import pending
 from oauth.authorize.request import Asked
-
-# N-05: no form-action, since Chromium holds every redirect after the form to it, the app's own included.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'"
-)
+from web import policy
 
 
 def present() -> BrowserSession | None:
@@ -53,5 +48,5 @@ def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, agai
         again=again,
     )
     response = make_response(page)
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Content-Security-Policy"] = policy.LEADS_TO_AN_APP
     return response

@@ -7,11 +7,10 @@ from typing import Any
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error
 from sqlalchemy import bindparam, select, update
 
-from latchkey import clients, clock, credentials, origin, scopes
+from latchkey import clients, clock, credentials, ids, origin, scopes
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
 from latchkey.clients import Client, ClientSecret, redirects
-from latchkey.clients.record import ID
 from latchkey.credentials import Kind
 from latchkey.store.prepared import Command, Lookup, transaction
 from latchkey.store.session import UtcDateTime
@@ -151,7 +150,7 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str, *, writing: b
 
     Where nothing may be written, a secret whose use is to be noted, once in a while, proves nothing.
     """
-    rows = _known.all(client_id=sent.client_id) if ID.fullmatch(sent.client_id) else []
+    rows = _known.all(client_id=sent.client_id) if ids.is_id(sent.client_id, "app") else []
     if not rows:
         return "there is no such app"
     first = rows[0]

@@ -7,7 +7,7 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from flask import Response, g, request
 
-from latchkey.clients.record import ID
+from latchkey import ids
 from latchkey.journal import refusals
 from latchkey.store.session import db
 from oauth.protocol import parameters
@@ -39,7 +39,7 @@ def settle(endpoint: str, response: Response) -> Response:
     else:
         db.rollback()
         claimed = parameters.claimed()
-        if claimed is not None and ID.fullmatch(claimed):
+        if claimed is not None and ids.is_id(claimed, "app"):
             refusals.record(claimed, endpoint, *g.refused)
             db.commit()
     response.headers["Cache-Control"] = "no-store"

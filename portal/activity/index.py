@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from io import StringIO
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flask import Response, request, url_for
 
-from latchkey import clock
+from latchkey import clock, ids
 from latchkey.journal import activity
 from latchkey.journal.activity import SUSPICIOUS, Event, EventKind
 from portal import sentences
@@ -23,7 +22,6 @@ from web import htmx
 PAGE = 50
 CHUNK = 500
 LONGEST_SEARCH = 80
-CURSOR = re.compile(r"evt_[0-9a-f]{28}", re.ASCII)
 # A spreadsheet takes a cell that begins like this for a formula, and what strangers sent stands in these cells.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = ("time", "event", "what", "address", "agent", "request_id", "suspicious")
@@ -65,7 +63,7 @@ def _asked() -> Asked:
     """What the address says; what makes no sense there asks for everything."""
     kind, before = request.args.get("kind", ""), request.args.get("before", "")
     search = "".join(sign for sign in request.args.get("q", "") if sign.isprintable()).strip()
-    return Asked(kind if kind in PILLS else "", search[:LONGEST_SEARCH], before if CURSOR.fullmatch(before) else None)
+    return Asked(kind if kind in PILLS else "", search[:LONGEST_SEARCH], before if ids.is_id(before, "evt") else None)
 
 
 def _day(day: date) -> str:

@@ -1,7 +1,5 @@
 """The apps that a user registered, and registering one."""
 
-import re
-
 from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field, HiddenField, RadioField, TextAreaField, ValidationError
@@ -16,7 +14,6 @@ from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import acting_user, confirmed, signed_in, this_user, verified
 
 TYPES = ("confidential", "public")
-FORM_ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 @blueprint.get("/apps")
@@ -46,7 +43,7 @@ class NewAppForm(AppForm):
 
     def validate_form_id(self, field: Field) -> None:
         """The number of the form, without which it could be taken twice."""
-        if not FORM_ID.fullmatch(field.data or ""):
+        if not credentials.is_opaque(field.data or ""):
             field.data = credentials.opaque()
             raise ValidationError("Part of this form was missing. Look it over and press Register app again.")
 

@@ -7,13 +7,9 @@ from flask import Response
 from latchkey import clients
 from latchkey.accounts import waybacks
 from latchkey.clients import Client, redirects
+from web import policy
 
 AUTHORIZE = "/oauth/authorize"
-# N-05: no form-action, since Chromium holds every redirect after the form to it, the app's own included.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'"
-)
 
 
 def find(next_path: str | None) -> Client | None:
@@ -40,4 +36,4 @@ def _asked(next_path: str | None) -> dict[str, list[str]]:
 def let_lead_on(page: Response, app: Client | None) -> None:
     """Let the form of a page lead back to the app that waits, and on from there."""
     if app is not None:
-        page.headers["Content-Security-Policy"] = POLICY
+        page.headers["Content-Security-Policy"] = policy.LEADS_TO_AN_APP

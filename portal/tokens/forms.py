@@ -14,7 +14,6 @@ from latchkey.tokens import LONGEST_DESCRIPTION, lifetimes
 from portal.guards import ConfirmPassword
 
 DAYS = (7, 30, 90, 365)
-FORM_ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -59,7 +58,7 @@ class OneTimeForm(ConfirmPassword):
 
     def validate_form_id(self, field: Field) -> None:
         """The number of the form, without which it could be taken twice."""
-        if not FORM_ID.fullmatch(field.data or ""):
+        if not credentials.is_opaque(field.data or ""):
             field.data = credentials.opaque()
             raise ValidationError("Part of this form was missing. Look it over and send it again.")
 

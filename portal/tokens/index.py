@@ -1,13 +1,11 @@
 """The tokens that a person has: the list, one of them, finding one by its string, and revoking."""
 
-import re
-
 from flask import Response, abort, flash, redirect, render_template, request, session, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
-from latchkey import credentials, notices, scopes, texts, tokens
+from latchkey import credentials, ids, notices, scopes, texts, tokens
 from latchkey.journal import activity
 from latchkey.safety import leaks
 from latchkey.store.session import db
@@ -20,7 +18,6 @@ from portal.tokens.forms import OneTimeForm
 from web import htmx
 
 LISTS = ("active", "ended")
-CURSOR = re.compile(r"tok_[0-9a-f]{28}", re.ASCII)
 LONGEST_SEARCH = 80
 EVENTS = 5
 
@@ -69,7 +66,7 @@ def _counted(shown: str, search: str, found: Page) -> str:
 
 def _fault(shown: str, search: str, cursor: str | None) -> str:
     """What is wrong with the address of a list."""
-    if shown not in LISTS or (cursor and not CURSOR.fullmatch(cursor)):
+    if shown not in LISTS or (cursor and not ids.is_id(cursor, "tok")):
         return "There is no such list. Choose one of these."
     try:
         texts.line(search or "anything", LONGEST_SEARCH)

@@ -4,13 +4,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from latchkey import credentials, scopes, texts, tokens
+from latchkey import credentials, ids, scopes, texts, tokens
 from latchkey.tokens import lifetimes
 from portal import drafts
 from portal.guards import this_user
 from portal.tokens.forms import NewTokenForm, day_in, last_day, lives
 
-TOKEN_ID = re.compile(r"tok_[0-9a-f]{28}", re.ASCII)
 NUMBER = re.compile(r"[1-9]\d{0,4}", re.ASCII)
 
 
@@ -35,7 +34,7 @@ def fill(args: Mapping[str, str]) -> Filled:
 def meant(args: Mapping[str, str]) -> str | None:
     """The id of the live token of one's own that a refusal of the API leads to (`fix_url`); it lacks a scope."""
     asked = args.get("token", "")
-    token = tokens.get_for(this_user(), asked) if TOKEN_ID.fullmatch(asked) else None
+    token = tokens.get_for(this_user(), asked) if ids.is_id(asked, "tok") else None
     return token.id if token is not None and token.status == "active" else None
 
 

@@ -19,6 +19,7 @@ from flask import Flask
 from latchkey import ids, origin, settings, texts
 from latchkey.store import conflicts
 from latchkey.store import session as db
+from web import policy
 from web.layer import bounds, faults, proxies, request_log
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ Write: TypeAlias = Callable[[bytes], object]
 # Answers a request without Flask; None: it goes the whole way.
 AtOnce: TypeAlias = Callable[[WSGIEnvironment, StartResponse], list[bytes] | None]
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 HEADERS: Headers = [
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
@@ -216,7 +213,7 @@ class Layer:
     ) -> None:
         self.app, self.short_ways, self.trusted, self.write = app, short_ways or {}, trusted, write
         self.other_headers = [*HEADERS, STRICT_TRANSPORT] if secure else HEADERS
-        self.headers = [*self.other_headers, ("Content-Security-Policy", POLICY)]
+        self.headers = [*self.other_headers, ("Content-Security-Policy", policy.PAGE)]
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         request_id = ids.draw()

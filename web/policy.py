@@ -1,0 +1,12 @@
+"""What pages may load and where they may lead: content security policies, made of one list."""
+
+_SOURCES = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+)
+_FRAMES = "frame-ancestors 'none'; base-uri 'none'"
+
+PAGE = f"{_SOURCES}form-action 'self'; {_FRAMES}"
+# N-05: no form-action, since Chromium holds every redirect after the form to it, the app's own included.
+LEADS_TO_AN_APP = _SOURCES + _FRAMES
+# A page that shows another one of ours within itself.
+FRAMING = f"{_SOURCES}frame-src 'self'; form-action 'self'; {_FRAMES}"
