@@ -79,6 +79,8 @@ class Engines:
             _queue_writers(self.write, self.queue)
             _drop_broken(self.read)
             _drop_broken(self.write)
+        for engine in (self.read, self.write):
+            event.listen(engine, "checkin", self._close_late)
         self._local = threading.local()
         self._disposed = False
         # Servers end idle threads and start others. While a thread that is not Python's own ends, no Python code may
@@ -129,6 +131,11 @@ class Engines:
             # A thread that outlives its engines: nobody would close it later.
             own.connection.close()
         return own
+
+    def _close_late(self, _connection: Any, record: Any) -> None:
+        # Its pool was disposed of while it was out: nobody would close it there.
+        if self._disposed:
+            record.invalidate()
 
     def drop_held(self) -> None:
         """Forget this thread's connection after a fault: what made it may be over, and what it left behind is not."""

@@ -107,6 +107,18 @@ def test_writers_come_one_after_the_other_and_all_get_through(app):
     assert statuses.count(500) == 12
 
 
+@pytest.mark.parametrize("engine", ["read", "write"])
+def test_a_connection_that_comes_back_after_the_engines_were_disposed_of_is_closed(settings, engine):
+    out = getattr(engines(), engine).connect()
+    driver, fault = out.connection.dbapi_connection, out.dialect.loaded_dbapi.Error
+
+    configure(settings.database_url)
+    out.close()
+
+    with pytest.raises(fault, match="closed"):
+        driver.execute("SELECT 1")
+
+
 def test_a_thread_that_comes_after_the_engines_were_disposed_of_leaves_no_connection_open(settings):
     late, left = threading.Event(), engines()
     connections = []
