@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -25,6 +26,8 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
+SHEET = "latchkey.css"
+PART = re.compile(r'^@import "(css/[^"]+)" (?:layer\((\w+)\)|(print));$', re.MULTILINE)
 ZIPPED = {".css", ".js", ".svg", ".txt"}
 FOREVER = "public, max-age=31536000, immutable"
 LOGO_BYTES = 1024 * 1024
@@ -62,9 +65,21 @@ def _fingerprint(*parts: bytes) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
+def _joined(folder: Path) -> bytes:
+    """The style sheet with its parts in place of their imports: a browser asks once."""
+
+    def part(found: re.Match[str]) -> str:
+        name, layer, _ = found.groups()
+        around = f"@layer {layer}" if layer else "@media print"
+        return f"{around} {{\n{(folder / name).read_text(encoding='utf-8')}}}\n"
+
+    return PART.sub(part, (folder / SHEET).read_text(encoding="utf-8")).encode()
+
+
 def _read(folder: Path) -> dict[str, Asset]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix in TYPES)
-    return {path.relative_to(folder).as_posix(): _asset(path.suffix, path.read_bytes()) for path in files}
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in TYPES and folder / "css" not in path.parents)
+    files = {path.relative_to(folder).as_posix(): _asset(path.suffix, path.read_bytes()) for path in paths}
+    return files | {SHEET: _asset(".css", _joined(folder))}
 
 
 def _answer(asset: Asset, *, forever: bool, policy: str = "") -> Response:

@@ -69,6 +69,19 @@ def test_fonts_of_the_style_sheet_have_its_fingerprint(app, client):
         assert "immutable" in answer.headers["Cache-Control"]
 
 
+def test_the_style_sheet_is_sent_as_one_file_with_each_of_its_parts_once(app, client):
+    sent = client.get(address(app, "latchkey.css")).text
+    parts = {path.relative_to(ROOT / "static").as_posix(): path for path in (ROOT / "static" / "css").rglob("*.css")}
+    index = (ROOT / "static" / "latchkey.css").read_text()
+
+    assert sorted(re.findall(r'^@import "([^"]+)"', index, re.MULTILINE)) == sorted(parts)
+    assert "@import" not in sent
+    assert sent.count("@media print {") == 1
+    for name, part in parts.items():
+        assert sent.count(part.read_text()) == 1, name
+        assert client.get(f"/assets/x/{name}").status_code == 404
+
+
 def test_a_page_that_names_a_missing_file_is_noticed(app):
     with pytest.raises(LookupError):
         address(app, "missing.css")
@@ -104,7 +117,7 @@ def test_no_page_needs_more_than_the_policy_allows(pattern):
     for path in TEMPLATES.rglob("*.html"):
         if "mail" not in path.relative_to(TEMPLATES).as_posix():
             assert not re.search(pattern, path.read_text()), path
-    for path in (ROOT / "static").glob("*.*"):
+    for path in [*(ROOT / "static").glob("*.*"), *(ROOT / "static" / "css").rglob("*.css")]:
         assert "data:" not in path.read_text().replace("no data: URLs", ""), path
 
 
