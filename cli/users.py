@@ -29,7 +29,7 @@ from latchkey.accounts.passwords import WeakPassword
 from latchkey.accounts.users import User
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
-from latchkey.safety import lockdown, shutdown
+from latchkey.safety import lockdown, second_factor, shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import db
 
@@ -163,6 +163,26 @@ def admin(email: str, state: str) -> None:
         db.commit()
         said = "an administrator" if user.is_admin else "not an administrator"
         tell({"id": user.id, "email": user.email, "admin": user.is_admin}, f"{user.email} is {said}.")
+
+
+@group.command("reset-second-factor")
+@click.argument("email")
+@json_option
+def reset_second_factor(email: str) -> None:
+    """Turn two-factor sign-in off for somebody who is locked out; they are told by mail."""
+    with installation():
+        because(None)
+        user, was_on = conflicts.again(lambda: _reset_second_factor(email))
+        said = f"Two-factor sign-in of {user.email} is off." if was_on else f"{user.email} had no second factor."
+        tell({"id": user.id, "email": user.email, "reset": was_on}, said)
+
+
+def _reset_second_factor(email: str) -> tuple[User, bool]:
+    user = user_of(email)
+    accounts.lock(user.id)
+    was_on = second_factor.turn_off(user)
+    db.commit()
+    return user, was_on
 
 
 @group.command("delete")

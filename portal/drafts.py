@@ -23,7 +23,7 @@ KEPT = timedelta(minutes=10)
 # Sealed under one key with other things, it says what it is.
 MARK = "form:"
 # “text” is where whole requests are pasted to be explained.
-SECRET_WORDS = ("password", "current", "secret", "token", "code", "credential", "text", "kept")
+SECRET_WORDS = ("password", "current", "secret", "token", "code", "credential", "text", "kept", "shown")
 
 
 class Kept(NamedTuple):

@@ -12,9 +12,10 @@ from flask_wtf import FlaskForm
 from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
+from wtforms.widgets import TextInput
 
-from latchkey import credentials, notices, settings
-from latchkey.accounts import limits, passwords, sessions, throttle, waybacks
+from latchkey import credentials, notices, origin, settings
+from latchkey.accounts import limits, passwords, second_factors, sessions, throttle, waybacks
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
@@ -28,6 +29,7 @@ LOCAL = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*/?)?(?:\?[!-~]*)?
 # Why a form asks for the password of somebody who is signed in.
 LINK_SIGNED_IN = "The link in your e-mail signed you in, without your password."
 SIGNED_IN_EARLIER = "You signed in a while ago."
+NO_CODE = "This code is not right, or it was used before."
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -109,8 +111,11 @@ class ConfirmPassword(FlaskForm):
     """A form for something that needs the password, unless it was given within the last 15 minutes (L-09).
 
     `form.password` is None when it is not asked for, else its description says why it is. The view calls
-    `confirmed(form)` before it acts.
+    `confirmed(form)` before it acts. With a second factor the password alone shows nothing: the field asks for a code.
     """
+
+    autocomplete = "current-password"
+    by_code = False
 
     password: PasswordField | None = PasswordField("Password")
 
@@ -121,6 +126,14 @@ class ConfirmPassword(FlaskForm):
         elif self.password is not None:
             by_link = this_session().authenticated_at == sessions.NEVER
             self.password.description = LINK_SIGNED_IN if by_link else SIGNED_IN_EARLIER
+            self.ask_for_code()
+
+    def ask_for_code(self) -> None:
+        """Ask for a code where there is a second factor."""
+        self.by_code = second_factors.find(this_user()) is not None
+        if self.by_code and self.password is not None:
+            self.password.label.text, self.autocomplete = "Code", "one-time-code"
+            self.password.widget = TextInput()
 
 
 def confirmed(form: ConfirmPassword) -> bool:
@@ -131,10 +144,11 @@ def confirmed(form: ConfirmPassword) -> bool:
     if form.password is None:
         return True
     if not form.password.data:
-        form.password.errors = ["Type your password to confirm that it is you."]
+        what = "a code" if form.by_code else "your password"
+        form.password.errors = [f"Type {what} to confirm that it is you."]
         return False
-    if not password_is_right(form.password.data):
-        form.password.errors = ["This is not your password."]
+    if not (code_is_right if form.by_code else password_is_right)(form.password.data):
+        form.password.errors = [NO_CODE if form.by_code else "This is not your password."]
         return False
     renew()
     db.commit()
@@ -153,6 +167,22 @@ def password_is_right(password: str) -> bool:
     notices.sign_in_failed(user)
     db.commit()
     return False
+
+
+def code_is_right(typed: str) -> bool:
+    """Whether this is a code of the person who is signed in, used up by it. Commits. 429 after too many."""
+    user = this_user()
+    tries = limits.code(user, typed, network=origin.current.get().network, device=devices.known(user.email))
+    user = acting_user()
+    right = second_factors.spend(user, typed)
+    if not right:
+        notices.code_failed(user)
+    elif not second_factors.from_app(typed):
+        notices.recovery_code_used(user, second_factors.codes_left(user))
+    db.commit()
+    if right:
+        limits.was_right(tries)
+    return right
 
 
 def renew() -> None:

@@ -48,12 +48,17 @@ WORDINGS: dict[str, Wording] = {
     EventKind.SIGN_IN_THROTTLED: Wording(
         "Signing in was stopped for a while after too many wrong passwords", "shield-alert", "warn"
     ),
+    EventKind.CODE_FAILED: Wording("Somebody with your password gave a wrong code", "triangle-alert", "warn"),
     EventKind.SIGNED_OUT: Wording("You signed out", "log-out"),
     EventKind.SESSION_ENDED: Wording("You signed out another browser", "log-out"),
     EventKind.REAUTHENTICATED: Wording("You confirmed your password", "lock"),
     EventKind.PASSWORD_CHANGED: Wording("You changed your password", "lock", "ok"),
     EventKind.PASSWORD_RESET_ASKED: Wording("Somebody asked for a link to choose a new password", "mail"),
     EventKind.PASSWORD_RESET: Wording("You chose a new password by a mailed link", "lock", "ok"),
+    EventKind.SECOND_FACTOR_ON: Wording("You set up an authenticator app", "lock", "ok"),
+    EventKind.SECOND_FACTOR_OFF: Wording("You turned two-factor sign-in off", "shield-alert", "warn"),
+    EventKind.RECOVERY_CODES_MADE: Wording("You made new recovery codes", "lock", "ok"),
+    EventKind.RECOVERY_CODE_USED: Wording("A recovery code was used", "lock", "warn"),
     EventKind.USER_DISABLED: Wording("You suspended your account", "user-x", "bad"),
     EventKind.USER_ENABLED: Wording("You ended the suspension of your account", "user-plus", "ok"),
     EventKind.TOKEN_CREATED: Wording("You created the token {name}", "key-round", "ok"),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from latchkey import addresses, settings
-from latchkey.accounts import emails, links, throttle
+from latchkey.accounts import emails, links, second_factors, steps, throttle
 from latchkey.accounts.links import Purpose
 from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.accounts.users import User
@@ -24,6 +24,10 @@ NETWORKS_OF_SITE = 10
 EVERYWHERE = (Limit(600, timedelta(minutes=1)),)
 # While more than that are made everywhere, a network has fewer, and nobody is shut out by what others do.
 UNDER_ATTACK = (Limit(5, timedelta(minutes=15)),)
+# An app's code is guessed more easily than a password, by whoever has that already.
+CODES = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=12)))
+CODES_OF_ACCOUNT = (Limit(30, timedelta(hours=1)), Limit(100, timedelta(hours=24)))
+TRIES_OF_STEP = (Limit(5, steps.LIFETIME),)
 CHANGES_OF_ADDRESS = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=6)))
 # What an account's owner reads of an attack; more of the same tells nothing.
 FAILURES_TOLD = (Limit(30, timedelta(hours=1)),)
@@ -78,6 +82,28 @@ def was_right(tries: Tries) -> None:
     """The try was no guess: the account's count begins anew, and nobody else's has it."""
     throttle.forgive(*tries.own)
     throttle.give_back(*tries.shared)
+
+
+def step(step_id: str) -> None:
+    """Count a code typed in one sign-in. Raises `TooMany` when that is over."""
+    throttle.admit(Counter(f"step:{step_id}", TRIES_OF_STEP))
+
+
+def code(user: User, typed: str, *, network: str, device: str | None) -> Tries:
+    """Count a code for an account. Raises `TooMany`.
+
+    Recovery codes cannot be guessed: they are counted by network alone, and so stay a way in while strangers who know
+    the password use up what the account has. A browser that the account knows is counted by itself.
+    """
+    if device is not None:
+        tries = Tries((Counter(f"code-device:{device}:{user.id}", CODES),))
+    elif second_factors.from_app(typed):
+        own = *_from(f"code:{user.id}", network, CODES), Counter(f"code:{user.id}", CODES_OF_ACCOUNT)
+        tries = Tries(own, _from("code-from", network, NETWORK))
+    else:
+        tries = Tries((), _from("code-from", network, NETWORK))
+    throttle.admit(*tries.own, *tries.shared)
+    return tries
 
 
 def password(user: User) -> Counter:

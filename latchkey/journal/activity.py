@@ -28,12 +28,17 @@ class EventKind(StrEnum):
     SIGNED_IN = "sign_in.succeeded"
     SIGN_IN_FAILED = "sign_in.failed"
     SIGN_IN_THROTTLED = "sign_in.throttled"
+    CODE_FAILED = "sign_in.code_failed"
     SIGNED_OUT = "sign_in.signed_out"
     SESSION_ENDED = "sign_in.session_ended"
     REAUTHENTICATED = "sign_in.password_confirmed"
     PASSWORD_CHANGED = "security.password_changed"
     PASSWORD_RESET_ASKED = "security.password_reset_asked"
     PASSWORD_RESET = "security.password_reset"
+    SECOND_FACTOR_ON = "security.second_factor_on"
+    SECOND_FACTOR_OFF = "security.second_factor_off"
+    RECOVERY_CODES_MADE = "security.recovery_codes_made"
+    RECOVERY_CODE_USED = "security.recovery_code_used"
     USER_DISABLED = "security.user_disabled"
     USER_ENABLED = "security.user_enabled"
     TOKEN_CREATED = "token.created"
@@ -63,6 +68,8 @@ SUSPICIOUS = frozenset(
     {
         EventKind.SIGN_IN_FAILED,
         EventKind.SIGN_IN_THROTTLED,
+        EventKind.CODE_FAILED,
+        EventKind.RECOVERY_CODE_USED,
         EventKind.TOKEN_REPORTED,
         EventKind.CODE_REPLAYED,
         EventKind.REFRESH_REPLAYED,

@@ -98,6 +98,35 @@ def password_reset(user: User) -> None:
     outbox.post(user.email, "password_reset", **here())
 
 
+def code_failed(user: User) -> None:
+    """Somebody who had the password gave a wrong code."""
+    activity.record(user, EventKind.CODE_FAILED)
+
+
+def second_factor_on(user: User) -> None:
+    """An authenticator app was set up."""
+    activity.record(user, EventKind.SECOND_FACTOR_ON)
+    outbox.post(user.email, "second_factor_on", **here())
+
+
+def second_factor_off(user: User) -> None:
+    """Two-factor sign-in was turned off, by the user or by an operator."""
+    activity.record(user, EventKind.SECOND_FACTOR_OFF)
+    outbox.post(user.email, "second_factor_off", **here())
+
+
+def recovery_codes_made(user: User) -> None:
+    """There are new recovery codes, and those before stopped working."""
+    activity.record(user, EventKind.RECOVERY_CODES_MADE)
+    outbox.post(user.email, "recovery_codes_made", **here())
+
+
+def recovery_code_used(user: User, left: int) -> None:
+    """A recovery code was given instead of a code of the app."""
+    activity.record(user, EventKind.RECOVERY_CODE_USED, left=left)
+    outbox.post(user.email, "recovery_code_used", left=left, **here())
+
+
 def account_deleted(user: User) -> None:
     """The account is gone, with the events in it."""
     outbox.post(user.email, "account_deleted", **here())

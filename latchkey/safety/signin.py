@@ -1,12 +1,15 @@
-"""Signing in with a password: counted before it is looked at (L-05), and opened only if it still counts then."""
+"""Signing in, in steps: a password, counted before it is looked at (L-05), then the second factor, then a session."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from latchkey import notices, origin
-from latchkey.accounts import limits, links, passwords, sessions, users
+from latchkey.accounts import limits, links, passwords, second_factors, sessions, steps, users
+from latchkey.accounts.limits import Tries
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.steps import Step
 from latchkey.accounts.throttle import TooMany
 from latchkey.accounts.users import User
 
@@ -46,23 +49,68 @@ def attempt(email: str, password: str, device: str | None = None) -> Proof | Non
     return proof
 
 
-def enter(proof: Proof, pressed: Sequence[str] = ()) -> BrowserSession:
-    """Open a session for whoever gave the password. Raises `sessions.NotOpened`.
+def enter(proof: Proof, pressed: Sequence[str] = ()) -> BrowserSession | Step:
+    """Open a session for whoever gave the password, or the step that owes the second factor.
 
     `pressed` are ids of links whose button was pressed in this browser: now that its password was given here too, a
-    link for this user proves the address.
+    link for this user proves the address. Raises `sessions.NotOpened`.
     """
-    opened = sessions.open(proof.user, proof.epoch)
+    user = _held(proof.user, proof.epoch)
     if proof.rehashed is not None:
-        opened.user.password_hash = proof.rehashed
-    if not opened.user.verified and any(_proves(link, opened.user) for link in links.among(pressed, VERIFY)):
-        prove_address(opened.user)
-        sessions.end_all(opened.user, keep=opened)
-    notices.signed_in(opened.user)
+        user.password_hash = proof.rehashed
+    if not user.verified and any(_proves(link, user) for link in links.among(pressed, VERIFY)):
+        prove_address(user)
+        sessions.end_all(user)
+    return _open(user)
+
+
+def _held(user: User, epoch: int) -> User:
+    held = users.lock(user.id)
+    if held is None or held.disabled_at is not None or held.epoch != epoch:
+        raise sessions.NotOpened
+    return held
+
+
+def _open(user: User, authenticated_at: datetime | None = None) -> BrowserSession | Step:
+    """What a first proof opens. The user is locked."""
+    if second_factors.find(user) is not None:
+        return steps.begin(user)
+    opened = sessions.open(user, authenticated_at=authenticated_at)
+    notices.signed_in(user)
     return opened
 
 
-def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession | None:
+def finish(plaintext: str, typed: str, device: str | None = None) -> tuple[BrowserSession, Tries] | None:
+    """Open the session of a step, by a code; None after leaving a trace, if it is not right.
+
+    Each step hears five tries, and each code counts once. Raises `TooMany`, and `sessions.NotOpened` for a step that is
+    over. `device` is a browser that signed in to this account before. Whoever calls commits in any case,
+    and says then that the tries were right: what counts them writes by itself.
+    """
+    step = steps.find(plaintext)
+    if step is None:
+        raise sessions.NotOpened
+    try:
+        limits.step(step.id)
+    except TooMany:
+        steps.over(plaintext)
+        raise sessions.NotOpened from None
+    tries = limits.code(step.user, typed, network=origin.current.get().network, device=device)
+    user = _held(step.user, step.epoch)
+    if steps.find(plaintext) is None:
+        raise sessions.NotOpened
+    if not second_factors.spend(user, typed):
+        notices.code_failed(user)
+        return None
+    steps.over(plaintext)
+    if not second_factors.from_app(typed):
+        notices.recovery_code_used(user, second_factors.codes_left(user))
+    opened = sessions.open(user)
+    notices.signed_in(user)
+    return opened, tries
+
+
+def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession | Step | None:
     """Verify the address of whoever signed up in this browser, and open a session; None if the link is spent.
 
     All other sessions of the user end, and `here`, the one that this browser had, is replaced. Nobody gave a password
@@ -73,9 +121,7 @@ def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession
         return None
     prove_address(link.user)
     sessions.end_all(link.user)
-    opened = sessions.open(link.user, authenticated_at=here.authenticated_at if here else sessions.NEVER)
-    notices.signed_in(link.user)
-    return opened
+    return _open(link.user, here.authenticated_at if here else sessions.NEVER)
 
 
 def prove_address(user: User) -> None:

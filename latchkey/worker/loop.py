@@ -7,7 +7,7 @@ from multiprocessing.util import Finalize
 from flask import Flask
 
 from latchkey import grants, tokens
-from latchkey.accounts import links, sessions, throttle
+from latchkey.accounts import links, sessions, steps, throttle
 from latchkey.journal import activity, refusals
 from latchkey.mail import outbox
 from latchkey.store.session import db
@@ -81,7 +81,7 @@ def clear(*more: Purge) -> None:
 
     A purge may do a part of its work and say that there is more.
     """
-    nouns = (throttle, links, sessions, activity, tokens, tokens.traces, grants, refusals, outbox, unverified)
+    nouns = (throttle, links, sessions, steps, activity, tokens, tokens.traces, grants, refusals, outbox, unverified)
     for purge in (*(noun.purge for noun in nouns), *more):
         while purge():
             db.commit()

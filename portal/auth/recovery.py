@@ -7,7 +7,7 @@ from wtforms import BooleanField, EmailField, PasswordField
 from wtforms.validators import InputRequired
 
 from latchkey import notices, origin, settings
-from latchkey.accounts import limits, links, passwords, users
+from latchkey.accounts import limits, links, passwords, second_factors, users
 from latchkey.accounts.links import Link, Purpose
 from latchkey.safety import lockdown, signin
 from latchkey.store.session import db
@@ -94,7 +94,8 @@ def _reset(link: Link, prepared: str, *, revoke: bool) -> ResponseReturnValue:
     session.clear()
     flash("Your password is changed. Sign in with the new one.")
     response = redirect(url_for("portal.sign_in", next=link.next_path), 303)
-    devices.remember(response, user)
+    if second_factors.find(user) is None:
+        devices.remember(response, user)
     return response
 
 

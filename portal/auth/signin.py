@@ -1,6 +1,6 @@
 """Signing in and out. Guessing is slowed by account, by network and everywhere (L-05)."""
 
-from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -10,14 +10,15 @@ from wtforms.validators import InputRequired
 from latchkey import domains, settings
 from latchkey.accounts import links, sessions
 from latchkey.accounts.links import Purpose
+from latchkey.accounts.steps import Step
 from latchkey.accounts.throttle import TooMany
 from latchkey.safety import signin
 from latchkey.safety.signin import Proof
 from latchkey.store.session import db
 from portal import devices, drafts
-from portal.auth import proofs, waiting_app
+from portal.auth import arrival, proofs, waiting_app
 from portal.blueprint import blueprint
-from portal.guards import asked_next, enter, leave, this_session
+from portal.guards import asked_next, leave
 
 
 class SignInForm(FlaskForm):
@@ -92,21 +93,11 @@ def _attempt(email: str, password: str, next_path: str | None) -> ResponseReturn
 
 
 def let_in(proof: Proof, next_path: str | None) -> ResponseReturnValue:
-    """Open a session for this browser and go on. Commits."""
-    opened = signin.enter(proof, proofs.pressed())
-    if current_user.is_authenticated:
-        sessions.end(this_session())
-    form = drafts.unseal(request.form.get("kept"))
-    returns = form is not None and form.account == opened.user_id
-    if returns:
-        sessions.keep(opened, request.form["kept"])
-    db.commit()
-    enter(opened)
-    if returns:
-        flash("You are signed in again. Look it over, and send it once more.")
-    response = redirect(next_path or url_for("portal.welcome"), 303)
-    devices.remember(response, opened.user)
-    return response
+    """Open a session for this browser and go on, or ask for the second factor. Commits."""
+    opened, sealed = signin.enter(proof, proofs.pressed()), _carried()
+    if isinstance(opened, Step):
+        return arrival.ask(opened, next_path, sealed)
+    return arrival.go_on(opened, next_path, sealed)
 
 
 @blueprint.post("/logout")

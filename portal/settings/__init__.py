@@ -1,5 +1,5 @@
 """A person's own settings."""
 
-from portal.settings import email, index, sessions
+from portal.settings import email, index, security, sessions
 
-__all__ = ["email", "index", "sessions"]
+__all__ = ["email", "index", "security", "sessions"]

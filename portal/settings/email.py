@@ -20,7 +20,7 @@ from portal.guards import (
     this_user,
 )
 from portal.settings import page as settings_page
-from portal.settings.page import EmailForm
+from portal.settings.page import EmailForm, code_confirmed
 
 
 @blueprint.post("/settings/email")
@@ -32,6 +32,8 @@ def change_email() -> ResponseReturnValue:
         return settings_page.show(422, email=form)
     if not password_is_right(form.password.data or ""):
         form.password.errors = ["This is not your password."]
+        return settings_page.show(422, email=form)
+    if not code_confirmed(form):
         return settings_page.show(422, email=form)
     email = form.email.data or ""
     _ask(email)

@@ -12,7 +12,7 @@ from portal import devices, theme
 from portal.blueprint import blueprint
 from portal.guards import acting_user, enter, password_is_right, signed_in, this_session, this_user
 from portal.settings import page as settings_page
-from portal.settings.page import DeleteForm, PasswordForm, ProfileForm, ThemeForm
+from portal.settings.page import DeleteForm, PasswordForm, ProfileForm, ThemeForm, code_confirmed
 
 
 def _back(part: str, said: str) -> Response:
@@ -70,6 +70,8 @@ def change_password() -> ResponseReturnValue:
     if not password_is_right(form.current.data or ""):
         form.current.errors = ["This is not your password."]
         return settings_page.show(422, password=form)
+    if not code_confirmed(form):
+        return settings_page.show(422, password=form)
     prepared = users.prepare_password(this_user(), form.password.data or "")
     user = acting_user()
     lockdown.change_password(user, prepared, keep=this_session(), revoke=bool(form.revoke.data))
@@ -92,6 +94,8 @@ def delete_account() -> ResponseReturnValue:
         return settings_page.show(422, delete=form)
     if not password_is_right(form.password.data or ""):
         form.password.errors = ["This is not your password."]
+        return settings_page.show(422, delete=form)
+    if not code_confirmed(form):
         return settings_page.show(422, delete=form)
     user = acting_user()
     try:

@@ -131,3 +131,4 @@ class EditTokenForm(TokenForm, ConfirmPassword):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super(ConfirmPassword, self).__init__(*args, **kwargs)
+        self.ask_for_code()

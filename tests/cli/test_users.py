@@ -1,12 +1,15 @@
 """`latchkey user`: accounts made, suspended and deleted by an operator."""
 
+import pyotp
 import pytest
 from sqlalchemy import select
 
 from latchkey import grants
-from latchkey.accounts import sessions, users
+from latchkey.accounts import second_factors, sessions, users
 from latchkey.accounts.users import User
-from latchkey.journal.activity import Event
+from latchkey.journal import activity
+from latchkey.journal.activity import Event, EventKind
+from latchkey.mail.outbox import Letter
 from latchkey.store import session as database
 from latchkey.store.session import db
 from latchkey.tokens import access
@@ -134,3 +137,18 @@ def test_a_fresh_installation_has_no_account_and_opens_to_nobody(cli, app, db, s
     for email, password in (("admin@example.com", "admin"), ("admin@localhost", "latchkey"), ("root@localhost", "")):
         answer = pages.submit(app.test_client(), "/login", email=email, password=password)
         assert answer.status_code == 422
+
+
+@pytest.mark.standard("L-11")
+def test_an_operator_resets_the_second_factor_of_somebody_locked_out(cli, alice):
+    key = second_factors.new_key()
+    second_factors.set_up(users.lock(alice.id), key, pyotp.TOTP(key).now())
+    db.commit()
+
+    assert cli.json("user", "reset-second-factor", "alice@example.com")["reset"]
+    assert not cli.json("user", "reset-second-factor", "alice@example.com")["reset"]
+
+    assert second_factors.find(alice) is None
+    told = activity.list_for(alice, kinds=[EventKind.SECOND_FACTOR_OFF])
+    assert [event.detail["actor"]["doer"] for event in told] == ["command_line"]
+    assert len(db.scalars(select(Letter)).all()) == 1

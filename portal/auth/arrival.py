@@ -1,0 +1,40 @@
+"""A browser that proved all that was asked gets its session, and goes on to where it was led."""
+
+from flask import flash, redirect, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from latchkey.accounts import sessions
+from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.steps import Step
+from latchkey.store.session import db
+from portal import devices, drafts
+from portal.guards import enter, this_session
+
+# Where the browser keeps that it gave the password, until it is signed in.
+STEP = "second_factor"
+
+
+def ask(step: Step, next_path: str | None, sealed: str | None = None) -> ResponseReturnValue:
+    """Lead a browser that gave its first proof to the second, with the form that waits for it. Commits."""
+    step.kept = sealed
+    db.commit()
+    session[STEP] = step.plaintext
+    return redirect(url_for("portal.second_factor", next=next_path), 303)
+
+
+def go_on(opened: BrowserSession, next_path: str | None, sealed: str | None) -> ResponseReturnValue:
+    """Give this browser the session that it earned, with the form that waited for it. Commits."""
+    if current_user.is_authenticated:
+        sessions.end(this_session())
+    form = drafts.unseal(sealed)
+    returns = form is not None and form.account == opened.user_id
+    if returns:
+        sessions.keep(opened, sealed)
+    db.commit()
+    enter(opened)
+    if returns:
+        flash("You are signed in again. Look it over, and send it once more.")
+    response = redirect(next_path or url_for("portal.welcome"), 303)
+    devices.remember(response, opened.user)
+    return response

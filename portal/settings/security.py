@@ -1,0 +1,126 @@
+"""/settings/security: the authenticator app and its recovery codes. Each change asks for fresh proof (L-09, L-11)."""
+
+import json
+
+import segno
+from cryptography.fernet import InvalidToken
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+from wtforms import HiddenField, StringField
+from wtforms.validators import InputRequired, Length
+
+from latchkey import clock, settings, vault
+from latchkey.accounts import second_factors, steps
+from latchkey.safety import second_factor
+from latchkey.store.session import db
+from portal.blueprint import blueprint
+from portal.guards import NO_CODE, ConfirmPassword, acting_user, confirmed, this_session, this_user, verified
+
+MARK = "authenticator:"
+LONGEST_SEALED = 2000
+
+
+class SetUpForm(ConfirmPassword):
+    """The key that the page showed, sealed, and a code that the app made with it."""
+
+    shown = HiddenField(validators=[InputRequired(), Length(max=LONGEST_SEALED)])
+    code = StringField("Code", [InputRequired("Type the six digits that the app shows.")], id="app-code")
+
+
+@blueprint.get("/settings/security")
+@verified
+def security() -> ResponseReturnValue:
+    """What there is beside the password."""
+    user = this_user()
+    app = second_factors.find(user)
+    return render_template("portal/settings/security.html", app=app, left=second_factors.codes_left(user))
+
+
+def _seal(key: str) -> str:
+    return vault.seal(MARK + json.dumps([this_session().id, key, clock.now().timestamp()]))
+
+
+def _shown(sealed: str) -> str | None:
+    """The key that a page of this session showed in the last ten minutes."""
+    try:
+        opened = vault.unseal(sealed)
+    except (InvalidToken, UnicodeError):
+        return None
+    if not opened.startswith(MARK):
+        return None
+    session_id, key, at = json.loads(opened.removeprefix(MARK))
+    fresh = at > (clock.now() - steps.LIFETIME).timestamp()
+    return key if fresh and session_id == this_session().id else None
+
+
+@blueprint.route("/settings/security/authenticator", methods=["GET", "POST"])
+@verified
+def set_up_authenticator() -> ResponseReturnValue:
+    """A new key, and the code that shows that the app has it. Nothing is stored before."""
+    form = SetUpForm()
+    key = _shown(form.shown.data or "") if form.validate_on_submit() else None
+    if form.is_submitted() and not form.errors and key is None:
+        flash("That took too long. Here is a new key.")
+        return redirect(url_for("portal.set_up_authenticator"), 303)
+    if key is not None and confirmed(form):
+        codes = second_factor.turn_on(acting_user(), key, form.code.data or "", keep=this_session())
+        db.commit()
+        if codes is not None:
+            flash("Your authenticator app is set up. Other browsers are signed out.")
+            return _codes(codes) if codes else redirect(url_for("portal.security"), 303)
+        form.code.errors = [NO_CODE]
+    return _set_up_page(form, key or _shown(form.shown.data or "") or second_factors.new_key())
+
+
+def _set_up_page(form: SetUpForm, key: str) -> ResponseReturnValue:
+    form.shown.data = _seal(key)
+    uri = second_factors.uri(key, this_user(), settings.current().brand_name)
+    page = render_template(
+        "portal/settings/authenticator.html",
+        form=form,
+        key=" ".join(key[at : at + 4] for at in range(0, len(key), 4)),
+        qr=Markup(segno.make(uri, micro=False).svg_inline(omitsize=True)),  # noqa: S704 - drawn here, of modules alone
+    )
+    return page, 422 if form.is_submitted() else 200
+
+
+def _codes(codes: list[str]) -> ResponseReturnValue:
+    return render_template("portal/settings/recovery_codes.html", codes=codes)
+
+
+@blueprint.route("/settings/security/recovery-codes", methods=["GET", "POST"])
+@verified
+def renew_recovery_codes() -> ResponseReturnValue:
+    """Ten new codes, shown once; those before stop working."""
+    if second_factors.find(this_user()) is None:
+        return redirect(url_for("portal.security"), 303)
+    form = ConfirmPassword()
+    if request.method == "POST" and form.validate() and confirmed(form):
+        user = acting_user()
+        if second_factors.find(user) is None:
+            db.rollback()
+            return redirect(url_for("portal.security"), 303)
+        codes = second_factor.new_codes(user)
+        db.commit()
+        return _codes(codes)
+    return _confirm(form, "Make new recovery codes", "The codes that you have stop working at once.", "Make new codes")
+
+
+@blueprint.route("/settings/security/authenticator/remove", methods=["GET", "POST"])
+@verified
+def remove_authenticator() -> ResponseReturnValue:
+    """Turn two-factor sign-in off."""
+    form = ConfirmPassword()
+    if request.method == "POST" and form.validate() and confirmed(form):
+        second_factor.turn_off(acting_user())
+        db.commit()
+        flash("Two-factor sign-in is off. Your password alone lets you in.")
+        return redirect(url_for("portal.security"), 303)
+    text = "Then your password alone lets somebody in. Your recovery codes stop working, too."
+    return _confirm(form, "Remove the authenticator app", text, "Remove the app")
+
+
+def _confirm(form: ConfirmPassword, title: str, text: str, button: str) -> ResponseReturnValue:
+    page = render_template("portal/settings/security_confirm.html", form=form, title=title, text=text, button=button)
+    return page, 422 if form.is_submitted() else 200

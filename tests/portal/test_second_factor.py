@@ -1,0 +1,327 @@
+"""The second factor: what the password alone opens no more, and what a code opens once (L-11)."""
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pyotp
+import pytest
+from sqlalchemy import select
+
+from latchkey.accounts import links, second_factors, sessions, steps, users
+from latchkey.safety import lockdown, second_factor, signin
+from latchkey.store.session import db
+from tests import pages
+from tests.factories import PASSWORD
+
+KEY = "JBSWY3DPEHPK3PXPKR2GS3TFJBSWY3DP"
+AT = "/login/second-factor"
+
+
+@pytest.fixture
+def codes(db, alice, clock):
+    """Alice's recovery codes; her app made KEY's code of a minute ago."""
+    users.lock(alice.id)
+    assert second_factors.set_up(alice, KEY, now(clock))
+    made = second_factors.make_codes(alice)
+    db.commit()
+    clock.move(minutes=2)
+    return made
+
+
+def now(clock, steps_away=0):
+    return pyotp.TOTP(KEY).at(int(clock.now().timestamp()) + 30 * steps_away)
+
+
+def half_in(client, user):
+    answer = pages.submit(client, "/login", email=user.email, password=PASSWORD)
+    assert (answer.status_code, answer.location) == (303, AT)
+    return client
+
+
+def is_in(client):
+    return client.get("/settings").status_code == 200
+
+
+@pytest.mark.standard("L-11")
+def test_the_password_alone_opens_nothing(client, alice, codes, clock):
+    half_in(client, alice)
+
+    assert not is_in(client)
+    assert client.get("/oauth/authorize").status_code != 200
+    assert sessions.list_live(alice) == []
+
+    answer = pages.submit(client, AT, code=now(clock))
+
+    assert answer.status_code == 303
+    assert is_in(client)
+
+
+@pytest.mark.standard("L-11")
+@pytest.mark.parametrize("away", [-1, 0, 1])
+def test_a_code_counts_one_step_around_and_once(app, alice, codes, clock, away):
+    code = now(clock, away)
+    assert pages.submit(half_in(app.test_client(), alice), AT, code=code).status_code == 303
+
+    again = pages.submit(half_in(app.test_client(), alice), AT, code=code)
+
+    assert again.status_code == 422
+    assert "was used before" in again.text
+
+
+@pytest.mark.parametrize("away", [-2, 2])
+def test_a_code_two_steps_away_counts_not(client, alice, codes, clock, away):
+    assert pages.submit(half_in(client, alice), AT, code=now(clock, away)).status_code == 422
+    assert not is_in(client)
+
+
+@pytest.mark.standard("L-11")
+def test_a_recovery_code_counts_once_however_it_is_typed_and_its_owner_is_told(app, mailbox, alice, codes):
+    first, second = app.test_client(), app.test_client()
+
+    assert pages.submit(half_in(first, alice), AT, code=codes[0].upper().replace("-", " ")).status_code == 303
+    assert pages.submit(half_in(second, alice), AT, code=codes[0]).status_code == 422
+
+    assert (is_in(first), is_in(second), second_factors.codes_left(alice)) == (True, False, 9)
+
+
+def test_recovery_codes_are_random_enough_and_kept_as_digests(db, alice, codes):
+    kept = db.scalars(select(second_factors.RecoveryCode)).all()
+
+    assert len(set(codes)) == len(kept) == 10
+    assert all(re.fullmatch(r"([a-z2-7]{4}-){3}[a-z2-7]{4}", code) for code in codes)
+    assert all(len(row.digest) == 32 for row in kept)
+    assert KEY not in second_factors.find(alice).sealed_key
+
+
+@pytest.mark.standard("L-05")
+def test_after_five_tries_the_step_is_over_and_the_owner_still_gets_in(app, client, alice, codes, clock):
+    half_in(client, alice)
+    for _ in range(5):
+        assert pages.submit(client, AT, code="000000").status_code == 422
+
+    sixth = client.post(AT, data={"csrf_token": pages.csrf(client.get(AT)), "code": now(clock)})
+
+    assert (sixth.status_code, sixth.location) == (303, "/login")
+    assert client.get(AT).status_code == 303
+    assert not is_in(client)
+    assert pages.submit(half_in(app.test_client(), alice), AT, code=now(clock)).status_code == 303
+
+
+@pytest.mark.standard("L-05")
+def test_guessing_at_an_account_stops_and_a_recovery_code_still_opens_it(app, alice, codes, clock):
+    heard = []
+    for _ in range(4):
+        guesser = half_in(app.test_client(), alice)
+        heard += [pages.submit(guesser, AT, code="000000").status_code for _ in range(4)]
+
+    assert heard.count(422) == 10
+    assert heard[10:] == [429] * 6
+    assert pages.submit(half_in(app.test_client(), alice), AT, code=codes[3]).status_code == 303
+
+
+def changes_the_password(user):
+    lockdown.change_password(user, users.prepare_password(user, "lantern-orchid-57-gravel"))
+
+
+def is_suspended(user):
+    users.disable(user)
+
+
+def is_reset(user):
+    second_factor.turn_off(user)
+
+
+@pytest.mark.standard("M-01")
+@pytest.mark.parametrize("happens", [changes_the_password, is_suspended, is_reset])
+def test_a_step_ends_with_what_it_rests_on(app, client, alice, codes, happens):
+    half_in(client, alice)
+    with app.app_context():
+        happens(users.lock(alice.id))
+        db.commit()
+
+    assert client.get(AT).status_code == 303
+    assert not is_in(client)
+
+
+def test_a_step_lasts_ten_minutes(client, alice, codes, clock):
+    half_in(client, alice)
+    clock.move(minutes=10)
+
+    answer = client.get(AT)
+
+    assert (answer.status_code, answer.location) == (303, "/login")
+
+
+def test_a_step_belongs_to_its_browser_and_its_user(app, client, alice, bob, codes):
+    half_in(client, alice)
+    other = pages.sign_in(app.test_client(), bob)
+
+    assert other.get(AT).status_code == 303
+    pages.sign_in(client, bob)
+    assert client.get(AT).status_code == 303
+    assert b"bob@" in client.get("/settings").data
+
+
+@pytest.mark.standard("L-11", "E-01")
+def test_a_code_used_sixteen_times_at_once_opens_one_session(app, alice, codes, clock):
+    plaintexts = []
+    for _ in range(16):
+        plaintexts.append(steps.begin(users.lock(alice.id)).plaintext)
+        db.commit()
+    at_once, code = threading.Barrier(16), codes[0]
+
+    def use(plaintext):
+        with app.app_context():
+            at_once.wait()
+            opened = signin.finish(plaintext, code)
+            db.commit()
+            return opened is not None
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(use, plaintexts)) == 1
+
+
+@pytest.mark.standard("L-11", "E-01")
+def test_an_apps_code_used_sixteen_times_at_once_is_spent_once(app, alice, codes, clock):
+    at_once, code = threading.Barrier(16), now(clock)
+
+    def use(_):
+        with app.app_context():
+            at_once.wait()
+            spent = second_factors.spend(users.lock(alice.id), code)
+            db.commit()
+            return spent
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(use, range(16))) == 1
+
+
+def shown(page):
+    key = re.search(r'<textarea id="key"[^>]*>([A-Z2-7 ]+)<', page.text).group(1).replace(" ", "")
+    sealed = re.search(r'name="shown"[^>]*value="([^"]+)"', page.text).group(1)
+    return key, sealed
+
+
+def set_up(client, clock, **more):
+    page = client.get("/settings/security/authenticator")
+    key, sealed = shown(page)
+    code = pyotp.TOTP(key).at(int(clock.now().timestamp()))
+    fields = {"csrf_token": pages.csrf(page), "shown": sealed, "code": code}
+    return client.post("/settings/security/authenticator", data=fields | more)
+
+
+@pytest.mark.standard("L-11", "L-09")
+def test_setting_up_shows_ten_codes_ends_other_sessions_and_mails(app, signed_in, mailbox, alice, clock):
+    elsewhere = pages.sign_in(app.test_client(), alice)
+
+    answer = set_up(signed_in, clock)
+
+    assert answer.status_code == 200
+    assert len(re.findall(r"<li>([a-z2-7-]{19})</li>", answer.text)) == 10
+    assert "<svg" in signed_in.get("/settings/security/authenticator").text
+    assert (is_in(signed_in), is_in(elsewhere)) == (True, False)
+    assert "10 of 10 left" in signed_in.get("/settings/security").text
+    assert pages.submit(elsewhere, "/login", email=alice.email, password=PASSWORD).location == AT
+
+
+def test_a_wrong_code_sets_nothing_up_and_keeps_the_key(signed_in, alice, clock):
+    page = signed_in.get("/settings/security/authenticator")
+    key, sealed = shown(page)
+
+    wrong = {"csrf_token": pages.csrf(page), "shown": sealed, "code": "12345"}
+    answer = signed_in.post("/settings/security/authenticator", data=wrong)
+
+    assert answer.status_code == 422
+    assert shown(answer)[0] == key
+    assert second_factors.find(alice) is None
+
+
+def test_a_key_of_another_session_sets_nothing_up(app, signed_in, alice, bob, clock):
+    _, sealed = shown(pages.sign_in(app.test_client(), bob).get("/settings/security/authenticator"))
+
+    assert set_up(signed_in, clock, shown=sealed).status_code == 303
+    assert set_up(signed_in, clock, shown="x").status_code == 303
+    assert second_factors.find(alice) is None
+
+
+@pytest.fixture
+def inside(client, alice, codes, clock):
+    """Alice's browser, signed in with her code twenty minutes ago."""
+    pages.submit(half_in(client, alice), AT, code=now(clock))
+    clock.move(minutes=20)
+    return client
+
+
+@pytest.mark.standard("L-09", "L-11")
+@pytest.mark.parametrize("path", ["/settings/security/authenticator/remove", "/settings/security/recovery-codes"])
+def test_with_a_second_factor_the_password_alone_is_no_fresh_proof(inside, alice, clock, codes, path):
+    refused = pages.submit(inside, path, password=PASSWORD)
+    assert (refused.status_code, second_factors.find(alice) is not None) == (422, True)
+
+    assert pages.submit(inside, path, password=now(clock)).status_code in (200, 303)
+
+
+@pytest.mark.standard("L-09")
+@pytest.mark.parametrize(
+    "path, fields",
+    [
+        ("/settings/email", {"email": "new@example.com", "password": PASSWORD}),
+        ("/settings/password", {"current": PASSWORD, "password": "lantern-orchid-57-gravel"}),
+        ("/settings/delete", {"email": "alice@example.com", "password": PASSWORD}),
+    ],
+)
+def test_address_password_and_deletion_take_a_code_beside_the_password(inside, alice, clock, path, fields):
+    assert pages.submit(inside, path, form="/settings", **fields).status_code == 422
+    assert pages.submit(inside, path, form="/settings", **fields, code="000000").status_code == 422
+
+    assert pages.submit(inside, path, form="/settings", **fields, code=now(clock)).status_code == 303
+
+
+@pytest.mark.standard("L-09")
+def test_adding_scopes_and_new_tokens_take_a_code(inside, clock):
+    page = inside.get("/tokens/new").text
+
+    assert re.search(r'<input[^>]*autocomplete="one-time-code"', page)
+    assert 'autocomplete="current-password"' not in page
+
+
+@pytest.mark.standard("L-07", "L-11")
+def test_a_reset_by_mail_still_owes_the_second_factor_and_makes_no_known_browser(app, alice, codes):
+    browser, plaintext = app.test_client(), links.issue(alice, links.Purpose.RESET_PASSWORD)
+    db.commit()
+    browser.get(f"/reset-password/{plaintext}")
+    assert pages.submit(browser, "/reset-password", password="lantern-orchid-57-gravel").status_code == 303
+
+    assert browser.get_cookie("device") is None
+    answer = pages.submit(browser, "/login", email=alice.email, password="lantern-orchid-57-gravel")
+    assert answer.location == AT
+
+
+def test_next_leads_on_after_the_code(client, alice, codes, clock):
+    page = client.get("/login?next=/tokens")
+    fields = {"csrf_token": pages.csrf(page), "email": alice.email, "password": PASSWORD, "next": "/tokens"}
+    step = client.post("/login", data=fields)
+
+    answer = client.post(
+        AT, data={"csrf_token": pages.csrf(client.get(step.location)), "code": now(clock), "next": "/tokens"}
+    )
+
+    assert answer.location == "/tokens"
+
+
+def test_starting_over_ends_the_step(client, alice, codes):
+    half_in(client, alice)
+    answer = client.post("/login/start-over", data={"csrf_token": pages.csrf(client.get(AT))})
+
+    assert answer.location == "/login"
+    assert db.query(steps.Step).count() == 0
+
+
+def test_old_steps_are_cleared_away(db, alice, clock):
+    steps.begin(users.lock(alice.id))
+    db.commit()
+    clock.move(minutes=11)
+    steps.purge()
+
+    assert db.query(steps.Step).count() == 0
