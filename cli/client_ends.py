@@ -46,7 +46,7 @@ def restore(client_id: str) -> None:
 
 
 def _restore(client_id: str) -> None:
-    for cause in (Cause.ADMINISTRATOR, Cause.LEAK, Cause.DELETION):
+    for cause in (Cause.ADMINISTRATOR, *apps.OWNERS_TO_LIFT, Cause.DELETION):
         shutdown.restore(find(client_id), cause)
     db.commit()
 

@@ -1,6 +1,6 @@
 """Door 1: people, in HTML."""
 
-from portal import activity, apps, auth, dev_mail, guides, health, settings, tokens, welcome, well_known
+from portal import activity, apps, auth, dev_mail, guides, health, security, settings, tokens, welcome, well_known
 from portal.blueprint import blueprint
 from portal.guides.index import prepare
 
@@ -13,6 +13,7 @@ __all__ = [
     "guides",
     "health",
     "prepare",
+    "security",
     "settings",
     "tokens",
     "welcome",

@@ -1,6 +1,8 @@
 """Rules for what people type about themselves, worded by the ground floor and shown beside the field."""
 
+import re
 from collections.abc import Callable
+from datetime import date
 
 from flask_wtf import FlaskForm
 from wtforms import Field, ValidationError
@@ -8,6 +10,16 @@ from wtforms import Field, ValidationError
 from latchkey import texts
 from latchkey.accounts import emails, passwords, users
 from latchkey.naming import names
+
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def day(text: str | None) -> date | None:
+    """The day of a date field; None for anything else."""
+    try:
+        return date.fromisoformat(text) if text and DAY.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 class Name:

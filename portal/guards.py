@@ -31,6 +31,9 @@ LINK_SIGNED_IN = "The link in your e-mail signed you in, without your password."
 SIGNED_IN_EARLIER = "You signed in a while ago."
 NO_CODE = "This code is not right, or it was used before."
 
+# What is open to whoever ended their password and has not chosen another one yet.
+WITHOUT_PASSWORD = frozenset({"portal.show_report", "portal.choose_password"})
+
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
@@ -77,13 +80,18 @@ def mail_link(purpose: Purpose, email: str, endpoint: str, next_path: str | None
     db.commit()
 
 
-def signed_in(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """The view is for people who are signed in; others are sent to do so and come back."""
+def signed_in(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer | BaseResponse]:
+    """The view is for people who are signed in; others are sent to do so and come back.
+
+    Whoever ended their password chooses another one before all else.
+    """
 
     @wraps(view)
-    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer | BaseResponse:
         if not current_user.is_authenticated:
             raise sessions.SessionEnded
+        if this_user().needs_password and request.endpoint not in WITHOUT_PASSWORD:
+            return redirect(url_for("portal.end_everything"), 303)
         return view(*args, **kwargs)
 
     return guarded

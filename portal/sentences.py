@@ -59,6 +59,7 @@ WORDINGS: dict[str, Wording] = {
     EventKind.SECOND_FACTOR_OFF: Wording("You turned two-factor sign-in off", "shield-alert", "warn"),
     EventKind.RECOVERY_CODES_MADE: Wording("You made new recovery codes", "lock", "ok"),
     EventKind.RECOVERY_CODE_USED: Wording("A recovery code was used", "lock", "warn"),
+    EventKind.EVERYTHING_ENDED: Wording("You ended everything that acted for you", "shield-alert", "bad"),
     EventKind.USER_DISABLED: Wording("You suspended your account", "user-x", "bad"),
     EventKind.USER_ENABLED: Wording("You ended the suspension of your account", "user-plus", "ok"),
     EventKind.TOKEN_CREATED: Wording("You created the token {name}", "key-round", "ok"),
@@ -100,6 +101,7 @@ DOERS = {
 CAUSES = {
     Cause.OWNER: " with your account",
     Cause.LEAK: ", because a token that made or changed it has leaked",
+    Cause.HACKED: ", because somebody was in your account",
 }
 # What the log calls the settings of an app.
 CHANGES = {

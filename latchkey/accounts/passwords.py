@@ -95,13 +95,18 @@ def _nobodys() -> str:
     return _hasher.hash(b"nobody has this password")
 
 
+# Stands for a password that was ended: whoever has the account chooses another one.
+ENDED = "ended"
+
+
 def verify(stored: str | None, password: str) -> bool:
     """Whether the password is the stored one. None takes as long as a wrong one: nobody learns who has an account."""
     composed = _composed(password)
     with _turns:
         try:
-            right = _hasher.verify(stored or _nobodys(), _encoded(composed[:LONGEST]))
-            return right and bool(stored) and len(password) <= LONGEST_TYPED and len(composed) <= LONGEST
+            known = stored if stored != ENDED else None
+            right = _hasher.verify(known or _nobodys(), _encoded(composed[:LONGEST]))
+            return right and bool(known) and len(password) <= LONGEST_TYPED and len(composed) <= LONGEST
         except (VerificationError, InvalidHashError):
             return False
 

@@ -50,6 +50,11 @@ class User(Base):
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
 
     @property
+    def needs_password(self) -> bool:
+        """Whether the password was ended and no other was chosen yet."""
+        return self.password_hash == passwords.ENDED
+
+    @property
     def verified(self) -> bool:
         """Whether the address was proved to be theirs; without it no credential is made."""
         return self.email_verified_at is not None

@@ -40,11 +40,12 @@ from latchkey.clients.secrets import (
     LIVE_SECRETS,
     OVERLAP,
     AlreadyRotated,
+    end_secrets,
     live_secrets,
     remove_secret,
     rotate_secret,
 )
-from latchkey.clients.suspension import Cause, causes, restore, suspend
+from latchkey.clients.suspension import OWNERS_TO_LIFT, Cause, causes, restore, suspend
 
 __all__ = [
     "HOMEPAGE",
@@ -53,6 +54,7 @@ __all__ = [
     "LONGEST_NAME",
     "LONGEST_REASON",
     "OVERLAP",
+    "OWNERS_TO_LIFT",
     "AlreadyRegistered",
     "AlreadyRotated",
     "BadClient",
@@ -67,6 +69,7 @@ __all__ = [
     "change",
     "check",
     "check_redirect_uris",
+    "end_secrets",
     "find",
     "get_for",
     "hold",

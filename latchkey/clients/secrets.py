@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select, update
 
 from latchkey import clock, credentials
 from latchkey.accounts.users import User
@@ -52,6 +52,16 @@ def rotate_secret(client: Client, *, by: User | None, newest: str | None = None)
     for secret in live[: LIVE_SECRETS - 1]:
         secret.expires_at = min(secret.expires_at or now + OVERLAP, now + OVERLAP)
     return add_secret(client)
+
+
+def end_secrets(client: Client) -> bool:
+    """End every secret of a client at once; whether one worked. The client is locked."""
+    now = clock.now()
+    live = or_(ClientSecret.expires_at.is_(None), ClientSecret.expires_at > now)
+    statement = update(ClientSecret).where(ClientSecret.client_id == client.id, live)
+    ended = affected(statement.values(expires_at=now).execution_options(synchronize_session=False))
+    db.expire(client, ["secrets"])
+    return ended > 0
 
 
 def remove_secret(client: Client, secret_id: str, *, by: User | None) -> bool:

@@ -1,4 +1,4 @@
-"""Clients that are stopped: by an administrator, with their owner, after a leak, or while they are being deleted.
+"""Clients that are stopped: by an administrator, with their owner, after a leak or a break-in, or while being deleted.
 
 Each cause is lifted by itself, and a client goes on when none is left. `suspended_at` says whether there is one.
 """
@@ -16,7 +16,12 @@ class Cause(StrEnum):
     ADMINISTRATOR = "administrator"
     OWNER = "owner"
     LEAK = "leak"
+    HACKED = "hacked"
     DELETION = "deletion"
+
+
+# Their owner looks the client over and lets it go on.
+OWNERS_TO_LIFT = frozenset({Cause.LEAK, Cause.HACKED})
 
 
 def causes(client: Client) -> frozenset[Cause]:

@@ -19,6 +19,7 @@ from latchkey.grants.record import (
     withdraw,
     withdraw_all,
 )
+from latchkey.grants.sign_ins import end_own
 
 __all__ = [
     "ABSOLUTE",
@@ -30,6 +31,7 @@ __all__ = [
     "begin",
     "count_for",
     "end",
+    "end_own",
     "find_authorization",
     "get_for",
     "list_for",

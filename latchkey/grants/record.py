@@ -28,6 +28,7 @@ class EndReason(StrEnum):
     WITHDRAWN = "withdrawn by the user"
     CUT_OFF = "cut off by the app's owner"
     SUSPENDED = "the app was suspended"
+    SECRETS_ENDED = "the app's secrets were ended"
     REPORTED = "reported as leaked"
 
 

@@ -1,9 +1,12 @@
-"""How many sign-ins of one app are kept for a user: an app that goes on without being asked can make them for ever."""
+"""Many sign-ins at a time: how many are kept of one app, which can make them for ever, and those that end together."""
 
-from sqlalchemy import delete, select
+from collections.abc import Iterable
 
-from latchkey.grants.record import Grant
-from latchkey.store.session import db
+from sqlalchemy import delete, select, update
+
+from latchkey import clock
+from latchkey.grants.record import EndReason, Grant
+from latchkey.store.session import affected, db
 
 # Of one authorization; past it the oldest goes, with its tokens.
 MOST = 100
@@ -14,3 +17,9 @@ def limit(begun: Grant) -> None:
     newest = select(Grant.id).where(Grant.authorization_id == begun.authorization_id).order_by(Grant.id.desc())
     if too_many := list(db.scalars(newest.offset(MOST))):
         db.execute(delete(Grant).where(Grant.id.in_(too_many)).execution_options(synchronize_session=False))
+
+
+def end_own(client_ids: Iterable[str]) -> int:
+    """End the sign-ins of these apps as themselves, which whoever had a secret of theirs could begin; how many."""
+    live = (Grant.client_id.in_(list(client_ids)), Grant.user_id.is_(None), Grant.ended_at.is_(None))
+    return affected(update(Grant).where(*live).values(ended_at=clock.now(), end_reason=EndReason.SECRETS_ENDED))

@@ -39,6 +39,7 @@ class EventKind(StrEnum):
     SECOND_FACTOR_OFF = "security.second_factor_off"
     RECOVERY_CODES_MADE = "security.recovery_codes_made"
     RECOVERY_CODE_USED = "security.recovery_code_used"
+    EVERYTHING_ENDED = "security.everything_ended"
     USER_DISABLED = "security.user_disabled"
     USER_ENABLED = "security.user_enabled"
     TOKEN_CREATED = "token.created"
@@ -77,6 +78,10 @@ SUSPICIOUS = frozenset(
 )
 
 
+# What somebody can make happen without being in the account: it says nothing about who was.
+STRANGERS = frozenset({*SUSPICIOUS, EventKind.PASSWORD_RESET_ASKED, EventKind.SIGNED_UP})
+
+
 class Event(Base):
     """One fact about an account: what, when, from where. `detail` holds names and ids, never a credential."""
 
@@ -103,7 +108,7 @@ class Event(Base):
         return self.kind in SUSPICIOUS
 
 
-def record(user: User, kind: EventKind, **detail: str | int | list[str] | None) -> Event:
+def record(user: User, kind: EventKind, **detail: str | int | list[str] | list[dict[str, Any]] | None) -> Event:
     """Keep an event of a user, from where this request came."""
     here = origin.current.get()
     told: dict[str, Any] = dict(detail)
@@ -139,6 +144,18 @@ def list_for(
         statement = statement.where(Event.id < before)
     statement = statement.where(*(_mentions(word) for word in search.split()))
     return list(db.scalars(statement.order_by(Event.id.desc()).limit(limit)))
+
+
+def own_doings(user: User, *, since: datetime) -> list[Event]:
+    """Events of a user since a moment, newest first, but for those that a stranger can make."""
+    mine = (Event.user_id == user.id, Event.at > since, Event.kind.not_in(STRANGERS))
+    return list(db.scalars(select(Event).where(*mine).order_by(Event.id.desc()).limit(MOST_KEPT)))
+
+
+def addresses(user: User, *, until: datetime) -> set[str]:
+    """From where somebody was in the account until then."""
+    mine = (Event.user_id == user.id, Event.at <= until, Event.kind.not_in(STRANGERS), Event.address != "")
+    return set(db.scalars(select(Event.address).where(*mine).distinct().limit(MOST_KEPT)))
 
 
 def _mentions(word: str) -> ColumnElement[bool]:

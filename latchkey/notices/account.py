@@ -1,11 +1,13 @@
 """What happens to an account itself: its addresses, passwords and sign-ins."""
 
+from typing import Any
+
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
 from latchkey.journal import activity
-from latchkey.journal.activity import EventKind
+from latchkey.journal.activity import Event, EventKind
 from latchkey.mail import outbox
-from latchkey.notices.wording import here
+from latchkey.notices.wording import here, told, unlinked
 
 
 def signed_up(user: User, link: str) -> None:
@@ -142,3 +144,18 @@ def enabled(user: User) -> None:
     """The suspension is over."""
     activity.record(user, EventKind.USER_ENABLED)
     outbox.post(user.email, "user_enabled", **here())
+
+
+def everything_ended(user: User, *, report: list[dict[str, Any]], suspended: list[str], **ended: int) -> Event:
+    """The user ended all that acted for them; the event keeps the report, and the letter brings it."""
+    event = activity.record(user, EventKind.EVERYTHING_ENDED, suspended=suspended, report=report, **ended)
+    outbox.post(
+        user.email,
+        "everything_ended",
+        ended=ended,
+        suspended=[unlinked(name) for name in suspended],
+        doings=[doing | {"name": unlinked(doing["name"]), "told": told(doing["did"])} for doing in report],
+        day=f"{event.at:%Y-%m-%d}",
+        **here(),
+    )
+    return event

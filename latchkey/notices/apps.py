@@ -14,10 +14,10 @@ BECAUSE = {
     Cause.ADMINISTRATOR: "An app that you registered was suspended.",
     Cause.OWNER: "An app that you registered was suspended with your account.",
     Cause.LEAK: "An app that you registered was suspended: a token that made or changed it has leaked.",
+    Cause.HACKED: "An app that was registered in your name is suspended, as you asked by “I have been hacked”.",
 }
-REMEDY = {
-    Cause.LEAK: "Look at its redirect URIs, scopes and secrets. If all is as you want it, start the app again there.",
-}
+LOOK = "Look at its redirect URIs, scopes and secrets. If all is as you want it, start the app again there."
+REMEDY = {Cause.LEAK: LOOK, Cause.HACKED: LOOK}
 
 
 def _about(client: Client) -> dict[str, str]:
@@ -51,6 +51,11 @@ def app_secret_removed(owner: User, client: Client) -> None:
     """An old secret of an app was ended before its time."""
     activity.record(owner, EventKind.APP_SECRET_REMOVED, **_about(client))
     _letter(owner, client, "app_secret_removed")
+
+
+def app_secrets_ended(owner: User, client: Client) -> None:
+    """Every secret of an app was ended with all else; the report tells of it."""
+    activity.record(owner, EventKind.APP_SECRET_REMOVED, **_about(client))
 
 
 def app_suspended(owner: User, client: Client, cause: Cause) -> None:

@@ -34,11 +34,16 @@ def change_password(user: User, prepared: str, *, keep: BrowserSession | None = 
     `keep` is the session that goes on; `revoke` ends tokens and apps' access too. The user is locked.
     """
     users.store_password(user, prepared)
-    sessions.end_all(user, keep=keep)
-    for purpose in (Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL):
-        links.cancel(user, purpose)
+    sign_out(user, keep=keep)
     if revoke:
         revoke_everything(user)
+
+
+def sign_out(user: User, *, keep: BrowserSession | None = None) -> int:
+    """Sign a user out everywhere but in `keep`, and make the links that are out worthless; how many sessions ended."""
+    for purpose in (Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL):
+        links.cancel(user, purpose)
+    return sessions.end_all(user, keep=keep)
 
 
 def revoke_everything(user: User, *, access: bool = True) -> Ended:

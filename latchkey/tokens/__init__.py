@@ -16,6 +16,7 @@ from latchkey.tokens.developer import (
     mint,
     page,
     revoke_all,
+    used_since,
 )
 from latchkey.tokens.lifetimes import LifetimeTooLong
 from latchkey.tokens.lineage import DEEPEST, ChainTooLong, ParentEnded, hold
@@ -53,5 +54,6 @@ __all__ = [
     "revoke",
     "revoke_all",
     "traces",
+    "used_since",
     "widen",
 ]

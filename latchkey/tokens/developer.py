@@ -1,7 +1,7 @@
 """Developer tokens: minted and listed by the user who has them."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
@@ -157,6 +157,12 @@ def every(owner: User | None, *, status: str = "active") -> list[Token]:
     if status != "all":
         statement = statement.where(_active() if status == "active" else ~_active())
     return list(db.scalars(statement.options(selectinload(Token.user)).order_by(Token.id.desc())))
+
+
+def used_since(user: User, since: datetime, limit: int) -> list[Token]:
+    """The live developer tokens of a user that were used since a moment, the latest first."""
+    used = _shown(user.id).where(_active(), Token.last_used_at > since)
+    return list(db.scalars(used.order_by(Token.last_used_at.desc()).limit(limit)))
 
 
 def children(token: Token) -> list[Token]:

@@ -51,10 +51,13 @@ def _signed_in(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession)
     """The signed-in person's part: nothing, the password again, the address to verify, or the question."""
     wanted = scopes.parse(str(grant.request.scope))
     asks = "consent" in asked.prompts or not grants.allows(here.user, asked.client, wanted)
-    if "none" in asked.prompts and (asks or not here.user.verified):
+    if "none" in asked.prompts and (asks or not here.user.verified or here.user.needs_password):
         return stops.silent(asked, "consent_required", "The user has to agree first.")
     if "login" in asked.prompts and not moments.fresh(asked, here):
         return _to_sign_in(asked)
+    if here.user.needs_password:
+        db.commit()
+        return redirect(url_for("portal.end_everything"), 303)
     if not here.user.verified:
         db.commit()
         return redirect(url_for("portal.ask_verification", next=_way_back()), 303)

@@ -6,7 +6,7 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, grants, notices
-from latchkey.clients import Cause, Client
+from latchkey.clients import Client
 from latchkey.safety import shutdown
 from latchkey.store.session import db
 from portal.apps.owner import own_app
@@ -62,14 +62,14 @@ def delete_app(client_id: str) -> BaseResponse:
 @blueprint.route("/apps/<id:client_id>/restore", methods=["GET", "POST"])
 @verified
 def restore_app(client_id: str) -> BaseResponse:
-    """Asks first; then an app that was stopped after a leak goes on. Its owner has looked at what the leak did to it.
+    """Asks first; then an app that was stopped after a leak or break-in goes on. Its owner has looked at what it did.
 
     A trusted one is an administrator's to look at.
     """
     client, form = own_app(client_id), ConfirmPassword()
     if clients.protected(client, this_user()):
         abort(404)
-    if Cause.LEAK not in clients.causes(client):
+    if not clients.causes(client) & clients.OWNERS_TO_LIFT:
         return redirect(url_for("portal.show_app", client_id=client_id), 303)
     if request.method != "POST" or not form.validate() or not confirmed(form):
         page = render_template("portal/apps/restore.html", client=client, form=form)
@@ -77,7 +77,7 @@ def restore_app(client_id: str) -> BaseResponse:
     client = own_app(client_id, lock=True)
     if clients.protected(client, this_user()):
         abort(404)
-    goes_on = shutdown.restore(client, Cause.LEAK)
+    goes_on = max(shutdown.restore(client, cause) for cause in clients.OWNERS_TO_LIFT)
     db.commit()
     flash(f"“{client.name}” goes on." if goes_on else f"“{client.name}” stays suspended by an administrator.")
     return redirect(url_for("portal.show_app", client_id=client_id), 303)

@@ -1,6 +1,5 @@
 """The forms of tokens; what is typed stays in their fields when something is wrong."""
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -11,10 +10,10 @@ from wtforms import Field, HiddenField, RadioField, SelectMultipleField, StringF
 
 from latchkey import clock, credentials, scopes, texts
 from latchkey.tokens import LONGEST_DESCRIPTION, lifetimes
+from portal.fields import day
 from portal.guards import ConfirmPassword
 
 DAYS = (7, 30, 90, 365)
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class Life(NamedTuple):
@@ -28,14 +27,6 @@ class Life(NamedTuple):
 def day_in(days: int) -> date:
     """The day that is so many days from now, in UTC."""
     return (clock.now() + timedelta(days=days)).date()
-
-
-def day(text: str | None) -> date | None:
-    """The day of a date field; None for anything else."""
-    try:
-        return date.fromisoformat(text) if text and DAY.fullmatch(text) else None
-    except ValueError:
-        return None
 
 
 def last_day() -> date:

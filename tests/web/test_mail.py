@@ -25,7 +25,10 @@ def test_a_mail_escapes_what_people_typed(mail):
 
 def test_a_mail_loads_nothing_and_runs_nothing(mail):
     assert not re.search(r"<(img|script|link|iframe)|url\(|@import|background=", mail)
-    assert set(re.findall(r'(?:href|src)="([^"]+)"', mail)) == {"https://portal.example.com/tokens/x?a=b&amp;c=d"}
+    assert set(re.findall(r'(?:href|src)="([^"]+)"', mail)) == {
+        "https://portal.example.com/tokens/x?a=b&amp;c=d",
+        "http://localhost/hacked",
+    }
 
 
 def test_the_button_of_a_mail_has_its_address_in_full(mail):
@@ -49,4 +52,5 @@ def test_the_text_of_a_mail_is_plain(app):
         template = app.jinja_env.overlay(autoescape=False).from_string(text)
         written = template.render(name="Ada & Bob")
 
-    assert written == "New token\n\nMade by Ada & Bob.\n\n--\nWhy it came.\nLatchkey, http://localhost"
+    wrong = "Somebody else is in your account? End everything at once: http://localhost/hacked"
+    assert written == f"New token\n\nMade by Ada & Bob.\n\n--\nWhy it came.\n{wrong}\nLatchkey, http://localhost"

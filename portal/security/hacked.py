@@ -1,0 +1,157 @@
+"""/hacked: one page, one confirmation; then the report, and the new password that is asked for first of all."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from flask import abort, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+from wtforms import PasswordField, StringField, ValidationError
+from wtforms.validators import AnyOf, InputRequired
+
+from latchkey import clock, notices
+from latchkey.accounts import sessions, users
+from latchkey.journal import activity
+from latchkey.journal.activity import Event, EventKind
+from latchkey.notices import wording
+from latchkey.safety import hacked, lockdown
+from latchkey.store.session import db
+from portal import devices
+from portal.blueprint import blueprint
+from portal.fields import NewPassword, day
+from portal.guards import (
+    ConfirmPassword,
+    acting_user,
+    confirmed,
+    enter,
+    signed_in,
+    this_session,
+    this_user,
+)
+
+SINCE = (
+    ("today", "Today"),
+    ("7", "7 days ago"),
+    ("30", "30 days ago"),
+    ("date", "On a date…"),
+    ("none", "None"),
+)
+blueprint.add_app_template_filter(wording.told, "told")
+
+
+class HackedForm(ConfirmPassword):
+    """From which day on apps are suspended that were registered in one's name."""
+
+    since = StringField("Since", [AnyOf(dict(SINCE), "Choose one of these.")], default="7")
+    since_date = StringField("First day")
+
+    def validate_since_date(self, field: StringField) -> None:
+        """A day, where one is to be chosen."""
+        if self.since.data == "date" and self.first_day() is None:
+            raise ValidationError("Choose a day that is not in the future.")
+
+    def first_day(self) -> date | None:
+        """The day that was written."""
+        written = day(self.since_date.data)
+        return written if written is not None and written <= clock.now().date() else None
+
+    def moment(self) -> datetime | None:
+        """Since when; None suspends nothing."""
+        if self.since.data == "none":
+            return None
+        days = {"today": 0, "7": 7, "30": 30}.get(self.since.data or "")
+        first = self.first_day() if days is None else clock.now().date() - timedelta(days=days)
+        return None if first is None else datetime.combine(first, time(), UTC)
+
+
+class ChooseForm(FlaskForm):
+    """The password from now on; the one before was ended."""
+
+    password = PasswordField(
+        "New password",
+        [InputRequired("Choose a password."), NewPassword(lambda _form: (this_user().email, this_user().name))],
+    )
+
+
+@blueprint.route("/hacked", methods=["GET", "POST"])
+def end_everything() -> ResponseReturnValue:
+    """What would end, and the button that ends it."""
+    if not current_user.is_authenticated:
+        return _sign_in_first()
+    if this_user().needs_password:
+        return redirect(_report(_find(None)), 303)
+    form = HackedForm()
+    if not form.validate_on_submit() or not confirmed(form):
+        page = render_template(
+            "portal/security/hacked.html",
+            form=form,
+            since=SINCE,
+            today=clock.now().date(),
+            standing=hacked.standing(this_user(), this_session()),
+        )
+        return page, 422 if form.errors else 200
+    event = hacked.end_everything(acting_user(), this_session(), form.moment())
+    db.commit()
+    enter(this_session())
+    response = redirect(_report(event), 303)
+    devices.remember(response, this_user())
+    return response
+
+
+def _sign_in_first() -> BaseResponse:
+    """The way there, in words: whoever changed the password has locked its owner out of this page."""
+    return redirect(url_for("portal.sign_in", next=url_for("portal.end_everything")), 303)
+
+
+def _report(event: Event) -> str:
+    return url_for("portal.show_report", day=f"{event.at:%Y-%m-%d}")
+
+
+@blueprint.get("/hacked/report/<day>")
+@signed_in
+def show_report(day: str) -> ResponseReturnValue:
+    """What ended on a day, and what it had done."""
+    return _page(_find(day), ChooseForm(formdata=None))
+
+
+def _find(day: str | None) -> Event:
+    """The last report, or the last of a day."""
+    reports = activity.list_for(this_user(), kinds=(EventKind.EVERYTHING_ENDED,))
+    return next((event for event in reports if day in (None, f"{event.at:%Y-%m-%d}")), None) or abort(404)
+
+
+def _page(event: Event, form: ChooseForm) -> ResponseReturnValue:
+    page = render_template(
+        "portal/security/report.html",
+        event=event,
+        detail=event.detail,
+        form=form,
+        fresh=sessions.recently_authenticated(this_session()),
+    )
+    return page, 422 if form.errors else 200
+
+
+@blueprint.post("/hacked/password")
+@signed_in
+def choose_password() -> ResponseReturnValue:
+    """The new password. Nobody is asked for the old one, which works no more: the proof of a moment ago counts."""
+    if not this_user().needs_password or not sessions.recently_authenticated(this_session()):
+        return redirect(url_for("portal.welcome"), 303)
+    form = ChooseForm()
+    if not form.validate():
+        return _page(_find(None), form)
+    prepared = users.prepare_password(this_user(), form.password.data or "")
+    user = acting_user()
+    if not user.needs_password:
+        db.rollback()
+        return redirect(url_for("portal.welcome"), 303)
+    lockdown.change_password(user, prepared, keep=this_session())
+    sessions.reauthenticate(this_session())
+    notices.password_changed(user)
+    db.commit()
+    enter(this_session())
+    flash("Your password is changed.")
+    response = redirect(url_for("portal.welcome"), 303)
+    devices.remember(response, user)
+    return response
