@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.routing import Rule
 
@@ -23,12 +24,14 @@ from latchkey import settings as settings_module
 from latchkey.accounts import passwords
 from latchkey.accounts.users import User
 from latchkey.settings import Settings
+from latchkey.store import engines as engines_module
 from latchkey.store import migrations
 from latchkey.store import session as database_module
 from latchkey.store.session import Base
 from tests import factories, pages, servers
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+TABLES = [table.name for table in Base.metadata.sorted_tables]
 POSTGRESQL = os.environ.get("LATCHKEY_TEST_DATABASE", "sqlite") == "postgresql"
 
 
@@ -68,21 +71,34 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return scratch / "latchkey.db"
 
 
+def shares_its_server(request: pytest.FixtureRequest) -> bool:
+    """Whether a test uses a running server and changes nothing of it but rows."""
+    own = any(request.node.get_closest_marker(name) for name in ("settings", "own_server"))
+    return "live_server" in request.fixturenames and not own
+
+
 @pytest.fixture
-def instance(tmp_path: Path) -> Path:
-    """A fresh instance folder."""
+def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A fresh instance folder; the shared server's, emptied, for a test on that."""
+    if shares_its_server(request):
+        folder = request.getfixturevalue("shared_server").instance
+        shutil.rmtree(folder / "mail", ignore_errors=True)
+        return folder
     folder = tmp_path / "instance"
     folder.mkdir()
     return folder
 
 
 @pytest.fixture
-def database(template: str | Path, instance: Path) -> str:
+def database(request: pytest.FixtureRequest, template: str | Path, instance: Path) -> str:
     """The URL of a migrated database without rows."""
+    if isinstance(template, Path) and shares_its_server(request):
+        servers.empty_file(instance / "latchkey.db", TABLES)
+        return f"sqlite:///{instance / 'latchkey.db'}"
     if isinstance(template, Path):
         shutil.copy(template, instance / "latchkey.db")
         return f"sqlite:///{instance / 'latchkey.db'}"
-    servers.empty(template, [table.name for table in Base.metadata.sorted_tables])
+    servers.empty(template, TABLES)
     return template
 
 
@@ -141,6 +157,22 @@ def share_url_builders() -> None:
 
 
 share_url_builders()
+
+
+def share_statements() -> None:
+    """SQLAlchemy compiles each statement for each engine anew, a tenth of the time; engines of a kind can share it."""
+    create, kinds = engines_module.create_engine, {}
+
+    def sharing(url: str, **options: object) -> Engine:
+        engine = create(url, **options)
+        kind = (engine.dialect.name, options.get("isolation_level"))
+        engine.dialect, engine._compiled_cache = kinds.setdefault(kind, (engine.dialect, engine._compiled_cache))
+        return engine
+
+    engines_module.create_engine = sharing
+
+
+share_statements()
 
 
 class CompiledTemplates(BytecodeCache):
@@ -222,9 +254,28 @@ def example_client(bob: User) -> factories.Registered:
     return factories.make_client(bob)
 
 
+@pytest.fixture(scope="session")
+def shared_server(template: str | Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """One `latchkey serve` for all tests of this process that leave it as they found it: starting takes a second."""
+    folder = tmp_path_factory.mktemp("shared") / "instance"
+    folder.mkdir()
+    url = template
+    if isinstance(template, Path):
+        shutil.copy(template, folder / "latchkey.db")
+        url = f"sqlite:///{folder / 'latchkey.db'}"
+    with servers.latchkey(folder, forked=True, LATCHKEY_DATABASE_URL=str(url)) as server:
+        yield server
+
+
 @pytest.fixture
-def live_server(settings: Settings) -> Iterator[servers.Server]:
-    """A running `latchkey serve` on this test's instance and database; records made here are seen there."""
+def live_server(request: pytest.FixtureRequest, settings: Settings) -> Iterator[servers.Server]:
+    """A running `latchkey serve` on this test's instance and database; records made here are seen there.
+
+    `@pytest.mark.own_server` gives a test one that it may stop.
+    """
+    if shares_its_server(request):
+        yield request.getfixturevalue("shared_server")
+        return
     with servers.latchkey(settings.instance, forked=True, LATCHKEY_DATABASE_URL=settings.database_url) as server:
         yield server
 

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -92,6 +93,15 @@ def empty(url: str, tables: list[str]) -> None:
     statements += [sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in tables]
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(sql.SQL("; ").join(statements))
+
+
+def empty_file(path: Path, tables: list[str]) -> None:
+    """The same for an SQLite file that a server has open."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for table in tables:
+            connection.execute(f'DELETE FROM "{table}"')
+        connection.execute("COMMIT")
 
 
 def _postgres_user() -> dict[str, Any]:

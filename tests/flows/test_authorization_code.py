@@ -133,6 +133,7 @@ def test_a_second_app_of_the_same_person_is_another_matter(live_server, metadata
     assert one.get(f"{live_server.url}/v1/me").status_code == 200
 
 
+@pytest.mark.own_server
 def test_nothing_secret_stands_in_the_log(live_server, metadata, alice, example_client):
     app = app_session(example_client, metadata)
     token = dance(app, Person(live_server.url), metadata, alice)

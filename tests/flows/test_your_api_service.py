@@ -97,6 +97,7 @@ def access_token(db, app, user: User, *names: str) -> str:
     return plaintext
 
 
+@pytest.mark.own_server
 def test_the_service_answers_each_kind_of_call_as_rfc_6750_says(service, db, bob):
     app = factories.make_client(bob, name="Fieldnotes", scopes=[READ, WRITE], trusted=True).client
     by_hand, by_app = developer_token(service.alice, READ, WRITE), access_token(db, app, service.alice, READ, WRITE)
