@@ -82,6 +82,39 @@ def test_the_style_sheet_is_sent_as_one_file_with_each_of_its_parts_once(app, cl
         assert client.get(f"/assets/x/{name}").status_code == 404
 
 
+# Classes that htmx sets.
+GIVEN = {"htmx-request"}
+CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+
+
+def rules(sheet):
+    return re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
+
+
+def classes_in_use():
+    """Classes that templates, scripts and views name; a name that ends with `--` takes any of the words beside it."""
+    pages = [path.read_text() for path in TEMPLATES.rglob("*.html")]
+    programs = [*(ROOT / "static").glob("*.js"), *(ROOT / "web").rglob("*.py"), *(ROOT / "portal").rglob("*.py")]
+    named, words = set(GIVEN), set()
+    for page in pages:
+        for given in re.findall(r'\bclass="((?:\{\{.*?\}\}|\{%.*?%\}|[^"])*)"', page, re.DOTALL):
+            said = CODE.sub(lambda code: " ".join([" ", *re.findall(r'"([^"]*)"', code[0]), " "]), given)
+            named.update(said.replace("--  ", "-- ").split())
+        words.update(" ".join(re.findall(r"%\}([\w -]+)\{%", page)).split())
+    for text in [*pages, *(path.read_text() for path in programs)]:
+        words.update(" ".join(re.findall(r'"([a-z][a-z0-9_ -]*)"', text)).split())
+    stems = {name for name in named if name.endswith("--")}
+    return named | words | {stem + word for stem in stems for word in words}
+
+
+def test_no_rule_of_the_style_sheet_is_for_a_class_that_nothing_has(app, client):
+    sheet = rules(client.get(address(app, "latchkey.css")).text)
+    styled = {name for before in re.findall(r"([^{};]+)\{", sheet) for name in re.findall(r"\.([a-z][\w-]*)", before)}
+
+    assert len(styled) > 200
+    assert styled - classes_in_use() == set()
+
+
 def test_a_page_that_names_a_missing_file_is_noticed(app):
     with pytest.raises(LookupError):
         address(app, "missing.css")
