@@ -79,7 +79,7 @@ NEW_APP = Body(
     scopes=fields.scope_names(
         "The most that the app may ask for. Those that make credentials are for apps that an administrator trusts.",
         example=["account:read"],
-        without=scopes.BREEDING,
+        without=scopes.CREDENTIAL,
     ),
     confidential=fields.flag("Whether it has a secret, as server apps do.", example=True),
     pkce_required=fields.flag("Whether it must use PKCE; public apps always must.", example=True),

@@ -90,8 +90,29 @@ SHIPPED = (
     Scope("activity:read", "See what happened in your account", "Read the account's events.", "Activity"),
 )
 
-# I-06: a scope that makes credentials goes to an OAuth client only when an administrator trusts it.
-BREEDING = frozenset({"tokens:write", "apps:write"})
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What scopes of one kind stand under in forms and guides."""
+
+    name: str
+    about: str = ""
+    symbol: str = "folder"
+
+
+GROUPS = {
+    group.name: group
+    for group in (
+        Group("Account", "Name and e-mail address", "circle-user"),
+        Group("Tokens", "For scripts and tools", "key-round"),
+        Group("OAuth apps", "Apps you registered", "blocks"),
+        Group("Authorized applications", "Apps that act for you", "plug-zap"),
+        Group("Activity", "What happened", "activity"),
+    )
+}
+
+# I-06: scopes that can create credentials; an OAuth client gets them only when an administrator trusts it.
+CREDENTIAL = frozenset({"tokens:write", "apps:write"})
 
 
 def _shipped() -> dict[str, Scope]:
@@ -155,11 +176,11 @@ def default() -> str:
     return serialize(name for name, scope in _catalogue.items() if scope.default)
 
 
-def groups() -> dict[str, list[Scope]]:
-    """The catalogue by group, for forms and guides."""
-    grouped: dict[str, list[Scope]] = {}
+def groups() -> dict[Group, list[Scope]]:
+    """The catalogue by group, for forms and guides; an operator's group has a name alone."""
+    grouped: dict[Group, list[Scope]] = {}
     for scope in _catalogue.values():
-        grouped.setdefault(scope.group, []).append(scope)
+        grouped.setdefault(GROUPS.get(scope.group) or Group(scope.group), []).append(scope)
     return grouped
 
 

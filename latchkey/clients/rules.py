@@ -122,9 +122,9 @@ def check_scopes(names: Iterable[str], *, trusted: bool, ceiling: frozenset[str]
         raise BadClient(scopes="Choose at least one scope.") from None
     except scopes.UnknownScope:
         raise BadClient(scopes="One of these scopes does not exist.") from None
-    # I-06: credentials do not breed unseen.
-    if chosen & scopes.BREEDING and not trusted:
-        refused = " and ".join(sorted(chosen & scopes.BREEDING))
+    # I-06: no app makes credentials unseen.
+    if chosen & scopes.CREDENTIAL and not trusted:
+        refused = " and ".join(sorted(chosen & scopes.CREDENTIAL))
         raise BadClient(scopes=f"{refused} is only for apps that an administrator trusts.")
     if ceiling is not None and not chosen <= ceiling:
         raise BadClient(

@@ -57,7 +57,7 @@ class Party(ClientMixin):
         self.resource_server = resource_server
         self.redirect_uris = redirect_uris
         # I-06: a scope that makes credentials needs an administrator's trust, also after that was taken back.
-        self.scopes = scopes.held(scope) if trusted else scopes.held(scope) - scopes.BREEDING
+        self.scopes = scopes.held(scope) if trusted else scopes.held(scope) - scopes.CREDENTIAL
 
     def get_client_id(self) -> str:
         return self.id

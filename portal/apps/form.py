@@ -6,7 +6,7 @@ from wtforms import SelectMultipleField, StringField
 
 from latchkey import clients, scopes
 from latchkey.clients import BadClient
-from latchkey.scopes import Scope
+from latchkey.scopes import Group, Scope
 from portal.apps import pictures
 from portal.guards import ConfirmPassword
 
@@ -14,9 +14,9 @@ from portal.guards import ConfirmPassword
 FIELDS = {"scopes": "scope"}
 
 
-def offered(*, trusted: bool = False, ceiling: frozenset[str] | None = None) -> dict[str, list[Scope]]:
+def offered(*, trusted: bool = False, ceiling: frozenset[str] | None = None) -> dict[Group, list[Scope]]:
     """The scopes that an app may ask for, by group: those that make credentials only if it is trusted (I-06)."""
-    refused = frozenset() if trusted else scopes.BREEDING
+    refused = frozenset() if trusted else scopes.CREDENTIAL
     within = (frozenset(scopes.catalogue()) if ceiling is None else ceiling) - refused
     allowed = {
         group: [scope for scope in members if scope.name in within] for group, members in scopes.groups().items()

@@ -29,8 +29,13 @@ def test_an_operators_scope_joins_the_catalogue(catalogue):
     catalogue(PROJECTS)
 
     assert scopes.catalogue()["projects:read"].title == "See projects"
-    assert [scope.name for scope in scopes.groups()["Projects"]] == ["projects:read"]
+    assert [scope.name for scope in scopes.groups()[scopes.Group("Projects")]] == ["projects:read"]
     assert scopes.parse("projects:read account:read") == {"projects:read", "account:read"}
+
+
+def test_every_shipped_group_says_what_it_is_about():
+    assert [group.name for group in scopes.groups()] == list(scopes.GROUPS)
+    assert all(group.about for group in scopes.groups())
 
 
 def test_the_operators_scopes_come_first(catalogue):
@@ -116,7 +121,7 @@ def test_a_scope_that_left_the_catalogue_permits_nothing():
 
 
 def test_scopes_that_make_credentials_are_marked_sensitive():
-    assert {scope.name for scope in scopes.SHIPPED if scope.sensitive} >= scopes.BREEDING
+    assert {scope.name for scope in scopes.SHIPPED if scope.sensitive} >= scopes.CREDENTIAL
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from flask import render_template_string
 from PIL import Image
 
+from latchkey import scopes
 from latchkey import settings as settings_module
 from web import assets, palette
 
@@ -136,8 +137,9 @@ def test_vendored_files_stand_beside_their_licences():
     assert "ISC License" in (TEMPLATES / "macros" / "icons-LICENSE.txt").read_text()
 
 
-def test_every_icon_that_a_template_names_exists():
+def test_every_icon_that_a_template_or_a_group_of_scopes_names_exists():
     known = assets._icons(TEMPLATES / "macros")
+    assert {group.symbol for group in (*scopes.GROUPS.values(), scopes.Group("Projects"))} <= known.keys()
     for path in TEMPLATES.rglob("*.html"):
         for name in re.findall(r"""\bicon\(\s*["']([a-z0-9-]+)["']""", path.read_text()):
             assert name in known, f"{path.name}: {name}"
