@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -128,6 +128,8 @@ def load(path: Path) -> None:
     _catalogue.clear()
     _catalogue.update(extra | _shipped())
     default.cache_clear()
+    held.cache_clear()
+    parse.cache_clear()
 
 
 def _parsed(path: Path) -> dict[str, Scope]:
@@ -184,6 +186,8 @@ def groups() -> dict[Group, list[Scope]]:
     return grouped
 
 
+# Few, since the strings are the caller's; the bearer path sees a handful of them.
+@lru_cache(maxsize=256)
 def parse(scope: str) -> frozenset[str]:
     """The scopes of a wire string (RFC 6749 §3.3); empty for an empty one. Raises `UnknownScope`."""
     names = frozenset(scope.split(" ")) - {""}
@@ -202,6 +206,7 @@ def check(names: Iterable[str]) -> frozenset[str]:
     return chosen
 
 
+@lru_cache(maxsize=4096)
 def held(scope: str) -> frozenset[str]:
     """The scopes of a stored wire string. A scope that left the catalogue since then permits nothing any more."""
     return frozenset(scope.split()) & _catalogue.keys()

@@ -45,8 +45,8 @@ DRIVERS = {
 }  # fmt: skip
 # Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.
 ENGINES = {
-    "latchkey/accounts/throttle.py", "latchkey/journal/idempotency.py", "latchkey/tokens/usage.py",
-    "web/layer/middleware.py", "cli/doctor.py", "cli/installation.py",
+    "latchkey/accounts/throttle.py", "latchkey/journal/counts.py", "latchkey/journal/idempotency.py",
+    "latchkey/tokens/usage.py", "web/layer/middleware.py", "cli/doctor.py", "cli/installation.py",
 }  # fmt: skip
 # Where the doors of programs make a blueprint, render a page or still read Flask's request: this list only shrinks.
 FLASK = {

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, NamedTuple, TypeVar
 
 from flask import Response, request
 
 from api.kit import challenges, limits
 from api.kit.blueprint import Door
+from api.kit.problems import Problem
 from latchkey import origin, tokens
 from latchkey.accounts import users
 from latchkey.accounts.users import User
+from latchkey.journal.refusals import Reason
 from latchkey.origin import Actor, Doer
 from latchkey.tokens import Token, access
 from latchkey.tokens.access import Bearer
@@ -21,6 +23,7 @@ View = TypeVar("View", bound=Callable[..., Response])
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # A second value behind the comma that joins two headers of one name.
 _ANOTHER_VALUE = re.compile(r",\s*[A-Za-z][A-Za-z0-9-]*\s+\S")
+_ID = re.compile(r"(?<=/)[a-z]{3}_[^/]*")
 
 
 def require_scope(*scopes: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
@@ -66,12 +69,18 @@ def needed(view: Callable[..., Any]) -> frozenset[str]:
     return found
 
 
+@lru_cache(maxsize=256)
+def _named(method: str, path: str) -> str:
+    """What a call is counted as: the ids of things are left out."""
+    return f"{method} {_ID.sub('…', path)}"
+
+
 def let_pass(environ: dict[str, Any], scopes: frozenset[str]) -> Bearer:
     """The caller, if the token that a request came with has these scopes. Raises `problems.Problem`."""
-    plaintext = presented(environ)
-    refusal = None
+    plaintext, refusal = presented(environ), None
+    named = _named(environ["REQUEST_METHOD"], environ["PATH_INFO"])
     try:
-        caller = access.admit(plaintext, scopes)
+        caller = access.admit(plaintext, scopes, named)
     except access.NoCredential:
         raise challenges.no_credential() from None
     except access.InvalidToken as error:
@@ -79,11 +88,16 @@ def let_pass(environ: dict[str, Any], scopes: frozenset[str]) -> Bearer:
     except access.ScopeTooNarrow as error:
         caller, refusal = error.bearer, error
     environ["latchkey.token"], environ["latchkey.user"] = caller.token_id, caller.user_id
-    limits.count(environ, caller)
+    try:
+        limits.count(environ, caller)
+        if refusal is None and environ["REQUEST_METHOD"] not in READING:
+            limits.count_write(environ, caller)
+    except Problem:
+        if refusal is None:
+            access.turn_away(caller, scopes, named, Reason.TOO_MANY)
+        raise
     if refusal is not None:
         raise challenges.scope_missing(refusal)
-    if environ["REQUEST_METHOD"] not in READING:
-        limits.count_write(environ, caller)
     return caller
 
 

@@ -40,6 +40,11 @@ class Client(Base):
     homepage: Mapped[str] = mapped_column(String(LONGEST_HOMEPAGE))
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
     scope: Mapped[str] = mapped_column(String(4000))
+    # Since when it has had these scopes and its calls are counted; None: since it was registered.
+    counted_since: Mapped[datetime | None]
+    # What was taken away because it was not used, and when, so that it can be given back.
+    dropped_scope: Mapped[str | None] = mapped_column(String(4000))
+    dropped_at: Mapped[datetime | None]
     confidential: Mapped[bool]
     pkce_required: Mapped[bool] = mapped_column(default=True)
     trusted: Mapped[bool] = mapped_column(default=False)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 from latchkey import clients, clock, grants, notices, origin
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization, EndReason, Grant
+from latchkey.journal import counts
 from latchkey.store.session import affected, db
 from latchkey.tokens import Token
 
@@ -81,6 +82,7 @@ def delete(client: Client) -> Iterator[int]:
         yield 0
     if clients.lock(client.id) is not None:
         notices.app_deleted(client.owner, client)
+        counts.forget(client.id)
         clients.remove(client)
 
 

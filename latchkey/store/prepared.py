@@ -23,7 +23,9 @@ Convert = Callable[[Any], Any] | None
 
 
 def _to_sqlite(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+    # Ours are in UTC, and asking them to be costs as much as writing them.
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(" ", "microseconds")[:26]
 
 
 def _from_sqlite(text: str | None) -> datetime | None:

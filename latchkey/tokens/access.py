@@ -13,6 +13,9 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
+from latchkey.journal import counting
+from latchkey.journal.counting import LET_PASS
+from latchkey.journal.refusals import Reason
 from latchkey.store.prepared import Lookup
 from latchkey.store.session import UtcDateTime
 from latchkey.tokens import Token, usage
@@ -40,11 +43,11 @@ class NoCredential(Exception):
 
 
 class InvalidToken(Exception):
-    """What was presented does not work; `.fault` says why."""
+    """What was presented does not work; `.fault` says why, `.bearer` what is known of it."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, bearer: "Bearer | None" = None) -> None:
         super().__init__(_WORDS[fault])
-        self.fault = fault
+        self.fault, self.bearer = fault, bearer
 
 
 class ScopeTooNarrow(Exception):
@@ -87,6 +90,10 @@ class Bearer(NamedTuple):
     def scopes(self) -> frozenset[str]:
         """What it may do."""
         return scopes.held(self.scope)
+
+
+# What its owner reads of a token that does not work.
+_REASONS = {Fault.EXPIRED: Reason.EXPIRED, Fault.REVOKED: Reason.REVOKED}
 
 
 def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
@@ -165,14 +172,17 @@ def find(plaintext: str) -> Bearer:
 
     Raises `InvalidToken`.
     """
+    return _found(plaintext, clock.now())
+
+
+def _found(plaintext: str, now: datetime) -> Bearer:
     if credentials.kind_of(plaintext) not in BEARERS:
         raise InvalidToken(Fault.UNKNOWN)
-    now = clock.now()
     bearer: Bearer | None = _bearer.one(digest=credentials.digest(plaintext), now=now, lately=now - usage.NOTED_EVERY)
     if bearer is None:
         raise InvalidToken(Fault.UNKNOWN)
     if bearer.fault:
-        raise InvalidToken(Fault(bearer.fault))
+        raise InvalidToken(Fault(bearer.fault), bearer)
     return _under_parents(bearer, now) if bearer.parent_id else bearer
 
 
@@ -181,21 +191,37 @@ def _under_parents(bearer: Bearer, now: datetime) -> Bearer:
     held, family = bearer.scopes, bearer.family
     for ancestor in _ancestors.all(parent_id=bearer.parent_id, now=now):
         if ancestor.fault:
-            raise InvalidToken(Fault(ancestor.fault))
+            raise InvalidToken(Fault(ancestor.fault), bearer)
         held &= scopes.held(ancestor.scope)
         if ancestor.parent_id is None:
             family = ancestor.family
     return bearer._replace(scope=scopes.serialize(held), family=family)
 
 
-def admit(plaintext: str | None, needed: Iterable[str] = ()) -> Bearer:
-    """Let a call pass that has all the scopes it needs. Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`."""
+def admit(plaintext: str | None, needed: Iterable[str] = (), call: str = "", *, refusing: bool = True) -> Bearer:
+    """Let a call pass that has all the scopes it needs, and count it, or why it was refused; `call` names it.
+
+    Whoever only asks beforehand, and leaves a refusal to be asked for again, is not `refusing`: that is counted then.
+    Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`.
+    """
     if plaintext is None:
         raise NoCredential
-    bearer = find(plaintext)
+    now, wanted = clock.now(), frozenset(needed)
+    try:
+        bearer = _found(plaintext, now)
+    except InvalidToken as error:
+        if refusing and error.bearer is not None:
+            counting.refuse(error.bearer, call, _REASONS[error.fault], now)
+        raise
     if not bearer.used_lately:
         usage.note(bearer.digest, bearer.grant_id)
-    wanted = frozenset(needed)
     if not wanted <= bearer.scopes:
+        counting.refuse(bearer, call, Reason.SCOPE, now, scopes.serialize(wanted - bearer.scopes))
         raise ScopeTooNarrow(wanted, bearer)
+    counting.count(bearer, LET_PASS, call, wanted, now)
     return bearer
+
+
+def turn_away(bearer: Bearer, needed: Iterable[str], call: str, reason: Reason) -> None:
+    """A call that was let pass is refused after all, such as one too many."""
+    counting.turn_away(bearer, call, frozenset(needed), reason, clock.now())

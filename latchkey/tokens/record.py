@@ -63,6 +63,11 @@ class Token(Base):
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("token.id", ondelete="CASCADE"))
     description: Mapped[str | None] = mapped_column(String(LONGEST_DESCRIPTION))
     scope: Mapped[str] = mapped_column(String(4000))
+    # Since when it has had these scopes and its calls are counted; None: since it was made.
+    counted_since: Mapped[datetime | None]
+    # What was taken away because it was not used, and when, so that it can be given back.
+    dropped_scope: Mapped[str | None] = mapped_column(String(4000))
+    dropped_at: Mapped[datetime | None]
     form_id: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     created_address: Mapped[str] = mapped_column(String(45))

@@ -8,7 +8,7 @@ from flask import Flask
 
 from latchkey import grants, tokens
 from latchkey.accounts import links, sessions, steps, throttle
-from latchkey.journal import activity, refusals
+from latchkey.journal import activity, counting, counts, refusals
 from latchkey.mail import outbox
 from latchkey.store.session import db
 from latchkey.tokens import usage
@@ -31,7 +31,7 @@ class Courier:
         self._app = app
         self._fresh = True
         self._letters = Loop("courier", self._within(self._deliver), LOOK_SECONDS)
-        self._uses = Loop("usage", self._within(usage.flush), USAGE_SECONDS)
+        self._uses = Loop("usage", self._within(_write_uses), USAGE_SECONDS)
         self._clearing = Loop("clearing", self._within(partial(clear, *purges)), CLEAR_SECONDS)
 
     def start(self) -> None:
@@ -64,6 +64,11 @@ class Courier:
             self._letters.wake()
 
 
+def _write_uses() -> None:
+    usage.flush()
+    counting.flush()
+
+
 def start(app: Flask, purges: Iterable[Purge] = ()) -> Courier:
     """Start the threads of this process. They end with it: at its normal end what is under way is finished.
 
@@ -81,7 +86,20 @@ def clear(*more: Purge) -> None:
 
     A purge may do a part of its work and say that there is more.
     """
-    nouns = (throttle, links, sessions, steps, activity, tokens, tokens.traces, grants, refusals, outbox, unverified)
+    nouns = (
+        throttle,
+        links,
+        sessions,
+        steps,
+        activity,
+        tokens,
+        tokens.traces,
+        grants,
+        refusals,
+        counts,
+        outbox,
+        unverified,
+    )
     for purge in (*(noun.purge for noun in nouns), *more):
         while purge():
             db.commit()

@@ -36,7 +36,7 @@ def answer(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
 
 def _decided(environ: WSGIEnvironment) -> tuple[int, Headers]:
     try:
-        bearer = access.admit(_presented(environ.get("HTTP_AUTHORIZATION", "")), _needed(environ["QUERY_STRING"]))
+        bearer = access.admit(_presented(environ.get("HTTP_AUTHORIZATION", "")), _needed(environ["QUERY_STRING"]), PATH)
     except access.NoCredential:
         return 401, _challenge(scope=scopes.default())
     except access.InvalidToken as error:

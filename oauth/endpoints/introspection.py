@@ -43,10 +43,13 @@ def described(token: Bearer | None) -> dict[str, Any]:
     return body
 
 
-def _live(text: str, party: Party) -> Bearer | None:
+PATH = "/oauth/introspect"
+
+
+def _live(text: str, party: Party, *, refusing: bool = True) -> Bearer | None:
     if party.resource_server or settings.current().introspection == "any":
         try:
-            return access.admit(text)
+            return access.admit(text, call=PATH, refusing=refusing)
         except access.InvalidToken:
             pass
     return None
@@ -91,12 +94,13 @@ def at_once(form: Form, sent: Presented) -> dict[str, Any] | None:
     party = token and parties.proved(sent, parties.SECRET_METHODS, "introspection", writing=False)
     if token is None or not isinstance(party, Party):
         return None
-    bearer = _live(token, party)
+    # What goes the whole way is asked for again there.
+    bearer = _live(token, party, refusing=party.resource_server)
     # Counting what is not active writes, and what is done at once waits for no turn to write.
     return None if bearer is None and not party.resource_server else described(bearer)
 
 
-@blueprint.post("/oauth/introspect")
+@blueprint.post(PATH)
 def introspect() -> Response:
     """RFC 7662 §2.1."""
     return answer("introspect", lambda asked: respond(Introspection.ENDPOINT_NAME, asked))

@@ -3,8 +3,11 @@
 import re
 
 import pytest
+from sqlalchemy import select
 
 from latchkey import settings, tokens
+from latchkey.journal import counting
+from latchkey.journal.counts import CallCount
 from latchkey.store.session import db
 from tests.api.calls import Caller, app_caller, caller, problem
 from tests.oauth import dance
@@ -98,6 +101,17 @@ def test_calls_without_a_token_are_not_counted_to_anybody(nobody):
     for _ in range(12):
         assert nobody.get("/v1/scopes").status_code == 200
         assert nobody.get("/v1/me").status_code == 401
+
+
+@TEN
+def test_a_call_too_many_is_counted_as_refused(hers):
+    counting.flush()
+    for _ in range(12):
+        hers.get("/v1/me")
+    counting.flush()
+
+    rows = db.scalars(select(CallCount).order_by(CallCount.status)).all()
+    assert [(row.status, row.call, row.calls) for row in rows] == [(200, "GET /v1/me", 10), (429, "GET /v1/me", 2)]
 
 
 @pytest.mark.settings(api_rate_limit="10/minute", rate_limit_url="redis://127.0.0.1:1/0")

@@ -1,0 +1,121 @@
+"""Calls that come with tokens, counted in memory: the bearer path writes nothing, the worker does every second.
+
+What is counted is bounded, whoever calls: past `MOST` different entries calls are counted without their details, past
+twice that not at all, until the next writing. After a kill -9 the counts since the last writing are lost.
+"""
+
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from latchkey import origin
+from latchkey.journal import counts
+from latchkey.journal.counts import Counted, Turned
+from latchkey.journal.refusals import Reason
+from latchkey.store import conflicts
+
+MOST = 10_000
+MOST_REFUSED = 2_000
+
+LET_PASS = 200
+
+
+class Caller(Protocol):
+    """Whose calls they are: a developer token's, or an app's for a user, whose tokens come and go."""
+
+    @property
+    def client_id(self) -> str | None: ...
+    @property
+    def token_id(self) -> str: ...
+    @property
+    def user_id(self) -> str | None: ...
+
+
+class _Tally:
+    """How often something came and when last, since the last writing."""
+
+    __slots__ = ("at", "times")
+
+    def __init__(self, times: int, at: datetime) -> None:
+        self.times, self.at = times, at
+
+
+_calls: dict[Counted, _Tally] = {}
+_refused: dict[Turned, _Tally] = {}
+_guard = threading.Lock()
+
+
+def count(caller: Caller, status: int, call: str, wanted: frozenset[str], at: datetime, *, times: int = 1) -> None:
+    """Count a call that took these scopes, by what its token came to; from where, the request's origin says."""
+    here, app = origin.current.get(), caller.client_id
+    token = None if app else caller.token_id
+    key = (app, token, caller.user_id, at.toordinal(), status, call, wanted, here.address, here.agent)
+    with _guard:
+        tally = _calls.get(key)  # type: ignore[call-overload] # a plain tuple, which is quicker to make
+        if tally is None:
+            _add(Counted._make(key), times, at)
+        else:
+            tally.times += times
+            tally.at = at
+
+
+def refuse(caller: Caller, call: str, reason: Reason, at: datetime, detail: str = "") -> None:
+    """Count a refused call, and keep why it was; `detail` are the scopes or the resource that it was about."""
+    count(caller, reason.status, call, frozenset(), at)
+    app, token = caller.client_id, None if caller.client_id else caller.token_id
+    key = Turned(app, token, caller.user_id, at.toordinal(), reason, detail, call, origin.current.get().address)
+    with _guard:
+        tally = _refused.get(key)
+        if tally is not None:
+            tally.times += 1
+            tally.at = at
+        elif len(_refused) < MOST_REFUSED:
+            _refused[key] = _Tally(1, at)
+
+
+def turn_away(caller: Caller, call: str, wanted: frozenset[str], reason: Reason, at: datetime) -> None:
+    """A call that was counted as let pass is refused after all."""
+    count(caller, LET_PASS, call, wanted, at, times=-1)
+    refuse(caller, call, reason, at)
+
+
+def flush() -> int:
+    """Write what was counted, in one transaction; how many entries. What could not be written stays counted."""
+    with _guard:
+        calls = [(key, tally.times, tally.at) for key, tally in _calls.items()]
+        refused = [(key, tally.times, tally.at) for key, tally in _refused.items()]
+        _calls.clear()
+        _refused.clear()
+    if not calls and not refused:
+        return 0
+    try:
+        conflicts.again(lambda: counts.write(calls, refused))
+    except SQLAlchemyError:
+        with _guard:
+            _put_back(calls, refused)
+        raise
+    return len(calls) + len(refused)
+
+
+def _put_back(calls: Iterable[tuple[Counted, int, datetime]], refused: Iterable[tuple[Turned, int, datetime]]) -> None:
+    for counted, times, at in calls:
+        _add(counted, times, at)
+    for turned, times, at in refused:
+        if turned in _refused:
+            _refused[turned].times += times
+        elif len(_refused) < MOST_REFUSED:
+            _refused[turned] = _Tally(times, at)
+
+
+def _add(key: Counted, times: int, at: datetime) -> None:
+    for known in (key, key.plain):
+        if (tally := _calls.get(known)) is not None:
+            tally.times += times
+            tally.at = max(at, tally.at)
+            return
+        if len(_calls) < (MOST if known is key else 2 * MOST):
+            _calls[known] = _Tally(times, at)
+            return

@@ -1,0 +1,251 @@
+"""Calls with tokens: counted without a write, written together by several processes at once, and bounded."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from latchkey import clock as real_clock
+from latchkey import credentials, grants, origin, tokens
+from latchkey.credentials import Kind
+from latchkey.journal import counting, counts, refusals
+from latchkey.journal.counts import CallCount, CallPlace
+from latchkey.journal.refusals import Reason, Refusal
+from latchkey.store.session import engines
+from latchkey.tokens import access
+from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted(settings):
+    counting._calls.clear()
+    counting._refused.clear()
+    counts._placed.clear()
+    counts._shapes.clear()
+
+
+@pytest.fixture
+def minted(alice):
+    return factories.make_token(alice, scopes=["account:read", "activity:read"])
+
+
+def called(minted, *needed, call="GET /v1/me", address="192.0.2.7", agent="curl/8.14"):
+    origin.current.set(origin.Origin(address, agent, "abc"))
+    return access.admit(minted.plaintext, needed, call)
+
+
+def rows(db, person=""):
+    statement = select(CallCount).where(CallCount.person_id == person).order_by(CallCount.day, CallCount.status)
+    return list(db.scalars(statement.execution_options(populate_existing=True)))
+
+
+def test_calls_that_are_alike_become_one_row_that_grows(db, minted, clock):
+    for _ in range(3):
+        called(minted, "account:read")
+    counting.flush()
+    clock.move(seconds=5)
+    called(minted, "account:read")
+    counting.flush()
+
+    (row,) = rows(db)
+    assert (row.source_id, row.status, row.call, row.scope, row.calls) == (
+        minted.token.id,
+        200,
+        "GET /v1/me",
+        "account:read",
+        4,
+    )
+    assert row.last_at == clock.now()
+
+
+def test_a_day_has_rows_of_its_own(db, minted, clock):
+    called(minted)
+    clock.move(days=1)
+    called(minted)
+    counting.flush()
+
+    assert [row.day for row in rows(db)] == [clock.now().date() - timedelta(days=1), clock.now().date()]
+
+
+def test_refused_calls_are_told_by_their_reason(db, minted, clock):
+    for _ in range(11):
+        with pytest.raises(access.ScopeTooNarrow):
+            called(minted, "tokens:read", call="GET /v1/tokens")
+    tokens.revoke(minted.token)
+    db.commit()
+    clock.move(seconds=1)
+    with pytest.raises(access.InvalidToken):
+        called(minted, call="/oauth/check")
+    counting.flush()
+
+    assert [(row.status, row.calls) for row in rows(db)] == [(401, 1), (403, 11)]
+    found = refusals.calls_of(token_id=minted.token.id)
+    assert [(one.reason, one.times, one.call, one.address) for one in found] == [
+        ("It was revoked", 1, "/oauth/check", "192.0.2.7"),
+        ("It lacks the scope tokens:read", 11, "GET /v1/tokens", "192.0.2.7"),
+    ]
+
+
+def test_an_unknown_string_is_counted_nowhere(minted):
+    wrong = minted.plaintext[:-1] + ("a" if minted.plaintext[-1] != "a" else "b")
+    with pytest.raises(access.InvalidToken):
+        access.admit(wrong)
+
+    assert counting.flush() == 0
+
+
+def test_an_app_is_counted_in_all_and_by_person_and_without_addresses(db, alice, bob, example_client):
+    for user in (alice, bob):
+        grant, plaintext = (
+            grants.allow(user, example_client.client, ["account:read"]),
+            credentials.generate(Kind.ACCESS),
+        )
+        ends = real_clock.now() + timedelta(hours=1)
+        token = factories.record_token(
+            plaintext, kind=Kind.ACCESS, grant=grant, scopes=["account:read"], expires_at=ends
+        )
+        db.commit()
+        called(tokens.Minted(token, plaintext), "account:read")
+    counting.flush()
+
+    (everybody,) = rows(db)
+    assert (everybody.source_id, everybody.calls, everybody.user_id) == (example_client.client.id, 2, None)
+    assert [row.calls for row in rows(db, alice.id)] == [1]
+    assert db.scalar(select(func.count()).select_from(CallPlace)) == 0
+
+
+def test_places_are_the_latest_few_whatever_a_caller_calls_itself(db, minted, clock):
+    for number in range(100):
+        clock.move(seconds=1)
+        called(minted, agent=f"agent {number}")
+        if number % 10 == 0:
+            counting.flush()
+    counting.flush()
+
+    found = db.scalars(select(CallPlace).order_by(CallPlace.last_at.desc())).all()
+    assert len(found) == counts.MOST_PLACES
+    assert found[0].agent == "agent 99"
+
+
+def test_kinds_of_calls_are_bounded_and_those_beyond_use_every_scope(db, minted, monkeypatch):
+    monkeypatch.setattr(counts, "MOST_SHAPES", 3)
+    for number in range(8):
+        called(minted, call=f"GET /v1/{number}")
+    counting.flush()
+
+    found = rows(db)
+    assert len(found) == 4
+    assert sum(row.calls for row in found) == 8
+    assert [row.calls for row in found if row.scope == counts.ANY] == [5]
+
+
+def test_refusals_of_a_token_are_bounded(db, minted, clock, monkeypatch):
+    monkeypatch.setattr(refusals, "CALLS_KEPT", 50)
+    tokens.revoke(minted.token)
+    db.commit()
+    for number in range(120):
+        clock.move(seconds=1)
+        with pytest.raises(access.InvalidToken):
+            called(minted, call="/oauth/check", address=f"192.0.2.{number}")
+    counting.flush()
+
+    assert db.scalar(select(func.count()).select_from(Refusal)) == 50
+    assert refusals.calls_of(token_id=minted.token.id)[0].address == "192.0.2.119"
+
+
+def test_memory_is_bounded_and_the_calls_are_counted_all_the_same(db, minted, monkeypatch):
+    monkeypatch.setattr(counting, "MOST", 5)
+    for number in range(40):
+        called(minted, agent=f"agent {number}")
+
+    assert len(counting._calls) <= 10
+    counting.flush()
+    assert sum(row.calls for row in rows(db)) == 40
+
+
+def test_what_could_not_be_written_is_written_later(db, minted):
+    called(minted)
+    db.remove()
+    with engines().write.begin() as connection:
+        connection.execute(text("ALTER TABLE call_count RENAME TO call_count_away"))
+    with pytest.raises(SQLAlchemyError):
+        counting.flush()
+    called(minted)
+    with engines().write.begin() as connection:
+        connection.execute(text("ALTER TABLE call_count_away RENAME TO call_count"))
+
+    counting.flush()
+
+    assert [row.calls for row in rows(db)] == [2]
+
+
+def test_several_writers_at_once_lose_nothing(db, minted, alice, example_client):
+    day = real_clock.now().toordinal()
+    app = counts.Counted(example_client.client.id, None, alice.id, day, 200, "GET /v1/me", frozenset(), "", "")
+    own = counts.Counted(None, minted.token.id, alice.id, day, 200, "GET /v1/me", frozenset(), "192.0.2.1", "curl")
+    turned = counts.Turned(None, minted.token.id, alice.id, day, Reason.SCOPE, "tokens:read", "GET /v1/tokens", "")
+    together, faults = threading.Barrier(8), []
+
+    def write():
+        together.wait()
+        try:
+            for _ in range(10):
+                now = real_clock.now()
+                counts.write([(own, 1, now), (app, 2, now)], [(turned, 1, now)])
+        except SQLAlchemyError as error:
+            faults.append(error)
+
+    writers = [threading.Thread(target=write) for _ in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+
+    assert faults == []
+    assert {row.source_id: row.calls for row in rows(db)} == {minted.token.id: 80, example_client.client.id: 160}
+    assert [row.calls for row in rows(db, alice.id)] == [160]
+    assert [one.times for one in refusals.calls_of(token_id=minted.token.id)] == [80]
+
+
+def test_counts_of_who_is_gone_meanwhile_stop_nobody_elses(db, minted, bob):
+    others = factories.make_token(bob)
+    called(minted)
+    called(others)
+    db.delete(minted.token.user)
+    db.commit()
+
+    counting.flush()
+
+    assert [row.source_id for row in rows(db)] == [others.token.id]
+
+
+def test_counts_go_with_the_account(db, minted, alice):
+    called(minted)
+    counting.flush()
+
+    db.delete(alice)
+    db.commit()
+
+    assert rows(db) == []
+    assert db.scalar(select(func.count()).select_from(CallPlace)) == 0
+
+
+def test_counts_are_kept_for_thirty_days_and_purged_in_parts(db, minted, clock, monkeypatch):
+    monkeypatch.setattr(counts, "AT_A_TIME", 2)
+    for number in range(5):
+        called(minted, call=f"GET /v1/{number}")
+    counting.flush()
+    clock.move(days=29)
+    assert not counts.purge()
+    assert len(rows(db)) == 5
+
+    clock.move(days=2)
+    assert counts.purge()
+    while counts.purge():
+        db.commit()
+    db.commit()
+
+    assert rows(db) == []
+    assert db.scalar(select(func.count()).select_from(CallPlace)) == 0
