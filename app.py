@@ -20,7 +20,7 @@ from web.server import rsgi
 
 
 class IdConverter(BaseConverter):
-    """An id of ours in a path; anything else is no page."""
+    """URL converter for record ids; others are 404."""
 
     regex = ids.FORM
 

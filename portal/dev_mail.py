@@ -57,7 +57,7 @@ def _part(message: EmailMessage, kind: str) -> str:
 
 
 def _shown_here() -> bool:
-    """Only in development, and under no name that somebody made lead here to read along (DNS rebinding)."""
+    """Only in development, and only for expected Host names (DNS rebinding)."""
     ours = settings.current()
     try:
         host = urlsplit(f"//{request.host}").hostname or ""

@@ -170,7 +170,7 @@ def password_is_right(password: str) -> bool:
     user = this_user()
     counter = limits.password(user)
     if passwords.verify(user.password_hash, password):
-        throttle.forgive(counter)
+        throttle.reset(counter)
         return True
     notices.sign_in_failed(user)
     db.commit()

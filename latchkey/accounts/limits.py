@@ -69,7 +69,7 @@ def sign_in(email: str, *, network: str, device: str | None) -> Tries:
     if throttle.hit(*everywhere):
         everywhere = _from("sign-in-under-attack", network, UNDER_ATTACK)
         if wait := throttle.hit(*everywhere):
-            throttle.give_back(*tries.own, *tries.shared)
+            throttle.refund(*tries.own, *tries.shared)
             raise TooMany(wait)
     return Tries(tries.own, (*tries.shared, *everywhere))
 
@@ -80,8 +80,8 @@ def _of_account(account: str, network: str) -> tuple[Counter, ...]:
 
 def was_right(tries: Tries) -> None:
     """The try was no guess: the account's count begins anew, and nobody else's has it."""
-    throttle.forgive(*tries.own)
-    throttle.give_back(*tries.shared)
+    throttle.reset(*tries.own)
+    throttle.refund(*tries.shared)
 
 
 def step(step_id: str) -> None:
@@ -116,7 +116,7 @@ def password(user: User) -> Counter:
 def recovered(user: User, *, network: str) -> None:
     """Whoever reads the account's mail has set a new password: what was counted against it is forgotten."""
     account = emails.key(user.email)
-    throttle.forgive(*_of_account(account, network), Counter(f"password:{user.id}", GUESSES))
+    throttle.reset(*_of_account(account, network), Counter(f"password:{user.id}", GUESSES))
 
 
 def tell_failure(email: str) -> bool:
@@ -173,7 +173,7 @@ def letter(purpose: Purpose, email: str, asker: Asker, *, new: bool = False) -> 
     last = (Counter(f"letter:{purpose}:{address}", (Limit(1, links.LIFETIME[Purpose.RESET_PASSWORD]),)),)
     wait = full if new and not plain else throttle.hit(*last)
     if full and wait:
-        throttle.give_back(*asking)
+        throttle.refund(*asking)
         raise TooMany(min(full, wait))
     return plain or not full
 

@@ -14,7 +14,7 @@ from latchkey.values import Limit
 
 
 class TooMany(Exception):
-    """Too many attempts; `.wait` is in how many seconds the next is heard, `.way_out` what helps a person meanwhile."""
+    """Too many attempts; `.wait` is the seconds until the next is allowed, `.way_out` what helps a person meanwhile."""
 
     def __init__(self, wait: int, way_out: str = "") -> None:
         super().__init__("too many attempts")
@@ -22,7 +22,7 @@ class TooMany(Exception):
 
 
 class Counter(NamedTuple):
-    """What attempts are counted by, and how many are heard."""
+    """What attempts are counted by, and how many are allowed."""
 
     key: str
     limits: tuple[Limit, ...]
@@ -40,9 +40,9 @@ class Attempt(Base):
 
 
 def hit(*counters: Counter) -> int:
-    """Count one attempt, at once and for good. Seconds to wait before the next is heard; 0 when this one may go on.
+    """Count one attempt, at once and for good. Seconds until the next attempt is allowed; 0 if this one is.
 
-    One that is refused by any counter is counted by none: whoever knocks on a closed door keeps it closed to nobody.
+    One that any counter refuses is counted by none: whoever goes on trying extends nobody's wait.
     Writes in a transaction of its own, so it comes before whatever else its request writes.
     """
     now = clock.now()
@@ -89,7 +89,7 @@ def _count(connection: Connection, name: str, limit: Limit, now: datetime) -> bo
     return connection.execute(statement).one_or_none() is not None
 
 
-def give_back(*counters: Counter) -> None:
+def refund(*counters: Counter) -> None:
     """Take one attempt out of each count: it was no guess. Those of others stay counted."""
     with engines().write.begin() as connection:
         for name, _ in _limits(counters):
@@ -97,8 +97,8 @@ def give_back(*counters: Counter) -> None:
             connection.execute(counted.values(count=Attempt.count - 1))
 
 
-def forgive(*counters: Counter) -> None:
-    """Forget the attempts of keys that turned out to be in the right."""
+def reset(*counters: Counter) -> None:
+    """Begin the counts anew: whoever it was knew what they said."""
     with engines().write.begin() as connection:
         for name, _ in _limits(counters):
             connection.execute(delete(Attempt).where(Attempt.key == name))

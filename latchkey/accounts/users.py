@@ -110,7 +110,7 @@ def find_by_email(email: str) -> User | None:
 
 @contextmanager
 def alike(user: User | None) -> Iterator[User]:
-    """The user, or a dummy user of whom nothing is kept, so that timing does not reveal who has an account (L-04)."""
+    """The user, or a dummy user, so that timing does not reveal whether the account exists (L-04)."""
     if user is not None:
         yield user
         return

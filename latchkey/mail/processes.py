@@ -1,4 +1,4 @@
-"""Names of processes, so that one can tell what another left behind."""
+"""Process identity, to detect claims of dead processes."""
 
 import contextlib
 import os
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def name() -> str:
-    """Of this process: where its number counts, and the number."""
-    return f"{_world()}:{os.getpid()}"
+    """This process: the PID namespace, and the process id in it."""
+    return f"{_namespace()}:{os.getpid()}"
 
 
-def _world() -> str:
+def _namespace() -> str:
     host = socket.gethostname()[:50]
     with contextlib.suppress(OSError):
         # Containers may share a host's name and not its numbers (Linux).
@@ -20,9 +20,9 @@ def _world() -> str:
 
 
 def died(named: str) -> bool:
-    """Whether a process that would be seen from here is no more. Of other hosts nothing is known."""
-    world, _, number = named.rpartition(":")
-    return world == _world() and not _runs(int(number))
+    """Whether a process is dead; false for one in another namespace, of which nothing is known."""
+    namespace, _, number = named.rpartition(":")
+    return namespace == _namespace() and not _runs(int(number))
 
 
 def _runs(number: int) -> bool:
@@ -33,6 +33,6 @@ def _runs(number: int) -> bool:
     except PermissionError:
         return True
     with contextlib.suppress(OSError):
-        # A zombie is only the memory of a process (Linux).
+        # A zombie has ended and is not reaped yet (Linux).
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True

@@ -1,4 +1,4 @@
-"""The way out of the house: one letter by SMTP through Flask-Mail, or as a file in the instance folder."""
+"""Mail transport: SMTP or local files."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The two engines on one database, the driver connections that are held besides, and the turn to write on SQLite."""
+"""The two engines on one database, the driver connections held besides them, and the write lock of SQLite."""
 
 import contextlib
 import os
@@ -99,17 +99,17 @@ class Engines:
         return own.connection
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[Any]:
-        """This process's turn to write on SQLite: the driver connection for that, which only its holder uses.
+    def write_lock(self) -> Iterator[Any]:
+        """Hold SQLite's write lock: the writer's driver connection, which only its holder uses.
 
-        Until the turn ends it is also what `held` gives to this thread: what one connection writes makes the others
-        forget what they have read. A turn within a turn is the same one.
+        Until it is released, `held` gives the same connection to this thread, so that reads use its page cache: what
+        one connection writes invalidates the caches of the others. Reentrant.
         """
         mine: Held | None = getattr(self._local, "own", None)
         if mine is not None and mine is self._writer:
             yield mine.connection
             return
-        _take_turn(self.queue)
+        _lock(self.queue)
         try:
             writer = self._writer = self._local.own = self._writer or self._detached(self.write)
             try:
@@ -195,7 +195,7 @@ def _drop_broken(engine: Engine) -> None:
         context.is_disconnect = context.is_disconnect or broken(context.original_exception)
 
 
-def _take_turn(queue: Queue) -> None:
+def _lock(queue: Queue) -> None:
     if not queue.acquire(QUEUE_SECONDS):
         raise OperationalError("BEGIN IMMEDIATE", {}, TimeoutError("the write queue did not move"))
 
@@ -203,7 +203,7 @@ def _take_turn(queue: Queue) -> None:
 def _queue_writers(engine: Engine, queue: Queue) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        _take_turn(queue)
+        _lock(queue)
         # It hands on when it is back in its pool.
         connection.connection.info["queued"] = True
         connection.exec_driver_sql("BEGIN IMMEDIATE")

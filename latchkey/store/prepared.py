@@ -152,10 +152,10 @@ class Command:
         return cursor.rowcount
 
 
-def turn() -> AbstractContextManager[object]:
-    """On SQLite, this thread's turn to write, for a request that will: its lookups find the writer's cache warm."""
+def write_lock() -> AbstractContextManager[object]:
+    """Hold the write lock so that reads use the writer connection's page cache. Does nothing but on SQLite."""
     pair = engines()
-    return pair.turn() if pair.embedded else nullcontext()
+    return pair.write_lock() if pair.embedded else nullcontext()
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def transaction() -> Iterator[DBAPIConnection]:
             # Back in its pool it is rolled back, unless it was committed.
             pooled.commit()
         return
-    with pair.turn() as connection:
+    with pair.write_lock() as connection:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection

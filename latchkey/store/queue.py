@@ -1,11 +1,11 @@
-"""A lock that is handed on in the order of asking, for writers that wait for each other."""
+"""A FIFO lock."""
 
 import threading
 from collections import deque
 
 
 class Queue:
-    """A lock that is handed on in the order of asking; `threading.Lock` lets late-comers overtake."""
+    """Serves waiting threads in order; `threading.Lock` lets late-comers overtake."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -13,23 +13,23 @@ class Queue:
         self._taken = False
 
     def acquire(self, seconds: float) -> bool:
-        """Wait for the turn, at most so long."""
+        """Whether it was acquired within this time."""
         with self._guard:
             if not self._taken:
                 self._taken = True
                 return True
-            turn = threading.Event()
-            self._waiting.append(turn)
-        if turn.wait(seconds):
+            acquired = threading.Event()
+            self._waiting.append(acquired)
+        if acquired.wait(seconds):
             return True
         with self._guard:
-            if turn.is_set():
+            if acquired.is_set():
                 return True
-            self._waiting.remove(turn)
+            self._waiting.remove(acquired)
             return False
 
     def release(self) -> None:
-        """Hand on to whoever waits longest."""
+        """Pass it to the thread that has waited longest."""
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().set()

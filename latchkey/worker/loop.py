@@ -15,7 +15,7 @@ from latchkey.tokens import usage
 from latchkey.worker import unverified
 from latchkey.worker.tasks import Loop
 
-# How often the outbox is looked through when nothing wakes the courier: letters of other processes, second attempts.
+# How often the outbox is looked through when nothing wakes the worker: letters of other processes, second attempts.
 LOOK_SECONDS = 5.0
 USAGE_SECONDS = 1.0
 CLEAR_SECONDS = 3600.0
@@ -24,13 +24,13 @@ STOP_SECONDS = 5.0
 Purge = Callable[[], bool | None]
 
 
-class Courier:
+class Worker:
     """The threads of one process."""
 
     def __init__(self, app: Flask, purges: Iterable[Purge] = ()) -> None:
         self._app = app
         self._fresh = True
-        self._letters = Loop("courier", self._within(self._deliver), LOOK_SECONDS)
+        self._letters = Loop("letters", self._within(self._deliver), LOOK_SECONDS)
         self._uses = Loop("usage", self._within(_write_uses), USAGE_SECONDS)
         self._clearing = Loop("clearing", self._within(partial(clear, *purges)), CLEAR_SECONDS)
 
@@ -57,7 +57,7 @@ class Courier:
 
     def _deliver(self) -> None:
         outbox.recover(fresh=self._fresh)
-        # At the start, what waits after a fault is tried at once: it may be what this start was to mend.
+        # A restart may have fixed the cause, so what waits after a fault is tried at once.
         delivery = outbox.deliver(impatient=self._fresh)
         self._fresh = False
         if delivery.sent:
@@ -69,16 +69,16 @@ def _write_uses() -> None:
     counting.flush()
 
 
-def start(app: Flask, purges: Iterable[Purge] = ()) -> Courier:
+def start(app: Flask, purges: Iterable[Purge] = ()) -> Worker:
     """Start the threads of this process. They end with it: at its normal end what is under way is finished.
 
     `purges` clear away what records of the doors need no more.
     """
-    courier = Courier(app, purges)
-    courier.start()
+    worker = Worker(app, purges)
+    worker.start()
     # A process that multiprocessing started, such as a worker of the server, runs finalizers but no atexit functions.
-    Finalize(None, courier.stop, exitpriority=10)
-    return courier
+    Finalize(None, worker.stop, exitpriority=10)
+    return worker
 
 
 def clear(*more: Purge) -> None:

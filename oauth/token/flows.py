@@ -22,7 +22,7 @@ from latchkey import clock, credentials, notices, resources, scopes
 from latchkey import grants as records
 from latchkey.clients import redirects
 from latchkey.grants import EndReason, Grant
-from latchkey.store.prepared import turn
+from latchkey.store.prepared import write_lock
 from latchkey.store.session import db
 from oauth.protocol import answers, parties, scoping
 from oauth.protocol.parameters import Form, Presented
@@ -219,7 +219,7 @@ def at_once(form: Form, sent: Presented) -> dict[str, Any] | None:
         return None
     asked = Request(*form, sent, at_once=True)
     try:
-        with turn():
+        with write_lock():
             grant = cast("AuthorizationCodeFlow | RefreshTokenFlow", server.get_token_grant(asked))
             grant.validate_token_request()
             _, body, _ = grant.create_token_response()

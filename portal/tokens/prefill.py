@@ -32,7 +32,7 @@ def fill(args: Mapping[str, str]) -> Filled:
 
 
 def meant(args: Mapping[str, str]) -> str | None:
-    """The id of the live token of one's own that a refusal of the API leads to (`fix_url`); it lacks a scope."""
+    """The user's token named in the API's `fix_url`; None if it is not live."""
     asked = args.get("token", "")
     token = tokens.get_for(this_user(), asked) if ids.is_id(asked, "tok") else None
     return token.id if token is not None and token.status == "active" else None

@@ -62,5 +62,5 @@ def test_a_mail_server_that_stalls_holds_up_no_request(instance, database):
         with servers.latchkey(instance, LATCHKEY_DATABASE_URL=database, **through) as server:
             slowest = max(sign_up(server, f"reader{number}@example.com") for number in range(6))
 
-    # The courier waits for half a minute; a request that waited for the server would take as long.
+    # The worker waits for half a minute; a request that waited for the server would take as long.
     assert slowest < 5

@@ -194,7 +194,7 @@ def story(server) -> Story:
     account(told)
     keys(told)
     app(told)
-    # What the couriers do beside the requests has been done.
+    # What the workers do beside the requests has been done.
     servers.wait_until(lambda: len(letters(server.instance)) >= 10, "the mail")
     server.stop()
     return told

@@ -166,7 +166,7 @@ def embedded(settings):
 
 def test_connections_that_met_a_read_only_file_are_made_anew(embedded, alice):
     """What a file system does that is read-only for a moment: the same error, kept by the connection."""
-    with engines().turn() as held:
+    with engines().write_lock() as held:
         held.execute("PRAGMA query_only=ON")
     with engines().write.connect() as pooled:
         pooled.exec_driver_sql("PRAGMA query_only=ON")

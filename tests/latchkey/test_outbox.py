@@ -35,7 +35,7 @@ def post(app, db):
 
 @pytest.fixture
 def deliver(app):
-    """Deliver as the courier does; from then on through this mail server, if one is given."""
+    """Deliver as the worker does; from then on through this mail server, if one is given."""
 
     def deliver_now(port: int | None = None, **more: object) -> Delivery:
         if port is not None:

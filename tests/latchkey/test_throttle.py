@@ -76,7 +76,7 @@ def test_keys_are_counted_by_themselves():
 def test_what_was_no_guess_is_given_back_and_the_others_stay_counted():
     for _ in range(3):
         throttle.hit(HERE)
-    throttle.give_back(HERE)
+    throttle.refund(HERE)
 
     assert throttle.hit(HERE) == 0
     assert throttle.hit(HERE) > 0
@@ -85,7 +85,7 @@ def test_what_was_no_guess_is_given_back_and_the_others_stay_counted():
 def test_giving_back_more_than_was_counted_gains_nothing():
     throttle.hit(HERE)
     for _ in range(5):
-        throttle.give_back(HERE)
+        throttle.refund(HERE)
 
     assert [throttle.hit(HERE) > 0 for _ in range(4)] == [False, False, False, True]
 
@@ -93,7 +93,7 @@ def test_giving_back_more_than_was_counted_gains_nothing():
 def test_whoever_was_in_the_right_begins_anew():
     for _ in range(4):
         throttle.hit(ADA)
-    throttle.forgive(ADA)
+    throttle.reset(ADA)
 
     assert throttle.hit(ADA) == 0
 

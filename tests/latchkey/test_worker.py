@@ -28,11 +28,11 @@ def through(app):
 
 @pytest.fixture
 def running(app, db):
-    """A courier on this test's application."""
+    """A worker on this test's application."""
     started = []
 
-    def start() -> loop.Courier:
-        started.append(loop.Courier(app))
+    def start() -> loop.Worker:
+        started.append(loop.Worker(app))
         started[-1].start()
         return started[-1]
 
