@@ -3,10 +3,8 @@
 from api import activity, apps, authorizations, credentials, me, scopes, token, tokens
 from api.kit import openapi
 from api.kit.blueprint import blueprint
-from api.shortcut import AT_ONCE
 
 __all__ = [
-    "AT_ONCE",
     "activity",
     "apps",
     "authorizations",

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from flask import Response
-
 from api.kit import answers, auth, paging
 from api.kit.blueprint import blueprint
 from api.kit.describe import CURSOR, LIMIT, Operation, Parameter, Shape, describe, flag, moment, text
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
-from latchkey.tokens.access import Bearer
+from web.calls import Call, Reply
 
 GROUPS = tuple(dict.fromkeys(kind.partition(".")[0] for kind in EventKind))
 EVENT = Shape(
@@ -74,9 +72,9 @@ def _shown(event: Event) -> dict[str, Any]:
         parameters=(GROUP, LIMIT, CURSOR),
     )
 )
-def list_activity(caller: Bearer) -> Response:
+def list_activity(call: Call) -> Reply:
     """A page of events, in one query."""
-    user, asked = auth.user_of(caller), paging.asked("evt")
+    user, asked = auth.user_of(call.bearer), paging.asked("evt")
     group = paging.choice("group", GROUPS, None)
     rows = activity.list_for(user, group=group, before=asked.after, limit=asked.limit + 1)
     return paging.page(rows, asked, _shown)

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from flask import Response
-
 from api.app_shapes import APP, CHANGES, NEW_APP, WITH_SECRET
 from api.kit import answers, auth, challenges, paging, problems, repeats
 from api.kit.auth import Writer
@@ -15,7 +13,7 @@ from latchkey.accounts.users import User
 from latchkey.clients import BadClient, Client, OnlyAdministrator
 from latchkey.safety import shutdown
 from latchkey.store.session import db
-from latchkey.tokens.access import Bearer
+from web.calls import Call, Reply
 
 APP_ID = identifier("app_id", "one of the user's apps", str(APP.example["id"]))
 CHANGEABLE = ("name", "homepage", "redirect_uris", "scopes", "pkce_required")
@@ -67,9 +65,9 @@ def _own(user: User, client_id: str, *, lock: bool = False) -> Client:
         parameters=(LIMIT, CURSOR),
     )
 )
-def list_apps(caller: Bearer) -> Response:
+def list_apps(call: Call) -> Reply:
     """A page of them."""
-    user, asked = auth.user_of(caller), paging.asked("app")
+    user, asked = auth.user_of(call.bearer), paging.asked("app")
     return paging.page(paging.following(clients.list_for(user), asked), asked, _shown)
 
 
@@ -88,11 +86,11 @@ def list_apps(caller: Bearer) -> Response:
         also=(409,),
     )
 )
-def register_app(caller: Bearer) -> Response:
+def register_app(call: Call) -> Reply:
     """A new app."""
-    auth.user_of(caller)
+    auth.user_of(call.bearer)
     wanted = NEW_APP.read()
-    return repeats.once(caller, lambda by: _register(by, wanted))
+    return repeats.once(call.bearer, lambda by: _register(by, wanted))
 
 
 def _register(by: Writer, wanted: dict[str, Any]) -> Made:
@@ -112,9 +110,9 @@ def _register(by: Writer, wanted: dict[str, Any]) -> Made:
 @blueprint.get("/v1/apps/<app_id>")
 @auth.require_scope("apps:read")
 @describe(Operation(summary="Show an app", group="OAuth apps", answer="The app.", shape=APP, parameters=(APP_ID,)))
-def show_app(caller: Bearer, app_id: str) -> Response:
+def show_app(call: Call, app_id: str) -> Reply:
     """One of the user's apps."""
-    return answers.shown(_shown(_own(auth.user_of(caller), app_id)))
+    return answers.shown(_shown(_own(auth.user_of(call.bearer), app_id)))
 
 
 @blueprint.patch("/v1/apps/<app_id>")
@@ -130,11 +128,11 @@ def show_app(caller: Bearer, app_id: str) -> Response:
         parameters=(APP_ID,),
     )
 )
-def change_app(caller: Bearer, app_id: str) -> Response:
+def change_app(call: Call, app_id: str) -> Reply:
     """Other settings."""
-    _own(auth.user_of(caller), app_id)
+    _own(auth.user_of(call.bearer), app_id)
     given = CHANGES.read()
-    by = auth.writer(caller)
+    by = auth.writer(call.bearer)
     client = _own(by.user, app_id, lock=True)
     settings = {name: getattr(client, name) for name in CHANGEABLE} | given
     try:
@@ -162,10 +160,10 @@ def change_app(caller: Bearer, app_id: str) -> Response:
         parameters=(APP_ID,),
     )
 )
-def delete_app(caller: Bearer, app_id: str) -> Response:
+def delete_app(call: Call, app_id: str) -> Reply:
     """The end of an app."""
-    _own(auth.user_of(caller), app_id)
-    client = _own(auth.writer(caller).user, app_id, lock=True)
+    _own(auth.user_of(call.bearer), app_id)
+    client = _own(auth.writer(call.bearer).user, app_id, lock=True)
     for _part in shutdown.delete(client):
         db.commit()
     db.commit()
@@ -186,10 +184,10 @@ def delete_app(caller: Bearer, app_id: str) -> Response:
         also=(400, 409, 422),
     )
 )
-def rotate_app_secret(caller: Bearer, app_id: str) -> Response:
+def rotate_app_secret(call: Call, app_id: str) -> Reply:
     """A new secret beside the one before."""
-    client = _own(auth.user_of(caller), app_id)
-    return repeats.once(caller, lambda by: _rotate(by, client))
+    client = _own(auth.user_of(call.bearer), app_id)
+    return repeats.once(call.bearer, lambda by: _rotate(by, client))
 
 
 def _rotate(by: Writer, client: Client) -> Made:

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from flask import Response
-
 from api.kit import answers, auth, paging, problems
 from api.kit.blueprint import blueprint
 from api.kit.describe import CURSOR, LIMIT, Operation, Shape, describe, identifier, maybe, moment, nested, text, texts
 from latchkey import grants, notices, scopes
 from latchkey.grants import Authorization
 from latchkey.store.session import db
-from latchkey.tokens.access import Bearer
+from web.calls import Call, Reply
 
 _APP = Shape(
     "AuthorizedApp",
@@ -70,9 +68,9 @@ def _shown(authorization: Authorization) -> dict[str, Any]:
         parameters=(LIMIT, CURSOR),
     )
 )
-def list_authorizations(caller: Bearer) -> Response:
+def list_authorizations(call: Call) -> Reply:
     """A page of them."""
-    user, asked = auth.user_of(caller), paging.asked("ath")
+    user, asked = auth.user_of(call.bearer), paging.asked("ath")
     return paging.page(paging.following(grants.list_for(user), asked), asked, _shown)
 
 
@@ -90,14 +88,14 @@ def list_authorizations(caller: Bearer) -> Response:
         ),
     )
 )
-def withdraw_authorization(caller: Bearer, authorization_id: str) -> Response:
+def withdraw_authorization(call: Call, authorization_id: str) -> Reply:
     """Take back what a user let an app do."""
-    user = auth.user_of(caller)
+    user = auth.user_of(call.bearer)
     found = grants.get_for(user, authorization_id, withdrawn=True) if paging.is_id(authorization_id) else None
     if found is None:
         raise problems.not_found()
-    user = auth.writer(caller).user
+    user = auth.writer(call.bearer).user
     if grants.withdraw(found):
-        notices.authorization_withdrawn(user, found.client, by_user=caller.client_id is None)
+        notices.authorization_withdrawn(user, found.client, by_user=call.bearer.client_id is None)
     db.commit()
     return answers.empty(204)

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from flask import Response
-
 from api.kit import answers, fields, problems
 from api.kit.auth import public
 from api.kit.blueprint import blueprint
@@ -15,6 +13,7 @@ from latchkey.accounts.throttle import Counter
 from latchkey.safety import leaks
 from latchkey.store.session import db
 from latchkey.values import Limit
+from web.calls import Call, Reply
 
 MOST = 1_000
 PER_ADDRESS = (Limit(30, timedelta(minutes=1)), Limit(300, timedelta(hours=1)))
@@ -45,7 +44,7 @@ ACCEPTED = Shape("Accepted", {"detail": text("The same, whatever was sent.")}, {
         also=(429,),
     )
 )
-def revoke_credentials() -> Response:
+def revoke_credentials(_call: Call) -> Reply:
     """End what was found; says nothing about what it was."""
     if wait := throttle.hit(Counter(f"report:{origin.current.get().network}", PER_ADDRESS)):
         raise problems.too_often(wait)

@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Response
-
 from api.kit import answers, auth, challenges, fields, problems
 from api.kit.blueprint import blueprint
 from api.kit.bodies import Body
@@ -13,6 +11,8 @@ from latchkey import notices, texts
 from latchkey.accounts import users
 from latchkey.store.session import db
 from latchkey.tokens.access import Bearer
+from web import calls
+from web.calls import Call, Reply
 
 USER = Shape(
     "User",
@@ -74,10 +74,11 @@ def record(caller: Bearer) -> dict[str, Any]:
 
 @blueprint.get("/v1/me")
 @auth.require_scope("account:read")
+@calls.at_arrival
 @describe(Operation(summary="Show the user", group="Account", answer="The user's record.", shape=USER))
-def show_me(caller: Bearer) -> Response:
+def show_me(call: Call) -> Reply:
     """The user's record."""
-    return answers.shown(record(caller))
+    return answers.shown(record(call.bearer))
 
 
 @blueprint.patch("/v1/me")
@@ -92,11 +93,11 @@ def show_me(caller: Bearer) -> Response:
         body=CHANGES,
     )
 )
-def change_me(caller: Bearer) -> Response:
+def change_me(call: Call) -> Reply:
     """The user's record, changed."""
-    auth.user_of(caller)
+    auth.user_of(call.bearer)
     given = CHANGES.read()
-    user = auth.writer(caller).user
+    user = auth.writer(call.bearer).user
     if given.get("name", user.name) != user.name:
         try:
             users.rename(user, given["name"])

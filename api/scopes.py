@@ -1,13 +1,12 @@
 """GET /v1/scopes: the catalogue."""
 
-from flask import Response
-
 from api.kit import answers
 from api.kit.auth import public
 from api.kit.blueprint import blueprint
 from api.kit.describe import Operation, Shape, describe, flag, text
 from latchkey import scopes
 from latchkey.scopes import Scope
+from web.calls import Call, Reply
 
 SCOPE = Shape(
     "Scope",
@@ -53,7 +52,7 @@ def _shown(scope: Scope) -> dict[str, str | bool]:
         listed=True,
     )
 )
-def list_scopes() -> Response:
+def list_scopes(_call: Call) -> Reply:
     """The catalogue."""
     data = [_shown(scope) for scope in scopes.catalogue().values()]
-    return answers.shown({"data": data, "next_cursor": None}, answers.PublicAnswer)
+    return answers.shown({"data": data, "next_cursor": None}, answers.PUBLIC)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from flask import Response
-
 from api.kit import answers, auth
 from api.kit.blueprint import blueprint
 from api.kit.describe import Operation, Shape, describe, maybe, moment, nested, text, texts
 from latchkey import scopes
 from latchkey.tokens.access import Bearer
+from web import calls
+from web.calls import Call, Reply
 
 APP_NAME = Shape(
     "AppName",
@@ -63,6 +63,7 @@ def record(caller: Bearer) -> dict[str, Any]:
 
 @blueprint.get("/v1/token")
 @auth.require_scope()
+@calls.at_arrival
 @describe(
     Operation(
         summary="Show the presented token",
@@ -72,6 +73,6 @@ def record(caller: Bearer) -> dict[str, Any]:
         shape=PRESENTED,
     )
 )
-def show_token(caller: Bearer) -> Response:
+def show_token(call: Call) -> Reply:
     """The token that this call came with."""
-    return answers.shown(record(caller))
+    return answers.shown(record(call.bearer))

@@ -3,8 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from flask import Response
-
 from api.kit import answers, auth, challenges, paging, problems, repeats
 from api.kit.auth import Writer
 from api.kit.blueprint import blueprint
@@ -16,6 +14,7 @@ from latchkey.accounts.users import User
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from latchkey.tokens.access import Bearer
+from web.calls import Call, Reply
 
 STATUSES = ("active", "ended", "all")
 # A token that is to end with its parent must not be late by the time that making it takes.
@@ -70,9 +69,9 @@ def _own(user: User, token_id: str) -> Token:
         parameters=(STATUS, LIMIT, CURSOR),
     )
 )
-def list_tokens(caller: Bearer) -> Response:
+def list_tokens(call: Call) -> Reply:
     """A page of them, in one query."""
-    user, asked = auth.user_of(caller), paging.asked("tok")
+    user, asked = auth.user_of(call.bearer), paging.asked("tok")
     status = paging.choice("status", STATUSES, "active")
     found = tokens.page(user, status=str(status), cursor=asked.after, limit=asked.limit)
     return paging.answer([shown(token) for token in found.tokens], found.next_cursor)
@@ -93,11 +92,11 @@ def list_tokens(caller: Bearer) -> Response:
         also=(409,),
     )
 )
-def create_token(caller: Bearer) -> Response:
+def create_token(call: Call) -> Reply:
     """A new developer token under the one that asks (I-06)."""
-    auth.user_of(caller)
+    auth.user_of(call.bearer)
     wanted = NEW_TOKEN.read()
-    return repeats.once(caller, lambda by: _mint(by, caller, wanted))
+    return repeats.once(call.bearer, lambda by: _mint(by, call.bearer, wanted))
 
 
 def _mint(by: Writer, caller: Bearer, wanted: dict[str, Any]) -> Made:
@@ -147,9 +146,9 @@ def _lifetime(caller: Bearer, wanted: dict[str, Any]) -> timedelta | None:
         parameters=(TOKEN_ID,),
     )
 )
-def show_own_token(caller: Bearer, token_id: str) -> Response:
+def show_own_token(call: Call, token_id: str) -> Reply:
     """One of the user's developer tokens, also one that has ended."""
-    return answers.shown(shown(_own(auth.user_of(caller), token_id)))
+    return answers.shown(shown(_own(auth.user_of(call.bearer), token_id)))
 
 
 @blueprint.patch("/v1/tokens/<token_id>")
@@ -166,11 +165,11 @@ def show_own_token(caller: Bearer, token_id: str) -> Response:
         also=(409,),
     )
 )
-def change_token(caller: Bearer, token_id: str) -> Response:
+def change_token(call: Call, token_id: str) -> Reply:
     """Another description, fewer scopes."""
-    _own(auth.user_of(caller), token_id)
+    _own(auth.user_of(call.bearer), token_id)
     given = CHANGES.read()
-    user = auth.writer(caller).user
+    user = auth.writer(call.bearer).user
     token = _own(user, token_id)
     before = token.scopes
     if changes := {name: value for name, value in given.items() if value != getattr(token, name)}:
@@ -205,10 +204,10 @@ def _change(token: Token, changes: dict[str, Any]) -> None:
         parameters=(TOKEN_ID,),
     )
 )
-def revoke_token(caller: Bearer, token_id: str) -> Response:
+def revoke_token(call: Call, token_id: str) -> Reply:
     """End a token and what it made."""
-    _own(auth.user_of(caller), token_id)
-    user = auth.writer(caller).user
+    _own(auth.user_of(call.bearer), token_id)
+    user = auth.writer(call.bearer).user
     token = _own(user, token_id)
     if tokens.revoke(token):
         notices.token_revoked(user, token)

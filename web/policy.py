@@ -1,4 +1,4 @@
-"""What pages may load and where they may lead: content security policies, made of one list."""
+"""The security headers of every answer, and what pages may load and where they may lead, made of one list."""
 
 _SOURCES = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -10,3 +10,13 @@ PAGE = f"{_SOURCES}form-action 'self'; {_FRAMES}"
 LEADS_TO_AN_APP = _SOURCES + _FRAMES
 # A page that shows another one of ours within itself.
 FRAMING = f"{_SOURCES}frame-src 'self'; form-action 'self'; {_FRAMES}"
+
+HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "browsing-topics=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+]
+STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")

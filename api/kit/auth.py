@@ -1,11 +1,9 @@
 """Who may call: a view declares the scopes that a token needs, and is reached by no other token."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import Any, NamedTuple, TypeVar
-
-from flask import Response, request
+from typing import Any, NamedTuple
 
 from api.kit import challenges, limits
 from api.kit.blueprint import Door
@@ -17,43 +15,49 @@ from latchkey.journal.refusals import Reason
 from latchkey.origin import Actor, Doer
 from latchkey.tokens import Token, access
 from latchkey.tokens.access import Bearer
-
-View = TypeVar("View", bound=Callable[..., Response])
+from web import calls
+from web.calls import Call, Reply
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # A second value behind the comma that joins two headers of one name.
 _ANOTHER_VALUE = re.compile(r",\s*[A-Za-z][A-Za-z0-9-]*\s+\S")
-_ID = re.compile(r"(?<=/)[a-z]{3}_[^/]*")
+_ID = re.compile(r"<[^>]*>")
 
 
-def require_scope(*scopes: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+def require_scope(*scopes: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a call pass whose token has all of these scopes; none given: any live token.
 
-    The view is called with the `Bearer` first and marked `.scopes`; enforcement, OpenAPI and the reference read that.
+    A view of a `Call` finds the `Bearer` on it; one that wants Flask is called with the `Bearer` first. The mark
+    `.scopes` is what enforcement, OpenAPI and the reference read.
     """
     scopes_needed = frozenset(scopes)
 
-    def guard(view: Callable[..., Response]) -> Callable[..., Response]:
+    def guard(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
-        def call(**ids: str) -> Response:
-            caller = let_pass(request.environ, scopes_needed)
-            return view(caller, **ids)
+        def admitted(call: Call, **ids: str) -> Any:
+            call.bearer = let_pass(call, scopes_needed)
+            return view(call, **ids)
 
-        call.__dict__["scopes"] = scopes_needed
-        return call
+        @wraps(view)
+        def through_flask(**ids: str) -> Any:
+            return view(let_pass(calls.current.get(), scopes_needed), **ids)
+
+        guarded = admitted if calls.wants_call(view) else through_flask
+        guarded.__dict__["scopes"] = scopes_needed
+        return guarded
 
     return guard
 
 
-def public(view: View) -> View:
+def public(view: Callable[..., Any]) -> Callable[..., Any]:
     """Deliberately open: no token is looked at. Marks the view `.public`."""
     view.__dict__["public"] = True
     return view
 
 
-def presented(environ: Mapping[str, Any]) -> str | None:
+def presented(call: Call) -> str | None:
     """What came as a bearer credential (RFC 6750 §2.1 alone), or None. Raises `problems.Problem` for two of them."""
-    header: str | None = environ.get("HTTP_AUTHORIZATION")
+    header: str | None = call.environ.get("HTTP_AUTHORIZATION")
     if header is None:
         return None
     scheme, _, rest = header.strip().partition(" ")
@@ -63,22 +67,16 @@ def presented(environ: Mapping[str, Any]) -> str | None:
     return rest.strip() if is_bearer else None
 
 
-def needed(view: Callable[..., Any]) -> frozenset[str]:
-    """The scopes that a guarded view declares."""
-    found: frozenset[str] = view.__dict__["scopes"]
-    return found
-
-
 @lru_cache(maxsize=256)
-def _named(method: str, path: str) -> str:
+def _named(method: str, rule: str) -> str:
     """What a call is counted as: the ids of things are left out."""
-    return f"{method} {_ID.sub('…', path)}"
+    return f"{method} {_ID.sub('…', rule)}"
 
 
-def let_pass(environ: dict[str, Any], scopes: frozenset[str]) -> Bearer:
+def let_pass(call: Call, scopes: frozenset[str]) -> Bearer:
     """The caller, if the token that a request came with has these scopes. Raises `problems.Problem`."""
-    plaintext, refusal = presented(environ), None
-    named = _named(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+    plaintext, refusal = presented(call), None
+    named = _named(call.method, call.rule)
     try:
         caller = access.admit(plaintext, scopes, named)
     except access.NoCredential:
@@ -87,11 +85,11 @@ def let_pass(environ: dict[str, Any], scopes: frozenset[str]) -> Bearer:
         raise challenges.invalid_token(plaintext or "", error) from None
     except access.ScopeTooNarrow as error:
         caller, refusal = error.bearer, error
-    environ["latchkey.token"], environ["latchkey.user"] = caller.token_id, caller.user_id
+    call.admitted(caller.token_id, caller.user_id)
     try:
-        limits.count(environ, caller)
-        if refusal is None and environ["REQUEST_METHOD"] not in READING:
-            limits.count_write(environ, caller)
+        limits.count(call, caller)
+        if refusal is None and call.method not in READING:
+            limits.count_write(call, caller)
     except Problem:
         if refusal is None:
             access.turn_away(caller, scopes, named, Reason.TOO_MANY)
@@ -133,9 +131,10 @@ def writer(caller: Bearer) -> Writer:
 
 
 @require_scope()
-def closed(_caller: Bearer, **_ids: str) -> Response:
+def closed(_call: Call, **_ids: str) -> Reply:
     """What is reached instead of a view that declares nothing (H-05)."""
     raise challenges.closed()
 
 
+closed.__dict__["closed"] = True
 Door.closed = staticmethod(closed)

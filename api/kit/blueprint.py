@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from flask import Blueprint, Response, current_app, request
+from flask import Response, current_app
+
+from web.calls import Calls
 
 
 def _preflight(**_ids: str) -> Response:
@@ -22,10 +24,10 @@ def _preflight(**_ids: str) -> Response:
     return response
 
 
-class Door(Blueprint):
+class Door(Calls):
     """Views carry the mark of `auth.require_scope` or of `auth.public`; `closed` stands in for one without (H-05)."""
 
-    closed: ClassVar[Callable[..., Response]]
+    closed: ClassVar[Callable[..., Any]]
 
     def add_url_rule(
         self,
@@ -42,13 +44,3 @@ class Door(Blueprint):
 
 
 blueprint = Door("api", __name__)
-
-
-# A report of 1,000 credentials, indented.
-LONGEST_BODY = 256 * 1024
-
-
-@blueprint.url_value_preprocessor
-def allow_long_bodies(_endpoint: str | None, _values: dict[str, object] | None) -> None:
-    """JSON may be longer than a form; how deep and how many is bounded where it is read."""
-    request.max_content_length = LONGEST_BODY

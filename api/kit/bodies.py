@@ -5,11 +5,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from flask import request
-
 from api.kit import problems
 from api.kit.fields import Field, Wrong
 from latchkey import texts
+from web import calls
 
 MOST_ERRORS = 20
 LONGEST_NAME = 60
@@ -67,10 +66,11 @@ class Body:
 
 
 def _object() -> dict[str, Any]:
-    if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
+    call = calls.current.get()
+    if call.mimetype != "application/json" or (call.header("Content-Encoding") or "identity") != "identity":
         raise problems.wrong_media_type()
     try:
-        sent = json.loads(request.get_data().decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+        sent = json.loads(call.body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise problems.not_json() from None
     if not isinstance(sent, dict):

@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from flask import Response, current_app
+from flask import current_app
 
 from api.kit import answers, refusals
 from api.kit.auth import public
 from api.kit.blueprint import blueprint
 from api.kit.describe import Operation, Parameter, Schema, Shape, describe, maybe, text
 from latchkey import scopes, settings
+from web.calls import Reply
 
 VERSION = "1.0.0"
 ABOUT = (
@@ -58,7 +59,7 @@ def calls() -> list[Call]:
         if rule.endpoint.startswith(f"{blueprint.name}.")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     ]
-    declared = [call for call in found if call.view is not blueprint.closed]
+    declared = [call for call in found if not hasattr(call.view, "closed")]
     return sorted(declared, key=lambda call: (*_place(call), call.path, METHODS.index(call.method)))
 
 
@@ -209,6 +210,6 @@ def _security_schemes() -> dict[str, Any]:
         shape=Shape("Description", {"openapi": text("The version of OpenAPI.")}, {"openapi": "3.1.0"}),
     )
 )
-def show_openapi() -> Response:
+def show_openapi() -> Reply:
     """The document."""
-    return answers.shown(document(), answers.PublicAnswer)
+    return answers.shown(document(), answers.PUBLIC)

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from flask import Response, request
-
 from api.kit import answers, problems
 from latchkey import ids
+from web import calls
+from web.calls import Reply
 
 DEFAULT, MOST = 50, 100
 _NUMBER = re.compile(r"[0-9]{1,3}", re.ASCII)
@@ -28,7 +28,8 @@ def asked(prefix: str) -> Asked:
     Raises `problems.Problem`.
     """
     errors: dict[str, str] = {}
-    limit, cursor = request.args.get("limit", str(DEFAULT)), request.args.get("cursor")
+    query = calls.current.get().query
+    limit, cursor = query.get("limit", str(DEFAULT)), query.get("cursor")
     if not _NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MOST:
         errors["limit"] = f"Write a number from 1 to {MOST}."
     if cursor is not None and not ids.are_digits(cursor):
@@ -40,7 +41,7 @@ def asked(prefix: str) -> Asked:
 
 def choice(name: str, allowed: Sequence[str], otherwise: str | None) -> str | None:
     """A parameter of the query that is one of a few words. Raises `problems.Problem`."""
-    chosen = request.args.get(name)
+    chosen = calls.current.get().query.get(name)
     if chosen is None:
         return otherwise
     if chosen not in allowed:
@@ -53,12 +54,12 @@ def is_id(text: str) -> bool:
     return ids.is_id(text)
 
 
-def answer(data: list[dict[str, Any]], last: str | None) -> Response:
+def answer(data: list[dict[str, Any]], last: str | None) -> Reply:
     """A page; `last` is the id of its last row if another page follows. Ids are stable, so cursors are."""
     return answers.shown({"data": data, "next_cursor": None if last is None else last.partition("_")[2]})
 
 
-def page(rows: Sequence[Row], asked: Asked, show: Callable[[Row], dict[str, Any]]) -> Response:
+def page(rows: Sequence[Row], asked: Asked, show: Callable[[Row], dict[str, Any]]) -> Reply:
     """A page of rows with an `id`, of which there is one more than asked for if another page follows."""
     kept: list[Any] = list(rows[: asked.limit])
     return answer([show(row) for row in kept], kept[-1].id if len(rows) > asked.limit else None)

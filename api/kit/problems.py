@@ -4,18 +4,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, request
-
-from api.kit.answers import Answer
-from api.kit.blueprint import blueprint
+from api.kit.answers import PRIVATE
 from latchkey import settings
+from web.calls import Refusal, Reply
 
 MEDIA_TYPE = "application/problem+json"
 # draft-ietf-httpapi-ratelimit-headers-11, Problem Types.
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 
-class Problem(Exception):
+class Problem(Refusal):
     """A refusal. `kind` names it in `type`; the texts are for whoever reads the answer of a failing program."""
 
     def __init__(
@@ -32,6 +30,11 @@ class Problem(Exception):
         self.status, self.kind, self.title, self.detail = status, kind, title, detail
         self.headers, self.members = headers or {}, members
 
+    def reply(self, request_id: str) -> Reply:
+        """The problem document. As ASCII: a name that is echoed may hold half a surrogate pair."""
+        text = json.dumps(body(self, request_id)).encode()
+        return Reply(self.status, text, [("Content-Type", MEDIA_TYPE), *self.headers.items()], PRIVATE)
+
 
 def body(problem: Problem, request_id: str) -> dict[str, Any]:
     """The problem document."""
@@ -44,18 +47,6 @@ def body(problem: Problem, request_id: str) -> dict[str, Any]:
         "request_id": request_id,
         **members,
     }
-
-
-def encode(problem: Problem, request_id: str) -> bytes:
-    """The problem document as JSON. As ASCII: a name that is echoed may hold half a surrogate pair."""
-    return json.dumps(body(problem, request_id)).encode()
-
-
-@blueprint.app_errorhandler(Problem)
-def answer(problem: Problem) -> Response:
-    """The problem as a response."""
-    text = encode(problem, request.environ.get("latchkey.request_id", ""))
-    return Answer(text, problem.status, problem.headers, content_type=MEDIA_TYPE)
 
 
 def not_found() -> Problem:

@@ -5,14 +5,14 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from flask import Response, request
-
 from api.kit import answers, auth, problems
 from api.kit.auth import Writer
 from latchkey.accounts.limits import QuotaReached
 from latchkey.journal import idempotency
 from latchkey.store.session import db
 from latchkey.tokens.access import Bearer
+from web import calls
+from web.calls import Reply
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(rf"[!-~]{{1,{idempotency.LONGEST}}}", re.ASCII)
@@ -27,12 +27,12 @@ class Made(NamedTuple):
     secret: dict[str, Any]
 
 
-def once(caller: Bearer, make: Callable[[Writer], Made]) -> Response:
+def once(caller: Bearer, make: Callable[[Writer], Made]) -> Reply:
     """Make something and commit. Sent again within 24 hours under the same key, it is told what it was told then.
 
     An answer that held a credential is not told again. Raises `problems.Problem`.
     """
-    key = request.headers.get(HEADER)
+    key = calls.current.get().header(HEADER)
     if key is not None and not _KEY.fullmatch(key):
         raise problems.bad_key()
     try:
@@ -58,10 +58,11 @@ def once(caller: Bearer, make: Callable[[Writer], Made]) -> Response:
 
 
 def _content() -> str:
-    return f"{request.method} {request.path}\n{request.get_data().decode('latin-1')}"
+    call = calls.current.get()
+    return f"{call.method} {call.path}\n{call.body.decode('latin-1')}"
 
 
-def _again(before: idempotency.SentBefore) -> Response:
+def _again(before: idempotency.SentBefore) -> Reply:
     if before.answer is None:
         raise problems.made_before(before.made)
     kept = json.loads(before.answer)

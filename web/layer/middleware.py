@@ -16,11 +16,12 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from latchkey import ids, origin, settings, texts
+from latchkey import ids, origin, settings
 from latchkey.store import conflicts
 from latchkey.store import session as db
 from web import policy
 from web.layer import bounds, faults, proxies, request_log
+from web.layer.dispatch import Dispatcher, Found
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -30,29 +31,11 @@ Write: TypeAlias = Callable[[bytes], object]
 # Answers a request without Flask; None: it goes the whole way.
 AtOnce: TypeAlias = Callable[[WSGIEnvironment, StartResponse], list[bytes] | None]
 
-HEADERS: Headers = [
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Permissions-Policy", "browsing-topics=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-]
-STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
 LONGEST_READ_AHEAD = 64 * 1024
-LONGEST_AGENT = 200
 # In the environ: only do what takes no waiting; refuse, with this status.
 AT_ONCE, REFUSED = "latchkey.at_once", "latchkey.refused"
 # In the application's extensions: the paths that have a short way; those whose short way takes no waiting are AT_ONCE.
 SHORT = "latchkey.short_ways"
-
-
-def _agent(text: str) -> str:
-    text = text[:LONGEST_AGENT]
-    if text.isascii() and text.isprintable():
-        return text
-    # PEP 3333: header bytes arrive as Latin-1.
-    return texts.printable(text.encode("latin-1", "replace").decode("utf-8", "replace"), LONGEST_AGENT)
 
 
 class ShortWay:
@@ -112,7 +95,14 @@ class Exchange:
         """The body as a list, if the short way has the answer; else this exchange, which is still to be `run`."""
         if bounds.target_is_too_long(self._environ):
             return self
+        found = self._wrapped.find(self._environ)
+        if found is not None and found[0].may_wait:
+            return self
         self._note_origin()
+        if found is not None:
+            return self._dispatched(found)
+        if self._environ["PATH_INFO"] not in self._wrapped.short_ways:
+            return self
         self._tried = True
         try:
             body = self._at_once(self._wrapped.short_ways[self._environ["PATH_INFO"]])
@@ -134,6 +124,10 @@ class Exchange:
                 short_way = None if self._tried else self._wrapped.short_ways.get(environ["PATH_INFO"])
                 if short_way is not None and (body := self._at_once(short_way)) is not None:
                     return body
+                found = self._wrapped.find(environ)
+                # Calls at arrival look at few headers, like ways that are short: none takes longer for being long.
+                if found is not None and (found[0].at_arrival or not bounds.head_is_too_large(environ)):
+                    return self._dispatched(found)
                 self._body = self._whole(environ)
         except Exception as error:  # noqa: BLE001 - this is the last one to ask
             self._body = self._broken(error)
@@ -146,9 +140,17 @@ class Exchange:
             return faults.refused(environ, self.start, "431 Request Header Fields Too Large")
         return self._wrapped.app(environ, self.start)
 
+    def _dispatched(self, found: Found) -> list[bytes]:
+        """The body as a list, which a server sends without asking for each part."""
+        try:
+            body = self._wrapped.answer(found, self._environ, self.start)
+        except Exception as error:  # noqa: BLE001 - this is the last one to ask
+            body = [*self._broken(error)]
+        self._log()
+        return body
+
     def _note_origin(self) -> None:
-        agent = _agent(self._environ.get("HTTP_USER_AGENT", ""))
-        origin.current.set(origin.Origin(self._environ["REMOTE_ADDR"], agent, self._request_id))
+        origin.current.set(proxies.origin(self._environ, self._request_id))
 
     def _broken(self, error: Exception) -> Iterable[bytes]:
         again: StartResponse = self._start_over if self._status != "000" else self.start
@@ -199,20 +201,26 @@ class Exchange:
 class Layer:
     """The WSGI application around the application, behind as many proxies as are `trusted`.
 
-    `write` gets one JSON line a request; None: no log.
+    `write` gets one JSON line a request; None: no log. Without a dispatcher everything is the application's.
     """
+
+    find: Callable[[WSGIEnvironment], Found | None] = staticmethod(lambda _environ: None)
+    answer: Callable[[Found, WSGIEnvironment, StartResponse], list[bytes]]
 
     def __init__(
         self,
         app: WSGIApplication,
         short_ways: Mapping[str, ShortWay] | None = None,
+        dispatcher: Dispatcher | None = None,
         *,
         secure: bool,
         trusted: int = 0,
         write: Write | None = None,
     ) -> None:
         self.app, self.short_ways, self.trusted, self.write = app, short_ways or {}, trusted, write
-        self.other_headers = [*HEADERS, STRICT_TRANSPORT] if secure else HEADERS
+        if dispatcher is not None:
+            self.find, self.answer = dispatcher.find, dispatcher.answer
+        self.other_headers = [*policy.HEADERS, policy.STRICT_TRANSPORT] if secure else policy.HEADERS
         self.headers = [*self.other_headers, ("Content-Security-Policy", policy.PAGE)]
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -233,7 +241,8 @@ def install(
     ours = settings.current()
     alone = db.engines().embedded
     short_ways = {path: ShortWay(answer, alone=alone) for path, answer in at_once.items()}
-    app.extensions[SHORT] = frozenset(short_ways)
-    app.extensions[AT_ONCE] = frozenset(short_ways).difference(writes) if alone else frozenset()
-    layer = Layer(app.wsgi_app, short_ways, secure=ours.secure, trusted=ours.trusted_proxies, write=write)
+    dispatcher = Dispatcher(app)
+    app.extensions[SHORT] = dispatcher.arriving | frozenset(short_ways)
+    app.extensions[AT_ONCE] = app.extensions[SHORT].difference(writes) if alone else frozenset()
+    layer = Layer(app.wsgi_app, short_ways, dispatcher, secure=ours.secure, trusted=ours.trusted_proxies, write=write)
     app.wsgi_app = layer  # type: ignore[assignment] # Flask's documented way to add middleware

@@ -6,9 +6,11 @@ from a stranger would swallow what a proxy wrote, and move the place that is bel
 
 from wsgiref.types import WSGIEnvironment
 
-from latchkey import addresses
+from latchkey import addresses, texts
+from latchkey.origin import Origin
 
 SCHEMES = ("http", "https")
+LONGEST_AGENT = 200
 
 
 def _said(environ: WSGIEnvironment, header: str, trusted: int) -> str:
@@ -25,3 +27,16 @@ def believe(environ: WSGIEnvironment, trusted: int) -> None:
     environ["REMOTE_ADDR"] = said or addresses.parse(environ.get("REMOTE_ADDR", ""))
     if trusted and (scheme := _said(environ, "HTTP_X_FORWARDED_PROTO", trusted)) in SCHEMES:
         environ["wsgi.url_scheme"] = scheme
+
+
+def origin(environ: WSGIEnvironment, request_id: str) -> Origin:
+    """Who asks, once it was settled whom to believe about that."""
+    return Origin(environ["REMOTE_ADDR"], _agent(environ.get("HTTP_USER_AGENT", "")), request_id)
+
+
+def _agent(text: str) -> str:
+    text = text[:LONGEST_AGENT]
+    if text.isascii() and text.isprintable():
+        return text
+    # PEP 3333: header bytes arrive as Latin-1.
+    return texts.printable(text.encode("latin-1", "replace").decode("utf-8", "replace"), LONGEST_AGENT)

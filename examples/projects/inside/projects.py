@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Response
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,7 +12,7 @@ from api.kit.bodies import Body
 from api.kit.describe import Operation, Shape, describe, moment, text
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
-from latchkey.tokens.access import Bearer
+from web.calls import Call, Reply
 
 LONGEST_NAME = 80
 
@@ -63,9 +62,9 @@ def _shown(project: Project) -> dict[str, Any]:
         listed=True,
     )
 )
-def list_projects(caller: Bearer) -> Response:
+def list_projects(call: Call) -> Reply:
     """All of them."""
-    mine = select(Project).where(Project.owner_id == auth.user_of(caller).id).order_by(Project.id.desc())
+    mine = select(Project).where(Project.owner_id == auth.user_of(call.bearer).id).order_by(Project.id.desc())
     return answers.shown({"data": [_shown(project) for project in db.scalars(mine)], "next_cursor": None})
 
 
@@ -81,9 +80,9 @@ def list_projects(caller: Bearer) -> Response:
         body=NEW_PROJECT,
     )
 )
-def create_project(caller: Bearer) -> Response:
+def create_project(call: Call) -> Reply:
     """A new project of the user's."""
-    project = Project(owner_id=auth.user_of(caller).id, **NEW_PROJECT.read())
+    project = Project(owner_id=auth.user_of(call.bearer).id, **NEW_PROJECT.read())
     db.add(project)
     db.commit()
     return answers.changed(_shown(project), 201)

@@ -1,0 +1,192 @@
+"""Calls of programs: a function of a `Call` that returns a `Reply`, which needs no request of Flask."""
+
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cache, wraps
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import parse_qsl
+from wsgiref.types import WSGIEnvironment
+
+from flask import Blueprint, Response, request
+from werkzeug.datastructures import Headers
+from werkzeug.http import parse_etags, parse_options_header
+from werkzeug.wsgi import get_input_stream
+
+from latchkey.tokens.access import Bearer
+
+Answer: TypeAlias = Callable[..., Any]
+View = TypeVar("View", bound=Answer)
+Pairs: TypeAlias = list[tuple[str, str]]
+
+# A report of 1,000 credentials, indented. How deep and how many is bounded where it is read.
+LONGEST_BODY = 256 * 1024
+
+
+class Call:
+    """What a program asks: headers and body are read when somebody wants them, the body once."""
+
+    __slots__ = ("_body", "_query", "bearer", "environ", "limits", "method", "rule")
+
+    # Who asks, when a guard has let the call pass.
+    bearer: Bearer
+
+    def __init__(self, environ: WSGIEnvironment, rule: str) -> None:
+        # The rule of the blueprint that leads here.
+        self.environ, self.rule = environ, rule
+        self.method: str = environ["REQUEST_METHOD"]
+        # The headers that tell of a limit, whatever the answer is.
+        self.limits: tuple[tuple[str, str], ...] = ()
+        self._body: bytes | None = None
+        self._query: dict[str, str] | None = None
+
+    @property
+    def path(self) -> str:
+        """The path, as the server gives it."""
+        return str(self.environ["PATH_INFO"])
+
+    @property
+    def request_id(self) -> str:
+        """The X-Request-Id of the answer."""
+        return str(self.environ.get("latchkey.request_id", ""))
+
+    def header(self, name: str) -> str | None:
+        """The value of a header; None when it did not come."""
+        key = name.upper().replace("-", "_")
+        value: str | None = self.environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}")
+        return value
+
+    def admitted(self, token_id: str, user_id: str | None) -> None:
+        """Whose call it is, for the log line."""
+        self.environ["latchkey.token"], self.environ["latchkey.user"] = token_id, user_id
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The first value of each parameter in the address."""
+        if self._query is None:
+            # PEP 3333: bytes that are no ASCII arrive as Latin-1.
+            sent = self.environ.get("QUERY_STRING", "").encode("latin-1").decode("utf-8", "replace")
+            self._query = dict(reversed(parse_qsl(sent, keep_blank_values=True, errors="replace")))
+        return self._query
+
+    @property
+    def mimetype(self) -> str:
+        """What the body is said to be."""
+        return parse_options_header(self.header("Content-Type"))[0].lower()
+
+    @property
+    def body(self) -> bytes:
+        """The whole body. Raises `RequestEntityTooLarge`."""
+        if self._body is None:
+            self._body = self._read()
+        return self._body
+
+    def _read(self) -> bytes:
+        return get_input_stream(self.environ, max_content_length=LONGEST_BODY).read()
+
+
+class _FlaskCall(Call):
+    """A call that came through Flask, whose request reads the body once for both."""
+
+    __slots__ = ()
+
+    def _read(self) -> bytes:
+        return request.get_data()
+
+
+class Reply(NamedTuple):
+    """What a call is answered."""
+
+    status: int
+    body: bytes
+    headers: Pairs
+    # Those that every answer of its kind has, added last.
+    fixed: Pairs
+
+
+class Refusal(Exception):
+    """A decision against a call, which says itself how it is answered."""
+
+    def reply(self, request_id: str) -> Reply:
+        """The answer."""
+        raise NotImplementedError
+
+
+# The call that is being answered, for what reads it in depth: bodies, pages, repeats.
+current: ContextVar[Call] = ContextVar("call")
+
+
+def wants_call(view: Answer) -> bool:
+    """Whether a view says by its first parameter that a `Call` is all it needs; any other wants Flask."""
+    first = next(iter(inspect.signature(view).parameters.values()), None)
+    # A file whose annotations are texts names it so.
+    return first is not None and first.annotation in (Call, "Call", "calls.Call")
+
+
+def at_arrival(view: View) -> View:
+    """Marks a call that only reads, in a statement or two: an embedded database is asked where requests arrive."""
+    view.__dict__["at_arrival"] = True
+    return view
+
+
+def conditional(call: Call, reply: Reply) -> Reply:
+    """304 for who has it already (RFC 9110 §13.1.2)."""
+    asked = call.environ.get("HTTP_IF_NONE_MATCH")
+    if asked is None or reply.status != 200 or call.method not in ("GET", "HEAD"):
+        return reply
+    etag = next((value for name, value in reply.headers if name == "ETag"), None)
+    if etag is None or not parse_etags(asked).contains_weak(etag.strip('"')):
+        return reply
+    return Reply(304, b"", [("ETag", etag)], reply.fixed)
+
+
+def headers(call: Call, reply: Reply) -> Pairs:
+    """All headers of the door's own; the layer around the application adds its."""
+    length = [] if reply.status in (204, 304) else [("Content-Length", str(len(reply.body)))]
+    return [*reply.headers, *length, *reply.fixed, *call.limits]
+
+
+class _Answer(Response):
+    """An answer whose headers were written here and are not looked over again."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        return self.headers
+
+
+def _response(call: Call, reply: Reply) -> Response:
+    reply = conditional(call, reply)
+    answer = _Answer(reply.body, reply.status)
+    answer.headers = Headers(headers(call, reply))
+    return answer
+
+
+@cache
+def _through_flask(view: Answer) -> Answer:
+    """What Flask calls: HEAD for any view, and everything for a view that wants Flask."""
+    given_call = wants_call(view)
+
+    @wraps(view)
+    def answer(**ids: str) -> Any:
+        request.max_content_length = LONGEST_BODY
+        call = _FlaskCall(request.environ, str(request.url_rule))
+        current.set(call)
+        try:
+            answered = view(call, **ids) if given_call else view(**ids)
+        except Refusal as refusal:
+            answered = refusal.reply(call.request_id)
+        return _response(call, answered) if isinstance(answered, Reply) else answered
+
+    if given_call:
+        answer.__dict__["call"] = view
+    return answer
+
+
+class Calls(Blueprint):
+    """A door's blueprint for programs: its rules stand in the application's map, where the dispatcher finds them."""
+
+    def add_url_rule(
+        self, rule: str, endpoint: str | None = None, view_func: Answer | None = None, *args: Any, **options: Any
+    ) -> None:
+        """As Flask's own; a view of a `Call` is answered without Flask."""
+        view = None if view_func is None else _through_flask(view_func)
+        super().add_url_rule(rule, endpoint, view, *args, **options)
