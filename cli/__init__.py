@@ -1,9 +1,10 @@
 """Door 4: operators, in a terminal. The `latchkey` command."""
 
-from cli import client_ends, clients, doctor, gateways, installation, mail, serve, tokens, users
+from cli import administrators, client_ends, clients, doctor, gateways, installation, mail, serve, tokens, users
 from cli.base import latchkey
 
 __all__ = [
+    "administrators",
     "client_ends",
     "clients",
     "doctor",

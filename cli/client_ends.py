@@ -4,8 +4,8 @@ import click
 
 from cli.base import Refused, because, confirmed, in_parts, installation, json_option, tell
 from cli.clients import facts_of, find, group
-from latchkey import clients as apps
-from latchkey.clients import Cause
+from latchkey import clients
+from latchkey.oversight import apps
 from latchkey.safety import shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import db
@@ -26,7 +26,7 @@ def suspend(client_id: str, reason: str | None) -> None:
 
 
 def _suspend(client_id: str, reason: str | None) -> bool:
-    new = shutdown.suspend(find(client_id), Cause.ADMINISTRATOR, reason)
+    new = apps.suspend(find(client_id), reason)
     db.commit()
     return new
 
@@ -46,8 +46,7 @@ def restore(client_id: str) -> None:
 
 
 def _restore(client_id: str) -> None:
-    for cause in (Cause.ADMINISTRATOR, *apps.OWNERS_TO_LIFT, Cause.DELETION):
-        shutdown.restore(find(client_id), cause)
+    apps.restore(find(client_id))
     db.commit()
 
 
@@ -65,5 +64,5 @@ def delete(client_id: str) -> None:
 
 
 def _delete(client_id: str) -> int:
-    client = apps.find(client_id)
-    return 0 if client is None else in_parts(shutdown.delete(client))
+    client = clients.find(client_id)
+    return 0 if client is None else in_parts(apps.delete(client))

@@ -19,6 +19,7 @@ from cli.base import (
 from latchkey import clients as apps
 from latchkey import grants, notices, scopes
 from latchkey.clients import Client
+from latchkey.oversight import apps as oversight
 from latchkey.store.session import db
 
 OPTIONS = {
@@ -153,8 +154,7 @@ def trust(client_id: str, state: str) -> None:
         because(None)
         client = locked(client_id)
         try:
-            if apps.trust(client, on=state == "on"):
-                notices.app_changed(client.owner, client, ["trusted"])
+            oversight.trust(client, on=state == "on")
         except apps.BadClient as error:
             raise Refused(str(error)) from None
         db.commit()
@@ -171,10 +171,9 @@ def rotate(client_id: str) -> None:
         because(None)
         client = locked(client_id)
         try:
-            secret = apps.rotate_secret(client, by=None)
+            secret = oversight.rotate(client)
         except apps.BadClient as error:
             raise Refused(str(error)) from None
-        notices.app_secret_rotated(client.owner, client)
         db.commit()
         _tell_secret(client, secret)
 
@@ -189,8 +188,7 @@ def resource_server(*, client_id: str, state: str) -> None:
         because(None)
         client = locked(client_id)
         try:
-            if apps.mark_resource_server(client, on=state == "on"):
-                notices.app_changed(client.owner, client, ["resource_server"])
+            oversight.mark(client, on=state == "on")
         except apps.BadClient as error:
             raise Refused(str(error)) from None
         db.commit()

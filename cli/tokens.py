@@ -11,6 +11,7 @@ from cli.base import Refused, because, installation, json_option, latchkey, line
 from latchkey import notices, settings, texts
 from latchkey import scopes as catalogue
 from latchkey import tokens as credentials
+from latchkey.oversight import keys
 from latchkey.safety import scanner
 from latchkey.store.session import db
 from latchkey.tokens import Token, lifetimes
@@ -134,8 +135,7 @@ def revoke(token_or_id: str | None, reason: str | None) -> None:
     with installation():
         because(reason)
         token = _find(token_or_id)
-        if credentials.revoke(token) and token.user is not None:
-            notices.token_revoked(token.user, token)
+        keys.revoke(token)
         db.commit()
         db.refresh(token)
         _show(token)

@@ -29,7 +29,8 @@ from latchkey.accounts.passwords import WeakPassword
 from latchkey.accounts.users import User
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
-from latchkey.safety import lockdown, second_factor, shutdown
+from latchkey.oversight import people
+from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import db
 
@@ -126,7 +127,7 @@ def disable(email: str, reason: str | None) -> None:
 
 def _disable(email: str) -> list[str]:
     with sparing_the_last():
-        stopped = lockdown.suspend(user_of(email))
+        stopped = people.suspend(user_of(email))
     db.commit()
     return [client.id for client in stopped]
 
@@ -145,24 +146,9 @@ def enable(email: str) -> None:
 
 
 def _enable(email: str) -> list[str]:
-    going = lockdown.restore(user_of(email))
+    going = people.restore(user_of(email))
     db.commit()
     return [client.id for client in going]
-
-
-@group.command("admin")
-@click.argument("email")
-@click.argument("state", type=click.Choice(["on", "off"]))
-@json_option
-def admin(email: str, state: str) -> None:
-    """Let somebody administer this installation, or not any more."""
-    with installation():
-        user = user_of(email)
-        with sparing_the_last():
-            lockdown.appoint(user, on=state == "on")
-        db.commit()
-        said = "an administrator" if user.is_admin else "not an administrator"
-        tell({"id": user.id, "email": user.email, "admin": user.is_admin}, f"{user.email} is {said}.")
 
 
 @group.command("reset-second-factor")
@@ -179,8 +165,7 @@ def reset_second_factor(email: str) -> None:
 
 def _reset_second_factor(email: str) -> tuple[User, bool]:
     user = user_of(email)
-    accounts.lock(user.id)
-    was_on = second_factor.turn_off(user)
+    was_on = people.reset_second_factor(user)
     db.commit()
     return user, was_on
 
@@ -203,7 +188,7 @@ def _delete(user_id: str) -> None:
     user = accounts.find(user_id)
     if user is not None:
         with sparing_the_last():
-            in_parts(lockdown.delete(user))
+            in_parts(people.delete(user))
 
 
 @contextlib.contextmanager

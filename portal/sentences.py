@@ -62,6 +62,9 @@ WORDINGS: dict[str, Wording] = {
     EventKind.EVERYTHING_ENDED: Wording("You ended everything that acted for you", "shield-alert", "bad"),
     EventKind.USER_DISABLED: Wording("You suspended your account", "user-x", "bad"),
     EventKind.USER_ENABLED: Wording("You ended the suspension of your account", "user-plus", "ok"),
+    EventKind.ADMINISTRATOR_MADE: Wording("Your account became an administrator’s", "shield-check", "warn"),
+    EventKind.ADMINISTRATOR_UNMADE: Wording("Your account is no administrator’s any more", "undo-2"),
+    EventKind.SIGNED_OUT_EVERYWHERE: Wording("All your browsers were signed out", "log-out"),
     EventKind.TOKEN_CREATED: Wording("You created the token {name}", "key-round", "ok"),
     EventKind.TOKEN_CHANGED: Wording("You changed the token {name}{scopes}", "square-pen"),
     EventKind.TOKEN_WIDENED: Wording("You gave the token {name} more scopes{scopes}", "shield-alert", "warn"),
@@ -98,6 +101,7 @@ DOERS = {
     Doer.COMMAND_LINE: "An operator, by the command line,",
     Doer.OTHER: "Somebody else",
 }
+ENDERS = {"user": "You took back", "operator": "An administrator ended"}
 CAUSES = {
     Cause.OWNER: " with your account",
     Cause.LEAK: ", because a token that made or changed it has leaked",
@@ -177,7 +181,7 @@ def _filled(part: str, detail: Mapping[str, Any]) -> str:
             "changes": _listed([CHANGES.get(name, name) for name in detail.get("changes", ())] or ["settings"]),
             "scopes": _scopes(detail),
             "cause": CAUSES.get(detail.get("cause", ""), ""),
-            "who": "You took back" if detail.get("by") == "user" else "The people who run it ended",
+            "who": ENDERS.get(detail.get("by", ""), "The people who run it ended"),
         }
     )
 

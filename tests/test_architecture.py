@@ -18,7 +18,8 @@ from oauth.endpoints import check
 GROUND_FLOOR = (
     "clock", "ids", "texts", "domains", "addresses", "values", "settings", "origin", "credentials", "scopes",
     "gateways", "resources", "vault",
-    "naming", "store", "mail", "accounts", "clients", "grants", "journal", "tokens", "notices", "safety", "worker",
+    "naming", "store", "mail", "accounts", "clients", "grants", "journal", "tokens", "notices",
+    "safety", "oversight", "worker",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

@@ -13,7 +13,7 @@ from latchkey.accounts import emails, passwords
 from latchkey.ids import new_id
 from latchkey.naming import names
 from latchkey.store.conflicts import Gone
-from latchkey.store.session import Base, db, stamp
+from latchkey.store.session import Base, db, some, stamp
 
 LONGEST_NAME = 80
 
@@ -34,6 +34,12 @@ class User(Base):
     """A person; tokens, apps and authorizations belong to one and go with them."""
 
     __tablename__ = "user"
+    # For an operator's lists of the few among all.
+    __table_args__ = (
+        some("ix_user_admins", "id", where="is_admin"),
+        some("ix_user_suspended", "id", where="disabled_at IS NOT NULL"),
+        some("ix_user_unverified", "id", where="email_verified_at IS NULL"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("usr"))
     email: Mapped[str] = mapped_column(String(emails.LONGEST))

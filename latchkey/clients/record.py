@@ -13,7 +13,7 @@ from latchkey.clients.origins import ClientOrigin
 from latchkey.credentials import Kind
 from latchkey.naming import names
 from latchkey.store.conflicts import Gone
-from latchkey.store.session import Base, db, stamp
+from latchkey.store.session import Base, db, some, stamp
 
 LONGEST_NAME = 60
 LONGEST_HOMEPAGE = 500
@@ -32,6 +32,9 @@ class Client(Base):
         CheckConstraint("confidential OR pkce_required", name="public_pkce"),
         CheckConstraint("confidential OR NOT trusted", name="public_untrusted"),
         Index(None, "owner_id", "form_id", unique=True),
+        some("ix_client_suspended", "id", where="suspended_at IS NOT NULL"),
+        some("ix_client_trusted", "id", where="trusted"),
+        some("ix_client_resource_servers", "id", where="resource_server"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: ids.new_id("app"))

@@ -1,9 +1,9 @@
 """Authorizations: what a user lets an app do; and grants: each sign-in of an app, parent of its code and tokens."""
 
+from latchkey.grants.reasons import EndReason
 from latchkey.grants.record import (
     ABSOLUTE,
     Authorization,
-    EndReason,
     Grant,
     allow,
     allows,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -12,24 +11,12 @@ from latchkey import clients, clock, scopes
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients import Client
+from latchkey.grants.reasons import EndReason
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, stamp
 
 # E-08: however often it is refreshed, a grant ends after half a year.
 ABSOLUTE = timedelta(days=180)
-
-
-class EndReason(StrEnum):
-    """Why a grant ended."""
-
-    CODE_REPLAYED = "code replayed"
-    REFRESH_REPLAYED = "refresh token replayed"
-    REVOKED = "revoked by the app"
-    WITHDRAWN = "withdrawn by the user"
-    CUT_OFF = "cut off by the app's owner"
-    SUSPENDED = "the app was suspended"
-    SECRETS_ENDED = "the app's secrets were ended"
-    REPORTED = "reported as leaked"
 
 
 class Authorization(Base):

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from sqlalchemy import delete, select, update
 
 from latchkey import clock
-from latchkey.grants.record import EndReason, Grant
+from latchkey.grants.reasons import EndReason
+from latchkey.grants.record import Grant
 from latchkey.store.session import affected, db
 
 # Of one authorization; past it the oldest goes, with its tokens.

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from latchkey import clock, origin
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
+from latchkey.origin import Actor, Doer
 from latchkey.store.session import Base, db, stamp
 
 KEPT = timedelta(days=90)
@@ -42,6 +43,9 @@ class EventKind(StrEnum):
     EVERYTHING_ENDED = "security.everything_ended"
     USER_DISABLED = "security.user_disabled"
     USER_ENABLED = "security.user_enabled"
+    ADMINISTRATOR_MADE = "security.administrator_made"
+    ADMINISTRATOR_UNMADE = "security.administrator_unmade"
+    SIGNED_OUT_EVERYWHERE = "security.signed_out_everywhere"
     TOKEN_CREATED = "token.created"
     TOKEN_CHANGED = "token.changed"
     TOKEN_WIDENED = "token.widened"
@@ -113,13 +117,19 @@ def record(user: User, kind: EventKind, **detail: str | int | list[str] | list[d
     here = origin.current.get()
     told: dict[str, Any] = dict(detail)
     if here.actor != origin.OWNER:
-        told["actor"] = {name: value for name, value in here.actor._asdict().items() if value}
+        told["actor"] = _told(here.actor)
     event = Event(
         user_id=user.id, kind=kind, address=here.address, agent=here.agent, request_id=here.request_id, detail=told
     )
     db.add(event)
     db.flush()
     return event
+
+
+def _told(actor: Actor) -> dict[str, str]:
+    """Who it was, as the account's owner reads it: which administrator, only the others read (acts)."""
+    kept = actor._replace(id="", name="") if actor.doer is Doer.ADMINISTRATOR else actor
+    return {name: value for name, value in kept._asdict().items() if value}
 
 
 def list_for(

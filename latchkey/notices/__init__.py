@@ -3,6 +3,7 @@
 from latchkey.notices.account import (
     account_deleted,
     address_taken,
+    appointed,
     code_failed,
     disabled,
     email_change_asked,
@@ -24,6 +25,7 @@ from latchkey.notices.account import (
     sign_in_throttled,
     signed_in,
     signed_out,
+    signed_out_everywhere,
     signed_up,
     verification_asked,
 )
@@ -69,6 +71,7 @@ __all__ = [
     "app_secrets_ended",
     "app_stopped",
     "app_suspended",
+    "appointed",
     "authorization_denied",
     "authorization_withdrawn",
     "authorized",
@@ -97,6 +100,7 @@ __all__ = [
     "sign_in_throttled",
     "signed_in",
     "signed_out",
+    "signed_out_everywhere",
     "signed_up",
     "token_changed",
     "token_created",

@@ -159,3 +159,16 @@ def everything_ended(user: User, *, report: list[dict[str, Any]], suspended: lis
         **here(),
     )
     return event
+
+
+def appointed(user: User) -> None:
+    """The user is an administrator now, or not any more."""
+    made = user.is_admin
+    activity.record(user, EventKind.ADMINISTRATOR_MADE if made else EventKind.ADMINISTRATOR_UNMADE)
+    outbox.post(user.email, "administrator_made" if made else "administrator_unmade", **here())
+
+
+def signed_out_everywhere(user: User, count: int) -> None:
+    """An operator ended every session of the user."""
+    activity.record(user, EventKind.SIGNED_OUT_EVERYWHERE, count=count)
+    outbox.post(user.email, "signed_out", count=count, **here())

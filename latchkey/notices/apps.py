@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from latchkey import origin
 from latchkey.accounts.users import User
 from latchkey.clients import Cause, Client
 from latchkey.journal import activity
@@ -101,9 +102,11 @@ def authorization_denied(user: User, client: Client) -> None:
 
 def authorization_withdrawn(user: User, client: Client, *, by_user: bool) -> None:
     """An app may no longer act for a user; they hear of it when somebody else ended it."""
-    activity.record(user, EventKind.AUTHORIZATION_WITHDRAWN, by="user" if by_user else "app", **_about(client))
+    operator = origin.current.get().actor.doer in origin.OPERATORS
+    who = "user" if by_user else "operator" if operator else "app"
+    activity.record(user, EventKind.AUTHORIZATION_WITHDRAWN, by=who, **_about(client))
     if not by_user:
-        _letter(user, client, "authorization_ended")
+        _letter(user, client, "authorization_ended", operator=operator)
 
 
 def code_replayed(user: User, client: Client) -> None:

@@ -19,9 +19,19 @@ def _about(token: Token) -> dict[str, Any]:
 
 
 def _letter(user: User, token: Token, letter: str, **more: object) -> None:
-    description, expires_at = unlinked(token.description or ""), token.expires_at
-    context: dict[str, object] = {"description": description, "path": f"/tokens/{token.id}", "expires_at": expires_at}
+    context: dict[str, object] = {"description": _label(token), "path": _path(token), "expires_at": token.expires_at}
     outbox.post(user.email, letter, scopes=listed(token.scopes), hint=token.hint, **context, **here(), **more)
+
+
+def _label(token: Token) -> str:
+    """What its owner knows a token by: its description, or the app that has it."""
+    if token.grant is not None:
+        return f"a token of the app {unlinked(token.grant.client.name)}"
+    return unlinked(token.description or "")
+
+
+def _path(token: Token) -> str:
+    return f"/tokens/{token.id}" if token.kind == Kind.DEVELOPER else "/authorized-apps"
 
 
 def token_created(user: User, token: Token) -> None:
@@ -80,9 +90,9 @@ def token_reported(user: User, token: Token, apps: Iterable[Client] = ()) -> Non
     outbox.post(
         user.email,
         "token_reported",
-        label=unlinked(token.description or "") if own else f"a token of the app {unlinked(app)}",
+        label=_label(token),
         hint=token.hint,
-        path=f"/tokens/{token.id}" if own else "/authorized-apps",
+        path=_path(token),
         own=own,
         scopes=listed(token.scopes),
         last_used_at=token.last_used_at,

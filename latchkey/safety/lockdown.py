@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from latchkey import clients, grants, notices, tokens
 from latchkey.accounts import links, sessions, users
@@ -67,7 +67,8 @@ def suspend(user: User) -> list[Client]:
     Raises `LastAdministrator`.
     """
     _spare_last(user)
-    users.lock(user.id)
+    if user.disabled_at is not None:
+        return []
     users.disable(user)
     sessions.end_all(user)
     for purpose in Purpose:
@@ -82,18 +83,26 @@ def suspend(user: User) -> list[Client]:
 
 def restore(user: User) -> list[Client]:
     """End a suspension: the user may sign in, and these apps go on. What acted for them stays ended."""
+    users.lock(user.id)
+    if user.disabled_at is None:
+        return []
     users.enable(user)
     notices.enabled(user)
     return [client for client in clients.owned(user) if shutdown.restore(client, Cause.OWNER)]
 
 
-def appoint(user: User, *, on: bool) -> None:
-    """Make a user an administrator, or one no longer. Raises `LastAdministrator`."""
-    if not on:
+def appoint(user: User, *, on: bool) -> bool:
+    """Make a user an administrator, or one no longer; whether that is new. Raises `LastAdministrator`."""
+    if on:
+        users.lock(user.id)
+    else:
         _spare_last(user)
-    users.lock(user.id)
+    if user.is_admin is on:
+        return False
     user.is_admin = on
     db.flush()
+    notices.appointed(user)
+    return True
 
 
 def delete(user: User) -> Iterator[int]:
@@ -113,12 +122,14 @@ def delete(user: User) -> Iterator[int]:
 
 
 def _spare_last(user: User) -> None:
-    """Raises `LastAdministrator`. Two that go at once wait for each other: each locks all of them."""
-    if not user.is_admin:
-        return
-    able = select(User).where(User.is_admin, User.disabled_at.is_(None)).order_by(User.id)
-    locked = db.scalars(able.with_for_update(key_share=True).execution_options(populate_existing=True)).all()
-    if [admin.id for admin in locked] == [user.id]:
+    """Lock a user who is to go. Raises `LastAdministrator`.
+
+    Two that go at once wait for each other: each locks all administrators, and looks at what is stored then.
+    """
+    able = and_(User.is_admin, User.disabled_at.is_(None))
+    statement = select(User).where(or_(able, User.id == user.id)).order_by(User.id).with_for_update(key_share=True)
+    locked = db.scalars(statement.execution_options(populate_existing=True)).all()
+    if [admin.id for admin in locked if admin.is_admin and admin.disabled_at is None] == [user.id]:
         raise LastAdministrator
 
 

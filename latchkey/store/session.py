@@ -8,7 +8,7 @@ with BEGIN IMMEDIATE under a process-wide queue, so that writers wait for each o
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, DateTime, Dialect, Engine, MetaData, Select, event
+from sqlalchemy import CursorResult, DateTime, Dialect, Engine, Index, MetaData, Select, event, text
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, scoped_session, sessionmaker
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
@@ -52,6 +52,12 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy's own way to declare it
+
+
+def some(name: str | None, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of the rows that a condition holds for, which costs the others nothing."""
+    rows = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=rows, postgresql_where=rows)
 
 
 def stamp() -> datetime:

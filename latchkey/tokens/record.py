@@ -24,15 +24,10 @@ from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.store.session import Base, affected, db, stamp
+from latchkey.store.session import Base, affected, db, some, stamp
 
 LONGEST_DESCRIPTION = 80
 NOT_REFRESH = "kind <> 'ort'"
-
-
-def _index(*columns: str, where: str, unique: bool = False) -> Index:
-    rows = text(where)
-    return Index(None, *columns, unique=unique, sqlite_where=rows, postgresql_where=rows)
 
 
 class Token(Base):
@@ -47,11 +42,12 @@ class Token(Base):
         ),
         Index(None, "user_id", "kind", "id"),
         # Each index costs every token that is issued, so these hold only the rows that are looked for in them.
-        _index("user_id", "form_id", where="form_id IS NOT NULL", unique=True),
-        _index("grant_id", where="grant_id IS NOT NULL"),
-        _index("parent_id", where="parent_id IS NOT NULL"),
-        _index("expires_at", where=NOT_REFRESH),
-        _index("revoked_at", where="revoked_at IS NOT NULL"),
+        some("ix_token_developer", "id", where="kind = 'dev'"),
+        some(None, "user_id", "form_id", where="form_id IS NOT NULL", unique=True),
+        some(None, "grant_id", where="grant_id IS NOT NULL"),
+        some(None, "parent_id", where="parent_id IS NOT NULL"),
+        some(None, "expires_at", where=NOT_REFRESH),
+        some(None, "revoked_at", where="revoked_at IS NOT NULL"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("tok"))

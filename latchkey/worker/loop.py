@@ -8,8 +8,9 @@ from flask import Flask
 
 from latchkey import grants, tokens
 from latchkey.accounts import links, sessions, steps, throttle
-from latchkey.journal import activity, counting, counts, refusals
+from latchkey.journal import activity, acts, counting, counts, refusals
 from latchkey.mail import outbox
+from latchkey.oversight import invitations
 from latchkey.store.session import db
 from latchkey.tokens import usage
 from latchkey.worker import unverified
@@ -92,12 +93,14 @@ def clear(*more: Purge) -> None:
         sessions,
         steps,
         activity,
+        acts,
         tokens,
         tokens.traces,
         grants,
         refusals,
         counts,
         outbox,
+        invitations,
         unverified,
     )
     for purge in (*(noun.purge for noun in nouns), *more):

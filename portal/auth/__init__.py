@@ -1,5 +1,5 @@
 """Signing up, in and out, and what mailed links open."""
 
-from portal.auth import late, recovery, resume, second_factor, signin, signup, verification
+from portal.auth import invitation, late, recovery, resume, second_factor, signin, signup, verification
 
-__all__ = ["late", "recovery", "resume", "second_factor", "signin", "signup", "verification"]
+__all__ = ["invitation", "late", "recovery", "resume", "second_factor", "signin", "signup", "verification"]

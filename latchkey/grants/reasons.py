@@ -1,0 +1,17 @@
+"""Why sign-ins of apps end."""
+
+from enum import StrEnum
+
+
+class EndReason(StrEnum):
+    """Why a grant ended."""
+
+    CODE_REPLAYED = "code replayed"
+    REFRESH_REPLAYED = "refresh token replayed"
+    REVOKED = "revoked by the app"
+    WITHDRAWN = "withdrawn by the user"
+    CUT_OFF = "cut off by the app's owner"
+    SUSPENDED = "the app was suspended"
+    SECRETS_ENDED = "the app's secrets were ended"
+    REPORTED = "reported as leaked"
+    OPERATOR = "ended by an operator"

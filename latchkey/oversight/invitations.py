@@ -1,0 +1,136 @@
+"""People whom an operator invites: a letter with a link, by which they choose a name and a password."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ForeignKey, LargeBinary, Select, String, delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from latchkey import clock, credentials, origin, settings
+from latchkey.accounts import emails, users
+from latchkey.accounts.users import User
+from latchkey.ids import new_id
+from latchkey.journal import activity, acts
+from latchkey.journal.activity import EventKind
+from latchkey.journal.acts import ActKind
+from latchkey.mail import outbox
+from latchkey.origin import Doer
+from latchkey.store.conflicts import Gone
+from latchkey.store.session import Base, affected, db, stamp
+
+LIFETIME = timedelta(days=7)
+KEPT = timedelta(days=30)
+
+
+class InvitationOver(Exception):
+    """The invitation was used, taken back or has expired meanwhile."""
+
+
+class Invitation(Base):
+    """One person who was invited; only the link's digest is kept."""
+
+    __tablename__ = "invitation"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("inv"))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    email: Mapped[str] = mapped_column(String(emails.LONGEST))
+    email_key: Mapped[str] = mapped_column(String(emails.LONGEST), unique=True)
+    as_admin: Mapped[bool]
+    # None: by the command line. Goes with the administrator, and so do the invitations.
+    invited_by_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    expires_at: Mapped[datetime]
+
+    invited_by: Mapped[User | None] = relationship(lazy="joined")
+
+
+def invite(email: str, *, admin: bool) -> Invitation:
+    """Write to somebody; an earlier invitation of the address is replaced.
+
+    Raises `emails.InvalidEmail`, and `users.EmailTaken` for whoever has an account already.
+    """
+    email = emails.address(email)
+    if users.find_by_email(email) is not None:
+        raise users.EmailTaken
+    db.execute(delete(Invitation).where(Invitation.email_key == emails.key(email)))
+    plaintext, actor = credentials.opaque(), origin.current.get().actor
+    invitation = Invitation(
+        digest=credentials.digest(plaintext),
+        email=email,
+        email_key=emails.key(email),
+        as_admin=admin,
+        invited_by_id=actor.id if actor.doer is Doer.ADMINISTRATOR else None,
+        expires_at=clock.now() + LIFETIME,
+    )
+    try:
+        with db.begin_nested():
+            db.add(invitation)
+    except IntegrityError:
+        # Invited by somebody else in this moment: looked at again.
+        raise Gone from None
+    outbox.post(
+        email,
+        "invitation",
+        link=f"{settings.current().base_url}/invitation/{plaintext}",
+        admin=admin,
+        days=LIFETIME.days,
+    )
+    acts.record(ActKind.USER_INVITED, invitation.id, email)
+    return invitation
+
+
+def find(plaintext: str) -> Invitation | None:
+    """The invitation of a link, if it can be accepted now."""
+    return db.scalar(_open().where(Invitation.digest == credentials.digest(plaintext)))
+
+
+def waiting(email: str) -> Invitation | None:
+    """The invitation of an address, if it can be accepted now."""
+    return db.scalar(_open().where(Invitation.email_key == emails.key(email)))
+
+
+def _open() -> Select[Invitation]:
+    return select(Invitation).where(Invitation.expires_at > clock.now())
+
+
+def page(*, before: str | None = None, limit: int = 50) -> list[Invitation]:
+    """Those that wait or expired lately, the newest first."""
+    statement = select(Invitation)
+    if before is not None:
+        statement = statement.where(Invitation.id < before)
+    return list(db.scalars(statement.order_by(Invitation.id.desc()).limit(limit)))
+
+
+def get(invitation_id: str) -> Invitation | None:
+    """The invitation of an id."""
+    return db.get(Invitation, invitation_id)
+
+
+def take_back(invitation: Invitation) -> bool:
+    """Make a link worthless; whether it was still there."""
+    if not affected(delete(Invitation).where(Invitation.id == invitation.id)):
+        return False
+    acts.record(ActKind.INVITATION_TAKEN_BACK, invitation.id, invitation.email)
+    return True
+
+
+def accept(invitation: Invitation, *, name: str, password: str) -> User:
+    """The account of somebody who was invited, whose address the link has proved. Once.
+
+    It counts only while whoever invited is an administrator still, or was the command line. Raises `InvitationOver`,
+    `users.EmailTaken`, `texts.BadText`, `WeakPassword`.
+    """
+    inviter = users.lock(invitation.invited_by_id) if invitation.invited_by_id else None
+    if not affected(delete(Invitation).where(Invitation.id == invitation.id, Invitation.expires_at > clock.now())):
+        raise InvitationOver
+    by_command_line = invitation.invited_by_id is None
+    if not by_command_line and (inviter is None or inviter.disabled_at is not None or not inviter.is_admin):
+        raise InvitationOver
+    user = users.sign_up(email=invitation.email, name=name, password=password, verified=True, admin=invitation.as_admin)
+    activity.record(user, EventKind.SIGNED_UP)
+    return user
+
+
+def purge() -> None:
+    """Remove what expired long ago."""
+    db.execute(delete(Invitation).where(Invitation.expires_at < clock.now() - KEPT))
