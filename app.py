@@ -1,4 +1,4 @@
-"""The composition root: wires settings, ground floor and doors into one Flask application."""
+"""The composition root: wires settings, domain and blueprints into one Flask application."""
 
 import gc
 
@@ -41,8 +41,8 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     app.url_map.merge_slashes = False
     for part in (bounds, signin, assets, errors, compression):
         part.register(app)
-    for door in (portal, oauth, api):
-        app.register_blueprint(door.blueprint)
+    for package in (portal, oauth, api):
+        app.register_blueprint(package.blueprint)
     outbox.configure(app)
     app.teardown_appcontext(lambda _error: db.db.remove())
     write = request_log.to_stderr if background else None

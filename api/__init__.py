@@ -1,4 +1,4 @@
-"""Door 3: programs, in JSON."""
+"""The API for programs, in JSON."""
 
 from api import activity, apps, authorizations, credentials, me, scopes, token, tokens
 from api.kit import openapi

@@ -54,7 +54,7 @@ OURS = "from cli.serve import listening; from cli.worker import spawn; from app 
 
 @contextlib.contextmanager
 def bare(instance: Path, *, workers: int = 1) -> Iterator[Server]:
-    """The bare Flask application under the same server's WSGI door."""
+    """The bare Flask application under the same server's WSGI interface."""
     with _serve(instance, f"{BARE}; serve(%d, {workers})") as server:
         yield server
 

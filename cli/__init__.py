@@ -1,4 +1,4 @@
-"""Door 4: operators, in a terminal. The `latchkey` command."""
+"""The `latchkey` command, for operators in a terminal."""
 
 from cli import administrators, client_ends, clients, doctor, gateways, installation, mail, serve, tokens, users
 from cli.base import latchkey

@@ -37,7 +37,7 @@ class Refused(click.ClickException):
 
 
 class Commands(click.Group):
-    """A group whose commands may fail as the ground floor does."""
+    """A group whose commands may fail as the domain does."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; faults of configuration or database become a refusal."""
@@ -122,7 +122,7 @@ def latchkey() -> None:
 
 @contextlib.contextmanager
 def installation() -> Iterator[None]:
-    """The configured installation, with its database at the newest migration, as the ground floor sees it."""
+    """The configured installation, with its database at the newest migration, in force for this process."""
     app = create_app(settings.load())
     with app.app_context():
         if migrations.revision() != migrations.head():

@@ -1,1 +1,1 @@
-"""The ground floor: Latchkey's records and the verbs on them, which know no HTTP request."""
+"""The domain: Latchkey's records and the verbs on them, which know no HTTP request."""

@@ -73,7 +73,6 @@ class Address(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The origin."""
         return f"{self.scheme}://{self.host}"
 
     @property

@@ -6,7 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrationScript
 
-import app  # noqa: F401 - brings every record of every door into the metadata
+import app  # noqa: F401 - brings every record into the metadata
 from latchkey.store.session import Base, UtcDateTime
 
 

@@ -1,4 +1,4 @@
-"""Door 2: the OAuth 2 protocol."""
+"""The OAuth 2 protocol."""
 
 from oauth import authorize, endpoints
 from oauth.authorize import pending

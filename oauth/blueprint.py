@@ -1,4 +1,4 @@
-"""The blueprint that every view of this door hangs on."""
+"""The blueprint of the protocol, on which every endpoint is registered."""
 
 from flask import Blueprint, current_app, request
 

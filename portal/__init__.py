@@ -1,4 +1,4 @@
-"""Door 1: people, in HTML."""
+"""The portal for people, in HTML."""
 
 from portal import activity, apps, auth, dev_mail, guides, health, security, settings, tokens, welcome, well_known
 from portal.blueprint import blueprint

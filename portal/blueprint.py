@@ -1,4 +1,4 @@
-"""The blueprint that every view of this door hangs on."""
+"""The blueprint of the portal, on which every page is registered."""
 
 from collections.abc import Callable
 from typing import TypeVar

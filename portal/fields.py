@@ -1,4 +1,4 @@
-"""Rules for what people type about themselves, worded by the ground floor and shown beside the field."""
+"""Rules for what people type about themselves, worded by the domain and shown beside the field."""
 
 import re
 from collections.abc import Callable

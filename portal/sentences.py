@@ -33,7 +33,6 @@ class Sentence(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The whole sentence."""
         return self.start + self.name + self.end
 
 

@@ -1,4 +1,4 @@
-"""The front door: what this is for those who are signed out, where to begin for those who are signed in."""
+"""The first page: what this is for those who are signed out, where to begin for those who are signed in."""
 
 from flask import render_template
 from flask_login import current_user

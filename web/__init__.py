@@ -1,1 +1,1 @@
-"""HTTP plumbing that every door shares: headers, log line, errors, assets, sign-in. Only `app` imports it."""
+"""HTTP plumbing: headers, log line, errors, assets, sign-in. Blueprints import its kit, only `app` the rest."""

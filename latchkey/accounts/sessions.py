@@ -44,7 +44,7 @@ class BrowserSession(UserMixin, Base):
     last_seen_at: Mapped[datetime] = mapped_column(default=stamp)
     authenticated_at: Mapped[datetime] = mapped_column(default=stamp)
     ended_at: Mapped[datetime | None]
-    # What was typed into a form before its user had to sign in, sealed by the door that fills it in again.
+    # What was typed into a form before its user had to sign in, sealed by the page that fills it in again.
     kept: Mapped[str | None] = mapped_column(Text)
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)

@@ -136,7 +136,6 @@ def fallen_together() -> list[User]:
 
 
 def find(user_id: str) -> User | None:
-    """The user of an id."""
     return db.get(User, user_id)
 
 

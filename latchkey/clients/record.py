@@ -128,7 +128,6 @@ class ClientSecret(Base):
 
 
 def find(client_id: str) -> Client | None:
-    """The client of an id."""
     return db.scalar(select(Client).where(Client.id == client_id)) if ids.is_id(client_id, "app") else None
 
 

@@ -27,7 +27,6 @@ def verification_asked(user: User, link: str) -> None:
 
 
 def email_verified(user: User) -> None:
-    """The address was proved."""
     activity.record(user, EventKind.EMAIL_VERIFIED)
 
 
@@ -42,18 +41,15 @@ def email_change_asked(user: User, new_email: str, link: str | None) -> None:
 
 
 def email_changed(user: User, old_email: str) -> None:
-    """The address was replaced."""
     activity.record(user, EventKind.EMAIL_CHANGED, old=old_email, new=user.email)
     outbox.post(old_email, "email_changed", new_email=user.email, **here())
 
 
 def renamed(user: User) -> None:
-    """The user has another name."""
     activity.record(user, EventKind.RENAMED)
 
 
 def signed_in(user: User) -> None:
-    """A browser was signed in."""
     activity.record(user, EventKind.SIGNED_IN)
 
 
@@ -68,7 +64,6 @@ def sign_in_throttled(user: User) -> None:
 
 
 def signed_out(user: User) -> None:
-    """A browser was signed out."""
     activity.record(user, EventKind.SIGNED_OUT)
 
 
@@ -135,7 +130,6 @@ def account_deleted(user: User) -> None:
 
 
 def disabled(user: User) -> None:
-    """The account was suspended."""
     activity.record(user, EventKind.USER_DISABLED)
     outbox.post(user.email, "user_disabled", **here())
 

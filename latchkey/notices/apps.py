@@ -43,7 +43,6 @@ def app_changed(owner: User, client: Client, changes: list[str]) -> None:
 
 
 def app_secret_rotated(owner: User, client: Client) -> None:
-    """An app has a new secret."""
     activity.record(owner, EventKind.APP_SECRET_ROTATED, **_about(client))
     _letter(owner, client, "app_secret_rotated")
 
@@ -66,7 +65,6 @@ def app_suspended(owner: User, client: Client, cause: Cause) -> None:
 
 
 def app_restored(owner: User, client: Client) -> None:
-    """An app goes on."""
     activity.record(owner, EventKind.APP_RESTORED, **_about(client))
     _letter(owner, client, "app_restored")
 
@@ -78,7 +76,6 @@ def app_stopped(user: User, client: Client) -> None:
 
 
 def app_deleted(owner: User, client: Client) -> None:
-    """An app is gone."""
     activity.record(owner, EventKind.APP_DELETED, **_about(client))
 
 
@@ -96,7 +93,6 @@ def authorized(user: User, client: Client, scopes: Iterable[str], *, first: bool
 
 
 def authorization_denied(user: User, client: Client) -> None:
-    """A user said no to an app."""
     activity.record(user, EventKind.AUTHORIZATION_DENIED, **_about(client))
 
 

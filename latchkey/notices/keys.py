@@ -35,7 +35,6 @@ def _path(token: Token) -> str:
 
 
 def token_created(user: User, token: Token) -> None:
-    """A developer token was minted."""
     activity.record(user, EventKind.TOKEN_CREATED, scopes=sorted(token.scopes), **_about(token))
     _letter(user, token, "token_created")
 

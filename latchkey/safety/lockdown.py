@@ -1,4 +1,4 @@
-"""Everything that acts for a user, stopped at once; and a user deleted. Each verb once, for every door."""
+"""Everything that acts for a user, stopped at once; and a user deleted."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

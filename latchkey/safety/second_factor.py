@@ -1,4 +1,4 @@
-"""Turning two-factor sign-in on and off: what it ends, and what its owner hears. Each verb once, for every door."""
+"""Turning two-factor sign-in on and off: what it ends, and what its owner hears."""
 
 from latchkey import notices
 from latchkey.accounts import second_factors, sessions, steps

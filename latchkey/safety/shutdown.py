@@ -1,4 +1,4 @@
-"""Stopping an app: suspended, cut off from its users, or deleted; each verb once, for every door.
+"""Stopping an app: suspended, cut off from its users, or deleted.
 
 What tells many people works in parts and yields after each of them, for its caller to commit: a letter takes
 milliseconds, and nobody else may write meanwhile.

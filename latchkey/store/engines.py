@@ -151,7 +151,6 @@ class Engines:
             own.connection.close()
 
     def dispose(self) -> None:
-        """Close everything."""
         self._disposed = True
         for connection in list(self._held.values()):
             connection.close()

@@ -12,7 +12,7 @@ from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
 FORM = "application/x-www-form-urlencoded"
-# What this door understands; each at most once (RFC 6749 §3.1, §3.2), `resource` aside (RFC 8707 §2).
+# What these endpoints understand; each at most once (RFC 6749 §3.1, §3.2), `resource` aside (RFC 8707 §2).
 KNOWN = frozenset(
     {
         *("client_id", "client_secret", "client_assertion", "client_assertion_type"),

@@ -1,4 +1,4 @@
-"""Clients as this door sees them: what Authlib asks of one, and how one proves who it is."""
+"""Clients as the protocol sees them: what Authlib asks of one, and how one proves who it is."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta

@@ -10,7 +10,7 @@ from latchkey.scopes import Group, Scope
 from portal.apps import pictures
 from portal.guards import ConfirmPassword
 
-# The ground floor's names of what may be wrong, where the form has another one.
+# The domain's names of what may be wrong, where the form has another one.
 FIELDS = {"scopes": "scope"}
 
 
@@ -40,7 +40,7 @@ class AppForm(ConfirmPassword):
         raise NotImplementedError
 
     def validate(self, extra_validators: object = None) -> bool:
-        """Everything that the ground floor would refuse, each fault beside its field."""
+        """Everything that the domain would refuse, each fault beside its field."""
         valid = super().validate()
         try:
             clients.check(

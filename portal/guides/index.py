@@ -70,7 +70,6 @@ def _sample() -> Sample:
 
 @blueprint.get("/docs")
 def list_guides() -> Response:
-    """The first guide."""
     return redirect(url_for("portal.guide_authentication"), 303)
 
 

@@ -61,7 +61,7 @@ class TokenForm(FlaskForm):
     scope = SelectMultipleField("Scopes", choices=[], validate_choice=False)
 
     def validate_description(self, field: Field) -> None:
-        """What the ground floor keeps as a description."""
+        """What the domain keeps as a description."""
         if not (field.data or "").strip():
             raise ValidationError("Describe what will use this token.")
         try:

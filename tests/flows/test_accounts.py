@@ -1,4 +1,4 @@
-"""From the front door to the first key, as one person's story; and what many do at the same time."""
+"""From the first page to the first key, as one person's story; and what many do at the same time."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""What goes by mail opens its own door and no other, and no key of a program opens one of those (E-12)."""
+"""What goes by mail opens what it was mailed for and no more, and no key of a program opens one of those (E-12)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a WSGI application is told of a request that came through the server's asynchronous door (PEP 3333)."""
+"""What a WSGI application is told of a request that came through the server's asynchronous interface (PEP 3333)."""
 
 import sys
 from functools import lru_cache
