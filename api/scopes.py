@@ -4,7 +4,8 @@ from api.kit import answers
 from api.kit.auth import public
 from api.kit.blueprint import blueprint
 from api.kit.describe import Operation, Shape, describe, flag, text
-from latchkey import scopes
+from latchkey import resources
+from latchkey.resources import Resource
 from latchkey.scopes import Scope
 from web.calls import Call, Reply
 
@@ -17,6 +18,8 @@ SCOPE = Shape(
         "group": text("Under which heading it stands."),
         "sensitive": flag("Whether it takes special care."),
         "access": text("Whether it only looks.", enum=["read", "write"]),
+        "default": flag("Whether any app may ask for it, so that discovery offers it."),
+        "resource": text("The name of the API that it belongs to; `account` is the one here."),
     },
     {
         "name": "account:read",
@@ -25,11 +28,13 @@ SCOPE = Shape(
         "group": "Account",
         "sensitive": False,
         "access": "read",
+        "default": True,
+        "resource": "account",
     },
 )
 
 
-def _shown(scope: Scope) -> dict[str, str | bool]:
+def _shown(resource: Resource, scope: Scope) -> dict[str, str | bool]:
     return {
         "name": scope.name,
         "title": scope.title,
@@ -37,6 +42,8 @@ def _shown(scope: Scope) -> dict[str, str | bool]:
         "group": scope.group,
         "sensitive": scope.sensitive,
         "access": scope.access,
+        "default": scope.default,
+        "resource": resource.name,
     }
 
 
@@ -47,12 +54,13 @@ def _shown(scope: Scope) -> dict[str, str | bool]:
         summary="List scopes",
         group="Scopes",
         about="Needs no token. All of them come at once: `next_cursor` is always null.",
-        answer="Every scope there is, in the order in which people see them.",
+        answer="Every scope there is, those of one API and group together, in the order in which people see them.",
         shape=SCOPE,
         listed=True,
     )
 )
 def list_scopes(_call: Call) -> Reply:
     """The catalogue."""
-    data = [_shown(scope) for scope in scopes.catalogue().values()]
+    parts = resources.grouped()
+    data = [_shown(of, scope) for of, groups in parts for members in groups.values() for scope in members]
     return answers.shown({"data": data, "next_cursor": None}, answers.PUBLIC)

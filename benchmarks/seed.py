@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from latchkey import clock, credentials, ids, scopes, settings
+from latchkey import clock, credentials, ids, resources, scopes, settings
 from latchkey.accounts import users
 from latchkey.credentials import Kind
 from latchkey.store import migrations
@@ -22,6 +22,7 @@ def connect(instance: Path, **overrides: str) -> None:
     """Point this process at an instance, with the schema in place."""
     settings.use(settings.load(os.environ, instance=instance, **overrides))
     scopes.load(instance / "scopes.toml")
+    resources.load(instance / "resources.toml")
     db.configure(settings.current().database_url)
     migrations.upgrade()
 

@@ -16,7 +16,7 @@ from app import create_app
 from cli import surroundings
 from cli.base import json_option, latchkey, tell
 from cli.surroundings import Wrong
-from latchkey import clock, scopes, settings
+from latchkey import clock, resources, scopes, settings
 from latchkey.accounts import users
 from latchkey.mail import outbox, transport
 from latchkey.store import migrations
@@ -51,7 +51,10 @@ def _instance() -> str:
 def _scopes() -> str:
     path = settings.current().instance / "scopes.toml"
     scopes.load(path)
-    return f"{len(scopes.catalogue())} scopes, {'with' if path.is_file() else 'without'} scopes.toml"
+    resources.load(path.with_name("resources.toml"))
+    named = ", ".join(resource.name for resource in resources.operators())
+    found = f"{len(scopes.catalogue())} scopes, {'with' if path.is_file() else 'without'} scopes.toml"
+    return f"{found}; in front of {named}" if named else found
 
 
 def _database() -> str:

@@ -1,7 +1,7 @@
 """`latchkey init`: an installation that can serve."""
 
 from cli.base import json_option, latchkey, tell
-from latchkey import scopes, settings
+from latchkey import resources, scopes, settings
 from latchkey.store import migrations
 from latchkey.store import session as db
 
@@ -12,6 +12,7 @@ def prepare() -> str:
     settings.use(ours)
     # A mistake there is told before anything is changed.
     scopes.load(ours.instance / "scopes.toml")
+    resources.load(ours.instance / "resources.toml")
     db.configure(ours.database_url)
     if migrations.revision() != migrations.head():
         migrations.upgrade()

@@ -1,6 +1,7 @@
-"""Network addresses as servers and proxies write them, read once where they enter; web addresses in their parts."""
+"""Network addresses as servers and proxies write them, read once where they enter; web addresses, also normalised."""
 
 import re
+import string
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
@@ -9,6 +10,15 @@ from urllib.parse import SplitResult, urlsplit
 LONGEST = 100
 # RFC 7239 §6.2: a port may be hidden behind a name that begins with an underscore.
 PORT = re.compile(r":(?:[0-9]{1,5}|_[A-Za-z0-9._-]+)", re.ASCII)
+LONGEST_URL = 2_000
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+FORM = re.compile(
+    r"(https?)://((?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?"
+    r"((?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*)(\?[^#\s]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+ENCODED = re.compile(r"%([0-9A-Fa-f]{2})", re.ASCII)
+UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 
 
 @lru_cache(maxsize=1024)
@@ -69,3 +79,42 @@ def parts(url: str) -> SplitResult:
         return urlsplit(url)
     except ValueError:
         return SplitResult("", "", "", "", "")
+
+
+def normalised(identifier: str) -> str | None:
+    """The one spelling that equal web addresses share (RFC 3986 §6.2.2, §6.2.3).
+
+    None for what is no absolute http address, or has a fragment.
+    """
+    found = FORM.fullmatch(identifier) if len(identifier) <= LONGEST_URL else None
+    if found is None:
+        return None
+    scheme, port = found[1].lower(), found[3] or ""
+    host = ENCODED.sub(_encoded_upper, ENCODED.sub(_decoded, found[2]).lower())
+    path = _without_dots(ENCODED.sub(_decoded, found[4]))
+    query = ENCODED.sub(_decoded, found[5] or "")
+    return f"{scheme}://{host}{'' if port in ('', DEFAULT_PORTS[scheme]) else ':' + port}{path}{query}"
+
+
+def _decoded(found: re.Match[str]) -> str:
+    """§6.2.2.2: what need not be encoded is not; of the rest, the digits are upper-case (§6.2.2.1)."""
+    sign = chr(int(found[1], 16))
+    return sign if sign in UNRESERVED else found[0].upper()
+
+
+def _encoded_upper(found: re.Match[str]) -> str:
+    return found[0].upper()
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986 §5.2.4 for an absolute path; an empty one is `/` (§6.2.3)."""
+    kept: list[str] = []
+    segments = path.split("/")[1:] or [""]
+    for segment in segments:
+        if segment == "..":
+            kept = kept[:-1]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)

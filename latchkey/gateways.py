@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from latchkey.addresses import DEFAULT_PORTS
 from latchkey.settings import ROOT
-from latchkey.values import DEFAULT_PORTS
 
 # Where the API behind listens; nobody tells us.
 API_NAME, API_PORT = "127.0.0.1", 8080

@@ -1,63 +1,232 @@
-"""Identifiers of APIs (RFC 8707), compared as RFC 3986 §6.2.2 and §6.2.3 normalise them, and by nothing else."""
+"""The APIs that this server stands before: the built-in one and those of instance/resources.toml.
+
+Their identifiers (RFC 8707) are compared as RFC 3986 §6.2.2 and §6.2.3 normalise them, and by nothing else.
+"""
 
 import re
-import string
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-from latchkey import settings
+from latchkey import addresses, scopes, settings, texts
+from latchkey.scopes import BadCatalogue, Group, Scope
 
-LONGEST = 2_000
-DEFAULT_PORTS = {"http": "80", "https": "443"}
-FORM = re.compile(
-    r"(https?)://((?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?"
-    r"((?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*)(\?[^#\s]*)?",
-    re.ASCII | re.IGNORECASE,
-)
-ENCODED = re.compile(r"%([0-9A-Fa-f]{2})", re.ASCII)
-UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
+LONGEST_TITLE = 80
+NAME = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
+KEYS = frozenset({"identifier", "title", "scopes", "documentation"})
+ACCOUNT, MCP = "account", "mcp"
 
 
-def is_ours(identifier: str) -> bool:
-    """Whether this names the API here, whose identifier is the origin with or without its trailing slash."""
-    return normalised(identifier) == _ours(settings.current().base_url)
+class UnknownResource(Exception):
+    """An identifier is no API's that this server stands before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One API: its name here, what clients send as `resource`, also normalised, and what people are shown."""
+
+    name: str
+    identifier: str
+    normal: str
+    title: str
+    documentation: str
+    # None: those of the built-in API.
+    own: frozenset[str] | None = None
+
+    @property
+    def key(self) -> str:
+        """How tokens keep it: one that was issued for an address is for no other, whatever its name leads to later."""
+        return self.name if self.own is None else self.normal
+
+    @property
+    def metadata(self) -> str:
+        """Where its document is (RFC 9728): the built-in API's has no name in its path."""
+        named = "" if self.name == ACCOUNT else f"/{self.name}"
+        return f"{settings.current().base_url}/.well-known/oauth-protected-resource{named}"
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes that mean something there."""
+        return frozenset(scopes.catalogue().keys() - _owners.keys()) if self.own is None else self.own
+
+    def covers(self, names: frozenset[str]) -> bool:
+        """Whether all of these scopes mean something there."""
+        return _owners.keys().isdisjoint(names) if self.own is None else names <= self.own
+
+    @property
+    def default(self) -> str:
+        """What any app may ask for there, as a wire string: what discovery and challenges offer."""
+        mine = self.scopes
+        return " ".join(name for name, scope in scopes.catalogue().items() if scope.default and name in mine)
+
+
+_operators: dict[str, Resource] = {}
+# Whose a scope is, by name; those that are nobody's are the built-in API's.
+_owners: dict[str, str] = {}
+
+
+def load(path: Path) -> None:
+    """Make this process's resources from the file, if it is there; the scopes are loaded. Raises `BadCatalogue`."""
+    found = _parsed(path) if path.is_file() else []
+    _operators.clear()
+    _operators.update((resource.name, resource) for resource in found)
+    _owners.clear()
+    _owners.update((name, resource.name) for resource in found for name in resource.own or ())
+
+
+def _parsed(path: Path) -> list[Resource]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadCatalogue(f"resources.toml cannot be read: {error}") from None
+    found = [_entry(name, entry) for name, entry in table.items()]
+    taken = {resource.normal: resource.name for resource in (account(), mcp())}
+    for resource in found:
+        for claim in (resource.normal, *sorted(resource.own or ())):
+            if claim in taken:
+                raise _bad(resource.name, f'has {claim}, as "{taken[claim]}" has; it belongs to one resource')
+            taken[claim] = resource.name
+    return found
+
+
+def _bad(name: str, fault: str) -> BadCatalogue:
+    return BadCatalogue(f'resources.toml: "{name[:60]}" {fault}')
+
+
+def _entry(name: str, entry: Any) -> Resource:
+    if not NAME.fullmatch(name):
+        raise _bad(name, "is no name of a resource; it takes 1 to 40 of a-z, 0-9 and -")
+    if name in (ACCOUNT, MCP):
+        raise _bad(name, "is built in and cannot be defined again")
+    if not isinstance(entry, dict):
+        raise _bad(name, "must be a table with identifier, title and scopes")
+    if unknown := set(entry) - KEYS:
+        raise _bad(name, f"has an unknown key {min(unknown)[:40]!r}")
+    identifier, documentation = entry.get("identifier"), entry.get("documentation", "")
+    normal = addresses.normalised(identifier) if isinstance(identifier, str) else None
+    if normal is None:
+        raise _bad(name, "needs identifier, an address such as https://api.example.com, without a fragment")
+    if documentation != "" and (
+        not isinstance(documentation, str) or not addresses.normalised(documentation.partition("#")[0])
+    ):
+        raise _bad(name, "has documentation, which must be an address such as https://docs.example.com")
+    try:
+        title = texts.line(entry.get("title"), LONGEST_TITLE)
+    except texts.BadText:
+        raise _bad(name, f"needs title, a text of 1 to {LONGEST_TITLE} characters on one line") from None
+    return Resource(name, str(identifier), normal, title, documentation, _scopes(name, entry.get("scopes")))
+
+
+def _scopes(name: str, given: Any) -> frozenset[str]:
+    if not isinstance(given, list) or not given or not all(isinstance(scope, str) for scope in given):
+        raise _bad(name, "needs scopes, a list of names from scopes.toml")
+    shipped = {scope.name for scope in scopes.SHIPPED}
+    for scope in given:
+        if scope not in scopes.catalogue():
+            raise _bad(name, f"names the scope {scope[:80]!r}, which is not in scopes.toml")
+        if scope in shipped:
+            raise _bad(name, f"names the scope {scope}, which belongs to the built-in account")
+    return frozenset(given)
+
+
+def account() -> Resource:
+    """The API here; its identifier is the origin."""
+    ours = settings.current()
+    return _builtin(ours.base_url, ours.brand_name)[0]
+
+
+def mcp() -> Resource:
+    """The MCP server here, which shares the built-in scopes; a token of an app is for it only if it was named."""
+    ours = settings.current()
+    return _builtin(ours.base_url, ours.brand_name)[1]
 
 
 @lru_cache(maxsize=4)
-def _ours(base_url: str) -> str | None:
-    return normalised(base_url)
+def _builtin(base_url: str, brand: str) -> tuple[Resource, Resource]:
+    builtin = ((ACCOUNT, base_url, f"{brand} API"), (MCP, f"{base_url}/mcp", f"{brand} MCP server"))
+    api, server = (
+        Resource(name, address, addresses.normalised(address) or address, title, f"{base_url}/docs/api")
+        for name, address, title in builtin
+    )
+    return api, server
 
 
-def normalised(identifier: str) -> str | None:
-    """The one spelling that equal identifiers share; None for what is no absolute http address, or has a fragment."""
-    found = FORM.fullmatch(identifier) if len(identifier) <= LONGEST else None
-    if found is None:
-        return None
-    scheme, port = found[1].lower(), found[3] or ""
-    host = ENCODED.sub(_encoded_upper, ENCODED.sub(_decoded, found[2]).lower())
-    path = _without_dots(ENCODED.sub(_decoded, found[4]))
-    query = ENCODED.sub(_decoded, found[5] or "")
-    return f"{scheme}://{host}{'' if port in ('', DEFAULT_PORTS[scheme]) else ':' + port}{path}{query}"
+def operators() -> Collection[Resource]:
+    """Those that the operator named."""
+    return _operators.values()
 
 
-def _decoded(found: re.Match[str]) -> str:
-    """§6.2.2.2: what need not be encoded is not; of the rest, the digits are upper-case (§6.2.2.1)."""
-    sign = chr(int(found[1], 16))
-    return sign if sign in UNRESERVED else found[0].upper()
+def catalogue() -> Mapping[str, Resource]:
+    """Every resource by name: the operator's in their order, then those built in."""
+    return _operators | {ACCOUNT: account(), MCP: mcp()}
 
 
-def _encoded_upper(found: re.Match[str]) -> str:
-    return found[0].upper()
+def _by_identifier() -> dict[str | None, Resource]:
+    return {resource.normal: resource for resource in catalogue().values()}
 
 
-def _without_dots(path: str) -> str:
-    """RFC 3986 §5.2.4 for an absolute path; an empty one is `/` (§6.2.3)."""
-    kept: list[str] = []
-    segments = path.split("/")[1:] or [""]
-    for segment in segments:
-        if segment == "..":
-            kept = kept[:-1]
-        elif segment != ".":
-            kept.append(segment)
-    if segments[-1] in (".", ".."):
-        kept.append("")
-    return "/" + "/".join(kept)
+def find(named: str) -> Resource | None:
+    """The resource of a name or identifier."""
+    return catalogue().get(named) or _by_identifier().get(addresses.normalised(named) or "")
+
+
+def named(identifiers: Iterable[str]) -> tuple[Resource, ...]:
+    """The resources that a request names by identifier, each once. Raises `UnknownResource`."""
+    given = list(dict.fromkeys(map(addresses.normalised, identifiers)))
+    known = _by_identifier()
+    if not all(identifier in known for identifier in given):
+        raise UnknownResource
+    return tuple(known[identifier] for identifier in given)
+
+
+def serialize(chosen: Iterable[Resource]) -> str:
+    """How grants and tokens keep for which resources they are."""
+    return " ".join(resource.key for resource in chosen)
+
+
+def held(kept: str) -> tuple[Resource, ...]:
+    """The resources that were kept so. One that the operator took out or moved since then is none any more."""
+    known = {resource.key: resource for resource in catalogue().values()}
+    return tuple(known[key] for key in kept.split() if key in known)
+
+
+def owner(scope: str) -> Resource:
+    """The resource that a scope belongs to."""
+    return catalogue()[_owners.get(scope, ACCOUNT)]
+
+
+def reached(names: Iterable[str]) -> set[str]:
+    """The names of the resources of these scopes; without any it is the API here, where none opens nothing."""
+    return {_owners.get(name, ACCOUNT) for name in names} or {ACCOUNT}
+
+
+def within(names: frozenset[str], chosen: Iterable[Resource]) -> frozenset[str]:
+    """Of these scopes those that mean something at one of the resources."""
+    return names & frozenset[str]().union(*(resource.scopes for resource in chosen))
+
+
+def grouped(names: Iterable[str] | None = None) -> list[tuple[Resource, dict[Group, list[Scope]]]]:
+    """The catalogue, or these of it, by resource and group, in the order in which people see them."""
+    wanted = None if names is None else frozenset(names)
+    parts: dict[str, dict[Group, list[Scope]]] = {name: {} for name in catalogue()}
+    for group, members in scopes.groups().items():
+        for scope in members:
+            if wanted is None or scope.name in wanted:
+                parts[owner(scope.name).name].setdefault(group, []).append(scope)
+    return [(resource, parts[name]) for name, resource in catalogue().items() if parts[name]]
+
+
+def by_api(names: Iterable[str], access: str) -> list[tuple[str, list[Scope]]]:
+    """What of these scopes only looks (`read`) or changes things (`write`), under the title of each API.
+
+    Where there is only the one here, it goes without saying.
+    """
+    parts = [
+        (resource.title if _operators else "", [scope for members in groups.values() for scope in members])
+        for resource, groups in grouped(names)
+    ]
+    chosen = [(title, [scope for scope in members if scope.access == access]) for title, members in parts]
+    return [(title, members) for title, members in chosen if members]

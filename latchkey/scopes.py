@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,7 +28,7 @@ class NoScopes(Exception):
 
 
 class BadCatalogue(Exception):
-    """instance/scopes.toml has a fault; the text is one line that names it."""
+    """instance/scopes.toml or resources.toml has a fault; the text is one line that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,6 @@ def load(path: Path) -> None:
     extra = _parsed(path) if path.is_file() else {}
     _catalogue.clear()
     _catalogue.update(extra | _shipped())
-    default.cache_clear()
     held.cache_clear()
     parse.cache_clear()
 
@@ -170,12 +169,6 @@ def _line(name: str, key: str, text: Any, longest: int) -> str:
 def catalogue() -> Mapping[str, Scope]:
     """Every scope by name, in the order in which people see them."""
     return MappingProxyType(_catalogue)
-
-
-@cache
-def default() -> str:
-    """The default scopes as a wire string: what any app may ask for. Every 401 carries it."""
-    return serialize(name for name, scope in _catalogue.items() if scope.default)
 
 
 def groups() -> dict[Group, list[Scope]]:

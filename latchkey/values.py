@@ -9,6 +9,7 @@ from email.utils import formataddr
 from typing import Any, NamedTuple
 
 from latchkey import domains
+from latchkey.addresses import DEFAULT_PORTS
 
 SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
 SHORTEST_SECRET = 32
@@ -22,7 +23,6 @@ CONTACT = re.compile(
     r"https://[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?(?:[/?#][\w.~!$&'()*+,;=:@/?#%-]*)?", re.ASCII | re.IGNORECASE
 )
 ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?/?", re.ASCII)
-DEFAULT_PORTS = {"http": "80", "https": "443"}
 RATE = re.compile(r"([1-9][0-9]{0,8}) ?/ ?(?:([1-9][0-9]{0,3}) )?(second|minute|hour|day)s?", re.ASCII)
 
 

@@ -20,6 +20,8 @@ from werkzeug.routing import Rule
 from app import create_app
 from latchkey import clock as real_clock
 from latchkey import origin
+from latchkey import resources as resources_module
+from latchkey import scopes as scopes_module
 from latchkey import settings as settings_module
 from latchkey.accounts import passwords
 from latchkey.accounts.users import User
@@ -28,7 +30,7 @@ from latchkey.store import engines as engines_module
 from latchkey.store import migrations
 from latchkey.store import session as database_module
 from latchkey.store.session import Base
-from tests import factories, pages, servers
+from tests import apis, factories, pages, servers
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 TABLES = [table.name for table in Base.metadata.sorted_tables]
@@ -127,6 +129,27 @@ def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> I
     origin.current.set(origin.Origin("", "command line", ""))
     yield loaded
     database_module.dispose()
+
+
+@pytest.fixture
+def catalogues(settings: Settings) -> Iterator[Callable[..., None]]:
+    """Write this test's scopes.toml and resources.toml, and load them as a start does."""
+
+    def load(scopes: str, resources: str = "") -> None:
+        (settings.instance / "scopes.toml").write_text(scopes)
+        (settings.instance / "resources.toml").write_text(resources)
+        scopes_module.load(settings.instance / "scopes.toml")
+        resources_module.load(settings.instance / "resources.toml")
+
+    yield load
+    scopes_module.load(settings.instance / "none")
+    resources_module.load(settings.instance / "none")
+
+
+@pytest.fixture
+def two_apis(catalogues: Callable[..., None]) -> None:
+    """An installation in front of two APIs of the operator's."""
+    catalogues(apis.SCOPES, apis.RESOURCES)
 
 
 @pytest.fixture(autouse=True)

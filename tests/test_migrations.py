@@ -10,10 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
 import app  # noqa: F401 - brings every record into the metadata
-from latchkey import clients, settings
+from latchkey import clients, grants, settings
 from latchkey.accounts import users
 from latchkey.clients import Cause
 from latchkey.clients.origins import ClientOrigin
+from latchkey.grants import Grant
 from latchkey.store import migrations
 from latchkey.store import session as db
 from latchkey.tokens import Token, lineage
@@ -165,6 +166,22 @@ def test_apps_that_are_there_are_no_resource_servers_after_the_migration(connect
     migrations.upgrade()
 
     assert clients.find(made.id).resource_server is False
+
+
+@pytest.mark.standard("H-10")
+def test_what_was_for_one_api_is_not_for_the_only_one_after_going_back(connected):
+    migrations.upgrade()
+    alice = factories.make_user()
+    client = factories.make_client(factories.make_user("bob@example.com")).client
+    kept = [grants.allow(alice, client, ["account:read"]).id, grants.allow(alice, client, ["account:read"], "mcp").id]
+    db.db.commit()
+    db.db.remove()
+
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0012")
+    migrations.upgrade()
+
+    assert list(db.db.scalars(select(Grant.id))) == kept[:1]
 
 
 @pytest.mark.standard("I-06", "I-08")

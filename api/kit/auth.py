@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from api.kit import challenges, limits
 from api.kit.blueprint import Door
 from api.kit.problems import Problem
-from latchkey import origin, tokens
+from latchkey import origin, resources, tokens
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.journal.refusals import Reason
@@ -78,7 +78,7 @@ def let_pass(call: Call, scopes: frozenset[str]) -> Bearer:
     plaintext, refusal = presented(call), None
     named = _named(call.method, call.rule)
     try:
-        caller = access.admit(plaintext, scopes, named)
+        caller = access.admit(plaintext, scopes, named, (resources.account(),))
     except access.NoCredential:
         raise challenges.no_credential() from None
     except access.InvalidToken as error:

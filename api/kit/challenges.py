@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from api.kit.problems import Problem
-from latchkey import scopes, settings
+from latchkey import resources, scopes, settings
 from latchkey.tokens.access import Bearer, Fault, InvalidToken, ScopeTooNarrow
 
 REALM = "api"
@@ -15,7 +15,7 @@ _BEARER_FORM = re.compile(r"[a-z][a-z0-9]{1,9}_(dev|oat)_[0-9A-Za-z]{36}", re.AS
 
 def challenge(**attributes: str) -> dict[str, str]:
     """WWW-Authenticate (RFC 6750 §3) with the address of our metadata (RFC 9728 §5.1). Values are plain ASCII."""
-    attributes = {"realm": REALM, **attributes, "resource_metadata": _ours("/.well-known/oauth-protected-resource")}
+    attributes = {"realm": REALM, **attributes, "resource_metadata": resources.account().metadata}
     return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in attributes.items())}
 
 
@@ -27,7 +27,7 @@ def no_credential() -> Problem:
     """Nothing came, or another scheme: no `error` attribute then (RFC 6750 §3.1)."""
     detail = f"Send a token as “Authorization: Bearer …”. Make one at {_ours('/tokens/new')}."
     fix_url = _ours("/tokens/new")
-    headers = challenge(scope=scopes.default())
+    headers = challenge(scope=resources.account().default)
     return Problem(401, "no-token", "This call needs a token", detail, headers=headers, fix_url=fix_url)
 
 
@@ -46,6 +46,7 @@ _FAULTS = {
     ),
     Fault.EXPIRED: ("expired-token", "The token has expired", "The token has expired."),
     Fault.REVOKED: ("revoked-token", "The token was revoked", "The token was revoked."),
+    Fault.ELSEWHERE: ("wrong-resource", "The token is for another API", "The token works, but for another API."),
 }
 _MALFORMED = (
     "malformed-token",
@@ -64,7 +65,7 @@ def invalid_token(plaintext: str, refusal: InvalidToken) -> Problem:
     else:
         fix_url = _ours("/tokens/new")
         way = f"Make a new one at {fix_url}."
-    headers = challenge(error="invalid_token", error_description=f"{why} {way}", scope=scopes.default())
+    headers = challenge(error="invalid_token", error_description=f"{why} {way}", scope=resources.account().default)
     return Problem(401, kind, title, f"{why} {way}", headers=headers, fix_url=fix_url)
 
 

@@ -1,5 +1,6 @@
 """Authorizations: what a user lets an app do; and grants: each sign-in of an app, parent of its code and tokens."""
 
+from latchkey.grants.listing import count_for, get_for, list_for, people, relied_on
 from latchkey.grants.reasons import EndReason
 from latchkey.grants.record import (
     ABSOLUTE,
@@ -8,14 +9,9 @@ from latchkey.grants.record import (
     allow,
     allows,
     begin,
-    count_for,
     end,
     find_authorization,
-    get_for,
-    list_for,
-    people,
     purge,
-    relied_on,
     withdraw,
     withdraw_all,
 )

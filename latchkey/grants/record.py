@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint, delete, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
@@ -54,6 +54,8 @@ class Grant(Base):
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     authorization_id: Mapped[str | None] = mapped_column(ForeignKey("authorization.id", ondelete="CASCADE"))
     scope: Mapped[str] = mapped_column(String(4000))
+    # The resources that the app named; None: those of its scopes.
+    resource: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime] = mapped_column(default=lambda: clock.now() + ABSOLUTE, index=True)
     ended_at: Mapped[datetime | None]
@@ -96,7 +98,7 @@ def allows(user: User, client: Client, wanted: frozenset[str]) -> bool:
     return client.trusted or (standing is not None and wanted <= standing.scopes)
 
 
-def allow(user: User, client: Client, wanted: Iterable[str]) -> Grant:
+def allow(user: User, client: Client, wanted: Iterable[str], resource: str | None = None) -> Grant:
     """Let a client act for a user with these scopes, beside those it has already; the grant is this sign-in's.
 
     Raises `users.UserGone`, `clients.ClientGone`.
@@ -110,7 +112,13 @@ def allow(user: User, client: Client, wanted: Iterable[str]) -> Grant:
         standing.created_at, standing.withdrawn_at, standing.last_used_at = clock.now(), None, None
     standing.scope = scopes.serialize(kept | wanted)
     standing.updated_at = clock.now()
-    grant = Grant(client_id=client.id, user_id=user.id, authorization_id=standing.id, scope=scopes.serialize(wanted))
+    grant = Grant(
+        client_id=client.id,
+        user_id=user.id,
+        authorization_id=standing.id,
+        scope=scopes.serialize(wanted),
+        resource=resource,
+    )
     db.add(grant)
     db.flush()
     return grant
@@ -135,10 +143,13 @@ def _standing(user: User, client: Client) -> Authorization:
     return fresh
 
 
-def begin(client_id: str, wanted: Iterable[str], expires_at: datetime | None = None) -> Grant:
+def begin(
+    client_id: str, wanted: Iterable[str], expires_at: datetime | None = None, resource: str | None = None
+) -> Grant:
     """A grant of an app as itself (RFC 6749 §4.4), which need not outlive its one token. Raises `ClientGone`."""
     clients.share(client_id)
-    grant = Grant(client_id=client_id, scope=scopes.serialize(wanted), expires_at=expires_at or clock.now() + ABSOLUTE)
+    ends_at = expires_at or clock.now() + ABSOLUTE
+    grant = Grant(client_id=client_id, scope=scopes.serialize(wanted), expires_at=ends_at, resource=resource)
     db.add(grant)
     db.flush()
     return grant
@@ -183,53 +194,6 @@ def withdraw_all(client: Client, limit: int | None = None) -> list[Authorization
         authorization.withdrawn_at = clock.now()
     db.flush()
     return live
-
-
-def list_for(user: User) -> list[Authorization]:
-    """The apps that act for a user, the latest first."""
-    return list(
-        db.scalars(
-            select(Authorization)
-            .where(Authorization.user_id == user.id, Authorization.withdrawn_at.is_(None))
-            .order_by(Authorization.updated_at.desc(), Authorization.id.desc())
-        )
-    )
-
-
-def get_for(user: User, authorization_id: str, *, withdrawn: bool = False) -> Authorization | None:
-    """A user's own live authorization; with `withdrawn` also one that was taken back."""
-    statement = select(Authorization).where(Authorization.id == authorization_id, Authorization.user_id == user.id)
-    if not withdrawn:
-        statement = statement.where(Authorization.withdrawn_at.is_(None))
-    return db.scalar(statement)
-
-
-def count_for(client: Client, since: datetime | None = None) -> int:
-    """How many people let a client act for them, or have begun to since then."""
-    statement = select(func.count()).where(Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None))
-    if since is not None:
-        statement = statement.where(Authorization.created_at > since)
-    return db.scalar(statement) or 0
-
-
-def relied_on(client: Client) -> bool:
-    """Whether somebody other than its owner lets a client act for them."""
-    others = select(Authorization.id).where(
-        Authorization.client_id == client.id,
-        Authorization.user_id != client.owner_id,
-        Authorization.withdrawn_at.is_(None),
-    )
-    return db.scalar(others.limit(1)) is not None
-
-
-def people(apps: Iterable[Client]) -> dict[str, int]:
-    """How many people let each of these clients act for them, by its id."""
-    statement = (
-        select(Authorization.client_id, func.count())
-        .where(Authorization.client_id.in_([client.id for client in apps]), Authorization.withdrawn_at.is_(None))
-        .group_by(Authorization.client_id)
-    )
-    return dict(db.execute(statement).all())
 
 
 def purge() -> None:

@@ -56,7 +56,7 @@ _STATUS = {Reason.SCOPE: 403, Reason.TOO_MANY: 429}
 _WORDS = {
     Reason.SCOPE: "It lacks the scope {detail}",
     Reason.ADDRESS: "It came from an address outside the allowed ranges",
-    Reason.RESOURCE: "It is for another API",
+    Reason.RESOURCE: "It is for another API: {detail}",
     Reason.EXPIRED: "It had expired",
     Reason.REVOKED: "It was revoked",
     Reason.PAUSED: "It was paused by you",

@@ -1,99 +1,43 @@
 """The one decision about a bearer credential; API, gateway check and introspection only translate it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import bindparam, case, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
-from latchkey import clock, credentials, scopes
+from latchkey import clock, credentials, resources, scopes
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.journal import counting
 from latchkey.journal.counting import LET_PASS
-from latchkey.journal.refusals import Reason
+from latchkey.journal.refusals import LONGEST_DETAIL, Reason
+from latchkey.resources import Resource
 from latchkey.store.prepared import Lookup
 from latchkey.store.session import UtcDateTime
 from latchkey.tokens import Token, usage
+from latchkey.tokens.bearer import Bearer, Fault, InvalidToken, NoCredential, ScopeTooNarrow
+
+__all__ = [
+    "BEARERS",
+    "Bearer",
+    "Fault",
+    "InvalidToken",
+    "NoCredential",
+    "ScopeTooNarrow",
+    "admit",
+    "find",
+    "turn_away",
+]
 
 BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
 
 
-class Fault(StrEnum):
-    """What is wrong with a credential. A wrong checksum is unknown, too: it must not look different (I-02)."""
-
-    UNKNOWN = "unknown"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-
-
-_WORDS = {
-    Fault.UNKNOWN: "The token is unknown.",
-    Fault.EXPIRED: "The token has expired.",
-    Fault.REVOKED: "The token was revoked.",
-}
-
-
-class NoCredential(Exception):
-    """Nothing was presented."""
-
-
-class InvalidToken(Exception):
-    """What was presented does not work; `.fault` says why, `.bearer` what is known of it."""
-
-    def __init__(self, fault: Fault, bearer: "Bearer | None" = None) -> None:
-        super().__init__(_WORDS[fault])
-        self.fault, self.bearer = fault, bearer
-
-
-class ScopeTooNarrow(Exception):
-    """The token works but may not do this: `.needed` are all the scopes it takes, `.bearer` is what came."""
-
-    def __init__(self, needed: frozenset[str], bearer: "Bearer") -> None:
-        super().__init__("The token lacks a scope that this call needs.")
-        self.needed, self.bearer = needed, bearer
-
-
-class Bearer(NamedTuple):
-    """Who is calling and what they may do: the facts of token, user and client in one row."""
-
-    token_id: str
-    # Of the string that came: a token that is regenerated keeps its id.
-    digest: bytes
-    kind: str
-    fault: str
-    used_lately: bool
-    parent_id: str | None
-    grant_id: str | None
-    scope: str
-    description: str | None
-    last4: str
-    created_at: datetime
-    expires_at: datetime | None
-    user_id: str | None
-    email: str | None
-    name: str | None
-    email_verified: bool | None
-    user_created_at: datetime | None
-    user_updated_at: datetime | None
-    client_id: str | None
-    client_name: str | None
-    # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
-    # the app that acts as itself, whose every token has a grant of its own.
-    family: str
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """What it may do."""
-        return scopes.held(self.scope)
-
-
 # What its owner reads of a token that does not work.
-_REASONS = {Fault.EXPIRED: Reason.EXPIRED, Fault.REVOKED: Reason.REVOKED}
+_REASONS = {Fault.EXPIRED: Reason.EXPIRED, Fault.REVOKED: Reason.REVOKED, Fault.ELSEWHERE: Reason.RESOURCE}
 
 
 def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
@@ -126,6 +70,7 @@ _bearer = Lookup(
         Token.parent_id,
         Token.grant_id,
         Token.scope,
+        Token.resource,
         Token.description,
         Token.last4,
         Token.created_at,
@@ -154,7 +99,7 @@ def _ancestry() -> Lookup:
     elder = aliased(Token)
     above = above.union_all(select(elder.id, elder.parent_id).join(above, elder.id == above.c.parent_id))
     statement = (
-        select(Token.scope, Token.parent_id, _family, _fault(Token, User, Grant, Client).label("fault"))
+        select(Token.scope, Token.resource, Token.parent_id, _family, _fault(Token, User, Grant, Client).label("fault"))
         .select_from(Token)
         .join(above, above.c.id == Token.id)
         .outerjoin(User, User.id == Token.user_id)
@@ -183,43 +128,70 @@ def _found(plaintext: str, now: datetime) -> Bearer:
         raise InvalidToken(Fault.UNKNOWN)
     if bearer.fault:
         raise InvalidToken(Fault(bearer.fault), bearer)
-    return _under_parents(bearer, now) if bearer.parent_id else bearer
+    if bearer.parent_id:
+        bearer = _under_parents(bearer, now)
+    return bearer if bearer.resource is None else _within(bearer, bearer.resource)
 
 
 def _under_parents(bearer: Bearer, now: datetime) -> Bearer:
     """A token made by a token dies with it and can never do more than all those above it (I-06)."""
-    held, family = bearer.scopes, bearer.family
+    held, resource, family = bearer.scopes, bearer.resource, bearer.family
     for ancestor in _ancestors.all(parent_id=bearer.parent_id, now=now):
         if ancestor.fault:
             raise InvalidToken(Fault(ancestor.fault), bearer)
         held &= scopes.held(ancestor.scope)
         if ancestor.parent_id is None:
-            family = ancestor.family
-    return bearer._replace(scope=scopes.serialize(held), family=family)
+            resource, family = ancestor.resource, ancestor.family
+    return bearer._replace(scope=scopes.serialize(held), resource=resource, family=family)
 
 
-def admit(plaintext: str | None, needed: Iterable[str] = (), call: str = "", *, refusing: bool = True) -> Bearer:
-    """Let a call pass that has all the scopes it needs, and count it, or why it was refused; `call` names it.
+def _within(bearer: Bearer, resource: str) -> Bearer:
+    """What was named for it and is still there; of its scopes those that still belong there."""
+    named = resources.held(resource)
+    if not named:
+        raise InvalidToken(Fault.ELSEWHERE, bearer)
+    return bearer._replace(scope=scopes.serialize(resources.within(bearer.scopes, named)))
 
-    Whoever only asks beforehand, and leaves a refusal to be asked for again, is not `refusing`: that is counted then.
-    Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`.
+
+def admit(
+    plaintext: str | None,
+    needed: Iterable[str] = (),
+    call: str = "",
+    at: Collection[Resource] = (),
+    *,
+    refusing: bool = True,
+) -> Bearer:
+    """Let a call pass whose token is for all these APIs and has all the scopes that it needs; `call` names it.
+
+    It is counted, or why it was refused. Whoever only asks beforehand, and leaves a refusal to be asked for again, is
+    not `refusing`: that is counted then. Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`.
     """
     if plaintext is None:
         raise NoCredential
     now, wanted = clock.now(), frozenset(needed)
     try:
         bearer = _found(plaintext, now)
+        if not all(map(bearer.is_for, at)):
+            raise InvalidToken(Fault.ELSEWHERE, bearer)  # noqa: TRY301 - counted like what else is wrong with it
     except InvalidToken as error:
         if refusing and error.bearer is not None:
-            counting.refuse(error.bearer, call, _REASONS[error.fault], now)
+            counting.refuse(error.bearer, call, _REASONS[error.fault], now, _detail(error.fault, error.bearer))
         raise
     if not bearer.used_lately:
         usage.note(bearer.digest, bearer.grant_id)
-    if not wanted <= bearer.scopes:
-        counting.refuse(bearer, call, Reason.SCOPE, now, scopes.serialize(wanted - bearer.scopes))
+    if not wanted <= bearer.scopes or not all(resource.covers(wanted) for resource in at):
+        counting.refuse(bearer, call, Reason.SCOPE, now, scopes.serialize(wanted - bearer.scopes or wanted))
         raise ScopeTooNarrow(wanted, bearer)
     counting.count(bearer, LET_PASS, call, wanted, now)
     return bearer
+
+
+def _detail(fault: Fault, bearer: Bearer) -> str:
+    if fault is not Fault.ELSEWHERE:
+        return ""
+    return (
+        ", ".join(resource.title for resource in bearer.resources)[:LONGEST_DETAIL] or "one that is not here any more"
+    )
 
 
 def turn_away(bearer: Bearer, needed: Iterable[str], call: str, reason: Reason) -> None:

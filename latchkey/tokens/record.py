@@ -10,6 +10,7 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     String,
+    Text,
     delete,
     func,
     select,
@@ -59,6 +60,8 @@ class Token(Base):
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("token.id", ondelete="CASCADE"))
     description: Mapped[str | None] = mapped_column(String(LONGEST_DESCRIPTION))
     scope: Mapped[str] = mapped_column(String(4000))
+    # The resources that an app named for it; None: those of its scopes.
+    resource: Mapped[str | None] = mapped_column(Text)
     # Since when it has had these scopes and its calls are counted; None: since it was made.
     counted_since: Mapped[datetime | None]
     # What was taken away because it was not used, and when, so that it can be given back.

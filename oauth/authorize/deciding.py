@@ -68,7 +68,7 @@ def _deny(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseRes
 
 def _allow(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseResponse:
     """Grant what was shown, or show it again if it is not what it was. Raises `Stopped`, `OAuth2Error`."""
-    if asked.redirect_uri != frozen.redirect_uri or pending.version(asked.client) != frozen.version:
+    if asked.redirect_uri != frozen.redirect_uri or pending.version(asked.client, frozen.scope) != frozen.version:
         return _ask_again(asked, frozen, here)
     granted = frozen.scopes & parties.of(asked.client).scopes
     if not granted:
@@ -76,7 +76,7 @@ def _allow(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseRe
     narrowed = replace(asked, parameters=asked.parameters | {"scope": scopes.serialize(granted)})
     flow = asking.validate(narrowed)
     if frozen.decided_at is None:
-        return _lead(frozen, "allow", granting.grant(asked, flow, here, granted, frozen.resource))
+        return _lead(frozen, "allow", granting.grant(asked, flow, here, granted))
     return _allow_again(frozen, flow, here)
 
 
@@ -101,7 +101,7 @@ def _allow_again(frozen: PendingConsent, flow: AuthorizationCodeFlow, here: Brow
     begun = db.get(Grant, found.grant_id) if found is not None else None
     if begun is None or not begun.live:
         return stops.over("answered allow", clients.find(frozen.client_id))
-    return _lead(frozen, "allow", granting.lead_back(flow, here, begun, frozen.resource))
+    return _lead(frozen, "allow", granting.lead_back(flow, here, begun))
 
 
 def _lead(frozen: PendingConsent, decision: str, response: Response) -> Response:
@@ -122,7 +122,8 @@ def _switch(asked: Asked) -> BaseResponse:
     """Start the same request again."""
     if "login" in asked.prompts:
         moments.begin(asked)
-    back = waybacks.carried(f"{request.path}?{urlencode(asked.parameters, quote_via=quote)}")
+    again = asked.parameters | {"resource": asked.resources}
+    back = waybacks.carried(f"{request.path}?{urlencode(again, doseq=True, quote_via=quote)}")
     response = redirect(url_for("portal.sign_in", next=back), 303)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -4,7 +4,7 @@ from typing import cast
 
 from flask import Response, request
 
-from latchkey import grants, notices, settings
+from latchkey import grants, notices, resources
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant, sign_ins
 from oauth.authorize import moments
@@ -18,22 +18,21 @@ def grant(
     flow: AuthorizationCodeFlow,
     here: BrowserSession,
     wanted: frozenset[str],
-    resource: str | None = None,
 ) -> Response:
     """Let the app act with these scopes, and lead back to it with a code."""
     standing = grants.find_authorization(here.user, asked.client)
     new = standing is None or not wanted <= standing.scopes
-    begun = grants.allow(here.user, asked.client, wanted)
+    named = resources.serialize(asked.named) if asked.resources else None
+    begun = grants.allow(here.user, asked.client, wanted, named)
     sign_ins.limit(begun)
     if new or request.method == "POST":
         notices.authorized(here.user, asked.client, wanted, first=standing is None)
     moments.done(asked)
-    return lead_back(flow, here, begun, resource)
+    return lead_back(flow, here, begun)
 
 
-def lead_back(flow: AuthorizationCodeFlow, here: BrowserSession, begun: Grant, resource: str | None = None) -> Response:
+def lead_back(flow: AuthorizationCodeFlow, here: BrowserSession, begun: Grant) -> Response:
     """A new code under a grant, and the way to the app with it."""
     to_authlib = cast("Request", flow.request)
     to_authlib.grant, to_authlib.session = begun, here
-    to_authlib.resource = resource or settings.current().base_url
     return cast("Response", server.create_authorization_response(to_authlib, here.user, flow))

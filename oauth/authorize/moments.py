@@ -39,4 +39,5 @@ def done(asked: Asked) -> None:
 
 
 def _mark(asked: Asked) -> str:
-    return sha256(json.dumps([asked.client.id, sorted(asked.parameters.items())]).encode()).hexdigest()[:16]
+    said = [asked.client.id, sorted(asked.parameters.items()), asked.resources]
+    return sha256(json.dumps(said).encode()).hexdigest()[:16]

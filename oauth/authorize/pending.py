@@ -3,12 +3,13 @@
 import json
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from cryptography.fernet import InvalidToken
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, credentials, scopes, settings, vault
+from latchkey import clock, credentials, resources, scopes, settings, vault
 from latchkey.accounts import users
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.clients import Client
@@ -29,10 +30,10 @@ class PendingConsent(Base):
     session_id: Mapped[str] = mapped_column(ForeignKey("browser_session.id", ondelete="CASCADE"), index=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
-    parameters: Mapped[dict[str, str]] = mapped_column(JSON)
+    # Of the resources there may be several.
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
     scope: Mapped[str] = mapped_column(String(4000))
     redirect_uri: Mapped[str] = mapped_column(String(2000))
-    resource: Mapped[str] = mapped_column(String(2000))
     version: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -64,13 +65,14 @@ class PendingConsent(Base):
             return ""
 
 
-def version(client: Client) -> str:
-    """A fingerprint of what people are shown of an app, and of who can redeem its codes."""
+def version(client: Client, scope: str) -> str:
+    """A fingerprint of what people are shown of an app and of these scopes, and of who can redeem its codes."""
     shown = (client.name, client.homepage, client.publisher, client.logo_version, client.trusted)
     # A suspension ends questions, also one that is over already.
     stopped = client.last_suspended_at.isoformat() if client.last_suspended_at else None
     keys = (client.confidential, sorted(secret.id for secret in client.secrets))
-    return sha256(json.dumps([shown, keys, stopped]).encode()).hexdigest()
+    places = {resource.normal: resource.title for resource in map(resources.owner, scope.split())}
+    return sha256(json.dumps([shown, keys, stopped, sorted(places.items())]).encode()).hexdigest()
 
 
 def freeze(asked: Asked, wanted: frozenset[str], session: BrowserSession) -> str:
@@ -84,11 +86,10 @@ def freeze(asked: Asked, wanted: frozenset[str], session: BrowserSession) -> str
             session_id=session.id,
             user_id=session.user_id,
             client_id=asked.client.id,
-            parameters=asked.parameters,
+            parameters=asked.parameters | {"resource": asked.resources},
             scope=scopes.serialize(wanted),
             redirect_uri=asked.redirect_uri,
-            resource=settings.current().base_url,
-            version=version(asked.client),
+            version=version(asked.client, scopes.serialize(wanted)),
             created_at=now,
             expires_at=now + LIFETIME,
         )

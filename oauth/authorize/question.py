@@ -5,7 +5,7 @@ from typing import cast
 from flask import Response, make_response, render_template
 from flask_login import current_user
 
-from latchkey import addresses, grants, scopes
+from latchkey import addresses, grants, resources
 from latchkey.accounts import sessions
 from latchkey.accounts.sessions import BrowserSession, SessionEnded
 from latchkey.clients import redirects
@@ -33,14 +33,13 @@ def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, agai
     standing = grants.find_authorization(here.user, asked.client)
     handle = pending.freeze(asked, wanted, here)
     db.commit()
-    entries = [scope for scope in scopes.catalogue().values() if scope.name in wanted]
     page = render_template(
         "oauth/consent.html",
         client=asked.client,
         homepage=addresses.parts(asked.client.homepage).netloc,
         user=here.user,
-        reads=[scope for scope in entries if scope.access == "read"],
-        writes=[scope for scope in entries if scope.access == "write"],
+        reads=resources.by_api(wanted, "read"),
+        writes=resources.by_api(wanted, "write"),
         known=standing.scopes if standing is not None else frozenset(),
         handle=handle,
         destination=redirects.destination(asked.redirect_uri),

@@ -10,15 +10,16 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, Unsup
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from latchkey import clients
+from latchkey import clients, resources, scopes
 from latchkey.clients import Client, redirects
+from latchkey.resources import Resource
 from oauth.protocol import parameters as guard
 from oauth.protocol import parties, scoping
 from oauth.protocol.server import Request, server
-from oauth.token.flows import AuthorizationCodeFlow, check_resources
+from oauth.token import targets
+from oauth.token.flows import AuthorizationCodeFlow
 
 LONGEST_STATE = 1024
-UNDERSTOOD = guard.KNOWN | {"resource"}
 PROMPTS = frozenset({"none", "login", "consent"})
 
 
@@ -54,6 +55,11 @@ class Asked:
         return self.parameters.get("state")
 
     @property
+    def named(self) -> tuple[Resource, ...]:
+        """The APIs that it names (RFC 8707 §2.1). Raises `InvalidTargetError`."""
+        return targets.named(self.resources)
+
+    @property
     def prompts(self) -> frozenset[str]:
         return frozenset(self.parameters.get("prompt", "").split())
 
@@ -72,7 +78,7 @@ def understood(values: MultiDict[str, str]) -> Asked:
     doubled = guard.duplicates(values)
     if "client_id" in doubled:
         raise Stopped("the client_id appears more than once")
-    parameters = {name: value for name, value in guard.single(values).items() if name in UNDERSTOOD}
+    parameters = {name: value for name, value in guard.single(values).items() if name in guard.KNOWN}
     client = clients.find(parameters.get("client_id", ""))
     if client is None:
         raise Stopped("there is no app with this client_id")
@@ -117,14 +123,28 @@ def validate(asked: Asked) -> AuthorizationCodeFlow:
     except OAuth2Error as error:
         error.redirect_uri, error.state = asked.redirect_uri, asked.state
         if isinstance(error, InvalidScopeError):
-            wanted, allowed = asked.parameters.get("scope", ""), parties.of(asked.client).scopes
-            error.description = scoping.description(wanted, allowed)
-            error.reason = scoping.reason(wanted, allowed)  # type: ignore[attr-defined] # for the app's owner
+            wanted, allowed = asked.parameters.get("scope", ""), _ceiling(asked)
+            refused = scoping.NOT_THERE if asked.resources else scoping.MAY_NOT
+            error.description = scoping.description(wanted, allowed, refused)
+            error.reason = scoping.reason(wanted, allowed, refused)  # type: ignore[attr-defined] # for the app's owner
         raise
 
 
+def _ceiling(asked: Asked) -> frozenset[str]:
+    """What the app may ask for; if it names resources, of their scopes."""
+    allowed = parties.of(asked.client).scopes
+    return resources.within(allowed, asked.named) if asked.resources else allowed
+
+
 def _to_authlib(asked: Asked) -> Request:
-    to_authlib = Request(asked.parameters, asked.resources)
+    parameters = asked.parameters
+    if asked.resources:
+        # Left out, it means all of these resources' scopes (RFC 8707 §2.2).
+        given, ceiling = frozenset(parameters.get("scope", "").split()), _ceiling(asked)
+        if not (given or ceiling) or given - ceiling:
+            raise InvalidScopeError
+        parameters = parameters | {"scope": scopes.serialize(given or ceiling)}
+    to_authlib = Request(parameters, asked.resources)
     to_authlib.redirect_uri_used = asked.redirect_uri
     return to_authlib
 
@@ -146,7 +166,7 @@ def _check(asked: Asked) -> None:
         _refuse("The response_mode must be query.")
     if not asked.prompts <= PROMPTS or ("none" in asked.prompts and len(asked.prompts) > 1):
         _refuse("The prompt must be none, or login or consent or both.")
-    check_resources(_to_authlib(asked))
+    targets.named(asked.resources)
 
 
 def _refuse(description: str) -> NoReturn:

@@ -6,10 +6,12 @@ It is a WSGI application of its own, in front of Flask: gateways ask it before e
 import logging
 import string
 from functools import lru_cache
+from typing import cast
 from urllib.parse import parse_qs, quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from latchkey import scopes, settings
+from latchkey import resources, scopes
+from latchkey.resources import Resource
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
 
@@ -35,22 +37,26 @@ def answer(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
 
 
 def _decided(environ: WSGIEnvironment) -> tuple[int, Headers]:
+    places: tuple[Resource, ...] = ()
     try:
-        bearer = access.admit(_presented(environ.get("HTTP_AUTHORIZATION", "")), _needed(environ["QUERY_STRING"]), PATH)
+        wanted, places = _asked(environ["QUERY_STRING"])
+        needed = _needed(wanted)
+        bearer = access.admit(_presented(environ.get("HTTP_AUTHORIZATION", "")), needed, PATH, places)
     except access.NoCredential:
-        return 401, _challenge(scope=scopes.default())
+        return 401, _challenge(places, scope=_offered(places))
     except access.InvalidToken as error:
-        return 401, _challenge(error="invalid_token", error_description=str(error), scope=scopes.default())
+        said = {"error": "invalid_token", "error_description": str(error)}
+        return 401, _challenge(places, **said, scope=_offered(places))
     except access.ScopeTooNarrow as error:
-        return 403, _too_narrow(error.needed)
-    except scopes.UnknownScope:
+        return 403, _too_narrow(error.needed, places)
+    except (scopes.UnknownScope, resources.UnknownResource):
         # Never "nothing required": the gateway asks for what nobody can have.
-        return 403, _too_narrow(frozenset())
+        return 403, _too_narrow(frozenset(), places)
     except Exception as error:  # noqa: BLE001 - fail closed, by a status that every gateway understands
         log.error("the gateway check failed: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback may hold input
-        return 403, _challenge(error="temporarily_unavailable")
+        return 403, _challenge(places, error="temporarily_unavailable")
     environ["latchkey.token"] = bearer.token_id
-    return 200, _identity(bearer)
+    return 200, _identity(bearer, places)
 
 
 def _presented(header: str) -> str | None:
@@ -58,11 +64,21 @@ def _presented(header: str) -> str | None:
     return credential.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _needed(query: str) -> frozenset[str]:
-    """The scopes that the gateway asks for. Raises `UnknownScope`, also when it names none (H-11)."""
+def _asked(query: str) -> tuple[str | None, tuple[Resource, ...]]:
+    """The scopes and the APIs that the gateway asks for. Raises `UnknownScope`, `UnknownResource`."""
     if len(query) > LONGEST_QUERY:
         raise scopes.UnknownScope
-    asked = _asked(query)
+    wanted, named = _parsed(query)
+    if not named:
+        return wanted, ()
+    places = tuple(map(resources.find, named))
+    if None in places:
+        raise resources.UnknownResource
+    return wanted, cast("tuple[Resource, ...]", places)
+
+
+def _needed(asked: str | None) -> frozenset[str]:
+    """What a token has to be allowed. Raises `UnknownScope`, also when the gateway names none (H-11)."""
     if asked is None:
         return frozenset()
     wanted = scopes.parse(asked)
@@ -72,29 +88,39 @@ def _needed(query: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
-def _asked(query: str) -> str | None:
-    """What the scope parameters of a query say; a gateway's configuration has a handful of them."""
-    named = parse_qs(query, keep_blank_values=True, encoding="utf-8", errors="replace").get("scope")
-    return None if named is None else " ".join(named)
+def _parsed(query: str) -> tuple[str | None, tuple[str, ...]]:
+    """What the parameters of a query say; a gateway's configuration has a handful of them.
+
+    All that are there hold: Envoy puts the caller's own query behind the gateway's.
+    """
+    given = parse_qs(query, keep_blank_values=True, encoding="utf-8", errors="replace")
+    named = given.get("scope")
+    return None if named is None else " ".join(named), tuple(given.get("resource", ()))
 
 
-def _identity(bearer: Bearer) -> Headers:
+def _identity(bearer: Bearer, places: tuple[Resource, ...]) -> Headers:
+    # What a token may do elsewhere is no business of the API that asks.
+    scope = scopes.serialize(resources.within(bearer.scopes, places)) if places else bearer.scope
     return [
         ("X-Auth-User-Id", bearer.user_id or ""),
         ("X-Auth-Email", quote(bearer.email or "", safe=SAFE)),
         ("X-Auth-Client-Id", bearer.client_id or ""),
-        ("X-Auth-Scope", bearer.scope),
+        ("X-Auth-Scope", scope),
         ("X-Auth-Token-Id", bearer.token_id),
     ]
 
 
-def _too_narrow(needed: frozenset[str]) -> Headers:
+def _offered(places: tuple[Resource, ...]) -> str:
+    return (places[0] if places else resources.account()).default
+
+
+def _too_narrow(needed: frozenset[str], places: tuple[Resource, ...]) -> Headers:
     named = {"scope": scopes.serialize(needed)} if needed else {}
     text = "The token lacks a scope that this call needs."
-    return _challenge(error="insufficient_scope", error_description=text, **named)
+    return _challenge(places, error="insufficient_scope", error_description=text, **named)
 
 
-def _challenge(**attributes: str) -> Headers:
-    metadata = f"{settings.current().base_url}/.well-known/oauth-protected-resource"
+def _challenge(places: tuple[Resource, ...], /, **attributes: str) -> Headers:
+    metadata = (places[0] if places else resources.account()).metadata
     attributes = {"realm": REALM, **attributes, "resource_metadata": metadata}
     return [("WWW-Authenticate", "Bearer " + ", ".join(f'{name}="{text}"' for name, text in attributes.items()))]

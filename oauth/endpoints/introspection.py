@@ -32,7 +32,7 @@ def described(token: Bearer | None) -> dict[str, Any]:
         "scope": token.scope,
         "token_type": "Bearer",
         "sub": token.user_id or token.client_id,
-        "aud": issuer,
+        "aud": [resource.identifier for resource in token.resources],
         "iss": issuer,
         "iat": int(token.created_at.timestamp()),
     }

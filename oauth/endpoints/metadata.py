@@ -5,9 +5,10 @@ from typing import Any
 
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oauth2.rfc9207 import AuthorizationServerMetadata as IssuerMetadata
-from flask import Response, url_for
+from flask import Response, abort, url_for
 
-from latchkey import scopes, settings
+from latchkey import resources, scopes, settings
+from latchkey.resources import Resource
 from oauth.blueprint import blueprint
 from oauth.protocol import cross_origin, parameters, parties
 from oauth.token.flows import FLOWS, AuthorizationCodeFlow, S256Challenge
@@ -37,17 +38,16 @@ def authorization_server() -> dict[str, Any]:
     }
 
 
-def protected_resource() -> dict[str, Any]:
-    """RFC 9728 §2; the API's identifier is the origin. Clients ask for every scope in it: the default ones."""
-    issuer = settings.current().base_url
-    return {
-        "resource": issuer,
-        "authorization_servers": [issuer],
-        "scopes_supported": scopes.default().split(),
+def protected_resource(resource: Resource) -> dict[str, Any]:
+    """RFC 9728 §2. Clients ask for every scope in it: the default ones."""
+    body = {
+        "resource": resource.identifier,
+        "authorization_servers": [settings.current().base_url],
+        "scopes_supported": resource.default.split(),
         "bearer_methods_supported": ["header"],
-        "resource_name": f"{settings.current().brand_name} API",
-        "resource_documentation": f"{issuer}/docs/api",
+        "resource_name": resource.title,
     }
+    return body | ({"resource_documentation": resource.documentation} if resource.documentation else {})
 
 
 def validate(document: dict[str, Any]) -> None:
@@ -70,12 +70,24 @@ def show_server_metadata() -> Response:
 @blueprint.get("/.well-known/oauth-protected-resource", provide_automatic_options=False)
 def show_resource_metadata() -> Response:
     """RFC 9728 §3."""
-    return _public(protected_resource())
+    return _public(protected_resource(resources.account()))
+
+
+@blueprint.get("/.well-known/oauth-protected-resource/<name>", provide_automatic_options=False)
+def show_named_resource_metadata(name: str) -> Response:
+    """The same of one API, for its own host to pass on at its own well-known address."""
+    resource = resources.catalogue().get(name)
+    if resource is None:
+        abort(404)
+    return _public(protected_resource(resource))
 
 
 @blueprint.route("/.well-known/oauth-authorization-server", methods=["OPTIONS"], endpoint="ask_server_metadata")
 @blueprint.route("/.well-known/oauth-protected-resource", methods=["OPTIONS"], endpoint="ask_resource_metadata")
-def ask_metadata() -> Response:
+@blueprint.route(
+    "/.well-known/oauth-protected-resource/<name>", methods=["OPTIONS"], endpoint="ask_named_resource_metadata"
+)
+def ask_metadata(name: str = "") -> Response:  # noqa: ARG001 - the answer is the same for each
     """A browser asks beforehand when its page sends a header of its own."""
     response = cross_origin.for_everybody(Response(status=204))
     response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"

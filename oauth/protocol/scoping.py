@@ -6,6 +6,7 @@ from latchkey import scopes
 
 MOST = 3
 MAY_NOT = "the app may not ask for"
+NOT_THERE = "the app may not ask at this resource for"
 NONE_LEFT = "The app may have none of these scopes any more."
 # What is repeated of a name that is none of ours: it cannot be markup, an address or a sentence.
 SHAPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,38}(?::[A-Za-z][A-Za-z0-9_-]{0,38})?", re.ASCII)

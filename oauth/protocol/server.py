@@ -30,7 +30,6 @@ class Request(OAuth2Request):
     session: BrowserSession
     grant: Grant
     redirect_uri_used: str = ""
-    resource: str = ""
 
     def __init__(
         self,

@@ -45,7 +45,6 @@ class AuthorizationCode(Base):
     # Whether the app named it in its request: if it did, it must name it again (RFC 6749 §4.1.3).
     redirect_uri_sent: Mapped[bool]
     challenge: Mapped[str | None] = mapped_column(String(43))
-    resource: Mapped[str] = mapped_column(String(2000))
     authenticated_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -61,6 +60,7 @@ class Found(NamedTuple):
     grant_id: str
     grant_expires_at: datetime
     scope: str
+    resource: str | None
     redirect_uri: str
     redirect_uri_sent: bool
     code_challenge: str | None
@@ -99,6 +99,7 @@ _found = Lookup(
         Grant.id.label("grant_id"),
         Grant.expires_at.label("grant_expires_at"),
         Grant.scope,
+        Grant.resource,
         AuthorizationCode.redirect_uri,
         AuthorizationCode.redirect_uri_sent,
         AuthorizationCode.challenge.label("code_challenge"),
@@ -135,7 +136,6 @@ def save(
     redirect_uri: str,
     redirect_uri_sent: bool,
     challenge: str | None,
-    resource: str,
 ) -> None:
     """Keep a new code for a minute."""
     now = clock.now()
@@ -147,7 +147,6 @@ def save(
             redirect_uri=redirect_uri,
             redirect_uri_sent=redirect_uri_sent,
             challenge=challenge,
-            resource=resource,
             authenticated_at=session.authenticated_at,
             created_at=now,
             expires_at=now + LIFETIME,

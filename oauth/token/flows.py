@@ -18,7 +18,7 @@ from authlib.oauth2.rfc6749 import (
 )
 from authlib.oauth2.rfc7636 import CodeChallenge
 
-from latchkey import clock, credentials, notices, resources, scopes
+from latchkey import clock, credentials, notices, scopes
 from latchkey import grants as records
 from latchkey.clients import redirects
 from latchkey.grants import EndReason, Grant
@@ -27,26 +27,14 @@ from latchkey.store.session import db
 from oauth.protocol import answers, parties, scoping
 from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.server import Request, party_of, server
-from oauth.token import codes, issuing, refreshing
+from oauth.token import codes, issuing, refreshing, targets
 from oauth.token.issuing import Under
 from oauth.token.refreshing import Succession
+from oauth.token.targets import Target
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 HEADERS: list[tuple[str, str]] = []
 NOT_GRANTED = "not granted, or no longer open to the app:"
-
-
-class InvalidTargetError(OAuth2Error):
-    """RFC 8707 §2: a resource that no token is issued for."""
-
-    error = "invalid_target"
-    description = "The resource is not the API of this server, whose identifier is in its metadata."
-
-
-def check_resources(request: Request, redirect_uri: str | None = None) -> None:
-    """The API here is the only resource, in any spelling of its identifier. Raises `InvalidTargetError`."""
-    if not all(map(resources.is_ours, request.resources)):
-        raise InvalidTargetError(redirect_uri=redirect_uri)
 
 
 class TokenFlow(grants.BaseGrant):
@@ -56,18 +44,25 @@ class TokenFlow(grants.BaseGrant):
 
     def authenticate_token_endpoint_client(self) -> ClientMixin:
         client = self.server.authenticate_client(self.request, self.TOKEN_ENDPOINT_AUTH_METHODS)
-        check_resources(cast("Request", self.request))
+        targets.named(cast("Request", self.request).resources)
         return cast("ClientMixin", client)
 
-    def scopes_within(self, granted: str, asked: str | None = None) -> frozenset[str]:
-        """What the new access token may do. Raises `InvalidScopeError`."""
-        try:
-            return issuing.within(granted, party_of(self.request).scopes, scopes.parse(asked) if asked else None)
-        except scopes.UnknownScope:
-            allowed = scopes.held(granted) & party_of(self.request).scopes
-            raise InvalidScopeError(scoping.description(asked or "", allowed, NOT_GRANTED)) from None
-        except scopes.NoScopes:
-            raise InvalidScopeError("The app may have none of the granted scopes any more.") from None
+    def left_of(self, granted: str) -> frozenset[str]:
+        """Of what was granted, what the app may still have (E-11). Raises `InvalidScopeError`."""
+        left = scopes.held(granted) & party_of(self.request).scopes
+        if not left:
+            raise InvalidScopeError("The app may have none of the granted scopes any more.")
+        return left
+
+    def within(self, allowed: frozenset[str], target: Target) -> Target:
+        """What the new access token may do, if the request names less. Raises `InvalidScopeError`."""
+        asked = cast("Request", self.request).parameters.get("scope")
+        if not asked:
+            return target
+        wanted = frozenset(asked.split(" "))
+        if not wanted <= allowed or not wanted & target.scopes:
+            raise InvalidScopeError(scoping.description(asked, target.scopes, NOT_GRANTED))
+        return target._replace(scopes=wanted & target.scopes)
 
     def end_replayed(self, grant_id: str, reason: EndReason) -> None:
         """Somebody has a copy: end the grant, for good, and only then refuse (C-07, E-05)."""
@@ -114,7 +109,6 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
             redirect_uri=asked.redirect_uri_used,
             redirect_uri_sent="redirect_uri" in asked.parameters,
             challenge=asked.parameters.get("code_challenge"),
-            resource=asked.resource,
         )
 
     def query_authorization_code(self, code: str, client: ClientMixin) -> codes.Found | None:
@@ -130,11 +124,12 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
         code = cast("codes.Found", self.request.authorization_code)
         if (code.orphaned or code.expired) and not code.consumed:
             raise InvalidGrantError("The code has expired or does not work any more.")
-        access = self.scopes_within(code.scope)
+        asked = cast("Request", self.request)
+        access = targets.narrowed(self.left_of(code.scope), code.resource, asked.resources)
         under = Under(code.grant_id, code.user_id, code.grant_expires_at)
         issued = issuing.exchange([lambda at: codes.consume(at, code)], under, access, code.scope)
         if issued is None:
-            again = codes.find(cast("Request", self.request).parameters["code"])
+            again = codes.find(asked.parameters["code"])
             if again is not None and not again.consumed:
                 raise InvalidGrantError("The code has expired or does not work any more.")
             self.end_replayed(code.grant_id, EndReason.CODE_REPLAYED)
@@ -155,7 +150,9 @@ class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
         old = cast("refreshing.Found", self.request.refresh_token)
         if old.orphaned or (old.expired and not old.retired):
             raise InvalidGrantError("The refresh token has expired or does not work any more.")
-        access = self.scopes_within(old.scope, cast("Request", self.request).parameters.get("scope"))
+        allowed = self.left_of(old.scope)
+        target = targets.narrowed(allowed, old.resource, cast("Request", self.request).resources)
+        access = self.within(allowed, target)
         use = Succession(old)
         under = Under(old.grant_id, old.user_id, old.grant_expires_at)
         issued = issuing.exchange(
@@ -172,8 +169,10 @@ class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
 
     def create_token_response(self) -> Any:
         party = party_of(self.request)
-        access = self.scopes_within(" ".join(party.scopes), cast("Request", self.request).parameters.get("scope"))
-        grant = records.begin(party.id, access, clock.now() + issuing.ACCESS_LIFETIME)
+        allowed = self.left_of(" ".join(party.scopes))
+        access = self.within(allowed, targets.free(allowed, cast("Request", self.request).resources))
+        ends_at = clock.now() + issuing.ACCESS_LIFETIME
+        grant = records.begin(party.id, access.scopes, ends_at, access.resource)
         return 200, issuing.issue(db.connection().connection, Under(grant.id, None, grant.expires_at), access), HEADERS
 
 

@@ -1,6 +1,6 @@
 """Access and refresh tokens, issued under a grant in the transaction that used up what they were exchanged for."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -14,13 +14,14 @@ from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import Command, transaction
 from latchkey.tokens import Token
+from oauth.token.targets import Target
 
 ACCESS_LIFETIME = timedelta(hours=1)
 REFRESH_IDLE = timedelta(days=30)
 
 _insert = Command(
     insert(Token),
-    *("id", "kind", "digest", "last4", "user_id", "grant_id", "scope", "created_at"),
+    *("id", "kind", "digest", "last4", "user_id", "grant_id", "scope", "resource", "created_at"),
     *("created_address", "created_agent", "expires_at"),
 )
 
@@ -47,7 +48,7 @@ Spend = Callable[[DBAPIConnection], bool]
 def exchange(
     ways: Sequence[Spend],
     under: Under,
-    access: frozenset[str],
+    access: Target,
     refresh: str,
     *,
     refresh_id: str | None = None,
@@ -71,20 +72,20 @@ def exchange(
 def issue(
     connection: DBAPIConnection,
     under: Under,
-    access: frozenset[str],
+    access: Target,
     refresh: str | None = None,
     *,
     refresh_id: str | None = None,
 ) -> dict[str, object]:
-    """An access token with these scopes and, if the scope that it stands for is given, a refresh token.
+    """An access token for this target and, if the scope that it stands for is given, a refresh token.
 
     Answers the body of RFC 6749 §5.1. Nothing outlives the grant (E-08).
     """
     now = clock.now()
     expires_at = min(now + ACCESS_LIFETIME, under.expires_at)
-    scope = scopes.serialize(access)
+    scope = scopes.serialize(access.scopes)
     token = credentials.generate(Kind.ACCESS)
-    rows = [_row(token, Kind.ACCESS, under, scope=scope, now=now, expires_at=expires_at)]
+    rows = [_row(token, Kind.ACCESS, under, scope=scope, resource=access.resource, now=now, expires_at=expires_at)]
     answer: dict[str, object] = {
         "access_token": token,
         "token_type": "Bearer",
@@ -108,6 +109,7 @@ def _row(
     scope: str,
     now: datetime,
     expires_at: datetime,
+    resource: str | None = None,
     token_id: str | None = None,
 ) -> dict[str, Any]:
     here = origin.current.get()
@@ -119,22 +121,9 @@ def _row(
         "user_id": under.user_id,
         "grant_id": under.grant_id,
         "scope": scope,
+        "resource": resource,
         "created_at": now,
         "created_address": here.address,
         "created_agent": here.agent,
         "expires_at": expires_at,
     }
-
-
-def within(granted: str, ceiling: frozenset[str], asked: Iterable[str] | None = None) -> frozenset[str]:
-    """What a new access token may do: of what was agreed what the client may still have (E-11), or less if asked.
-
-    Raises `scopes.NoScopes` when nothing is left, `scopes.UnknownScope` when more is asked for.
-    """
-    allowed = scopes.held(granted) & ceiling
-    wanted = frozenset(asked) if asked is not None else allowed
-    if not wanted <= allowed:
-        raise scopes.UnknownScope
-    if not wanted:
-        raise scopes.NoScopes
-    return wanted

@@ -28,6 +28,7 @@ class Found(NamedTuple):
     grant_id: str
     grant_expires_at: datetime
     scope: str
+    resource: str | None
     retired: bool
     expired: bool
     orphaned: bool
@@ -51,6 +52,7 @@ _found = Lookup(
         Grant.id.label("grant_id"),
         Grant.expires_at.label("grant_expires_at"),
         Grant.scope,
+        Grant.resource,
         Token.consumed_at.is_not(None).label("retired"),
         (Token.expires_at <= _now).label("expired"),
         or_(

@@ -2,7 +2,7 @@
 
 from flask import render_template
 
-from latchkey import addresses, grants, scopes
+from latchkey import addresses, grants, resources
 from latchkey.clients import redirects
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint
@@ -14,14 +14,13 @@ from portal.guards import signed_in, this_user
 def preview_consent(client_id: str) -> str:
     """The consent screen of an own app that asks for all that it may, with nothing to press."""
     client = own_app(client_id)
-    asked = [scope for name, scope in scopes.catalogue().items() if name in client.scopes]
     return render_template(
         "portal/apps/preview.html",
         client=client,
         homepage=addresses.parts(client.homepage).netloc,
         user=this_user(),
-        reads=[scope for scope in asked if scope.access == "read"],
-        writes=[scope for scope in asked if scope.access == "write"],
+        reads=resources.by_api(client.scopes, "read"),
+        writes=resources.by_api(client.scopes, "write"),
         known=frozenset(),
         handle="",
         destination=redirects.destination(client.redirect_uris[0]),

@@ -1,14 +1,13 @@
 """Which call a pasted text makes: of the API here, of its OAuth endpoints, or of an API behind it."""
 
 import re
-import tomllib
-from typing import NamedTuple
 
 from flask import url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 from latchkey import addresses, credentials, resources, scopes, settings
+from latchkey.resources import Resource
 from portal.guides import reference
 from portal.guides.explain_words import ENDPOINTS, Finding
 
@@ -16,34 +15,6 @@ METHOD = re.compile(r"(?:-X|--request)[ =]*'?\"?([A-Za-z]{3,7})\b")
 ADDRESS = re.compile(r"https?://[^\s'\"\\\\<>]{1,2000}")
 BODY = re.compile(r"(?:^|\s)(?:-d|--data|--data-\w+|--json|-F)\b")
 JSON_BODY = re.compile(r"--json\b|content-type:\s*application/json", re.IGNORECASE)
-
-
-class Resource(NamedTuple):
-    """An API of the operator's, as instance/resources.toml names it."""
-
-    title: str
-    identifier: str
-    scopes: tuple[str, ...]
-    documentation: str
-
-
-def operators() -> list[Resource]:
-    """The APIs that the operator named; what makes no sense there is left out here and refused at the start."""
-    file = settings.current().instance / "resources.toml"
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return [
-        Resource(
-            str(entry.get("title", name)),
-            str(entry["identifier"]),
-            tuple(str(scope) for scope in entry.get("scopes", ())),
-            str(entry.get("documentation", "")),
-        )
-        for name, entry in table.items()
-        if isinstance(entry, dict) and "identifier" in entry and isinstance(entry.get("scopes", []), list)
-    ]
 
 
 def about(text: str, findings: list[Finding]) -> reference.Call | None:
@@ -82,12 +53,9 @@ def _called(text: str) -> str | None:
 
 def _of(address: str) -> Resource | None:
     parts = addresses.parts(address)
-    for resource in operators():
-        named = resources.normalised(resource.identifier)
-        if named is None:
-            continue
-        there = addresses.parts(named)
-        if resources.normalised(f"{parts.scheme}://{parts.netloc}") == f"{there.scheme}://{there.netloc}/" and (
+    for resource in resources.operators():
+        there = addresses.parts(resource.normal)
+        if addresses.normalised(f"{parts.scheme}://{parts.netloc}") == f"{there.scheme}://{there.netloc}/" and (
             parts.path or "/"
         ).startswith(there.path):
             return resource
@@ -103,9 +71,8 @@ def _elsewhere(address: str) -> Finding:
             f"The call goes to {host}, which is not this portal: the API here is at {settings.current().base_url}/v1. "
             "An API that trusts this portal takes its tokens, and names the scopes it needs in its refusal.",
         )
-    known = [name for name in resource.scopes if name in scopes.catalogue()]
-    takes = f" Its scopes are {', '.join(known)}." if known else ""
-    said = f"This is a call of “{resource.title}”, an API behind this portal.{takes}"
+    takes = scopes.serialize(resource.scopes).replace(" ", ", ")
+    said = f"This is a call of “{resource.title}”, an API behind this portal. Its scopes are {takes}."
     if resource.documentation.startswith("https://"):
         return Finding("info", said, resource.documentation, "Read its documentation")
     return Finding("info", said, url_for("portal.guide_scopes"), "Look at the scopes")

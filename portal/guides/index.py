@@ -11,7 +11,7 @@ from flask_login import current_user
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from latchkey import clients, credentials, scopes, settings
+from latchkey import clients, credentials, resources, settings
 from portal.blueprint import blueprint
 from portal.guides import reference, search
 from portal.guides.kept import kept
@@ -99,7 +99,7 @@ def guide_scopes() -> str:
     for call in reference.calls():
         for scope in call.scopes:
             needing[scope].append(call)
-    return render_template("guides/scopes.html", groups=scopes.groups(), calls=needing)
+    return render_template("guides/scopes.html", parts=resources.grouped(), calls=needing)
 
 
 @blueprint.get("/docs/api")

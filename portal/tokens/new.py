@@ -3,10 +3,11 @@
 from flask import Response, abort, flash, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import credentials, notices, scopes, settings, tokens
+from latchkey import credentials, notices, resources, scopes, settings, tokens
 from latchkey.accounts.limits import QuotaReached
 from latchkey.store.session import db
 from latchkey.tokens import Token, access
+from latchkey.tokens.access import Bearer
 from portal.blueprint import blueprint
 from portal.guards import acting_user, confirmed, this_user, verified
 from portal.tokens import forms, prefill
@@ -75,7 +76,8 @@ def _mint(form: NewTokenForm) -> BaseResponse:
 
 def _shown_once(token: Token, plaintext: str, *, again: bool = False) -> Response:
     """The token, in the only answer that ever holds it (I-03)."""
-    held = access.find(plaintext).scopes
+    bearer = access.find(plaintext)
+    held = bearer.scopes
     response = htmx.render(
         "portal/tokens/created.html",
         "portal/tokens/_created.html",
@@ -84,10 +86,17 @@ def _shown_once(token: Token, plaintext: str, *, again: bool = False) -> Respons
         again=again,
         swapped=htmx.wants_partial(),
         detected=[scope for name, scope in scopes.catalogue().items() if name in held],
-        call="/v1/me" if "account:read" in held else "/v1/token",
+        call=_try(bearer),
     )
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _try(bearer: Bearer) -> str:
+    """A call that works with it, also if it is for other APIs alone; those know their own paths."""
+    if not bearer.is_for(resources.account()):
+        return "/oauth/check"
+    return "/v1/me" if "account:read" in bearer.scopes else "/v1/token"
 
 
 def _shown_before(token: Token) -> BaseResponse:

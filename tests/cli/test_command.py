@@ -84,6 +84,13 @@ def test_a_bad_catalogue_is_one_clear_line(cli, settings):
     assert "scopes.toml" in cli.refused("mail", "send")
 
 
+@pytest.mark.parametrize("arguments", [("init",), ("mail", "send")])
+def test_bad_resources_stop_every_command_with_one_clear_line(cli, settings, arguments):
+    (settings.instance / "resources.toml").write_text("[mcp]")
+
+    assert cli.refused(*arguments) == 'resources.toml: "mcp" is built in and cannot be defined again'
+
+
 @pytest.mark.parametrize(
     "arguments", [["nonsense"], ["user", "create"], ["token", "show", "a", "b"], ["serve", "--port", "0"]]
 )

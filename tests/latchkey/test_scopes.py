@@ -1,6 +1,6 @@
 import pytest
 
-from latchkey import scopes
+from latchkey import resources, scopes
 
 
 @pytest.fixture
@@ -137,9 +137,9 @@ def test_scopes_that_make_credentials_are_marked_sensitive():
 def test_the_default_scopes_are_those_that_any_app_may_have(catalogue, more, offered):
     catalogue(PROJECTS + more)
 
-    assert ("projects:read" in scopes.default().split()) == offered
-    assert "account:read" in scopes.default().split()
-    assert "tokens:write" not in scopes.default().split()
+    assert ("projects:read" in resources.account().default.split()) == offered
+    assert "account:read" in resources.account().default.split()
+    assert "tokens:write" not in resources.account().default.split()
 
 
 def test_a_byte_order_mark_is_no_error_and_a_new_emoji_is_text(catalogue):

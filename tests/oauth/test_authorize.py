@@ -172,7 +172,7 @@ def test_every_spelling_of_the_resource_is_the_resource(signed_in, caller, examp
 
     assert issued.status_code == 200
     told = dance.post(caller, "/oauth/introspect", example_client, token=issued.json["access_token"]).json
-    assert told["aud"] == ISSUER
+    assert told["aud"] == [ISSUER]
 
 
 @pytest.mark.standard("C-01")

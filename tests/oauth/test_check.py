@@ -2,7 +2,7 @@
 
 import pytest
 
-from latchkey import scopes
+from latchkey import resources
 from latchkey.accounts import users
 from latchkey.store import session as database
 from latchkey.store.session import db
@@ -60,7 +60,7 @@ def test_without_a_bearer_no_error_is_named(caller, alice, header):
     answer = caller.get("/oauth/check", headers={} if header is None else {"Authorization": header})
 
     assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == f'{CHALLENGE}scope="{scopes.default()}", {METADATA}'
+    assert answer.headers["WWW-Authenticate"] == f'{CHALLENGE}scope="{resources.account().default}", {METADATA}'
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_an_access_token(signed_in, caller, alice, example_client, clock):
         "scope": "account:read",
         "client_id": example_client.client.id,
         "sub": alice.id,
-        "aud": "http://localhost",
+        "aud": ["http://localhost"],
         "iss": "http://localhost",
         "iat": now,
         "exp": now + 3600,

@@ -162,3 +162,25 @@ def test_unknown_documents_are_problems(caller, address):
 
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.standard("G-04", "Q-08")
+def test_each_api_has_a_document_for_its_own_host_to_pass_on(two_apis, caller):
+    answer = caller.get(RESOURCE + "/projects")
+
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.json == {
+        "resource": "HTTPS://API.example.com:443",
+        "authorization_servers": ["http://localhost"],
+        "scopes_supported": ["projects:read", "projects:write"],
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Projects API",
+        "resource_documentation": "https://docs.example.com",
+    }
+    assert caller.get(RESOURCE + "/billing").json["scopes_supported"] == ["billing:read"]
+    assert caller.get(RESOURCE + "/mcp").json["resource"] == "http://localhost/mcp"
+    assert caller.get(RESOURCE + "/account").json == caller.get(RESOURCE).json
+    assert caller.options(RESOURCE + "/projects").status_code == 204
+    for name in ("nothing", "Projects", "projects/x", "%00"):
+        assert caller.get(f"{RESOURCE}/{name}").status_code == 404

@@ -225,29 +225,17 @@ def test_the_oauth_endpoints_are_known(signed_in, text, expected):
     assert not any("no such address" in finding or "no token in what" in finding for finding in findings)
 
 
-RESOURCES = """
-[projects]
-identifier = "HTTPS://API.example.com:443/projects"
-title = "Projects API"
-scopes = ["account:read", "gone:read"]
-documentation = "https://docs.example.com"
-"""
-
-
-def test_an_api_of_the_operator_is_known_by_its_name(signed_in, settings):
-    (settings.instance / "resources.toml").write_text(RESOURCES)
-
+def test_an_api_of_the_operator_is_known_by_its_name(two_apis, signed_in):
     page = explained(signed_in, "curl https://api.example.com/projects/7 -H 'Authorization: Bearer $TOKEN'")
 
-    assert "a call of “Projects API”, an API behind this portal. Its scopes are account:read." in html.unescape(page)
+    assert (
+        "a call of “Projects API”, an API behind this portal. Its scopes are projects:read, projects:write."
+        in html.unescape(page)
+    )
     assert 'href="https://docs.example.com"' in page
 
 
-@pytest.mark.parametrize("file", ["", "nonsense", "[projects]\nidentifier = 1", "projects = 1", None])
-def test_any_other_address_is_no_mistake(signed_in, settings, file):
-    if file is not None:
-        (settings.instance / "resources.toml").write_text(file)
-
+def test_any_other_address_is_no_mistake(signed_in):
     findings = said(signed_in, "curl https://api.example.com/projects")
 
     assert any("goes to api.example.com, which is not this portal" in finding for finding in findings)

@@ -1,0 +1,97 @@
+"""Who is calling, and what may be wrong with the credential that came."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from latchkey import resources, scopes
+from latchkey.credentials import Kind
+from latchkey.resources import Resource
+
+
+class Fault(StrEnum):
+    """What is wrong with a credential. A wrong checksum is unknown, too: it must not look different (I-02)."""
+
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    ELSEWHERE = "wrong-resource"
+
+
+_WORDS = {
+    Fault.UNKNOWN: "The token is unknown.",
+    Fault.EXPIRED: "The token has expired.",
+    Fault.REVOKED: "The token was revoked.",
+    Fault.ELSEWHERE: "The token is for another API.",
+}
+
+
+class NoCredential(Exception):
+    """Nothing was presented."""
+
+
+class InvalidToken(Exception):
+    """What was presented does not work; `.fault` says why, `.bearer` what is known of it."""
+
+    def __init__(self, fault: Fault, bearer: "Bearer | None" = None) -> None:
+        super().__init__(_WORDS[fault])
+        self.fault, self.bearer = fault, bearer
+
+
+class ScopeTooNarrow(Exception):
+    """The token works but may not do this: `.needed` are all the scopes it takes, `.bearer` is what came."""
+
+    def __init__(self, needed: frozenset[str], bearer: "Bearer") -> None:
+        super().__init__("The token lacks a scope that this call needs.")
+        self.needed, self.bearer = needed, bearer
+
+
+class Bearer(NamedTuple):
+    """Who is calling and what they may do: the facts of token, user and client in one row."""
+
+    token_id: str
+    # Of the string that came: a token that is regenerated keeps its id.
+    digest: bytes
+    kind: str
+    fault: str
+    used_lately: bool
+    parent_id: str | None
+    grant_id: str | None
+    scope: str
+    resource: str | None
+    description: str | None
+    last4: str
+    created_at: datetime
+    expires_at: datetime | None
+    user_id: str | None
+    email: str | None
+    name: str | None
+    email_verified: bool | None
+    user_created_at: datetime | None
+    user_updated_at: datetime | None
+    client_id: str | None
+    client_name: str | None
+    # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
+    # the app that acts as itself, whose every token has a grant of its own.
+    family: str
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What it may do."""
+        return scopes.held(self.scope)
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """The APIs that it is for: those that were named for it, else those of its scopes."""
+        if self.resource is not None:
+            return resources.held(self.resource)
+        return tuple(resource for resource in resources.catalogue().values() if self.is_for(resource))
+
+    def is_for(self, resource: Resource) -> bool:
+        """Whether this is one of them. For the MCP server an app has to name it; developer tokens work at both."""
+        if self.resource is not None:
+            return resource.key in self.resource.split()
+        reached = resources.reached(self.scopes)
+        if resource.name == resources.MCP:
+            return self.kind == Kind.DEVELOPER and resources.ACCOUNT in reached
+        return resource.name in reached
