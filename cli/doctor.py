@@ -18,6 +18,7 @@ from cli.base import json_option, latchkey, tell
 from cli.surroundings import Wrong
 from latchkey import clock, resources, scopes, settings
 from latchkey.accounts import users
+from latchkey.journal import chain
 from latchkey.mail import outbox, transport
 from latchkey.store import migrations
 from latchkey.store import session as db
@@ -121,6 +122,18 @@ def _letters() -> str:
     return counts
 
 
+def _activity() -> str:
+    verdict = chain.check()
+    if verdict.broken is not None:
+        at = f" of {verdict.broken.at:%Y-%m-%d %H:%M:%S} UTC" if verdict.broken.at else ""
+        named = verdict.broken.event_id or f"entry {verdict.broken.seq}"
+        raise Wrong(
+            f"the chain is broken: {named}{at} {verdict.broken.why}; what stands after it may have been changed"
+        )
+    waiting = f", {verdict.waiting:,} are not closed yet" if verdict.waiting else ""
+    return f"the chain is whole: {verdict.entries:,} entries{waiting}"
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "configuration": _configuration,
     "instance": _instance,
@@ -130,13 +143,20 @@ CHECKS: dict[str, Callable[[], str]] = {
     "migrations": _migrations,
     "clock": _clock,
     "accounts": _accounts,
+    "activity": _activity,
     "mail": _mail,
     "letters": _letters,
     "limits": surroundings.limits,
     "kernel": surroundings.kernel,
 }
 # Without the first nothing else can be looked at, without the second what lies in the database.
-NEEDS = {"migrations": "database", "clock": "database", "accounts": "migrations", "letters": "migrations"}
+NEEDS = {
+    "migrations": "database",
+    "clock": "database",
+    "accounts": "migrations",
+    "activity": "migrations",
+    "letters": "migrations",
+}
 
 
 def _examine() -> Iterator[Result]:

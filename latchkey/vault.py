@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from itsdangerous import SignatureExpired, TimestampSigner, URLSafeTimedSerializer
@@ -39,6 +39,16 @@ def seal(text: str) -> str:
 def unseal(sealed: str) -> str:
     """The text that was sealed. Raises `cryptography.fernet.InvalidToken` when no key of ours sealed it."""
     return _box(tuple(reversed(keys()))).decrypt(sealed.encode()).decode()
+
+
+def resealed(sealed: str) -> str:
+    """The same, sealed under the present key, so that an earlier one can be given up."""
+    box = _box(tuple(reversed(keys())))
+    try:
+        Fernet(base64.urlsafe_b64encode(_derived(keys()[-1]))).decrypt(sealed.encode())
+    except InvalidToken:
+        return box.rotate(sealed.encode()).decode()
+    return sealed
 
 
 class Signer(TimestampSigner):

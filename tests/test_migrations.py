@@ -15,9 +15,13 @@ from latchkey.accounts import users
 from latchkey.clients import Cause
 from latchkey.clients.origins import ClientOrigin
 from latchkey.grants import Grant
+from latchkey.journal import activity, chain
+from latchkey.journal.activity import EventKind
+from latchkey.journal.links import Link
 from latchkey.store import migrations
 from latchkey.store import session as db
 from latchkey.tokens import Token, lineage
+from latchkey.worker import loop
 from tests import factories
 
 
@@ -209,3 +213,20 @@ def test_apps_of_suspended_users_are_suspended_and_chains_that_are_too_deep_end(
     assert clients.causes(clients.find(stopped.id)) == {Cause.ADMINISTRATOR}
     statuses = [db.db.get(Token, minted.token.id).status for minted in chain]
     assert statuses == ["active"] * 6 + ["revoked"] * 2
+
+
+@pytest.mark.standard("P-03")
+def test_events_from_before_the_chain_are_closed_by_it_and_it_can_be_taken_back(connected):
+    migrations.upgrade()
+    alice = factories.make_user()
+    made = [activity.record(alice, EventKind.SIGNED_IN, number=number).id for number in range(3)]
+    db.db.commit()
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0013")
+    db.db.remove()
+
+    migrations.upgrade()
+    loop.close_chain()
+
+    assert list(db.db.scalars(select(Link.event_id).order_by(Link.seq))) == made
+    assert chain.check() == chain.Verdict(3, 0, None)

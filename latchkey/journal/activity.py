@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, delete, func, or_, select
+from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, Index, String, delete, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, origin
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
+from latchkey.journal import links
 from latchkey.origin import Actor, Doer
 from latchkey.store.session import Base, db, stamp
 
@@ -90,7 +91,11 @@ class Event(Base):
     """One fact about an account: what, when, from where. `detail` holds names and ids, never a credential."""
 
     __tablename__ = "event"
-    __table_args__ = (Index(None, "user_id", "id"), Index(None, "at"))
+    __table_args__ = (
+        Index(None, "user_id", "id"),
+        Index(None, "at"),
+        Index(None, "id", sqlite_where=text("seq IS NULL"), postgresql_where=text("seq IS NULL")),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("evt"))
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
@@ -100,6 +105,8 @@ class Event(Base):
     agent: Mapped[str] = mapped_column(String(200))
     request_id: Mapped[str] = mapped_column(String(32))
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+    # Its place in the chain; None until the worker has closed it.
+    seq: Mapped[int | None] = mapped_column(BigInteger)
 
     @property
     def group(self) -> str:
@@ -188,3 +195,4 @@ def purge() -> None:
         same = (Event.user_id == user_id, Event.kind == kind)
         last = db.scalar(select(Event.id).where(*same).order_by(Event.id.desc()).offset(MOST_KEPT - 1).limit(1))
         db.execute(delete(Event).where(*same, Event.id < last))
+        links.leave_gap(user_id, kind=kind, before=last)

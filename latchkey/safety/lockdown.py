@@ -12,6 +12,7 @@ from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization
+from latchkey.journal.links import leave_gap
 from latchkey.safety import shutdown
 from latchkey.store.session import db
 from latchkey.tokens import Token
@@ -118,6 +119,7 @@ def delete(user: User) -> Iterator[int]:
     _spare_last(user)
     _lock(user)
     notices.account_deleted(user)
+    leave_gap(user.id)
     users.remove(user)
 
 

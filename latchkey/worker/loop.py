@@ -1,4 +1,4 @@
-"""What a server process does beside its requests: deliver letters, write down uses of tokens, clear away."""
+"""What a server process does beside its requests: deliver letters, write down uses, close the chain, clear away."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -8,7 +8,7 @@ from flask import Flask
 
 from latchkey import grants, tokens
 from latchkey.accounts import links, sessions, steps, throttle
-from latchkey.journal import activity, acts, counting, counts, refusals
+from latchkey.journal import activity, acts, chain, counting, counts, refusals
 from latchkey.mail import outbox
 from latchkey.oversight import invitations
 from latchkey.store.session import db
@@ -19,6 +19,7 @@ from latchkey.worker.tasks import Loop
 # How often the outbox is looked through when nothing wakes the worker: letters of other processes, second attempts.
 LOOK_SECONDS = 5.0
 USAGE_SECONDS = 1.0
+CHAIN_SECONDS = 0.5
 CLEAR_SECONDS = 3600.0
 STOP_SECONDS = 5.0
 
@@ -33,19 +34,20 @@ class Worker:
         self._fresh = True
         self._letters = Loop("letters", self._within(self._deliver), LOOK_SECONDS)
         self._uses = Loop("usage", self._within(_write_uses), USAGE_SECONDS)
+        self._chain = Loop("chain", self._within(close_chain), CHAIN_SECONDS)
         self._clearing = Loop("clearing", self._within(partial(clear, *purges)), CLEAR_SECONDS)
 
     def start(self) -> None:
         """Begin, and be told of every letter that is posted."""
         outbox.watchers.append(self._letters.wake)
-        for loop in (self._letters, self._uses, self._clearing):
+        for loop in (self._letters, self._uses, self._chain, self._clearing):
             loop.start()
 
     def stop(self) -> None:
         """Finish the letter that is under way, as far as a few seconds allow, and write the last uses."""
         if self._letters.wake in outbox.watchers:
             outbox.watchers.remove(self._letters.wake)
-        for loop in (self._uses, self._letters):
+        for loop in (self._uses, self._chain, self._letters):
             loop.stop(STOP_SECONDS)
 
     def _within(self, work: Callable[[], object]) -> Callable[[], None]:
@@ -82,6 +84,17 @@ def start(app: Flask, purges: Iterable[Purge] = ()) -> Worker:
     return worker
 
 
+def close_chain() -> None:
+    """Close what was recorded since the last time, and write down where the chain ends now."""
+    closed = 0
+    while count := chain.close():
+        db.commit()
+        closed += count
+    db.rollback()
+    if closed:
+        chain.anchor()
+
+
 def clear(*more: Purge) -> None:
     """Remove rows of every kind that nobody needs any more, a kind at a time so that nobody waits long for it.
 
@@ -94,6 +107,7 @@ def clear(*more: Purge) -> None:
         steps,
         activity,
         acts,
+        chain,
         tokens,
         tokens.traces,
         grants,

@@ -9,6 +9,7 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.grants import Authorization
 from latchkey.journal.activity import Event, EventKind
+from latchkey.journal.links import leave_gap
 from latchkey.store.session import db
 from latchkey.tokens import Token
 
@@ -40,5 +41,7 @@ def purge() -> bool:
     found = list(db.scalars(select(User.id).where(*abandoned).limit(AT_A_TIME)))
     if found:
         # Looked at again: somebody may have verified the address, or signed in, in between.
-        db.execute(delete(User).where(User.id.in_(found), *abandoned).execution_options(synchronize_session=False))
+        gone = delete(User).where(User.id.in_(found), *abandoned).returning(User.id)
+        for user_id in db.scalars(gone.execution_options(synchronize_session=False)).all():
+            leave_gap(user_id)
     return len(found) == AT_A_TIME

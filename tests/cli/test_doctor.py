@@ -3,15 +3,18 @@
 import json
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
+from latchkey.journal import activity
+from latchkey.journal.activity import Event, EventKind
 from latchkey.mail import outbox
 from latchkey.store.session import engines
+from latchkey.worker import loop
 from tests import factories, servers, smtp
 
 NAMES = [
-    "configuration", "instance", "proxies", "scopes", "database", "migrations", "clock", "accounts", "mail", "letters",
-    "limits", "kernel",
+    "configuration", "instance", "proxies", "scopes", "database", "migrations", "clock", "accounts", "activity", "mail",
+    "letters", "limits", "kernel",
 ]  # fmt: skip
 
 
@@ -96,7 +99,7 @@ def test_a_bad_catalogue_is_told(cli, settings):
 def test_a_database_that_is_not_there_is_told(cli):
     failed = failing(cli("doctor", "--json", database_url="sqlite:////nowhere/latchkey.db"))
 
-    assert list(failed) == ["database", "migrations", "clock", "accounts", "letters"]
+    assert list(failed) == ["database", "migrations", "clock", "accounts", "activity", "letters"]
 
 
 def test_an_empty_database_is_told(cli, tmp_path):
@@ -143,3 +146,17 @@ def test_accounts_that_share_an_address_are_named_and_not_merged(cli, db):
 
     assert f"{second.id} (vic@bücher.example)" in told
     assert first.id not in told
+
+
+@pytest.mark.standard("P-03")
+def test_the_first_event_that_was_changed_behind_its_back_is_named(cli, db, alice):
+    made = [activity.record(alice, EventKind.SIGNED_IN).id for _ in range(3)]
+    db.commit()
+    loop.close_chain()
+    whole = cli("doctor").stdout
+
+    with engines().write.begin() as connection:
+        connection.execute(update(Event).where(Event.id.in_(made[1:])).values(address="198.51.100.1"))
+
+    assert "the chain is whole: 3 entries" in whole
+    assert failing(cli("doctor", "--json"))["activity"].startswith(f"the chain is broken: {made[1]} of 20")

@@ -1,0 +1,158 @@
+"""Closing the chain over all events, sealing what was purged, and saying whether it is whole."""
+
+import json
+import logging
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, delete, exists, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from latchkey import clock, settings, vault
+from latchkey.journal import links, walk
+from latchkey.journal.activity import KEPT, Event
+from latchkey.journal.links import Gap, Head, Link
+from latchkey.journal.walk import Broken
+from latchkey.store.session import db
+
+log = logging.getLogger("latchkey.chain")
+
+AT_A_TIME = 500
+TRIES = 3
+ANCHOR = "activity_chain"
+
+
+class Verdict(NamedTuple):
+    """How many entries were looked at, how many events wait to be closed, and where the chain is broken, if it is."""
+
+    entries: int
+    waiting: int
+    broken: Broken | None
+
+
+def close() -> int:
+    """Close some events that are not in the chain yet, in the order of their ids; how many.
+
+    One process at a time: another one finds the end of the chain taken, and nothing to do.
+    """
+    if db.scalar(select(Event.id).where(Event.seq.is_(None)).limit(1)) is None:
+        return 0
+    head = _hold_head(wait=False)
+    key = links.key_of(head) if head is not None else None
+    if head is None or key is None:
+        return 0
+    known = exists().where(Link.event_id == Event.id)
+    rows = db.execute(
+        select(*walk.COLUMNS).where(Event.seq.is_(None), ~known).order_by(Event.id).limit(AT_A_TIME)
+    ).all()
+    closed = [_link(head, key, row) for row in rows]
+    if closed:
+        fields = ("seq", "event_id", "owner", "kind", "digest", "mac")
+        db.execute(insert(Link), [{name: getattr(link, name) for name in fields} for link in closed])
+        db.execute(update(Event), [{"id": link.event_id, "seq": link.seq} for link in closed])
+        _keep(head, key)
+    return len(closed)
+
+
+def _hold_head(*, wait: bool) -> Head | None:
+    """The end of the chain, for this transaction alone; None if another one has it and nobody wants to wait."""
+    taken = select(Head).with_for_update(skip_locked=not wait).execution_options(populate_existing=True)
+    head = db.scalar(taken)
+    if head is None and db.scalar(select(func.count()).select_from(Head)) == 0:
+        with suppress(IntegrityError), db.begin_nested():
+            db.add(_first())
+        head = db.scalar(taken)
+    return head
+
+
+def _first() -> Head:
+    nothing = {"seq": 0, "mac": links.START, "sealed_to": 0, "sealed_mac": links.START}
+    head = Head(id=1, sealed_key=links.new_key(), proof=b"", **nothing)
+    head.proof = head.expected(links.key_of(head) or b"")
+    return head
+
+
+def _keep(head: Head, key: bytes) -> None:
+    head.proof = head.expected(key)
+    head.sealed_key = vault.resealed(head.sealed_key)
+    db.flush()
+
+
+def _link(head: Head, key: bytes, row: Row[Any]) -> Link:
+    """The next link, for an event; the end moves on to it."""
+    owner, digest = links.owner_mark(key, row.user_id), links.digest_of(key, tuple(row))
+    link = Link(seq=head.seq + 1, event_id=row.id, owner=owner, kind=row.kind, digest=digest)
+    link.mac = links.mac_of(key, head.mac, link)
+    head.seq, head.mac = link.seq, link.mac
+    return link
+
+
+def purge() -> None:
+    """Seal the stretch whose events were all purged: its links go, and where it ended is kept."""
+    head = _hold_head(wait=True)
+    key = links.key_of(head) if head is not None else None
+    if head is None or key is None:
+        return
+    first = db.scalar(select(func.min(Link.seq)).where(Link.event_id >= links.id_of(clock.now() - KEPT - walk.SLACK)))
+    last = head.seq if first is None else first - 1
+    end = _mac_at(last)
+    if end is not None:
+        db.execute(delete(Link).where(Link.seq <= last))
+        head.sealed_to, head.sealed_mac = last, end
+        _keep(head, key)
+    db.execute(delete(Gap).where(Gap.at < clock.now() - KEPT - 2 * walk.SLACK))
+
+
+def anchor() -> None:
+    """Write down in the instance folder where the chain ends, so that nobody cuts its end off unseen."""
+    head = db.scalar(select(Head))
+    before = _anchored()
+    if head is None:
+        return
+    if before is not None and before[0] > head.sealed_to and _mac_at(before[0]) != before[1]:
+        # What was written down then stays the witness of it.
+        log.error("the chain over all activity does not hold what it ended with before; run: latchkey doctor")
+        return
+    path = _anchor()
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w") as file:
+        json.dump({"seq": head.seq, "mac": head.mac.hex()}, file)
+    Path(unfinished).replace(path)
+
+
+def _mac_at(seq: int) -> bytes | None:
+    return db.scalar(select(Link.mac).where(Link.seq == seq))
+
+
+def _anchor() -> Path:
+    return settings.current().instance / ANCHOR
+
+
+def _anchored() -> tuple[int, bytes] | None:
+    try:
+        kept = json.loads(_anchor().read_text())
+        return int(kept["seq"]), bytes.fromhex(kept["mac"])
+    except FileNotFoundError:
+        return None
+
+
+def check() -> Verdict:
+    """Whether every entry is as it was closed; if not, the first one that is not."""
+    waiting = db.scalar(select(func.count()).select_from(Event).where(Event.seq.is_(None))) or 0
+    verdict = Verdict(0, waiting, None)
+    for _ in range(TRIES):
+        head = db.scalar(select(Head).execution_options(populate_existing=True))
+        anchored = _anchored()
+        if head is None:
+            gone = Broken(1, "", "and all that came after it are gone") if anchored else None
+            return verdict._replace(broken=gone or walk.put_in())
+        sealed = head.sealed_to
+        entries, broken = walk.along(head, anchored)
+        verdict = Verdict(entries, waiting, broken)
+        # A stretch may have been sealed while it was read.
+        if broken is None or db.scalar(select(Head.sealed_to)) == sealed:
+            break
+    return verdict
