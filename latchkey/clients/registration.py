@@ -100,6 +100,9 @@ def change(
     changed = [field for field, value in values.items() if getattr(client, field) != value]
     for field in PROTECTED.intersection(changed):
         rules.spare(client, by, field)
+    if not frozenset(wanted.scope.split()) <= client.scopes:
+        # What it has now was not watched for long.
+        client.counted_since = clock.now()
     for field in changed:
         setattr(client, field, values[field])
     if client.trusted and "name" in changed:

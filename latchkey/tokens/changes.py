@@ -61,6 +61,9 @@ def widen(token: Token, wanted: Iterable[str]) -> None:
     chosen = serialized(wanted)
     if locked.parent is not None and not scopes.held(chosen) <= locked.parent.scopes:
         raise ScopeTooWide
+    if not scopes.held(chosen) <= locked.scopes:
+        # What it has now was not watched for long.
+        locked.counted_since = clock.now()
     locked.scope = chosen
     db.flush()
 

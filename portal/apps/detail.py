@@ -6,10 +6,11 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import BooleanField, Field
 
-from latchkey import clients, clock, grants, notices, scopes, tokens
+from latchkey import clients, clock, grants, notices, tokens
 from latchkey.accounts import sessions
 from latchkey.clients import BadClient, Client
-from latchkey.journal import refusals
+from latchkey.journal import refusals, use
+from latchkey.safety import least
 from latchkey.store.session import db
 from portal import drafts
 from portal.apps import quickstart
@@ -38,7 +39,8 @@ def show_app(client_id: str) -> Response:
         people=grants.count_for(client),
         new_people=grants.count_for(client, clock.now() - WEEK),
         last_issued_at=tokens.last_issued(client),
-        asked=[scope for name, scope in scopes.catalogue().items() if name in client.scopes],
+        report=least.report(client, frozenset(request.args.getlist("without"))),
+        by_person=use.people(client.id),
         refused=refusals.list_for(client, REFUSALS_SHOWN),
         start=quickstart.of(client, request.args.get("lang")),
         confirmed=sessions.recently_authenticated(this_session()),

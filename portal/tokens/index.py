@@ -5,9 +5,9 @@ from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
-from latchkey import credentials, ids, notices, scopes, texts, tokens
-from latchkey.journal import activity
-from latchkey.safety import leaks
+from latchkey import credentials, ids, notices, texts, tokens
+from latchkey.journal import activity, use
+from latchkey.safety import leaks, least
 from latchkey.store.session import db
 from latchkey.tokens import Page, Token
 from portal import sentences
@@ -104,14 +104,14 @@ def show_token(token_id: str) -> str:
     """What is known of a token, never the token."""
     user = this_user()
     token = tokens.get_for(user, token_id) or abort(404)
-    held = token.scopes & token.parent.scopes if token.parent is not None else token.scopes
     return render_template(
         "portal/tokens/show.html",
         token=token,
-        held=[scope for name, scope in scopes.catalogue().items() if name in held],
         made=tokens.children(token),
         apps=tokens.traces.made_or_changed(token),
         former=tokens.former(token),
+        report=least.report(token, frozenset(request.args.getlist("without"))),
+        places=use.places(token.id),
         events=[
             (event, sentences.of(event))
             for event in activity.list_for(user, group="token", search=token.id, limit=EVENTS)
