@@ -44,6 +44,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
         part.register(app)
     for package in (portal, oauth, api):
         app.register_blueprint(package.blueprint)
+    portal.describe(app, api.openapi.document)
     outbox.configure(app)
     app.teardown_appcontext(lambda _error: db.db.remove())
     write = request_log.to_stderr if background else None

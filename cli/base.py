@@ -11,7 +11,7 @@ import click
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app import create_app
-from latchkey import origin, settings, texts
+from latchkey import clock, origin, settings, texts
 from latchkey.accounts import users
 from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.users import User
@@ -86,7 +86,7 @@ def confirmed(question: str) -> Callable[[Command], Command]:
 
 def moment(at: datetime | None) -> str | None:
     """A moment as it is printed: RFC 3339 in UTC, to the second."""
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+    return clock.rfc3339(at) if at else None
 
 
 def lines(facts: dict[str, Any]) -> str:

@@ -3,12 +3,14 @@
 from portal import activity, apps, auth, dev_mail, guides, health, security, settings, tokens, welcome, well_known
 from portal.blueprint import blueprint
 from portal.guides.index import prepare
+from portal.guides.reference import describe
 
 __all__ = [
     "activity",
     "apps",
     "auth",
     "blueprint",
+    "describe",
     "dev_mail",
     "guides",
     "health",

@@ -18,11 +18,6 @@ from portal.blueprint import blueprint
 from web import policy
 
 MOST = 100
-# A mail brings its own styles and nothing else; its links open in the whole window.
-LETTER_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; "
-    "sandbox allow-top-navigation-by-user-activation"
-)
 HEAD = re.compile(r"(<head\b[^>]*>)", re.IGNORECASE)
 
 
@@ -104,11 +99,11 @@ def dev_letter(letter_id: str) -> Response:
 def dev_letter_html(letter_id: str) -> Response:
     """What a mail program shows of a letter."""
     html = HEAD.sub(r'\1<base target="_top">', _read(_file(letter_id)).html, count=1)
-    return _private(html, "text/html", LETTER_POLICY)
+    return _private(html, "text/html", policy.LETTER)
 
 
 @blueprint.get("/dev/mail/<id:letter_id>/source")
 def dev_letter_source(letter_id: str) -> Response:
     """A letter as it would travel."""
     source = _file(letter_id).read_bytes().decode("utf-8", "replace")
-    return _private(source, "text/plain", LETTER_POLICY)
+    return _private(source, "text/plain", policy.LETTER)

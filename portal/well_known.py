@@ -23,7 +23,7 @@ def show_security_contact() -> Response:
     expires = datetime.combine(clock.now() + HOLDS, time(), UTC)
     fields = {
         "Contact": contact,
-        "Expires": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
+        "Expires": clock.rfc3339(expires),
         "Canonical": absolute("portal.show_security_contact"),
         "Preferred-Languages": "en",
     }

@@ -218,6 +218,28 @@ def test_folders_stay_small():
     assert not {str(folder): count for folder, count in folders.items() if count > MOST_FILES}
 
 
+# What has one form is written in one file.
+FORMS = {
+    r"\{28\}": {"latchkey/ids.py"},
+    r"%H:%M:%SZ|timespec=|isoformat\(\)\[": {"latchkey/clock.py"},
+    r"default-src": {"web/policy.py"},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_has_one_form_is_written_once(form):
+    files = {path.as_posix() for path in TREES if re.search(form, (ROOT / path).read_text(encoding="utf-8"))}
+
+    assert files == FORMS[form]
+
+
+@pytest.mark.parametrize("door", ["portal", "oauth", "api"])
+def test_no_door_calls_a_view_of_another(door):
+    others = re.compile(rf"view_functions(\[|\.get\().(?!{door}\.)(portal|oauth|api)\.")
+
+    assert not {str(path) for path, tree in TREES.items() if package(path) == door and others.search(ast.unparse(tree))}
+
+
 @pytest.mark.parametrize("path", TREES, ids=str)
 def test_no_import_hides_in_a_function(path):
     inside = (node for function in functions(TREES[path]) for node in ast.walk(function))

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from latchkey import settings
-from web import filters, palette
+from web import filters, palette, policy
 from web.layer import compression
 
 TYPES = {
@@ -32,8 +32,6 @@ ZIPPED = {".css", ".js", ".svg", ".txt"}
 FOREVER = "public, max-age=31536000, immutable"
 LOGO_BYTES = 1024 * 1024
 LOGO_PIXELS = 256
-# A picture that is opened on its own must not become a page of ours.
-PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +80,15 @@ def _read(folder: Path) -> dict[str, Asset]:
     return files | {SHEET: _asset(".css", _joined(folder))}
 
 
-def _answer(asset: Asset, *, forever: bool, policy: str = "") -> Response:
+def _answer(asset: Asset, *, forever: bool, sandbox: str = "") -> Response:
     zipped = asset.zipped if compression.accepted() else None
     response = Response(asset.body if zipped is None else zipped, content_type=asset.kind)
     if zipped is not None:
         response.content_encoding = "gzip"
     if asset.zipped is not None:
         response.vary.add("Accept-Encoding")
-    if policy:
-        response.headers["Content-Security-Policy"] = policy
+    if sandbox:
+        response.headers["Content-Security-Policy"] = sandbox
     response.headers["Cache-Control"] = FOREVER if forever else "no-cache"
     response.set_etag(_fingerprint(asset.body) + ("-gzip" if zipped is not None else ""))
     response.make_conditional(request)
@@ -156,7 +154,7 @@ def _register_brand(app: Flask, ours: settings.Settings) -> None:
     def show_logo() -> Response:
         if logo is None:
             abort(404)
-        return _answer(logo, forever=request.args.get("v") == _fingerprint(logo.body), policy=PICTURE_POLICY)
+        return _answer(logo, forever=request.args.get("v") == _fingerprint(logo.body), sandbox=policy.DRAWING)
 
     app.jinja_env.globals["brand"] = Brand(
         name=ours.brand_name,

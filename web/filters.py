@@ -28,11 +28,6 @@ def moment(at: datetime) -> str:
     return f"{date(at)}, {at.astimezone(UTC):%H:%M} UTC"
 
 
-def iso(at: datetime) -> str:
-    """`2026-11-23T14:41:00Z` (RFC 3339)."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 def plural(number: int, one: str, many: str = "") -> str:
     """`1 scope`, `1,284 people`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
@@ -78,7 +73,7 @@ def register(app: Flask) -> None:
         date=date,
         day=day,
         moment=moment,
-        iso=iso,
+        iso=clock.rfc3339,
         ago=ago,
         until=until,
         plural=plural,

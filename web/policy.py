@@ -10,6 +10,14 @@ PAGE = f"{_SOURCES}form-action 'self'; {_FRAMES}"
 LEADS_TO_AN_APP = _SOURCES + _FRAMES
 # A page that shows another one of ours within itself.
 FRAMING = f"{_SOURCES}frame-src 'self'; form-action 'self'; {_FRAMES}"
+# A picture that is opened on its own must not become a page of ours; one in SVG brings styles of its own.
+PICTURE = "default-src 'none'; frame-ancestors 'none'; sandbox"
+DRAWING = f"style-src 'unsafe-inline'; {PICTURE}"
+# A mail brings its own styles and nothing else; its links open in the whole window.
+LETTER = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; "
+    "sandbox allow-top-navigation-by-user-activation"
+)
 
 HEADERS = [
     ("X-Content-Type-Options", "nosniff"),

@@ -6,6 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from latchkey import clock
 from web.calls import Reply
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -23,7 +24,7 @@ JSON = ("Content-Type", "application/json")
 
 def moment(at: datetime | None) -> str | None:
     """A moment as RFC 3339 in UTC."""
-    return None if at is None else at.isoformat()[:-6] + "Z"
+    return None if at is None else clock.rfc3339(at, "auto")
 
 
 def encode(data: Mapping[str, Any]) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from api.kit.bodies import Body
+from latchkey import ids
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = dict[str, Any]
@@ -97,7 +98,7 @@ CURSOR = Parameter(
     "cursor",
     "query",
     "`next_cursor` of the page before, unchanged.",
-    {"type": "string", "pattern": "^[0-9a-f]{28}$"},
+    {"type": "string", "pattern": f"^{ids.DIGITS}$"},
     "01a2139af1fb000183aacc53ef39",
 )
 REPEAT = Parameter(

@@ -59,7 +59,7 @@ def of(user: User) -> list[Doing]:
 def _told(last: Trace, did: dict[str, int], known: set[str]) -> Doing:
     # An account without an older log has nothing to compare with.
     unseen = bool(known and last.address and last.address not in known)
-    return Doing(last.kind, last.name, last.address, f"{last.at:%Y-%m-%dT%H:%M:%SZ}", unseen, did)
+    return Doing(last.kind, last.name, last.address, clock.rfc3339(last.at), unseen, did)
 
 
 def _by_events(user: User, since: datetime) -> Iterator[Trace]:

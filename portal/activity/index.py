@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from io import StringIO
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -121,7 +121,7 @@ def _all(asked: Asked) -> Iterator[Event]:
 
 def _facts(event: Event) -> dict[str, Any]:
     values = (
-        _iso(event.at),
+        clock.rfc3339(event.at),
         event.kind,
         sentences.of(event).text,
         event.address,
@@ -130,10 +130,6 @@ def _facts(event: Event) -> dict[str, Any]:
         event.suspicious,
     )
     return dict(zip(COLUMNS, values, strict=True))
-
-
-def _iso(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _cell(value: object) -> str:

@@ -4,10 +4,9 @@ from flask import Response, abort, request
 
 from latchkey import clients
 from portal.blueprint import blueprint
+from web import policy
 
 FOREVER = "public, max-age=31536000, immutable"
-# A picture that is opened on its own must not become a page of ours.
-POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 @blueprint.get("/apps/<id:client_id>/logo")
@@ -17,7 +16,7 @@ def show_app_logo(client_id: str) -> Response:
     if client is None or client.logo is None:
         abort(404)
     response = Response(client.logo, content_type="image/png")
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Content-Security-Policy"] = policy.PICTURE
     response.headers["Cache-Control"] = FOREVER if request.args.get("v") == client.logo_version else "no-cache"
     response.set_etag(client.logo_version or "")
     response.make_conditional(request)

@@ -120,24 +120,24 @@ def _reference(*, personal: bool = False) -> Reference:
     return Reference(list(grouped), Markup(page))  # noqa: S704 - our own template, escaped as any
 
 
-def _sections() -> list[search.Section]:
+def _index() -> search.Index:
     """What can be found, as the guides read to who is not signed in."""
     app = current_app._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - the proxy's own way out
     # Contexts of their own: nobody is signed in there.
     with app.app_context(), app.test_request_context():
         pages = {url_for(endpoint): cast("Callable[[], str]", app.view_functions[endpoint]) for endpoint in SEARCHED}
-        return search.sections(pages)
+        return search.Index(search.sections(pages))
 
 
 def prepare(app: Flask) -> None:
     """Make what is made once before anybody waits for it."""
     with app.test_request_context():
-        kept("guides", _sections)
+        kept("guides", _index)
 
 
 @blueprint.get("/docs/search")
 def search_guides() -> str:
     """Sections of the guides that hold all the words asked for."""
     asked = request.args.get("q", "")[:80].replace("\x00", "")
-    found = search.find(asked, kept("guides", _sections)) if asked else []
+    found = kept("guides", _index).find(asked)
     return render_template("guides/search.html", asked=asked, found=found)

@@ -2,6 +2,8 @@
 
 import re
 
+from latchkey import ids
+
 MASK = "…"
 # Of ours or another installation, however little of it is there.
 CREDENTIAL = re.compile(r"([a-z][a-z0-9]{0,15}_(?:dev|oat|ort|sec|dvc)_)[0-9a-z]+", re.ASCII | re.IGNORECASE)
@@ -29,9 +31,7 @@ SCHEME = re.compile(
 USER = re.compile(r"((?:^|\s)(?:-u|--user)[= ]?\s*[\"']?[^\s:\"']*:)[^\s\"']+", re.ASCII)
 USERINFO = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)", re.ASCII)
 # What looks drawn at random: long, and letters mixed with digits. Ids of ours are no secrets.
-DRAWN = re.compile(
-    r"(?<![\w+-])(?![a-z]{3}_[0-9a-f]{28}\b)(?=[\w+-]*[0-9])(?=[\w+-]*[A-Za-z])[\w+-]{24,}={0,2}", re.ASCII
-)
+DRAWN = re.compile(rf"(?<![\w+-])(?!{ids.FORM}\b)(?=[\w+-]*[0-9])(?=[\w+-]*[A-Za-z])[\w+-]{{24,}}={{0,2}}", re.ASCII)
 
 
 def masked(text: str) -> str:

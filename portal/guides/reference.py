@@ -3,19 +3,20 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app
+from flask import Flask, current_app
 from flask_login import current_user
 from markupsafe import Markup, escape
 
-from latchkey import clients, grants, settings, tokens
+from latchkey import clients, grants, ids, settings, tokens
 from portal.guides.kept import kept
 
 # Longer bodies stand on several lines.
 SHORT = 60
+OPENAPI = "latchkey.openapi"
 METHODS = ("get", "post", "patch", "put", "delete")
 # The reader's own account takes the place of these in the examples.
 SAMPLE_NAME, SAMPLE_EMAIL, SAMPLE_APP = "Ada Lindqvist", "ada@example.com", "Fieldnotes"
@@ -73,14 +74,15 @@ def coded(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just before
 
 
+def describe(app: Flask, document: Callable[[], dict[str, Any]]) -> None:
+    """Make the reference of the OpenAPI document that this gives; of the API itself the portal knows nothing."""
+    app.extensions[OPENAPI] = document
+
+
 def document() -> dict[str, Any]:
-    """The OpenAPI document, asked of the view that publishes it."""
-    return kept("openapi", _document)
-
-
-def _document() -> dict[str, Any]:
-    answer = current_app.ensure_sync(current_app.view_functions["api.show_openapi"])()
-    return dict(json.loads(current_app.make_response(answer).get_data()))
+    """The OpenAPI document."""
+    given: Callable[[], dict[str, Any]] = current_app.extensions[OPENAPI]
+    return kept("openapi", given)
 
 
 def calls(*, personal: bool = False) -> list[Call]:
@@ -167,7 +169,7 @@ class _Document:
     def _personal(self, text: str) -> str:
         for sample, mine in self._own.items():
             if len(sample) == 4:
-                text = re.sub(rf"\b{sample}[0-9a-f]{{28}}\b", mine, text)
+                text = re.sub(rf"\b{sample}{ids.DIGITS}\b", mine, text)
             else:
                 text = text.replace(sample, json.dumps(mine)[1:-1])
         return text

@@ -21,11 +21,6 @@ class Section(NamedTuple):
     text: str
     code: str
 
-    def holds(self, words: list[str]) -> bool:
-        """Whether it has all these words, which come without case."""
-        whole = f"{self.title} {self.text} {self.code}".casefold()
-        return all(word in whole for word in words)
-
 
 class Found(NamedTuple):
     """A section that fits, and the words around the first match."""
@@ -96,14 +91,23 @@ def sections(pages: Mapping[str, Callable[[], str]]) -> list[Section]:
     return found
 
 
-def find(asked: str, among: Iterable[Section]) -> list[Found]:
-    """Sections with all the words, those with the words in their heading first."""
-    words = asked.casefold().split()
-    if not words:
-        return []
-    found = [Found(section, _excerpt(section.text, words)) for section in among if section.holds(words)]
-    found.sort(key=lambda each: -sum(word in each.section.title.casefold() for word in words))
-    return found[:MOST]
+class Index:
+    """Sections with their words without case, made once: a search only compares."""
+
+    def __init__(self, among: Iterable[Section]) -> None:
+        self._entries = [
+            (section, section.title.casefold(), f"{section.title} {section.text} {section.code}".casefold())
+            for section in among
+        ]
+
+    def find(self, asked: str) -> list[Found]:
+        """Sections with all the words, those with the words in their heading first."""
+        words = asked.casefold().split()
+        if not words:
+            return []
+        fitting = [(section, title) for section, title, whole in self._entries if all(word in whole for word in words)]
+        fitting.sort(key=lambda entry: -sum(word in entry[1] for word in words))
+        return [Found(section, _excerpt(section.text, words)) for section, _ in fitting[:MOST]]
 
 
 def _excerpt(text: str, words: list[str]) -> str:

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from latchkey import clock
 from web import filters
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -48,7 +49,7 @@ def test_moments_carry_their_zone():
 
     assert filters.moment(at) == "23 November 2026, 15:41 UTC"
     assert filters.day(at) == "23 Nov 2026"
-    assert filters.iso(at) == "2026-11-23T15:41:00Z"
+    assert clock.rfc3339(at) == "2026-11-23T15:41:00Z"
 
 
 @pytest.mark.parametrize(
