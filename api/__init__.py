@@ -1,6 +1,6 @@
 """The API for programs, in JSON."""
 
-from api import activity, apps, authorizations, credentials, me, scopes, token, tokens
+from api import activity, apps, authorizations, credentials, me, scopes, token, token_usage, tokens
 from api.kit import openapi
 from api.kit.blueprint import blueprint
 
@@ -14,5 +14,6 @@ __all__ = [
     "openapi",
     "scopes",
     "token",
+    "token_usage",
     "tokens",
 ]

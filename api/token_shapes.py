@@ -1,9 +1,11 @@
-"""What /v1/tokens takes and answers, as schemas with real examples."""
+"""What /v1/tokens takes and answers, as schemas with real examples; and whose token it is."""
 
-from api.kit import fields
+from api.kit import fields, paging, problems
 from api.kit.bodies import Body
-from api.kit.describe import Shape, maybe, moment, text, texts
+from api.kit.describe import Shape, identifier, maybe, moment, text, texts
 from latchkey import tokens
+from latchkey.accounts.users import User
+from latchkey.tokens import Token
 
 _PROPERTIES = {
     "id": text("Never changes, not even when the token is regenerated."),
@@ -60,3 +62,12 @@ NEW_TOKEN = Body(
     ),
 )
 CHANGES = NEW_TOKEN.optional("TokenChanges", "expires_in_days")
+TOKEN_ID = identifier("token_id", "one of the user's developer tokens", str(TOKEN.example["id"]))
+
+
+def own(user: User, token_id: str) -> Token:
+    """One of the user's developer tokens. Raises `problems.Problem`."""
+    token = tokens.get_for(user, token_id) if paging.is_id(token_id) else None
+    if token is None:
+        raise problems.not_found()
+    return token

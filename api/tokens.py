@@ -6,11 +6,10 @@ from typing import Any
 from api.kit import answers, auth, challenges, paging, problems, repeats
 from api.kit.auth import Writer
 from api.kit.blueprint import blueprint
-from api.kit.describe import CURSOR, LIMIT, REPEAT, Operation, Parameter, describe, identifier
+from api.kit.describe import CURSOR, LIMIT, REPEAT, Operation, Parameter, describe
 from api.kit.repeats import Made
-from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, WITH_TEXT
+from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, TOKEN_ID, WITH_TEXT, own
 from latchkey import clock, notices, scopes, tokens
-from latchkey.accounts.users import User
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from latchkey.tokens.access import Bearer
@@ -20,7 +19,6 @@ STATUSES = ("active", "ended", "all")
 # A token that is to end with its parent must not be late by the time that making it takes.
 MARGIN = timedelta(seconds=30)
 
-TOKEN_ID = identifier("token_id", "one of the user's developer tokens", str(TOKEN.example["id"]))
 STATUS = Parameter(
     "status",
     "query",
@@ -48,13 +46,6 @@ def shown(token: Token) -> dict[str, Any]:
         "last_used_address": token.last_used_address,
         "last_used_agent": token.last_used_agent,
     }
-
-
-def _own(user: User, token_id: str) -> Token:
-    token = tokens.get_for(user, token_id) if paging.is_id(token_id) else None
-    if token is None:
-        raise problems.not_found()
-    return token
 
 
 @blueprint.get("/v1/tokens")
@@ -148,7 +139,7 @@ def _lifetime(caller: Bearer, wanted: dict[str, Any]) -> timedelta | None:
 )
 def show_own_token(call: Call, token_id: str) -> Reply:
     """One of the user's developer tokens, also one that has ended."""
-    return answers.shown(shown(_own(auth.user_of(call.bearer), token_id)))
+    return answers.shown(shown(own(auth.user_of(call.bearer), token_id)))
 
 
 @blueprint.patch("/v1/tokens/<token_id>")
@@ -167,10 +158,10 @@ def show_own_token(call: Call, token_id: str) -> Reply:
 )
 def change_token(call: Call, token_id: str) -> Reply:
     """Another description, fewer scopes."""
-    _own(auth.user_of(call.bearer), token_id)
+    own(auth.user_of(call.bearer), token_id)
     given = CHANGES.read()
     user = auth.writer(call.bearer).user
-    token = _own(user, token_id)
+    token = own(user, token_id)
     before = token.scopes
     if changes := {name: value for name, value in given.items() if value != getattr(token, name)}:
         _change(token, changes)
@@ -206,9 +197,9 @@ def _change(token: Token, changes: dict[str, Any]) -> None:
 )
 def revoke_token(call: Call, token_id: str) -> Reply:
     """End a token and what it made."""
-    _own(auth.user_of(call.bearer), token_id)
+    own(auth.user_of(call.bearer), token_id)
     user = auth.writer(call.bearer).user
-    token = _own(user, token_id)
+    token = own(user, token_id)
     if tokens.revoke(token):
         notices.token_revoked(user, token)
     db.commit()
