@@ -65,8 +65,10 @@ def _secret(name: str, value: str) -> bool:
 
 
 def _page() -> str | None:
-    """The page that the form was on. It is one of ours: the form was looked at before."""
-    _, _, after = (request.referrer or "").partition("://")
+    """The page that the form was on, if the browser says so. It is one of ours: the form was looked at before."""
+    if not request.referrer:
+        return None
+    _, _, after = request.referrer.partition("://")
     return local_path("/" + after.partition("/")[2])
 
 

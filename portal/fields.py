@@ -10,7 +10,6 @@ from wtforms import Field, ValidationError
 from latchkey import texts
 from latchkey.accounts import emails, passwords, users
 from latchkey.naming import names
-from portal.guards import ConfirmPassword
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -57,11 +56,3 @@ class NewPassword:
             passwords.check(field.data, known=self.known(form))
         except passwords.WeakPassword as weak:
             raise ValidationError(str(weak)) from None
-
-
-class GiveBackForm(ConfirmPassword):
-    """Scopes that were taken away are given back: that takes fresh proof, however lately there was some."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super(ConfirmPassword, self).__init__(*args, **kwargs)
-        self.ask_for_code()

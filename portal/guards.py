@@ -8,14 +8,10 @@ from typing import Any, ParamSpec, TypeVar, cast
 from flask import Response, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
-from flask_wtf import FlaskForm
-from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import PasswordField
-from wtforms.widgets import TextInput
 
-from latchkey import credentials, notices, origin, settings
-from latchkey.accounts import limits, passwords, second_factors, sessions, throttle, waybacks
+from latchkey import credentials, notices, settings
+from latchkey.accounts import limits, passwords, sessions, throttle, waybacks
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
@@ -26,9 +22,6 @@ from portal import devices
 # A scheme-less, host-less path with single slashes, then any query. No % before the query: nothing hides in it (L-10).
 LOCAL = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*/?)?(?:\?[!-~]*)?", re.ASCII)
 
-# Why a form asks for the password of somebody who is signed in.
-LINK_SIGNED_IN = "The link in your e-mail signed you in, without your password."
-SIGNED_IN_EARLIER = "You signed in a while ago."
 NO_CODE = "This code is not right, or it was used before."
 
 # What is open to whoever ended their password and has not chosen another one yet.
@@ -115,54 +108,18 @@ def _to_verification() -> BaseResponse:
     return redirect(address, 303)
 
 
-class ConfirmPassword(FlaskForm):
-    """A form for something that needs the password, unless it was given within the last 15 minutes (L-09).
+class ProofAsked(Exception):
+    """What was asked takes fresh proof of who asks (L-09); nothing was done yet."""
 
-    `form.password` is None when it is not asked for, else its description says why it is. The view calls
-    `confirmed(form)` before it acts. With a second factor the password alone shows nothing: the field asks for a code.
+
+def require_proof() -> None:
+    """Go on only if whoever is signed in has shown within the last 15 minutes that it is them.
+
+    Raises `ProofAsked`, in answer to which they show it, and come back with the form filled in. Comes before anything
+    that makes, widens, renews or shows a credential, or changes how one signs in.
     """
-
-    autocomplete = "current-password"
-    by_code = False
-
-    password: PasswordField | None = PasswordField("Password")
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        if sessions.recently_authenticated(this_session()):
-            del self.password
-        elif self.password is not None:
-            by_link = this_session().authenticated_at == sessions.NEVER
-            self.password.description = LINK_SIGNED_IN if by_link else SIGNED_IN_EARLIER
-            self.ask_for_code()
-
-    def ask_for_code(self) -> None:
-        """Ask for a code where there is a second factor."""
-        self.by_code = second_factors.find(this_user()) is not None
-        if self.by_code and self.password is not None:
-            self.password.label.text, self.autocomplete = "Code", "one-time-code"
-            self.password.widget = TextInput()
-
-
-def confirmed(form: ConfirmPassword) -> bool:
-    """Whether the password was given lately or is right now; if not, the form says what is missing.
-
-    Commits: a right password gives the session a new id (M-02), a wrong one leaves a trace. 429 after too many.
-    """
-    if form.password is None:
-        return True
-    if not form.password.data:
-        what = "a code" if form.by_code else "your password"
-        form.password.errors = [f"Type {what} to confirm that it is you."]
-        return False
-    if not (code_is_right if form.by_code else password_is_right)(form.password.data):
-        form.password.errors = [NO_CODE if form.by_code else "This is not your password."]
-        return False
-    renew()
-    db.commit()
-    form.csrf_token.current_token = generate_csrf()
-    del form.password
-    return True
+    if not sessions.recently_authenticated(this_session()):
+        raise ProofAsked
 
 
 def password_is_right(password: str) -> bool:
@@ -175,31 +132,6 @@ def password_is_right(password: str) -> bool:
     notices.sign_in_failed(user)
     db.commit()
     return False
-
-
-def code_is_right(typed: str) -> bool:
-    """Whether this is a code of the person who is signed in, used up by it. Commits. 429 after too many."""
-    user = this_user()
-    tries = limits.code(user, typed, network=origin.current.get().network, device=devices.known(user.email))
-    user = acting_user()
-    right = second_factors.spend(user, typed)
-    if not right:
-        notices.code_failed(user)
-    elif not second_factors.from_app(typed):
-        notices.recovery_code_used(user, second_factors.codes_left(user))
-    db.commit()
-    if right:
-        limits.was_right(tries)
-    return right
-
-
-def renew() -> None:
-    """The password was given again: a new id for the session and a new secret for its forms (M-02)."""
-    here = this_session()
-    sessions.hold(here)
-    sessions.reauthenticate(here)
-    notices.password_confirmed(here.user)
-    enter(here)
 
 
 def leave() -> None:

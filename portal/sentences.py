@@ -50,7 +50,7 @@ WORDINGS: dict[str, Wording] = {
     EventKind.CODE_FAILED: Wording("Somebody with your password gave a wrong code", "triangle-alert", "warn"),
     EventKind.SIGNED_OUT: Wording("You signed out", "log-out"),
     EventKind.SESSION_ENDED: Wording("You signed out another browser", "log-out"),
-    EventKind.REAUTHENTICATED: Wording("You confirmed your password", "lock"),
+    EventKind.REAUTHENTICATED: Wording("You showed once more that it is you", "lock"),
     EventKind.PASSWORD_CHANGED: Wording("You changed your password", "lock", "ok"),
     EventKind.PASSWORD_RESET_ASKED: Wording("Somebody asked for a link to choose a new password", "mail"),
     EventKind.PASSWORD_RESET: Wording("You chose a new password by a mailed link", "lock", "ok"),

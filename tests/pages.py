@@ -27,6 +27,24 @@ def submit(client: FlaskClient, path: str, *, form: str | None = None, **fields:
     return client.post(path, data={"csrf_token": csrf(page), **fields})
 
 
+def hidden(page: str | TestResponse, name: str) -> str:
+    """The value of a hidden field; empty if there is none."""
+    text = page if isinstance(page, str) else page.text
+    found = re.search(rf'<input[^>]*\bname="{name}"[^>]*\bvalue="([^"]*)"', text)
+    return html.unescape(found[1]) if found else ""
+
+
+def asks_for_proof(answer: TestResponse) -> bool:
+    """Whether this is the page that takes fresh proof."""
+    return answer.status_code == 403 and "Show once more that it is you" in answer.text
+
+
+def prove(client: FlaskClient, asked: TestResponse, **proof: str) -> TestResponse:
+    """Give the proof that a page asks for, by default the password."""
+    fields = {"csrf_token": csrf(asked), "next": hidden(asked, "next"), "kept": hidden(asked, "kept")}
+    return client.post("/login/again", data=fields | (proof or {"password": PASSWORD}))
+
+
 def same_browser(signed_up: FlaskClient, client: FlaskClient) -> FlaskClient:
     """Another client that counts as the browser that signed up."""
     proof = signed_up.get_cookie("signed-up")

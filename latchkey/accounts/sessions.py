@@ -172,15 +172,20 @@ def end_all(user: User, keep: BrowserSession | None = None) -> int:
 
 
 def recently_authenticated(session: BrowserSession) -> bool:
-    """Whether the password was given within the last 15 minutes (L-09)."""
+    """Whether whose session it is was proved within the last 15 minutes (L-09)."""
     return session.authenticated_at > clock.now() - RECENT
 
 
 def reauthenticate(session: BrowserSession) -> None:
-    """The password was given again: a new id for the cookie (M-02), in `.plaintext`."""
+    """Whose session it is was proved again: a new id, too (M-02)."""
+    session.authenticated_at = clock.now()
+    renew(session)
+
+
+def renew(session: BrowserSession) -> None:
+    """A new id for the cookie, in `.plaintext`."""
     plaintext = credentials.opaque()
     session.digest = credentials.digest(plaintext)
-    session.authenticated_at = clock.now()
     session.plaintext = plaintext
     db.flush()
 

@@ -72,8 +72,8 @@ def session_ended(user: User, session: BrowserSession) -> None:
     activity.record(user, EventKind.SESSION_ENDED, session_id=session.id, of=session.address)
 
 
-def password_confirmed(user: User) -> None:
-    """The password was given again before something that matters."""
+def proved_again(user: User) -> None:
+    """Whoever is signed in showed once more that it is them."""
     activity.record(user, EventKind.REAUTHENTICATED)
 
 

@@ -61,7 +61,7 @@ def enter(proof: Proof, pressed: Sequence[str] = ()) -> BrowserSession | Step:
     if not user.verified and any(_proves(link, user) for link in links.among(pressed, VERIFY)):
         prove_address(user)
         sessions.end_all(user)
-    return _open(user)
+    return open_for(user)
 
 
 def _held(user: User, epoch: int) -> User:
@@ -71,10 +71,14 @@ def _held(user: User, epoch: int) -> User:
     return held
 
 
-def _open(user: User, authenticated_at: datetime | None = None) -> BrowserSession | Step:
-    """What a first proof opens. The user is locked."""
+def open_for(user: User, authenticated_at: datetime | None = None) -> BrowserSession | Step:
+    """What a first proof opens, whatever it was: a session only where no second factor is owed. The user is locked."""
     if second_factors.find(user) is not None:
         return steps.begin(user)
+    return _opened(user, authenticated_at)
+
+
+def _opened(user: User, authenticated_at: datetime | None = None) -> BrowserSession:
     opened = sessions.open(user, authenticated_at=authenticated_at)
     notices.signed_in(user)
     return opened
@@ -99,15 +103,29 @@ def finish(plaintext: str, typed: str, device: str | None = None) -> tuple[Brows
     user = _held(step.user, step.epoch)
     if steps.find(plaintext) is None:
         raise sessions.NotOpened
-    if not second_factors.spend(user, typed):
-        notices.code_failed(user)
+    if not _spend(user, typed):
         return None
     steps.over(plaintext)
+    return _opened(user), tries
+
+
+def show_again(here: BrowserSession, typed: str, device: str | None = None) -> Tries | None:
+    """Use up a code of somebody who is signed in; None after leaving a trace, if it is not right.
+
+    Raises `TooMany`, `sessions.SessionEnded`. Whoever calls commits in any case, and says then that the
+    tries were right.
+    """
+    tries = limits.code(here.user, typed, network=origin.current.get().network, device=device)
+    return tries if _spend(sessions.hold(here), typed) else None
+
+
+def _spend(user: User, typed: str) -> bool:
+    if not second_factors.spend(user, typed):
+        notices.code_failed(user)
+        return False
     if not second_factors.from_app(typed):
         notices.recovery_code_used(user, second_factors.codes_left(user))
-    opened = sessions.open(user)
-    notices.signed_in(user)
-    return opened, tries
+    return True
 
 
 def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession | Step | None:
@@ -121,7 +139,7 @@ def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession
         return None
     prove_address(link.user)
     sessions.end_all(link.user)
-    return _open(link.user, here.authenticated_at if here else sessions.NEVER)
+    return open_for(link.user, here.authenticated_at if here else sessions.NEVER)
 
 
 def prove_address(user: User) -> None:

@@ -17,7 +17,7 @@ from portal.apps import quickstart
 from portal.apps.form import AppForm, UriForm, offered
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint, takes_a_picture
-from portal.guards import confirmed, signed_in, this_session, this_user, verified
+from portal.guards import require_proof, signed_in, this_session, this_user, verified
 from web import htmx
 
 WEEK = timedelta(days=7)
@@ -95,8 +95,9 @@ def edit_app(client_id: str) -> BaseResponse:
     form = EditAppForm(client)
     if form.wants_all():
         return _page(client, form)
-    if not form.validate() or not confirmed(form):
+    if not form.validate():
         return _page(client, form, 422)
+    require_proof()
     try:
         _change(own_app(client_id, lock=True), form)
     except BadClient as bad:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from flask import Response, abort, flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, grants, notices
@@ -11,10 +12,10 @@ from latchkey.safety import shutdown
 from latchkey.store.session import db
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint
-from portal.guards import ConfirmPassword, confirmed, this_user, verified
+from portal.guards import require_proof, this_user, verified
 
 
-def _asked(client: Client, form: ConfirmPassword, page: str) -> Response:
+def _asked(client: Client, form: FlaskForm, page: str) -> Response:
     people = grants.count_for(client)
     return Response(
         render_template(page, client=client, form=form, people=people),
@@ -35,8 +36,9 @@ def _through(parts: Iterator[int]) -> int:
 @verified
 def cut_off_app(client_id: str) -> BaseResponse:
     """Asks first; then nobody's token works any more. They can authorize the app again."""
-    client, form = own_app(client_id), ConfirmPassword()
-    if request.method != "POST" or not form.validate() or not confirmed(form):
+    client, form = own_app(client_id), FlaskForm()
+    require_proof()
+    if request.method != "POST" or not form.validate():
         return _asked(client, form, "portal/apps/cut_off.html")
     count = _through(shutdown.cut_off(client))
     notices.app_cut_off(this_user(), client, count)
@@ -49,8 +51,9 @@ def cut_off_app(client_id: str) -> BaseResponse:
 @verified
 def delete_app(client_id: str) -> BaseResponse:
     """Asks first; then the app is gone with its secrets and every authorization."""
-    client, form = own_app(client_id), ConfirmPassword()
-    if request.method != "POST" or not form.validate() or not confirmed(form):
+    client, form = own_app(client_id), FlaskForm()
+    require_proof()
+    if request.method != "POST" or not form.validate():
         return _asked(client, form, "portal/apps/delete.html")
     name = client.name
     _through(shutdown.delete(client))
@@ -66,12 +69,13 @@ def restore_app(client_id: str) -> BaseResponse:
 
     A trusted one is an administrator's to look at.
     """
-    client, form = own_app(client_id), ConfirmPassword()
+    client, form = own_app(client_id), FlaskForm()
     if clients.protected(client, this_user()):
         abort(404)
     if not clients.causes(client) & clients.OWNERS_TO_LIFT:
         return redirect(url_for("portal.show_app", client_id=client_id), 303)
-    if request.method != "POST" or not form.validate() or not confirmed(form):
+    require_proof()
+    if request.method != "POST" or not form.validate():
         page = render_template("portal/apps/restore.html", client=client, form=form)
         return Response(page, 422 if form.errors else 200)
     client = own_app(client_id, lock=True)

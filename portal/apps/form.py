@@ -1,6 +1,7 @@
 """What the forms of new and existing apps have in common."""
 
 from flask import request
+from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import SelectMultipleField, StringField
 
@@ -8,7 +9,6 @@ from latchkey import clients, scopes
 from latchkey.clients import BadClient
 from latchkey.scopes import Group, Scope
 from portal.apps import pictures
-from portal.guards import ConfirmPassword
 
 # The domain's names of what may be wrong, where the form has another one.
 FIELDS = {"scopes": "scope"}
@@ -24,7 +24,7 @@ def offered(*, trusted: bool = False, ceiling: frozenset[str] | None = None) -> 
     return {group: members for group, members in allowed.items() if members}
 
 
-class AppForm(ConfirmPassword):
+class AppForm(FlaskForm):
     """Name, homepage, logo and scopes; what is typed stays in the fields when something is wrong."""
 
     name = StringField("Name")
@@ -81,7 +81,7 @@ class AppForm(ConfirmPassword):
         return True
 
 
-class UriForm(ConfirmPassword):
+class UriForm(FlaskForm):
     """One address."""
 
     uri = StringField("Redirect URI")

@@ -11,7 +11,7 @@ from latchkey.store.session import db
 from portal import drafts
 from portal.apps.form import AppForm, offered
 from portal.blueprint import blueprint, takes_a_picture
-from portal.guards import acting_user, confirmed, signed_in, this_user, verified
+from portal.guards import acting_user, require_proof, signed_in, this_user, verified
 
 TYPES = ("confidential", "public")
 
@@ -64,8 +64,9 @@ def new_app() -> BaseResponse:
     form = NewAppForm()
     if form.wants_all():
         return _page(form)
-    if not form.validate() or not confirmed(form):
+    if not form.validate():
         return _page(form, 422)
+    require_proof()
     return _register(form)
 
 

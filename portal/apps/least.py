@@ -1,6 +1,7 @@
 """Scopes that no call of an app took: taken from its ceiling in one click, and given back within a week."""
 
 from flask import Response, flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey.clients import BadClient
@@ -8,8 +9,7 @@ from latchkey.safety import least
 from latchkey.store.session import db
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint
-from portal.fields import GiveBackForm
-from portal.guards import confirmed, signed_in, this_user, verified
+from portal.guards import require_proof, signed_in, this_user, verified
 from web import htmx
 
 
@@ -34,11 +34,12 @@ def drop_unused_app_scopes(client_id: str) -> BaseResponse:
 def give_back_app_scopes(client_id: str) -> BaseResponse:
     """Asks for fresh proof; then what was removed is there again, and nothing else."""
     client = own_app(client_id)
-    form = GiveBackForm()
+    form = FlaskForm()
     names = sorted(least.droppable(client))
     if not names:
         return _back(client_id, "There is nothing to give back.")
-    if request.method != "POST" or not form.validate() or not confirmed(form):
+    require_proof()
+    if request.method != "POST" or not form.validate():
         back = url_for("portal.show_app", client_id=client_id)
         page = render_template("portal/give_back.html", form=form, names=names, name=client.name, back=back)
         return Response(page, 422 if form.errors else 200)

@@ -1,6 +1,7 @@
 """The secrets of a confidential app: a new one beside the old, and the end of the old one."""
 
 from flask import Response, abort, flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import HiddenField
 
@@ -9,10 +10,10 @@ from latchkey.clients import Client
 from latchkey.store.session import db
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint
-from portal.guards import ConfirmPassword, confirmed, this_user, verified
+from portal.guards import require_proof, this_user, verified
 
 
-class RotateForm(ConfirmPassword):
+class RotateForm(FlaskForm):
     """Agreement to a new secret in place of the newest one that its sender has seen."""
 
     newest = HiddenField()
@@ -25,7 +26,8 @@ def rotate_app_secret(client_id: str) -> BaseResponse:
     client, form = own_app(client_id), RotateForm()
     if not client.confidential:
         abort(404)
-    if request.method == "POST" and form.validate() and confirmed(form):
+    require_proof()
+    if request.method == "POST" and form.validate():
         return _rotate(own_app(client_id, lock=True), form.newest.data or "")
     page = render_template("portal/apps/rotate.html", client=client, form=form, secrets=clients.live_secrets(client))
     return Response(page, 422 if form.errors else 200)
@@ -60,9 +62,10 @@ def _refused(client: Client, protected: clients.OnlyAdministrator) -> BaseRespon
 @verified
 def end_app_secret(client_id: str, secret_id: str) -> BaseResponse:
     """Asks first; then an old secret stops working before its time. The newest one cannot be ended."""
-    client, form = own_app(client_id), ConfirmPassword()
+    client, form = own_app(client_id), FlaskForm()
     old = next((secret for secret in clients.live_secrets(client)[1:] if secret.id == secret_id), None) or abort(404)
-    if request.method != "POST" or not form.validate() or not confirmed(form):
+    require_proof()
+    if request.method != "POST" or not form.validate():
         page = render_template("portal/apps/end_secret.html", client=client, form=form, secret=old)
         return Response(page, 422 if form.errors else 200)
     client = own_app(client_id, lock=True)

@@ -9,7 +9,7 @@ from latchkey.store.session import db
 from portal.apps.form import UriForm
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint
-from portal.guards import confirmed, this_user, verified
+from portal.guards import require_proof, this_user, verified
 from web import htmx
 
 
@@ -17,14 +17,11 @@ def _address(client: Client) -> str:
     return url_for("portal.show_app", client_id=client.id, _anchor="uris-h")
 
 
-def _added(client: Client, form: UriForm, *, uri: str, asked: bool) -> BaseResponse:
-    """The list as it is now. After a password the whole page: every other form on it has a new secret, too (M-02)."""
+def _added(client: Client, form: UriForm, uri: str) -> BaseResponse:
+    """The list as it is now."""
     if not htmx.wants_partial():
         flash(f"Added {uri}.")
         return redirect(_address(client), 303)
-    if asked:
-        flash(f"Added {uri}.")
-        return Response(headers={"HX-Redirect": _address(client)})
     form.uri.data = ""
     part = render_template("portal/apps/_uris.html", client=client, form=form, fresh=True, confirmed=True)
     return htmx.announced(Response(part), f"Added {uri}.")
@@ -35,11 +32,12 @@ def _added(client: Client, form: UriForm, *, uri: str, asked: bool) -> BaseRespo
 def add_redirect_uri(client_id: str) -> BaseResponse:
     """Lead people back to one more address."""
     client, form = own_app(client_id), UriForm()
-    uri, asked = (form.uri.data or "").strip(), form.password is not None
+    uri = (form.uri.data or "").strip()
     try:
         clients.check_redirect_uris([uri])
-        if not form.validate() or not confirmed(form):
+        if not form.validate():
             return _not_added(client, form)
+        require_proof()
         client = own_app(client_id, lock=True)
         added = clients.add_redirect_uri(client, uri, by=this_user())
     except BadClient as bad:
@@ -49,7 +47,7 @@ def add_redirect_uri(client_id: str) -> BaseResponse:
     if added:
         notices.app_changed(this_user(), client, ["redirect_uris"])
     db.commit()
-    return _added(client, form, uri=uri, asked=asked)
+    return _added(client, form, uri)
 
 
 def _not_added(client: Client, form: UriForm) -> Response:
@@ -67,7 +65,8 @@ def remove_redirect_uri(client_id: str) -> BaseResponse:
     if uri not in client.redirect_uris:
         # A second click, or another window, was quicker.
         return redirect(_address(client), 303) if request.method == "POST" else abort(404)
-    if request.method != "POST" or not form.validate() or not confirmed(form):
+    require_proof()
+    if request.method != "POST" or not form.validate():
         page = render_template("portal/apps/remove_uri.html", client=client, form=form)
         return Response(page, 422 if form.errors else 200)
     client = own_app(client_id, lock=True)

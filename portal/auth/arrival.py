@@ -15,16 +15,15 @@ from portal.guards import enter, this_session
 STEP = "second_factor"
 
 
-def ask(step: Step, next_path: str | None, sealed: str | None = None) -> ResponseReturnValue:
-    """Lead a browser that gave its first proof to the second, with the form that waits for it. Commits."""
-    step.kept = sealed
-    db.commit()
-    session[STEP] = step.plaintext
-    return redirect(url_for("portal.second_factor", next=next_path), 303)
+def go_on(
+    opened: BrowserSession | Step, next_path: str | None = None, sealed: str | None = None
+) -> ResponseReturnValue:
+    """Give this browser the session that it earned, or ask for the second factor. Commits.
 
-
-def go_on(opened: BrowserSession, next_path: str | None, sealed: str | None) -> ResponseReturnValue:
-    """Give this browser the session that it earned, with the form that waited for it. Commits."""
+    `sealed` is the form that waits for this sign-in.
+    """
+    if isinstance(opened, Step):
+        return _ask(opened, next_path, sealed)
     if current_user.is_authenticated:
         sessions.end(this_session())
     form = drafts.unseal(sealed)
@@ -38,3 +37,10 @@ def go_on(opened: BrowserSession, next_path: str | None, sealed: str | None) -> 
     response = redirect(next_path or url_for("portal.welcome"), 303)
     devices.remember(response, opened.user)
     return response
+
+
+def _ask(step: Step, next_path: str | None, sealed: str | None) -> ResponseReturnValue:
+    step.kept = sealed
+    db.commit()
+    session[STEP] = step.plaintext
+    return redirect(url_for("portal.second_factor", next=next_path), 303)

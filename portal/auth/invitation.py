@@ -7,10 +7,11 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from latchkey import notices, origin
-from latchkey.accounts import limits, sessions, users
+from latchkey import origin
+from latchkey.accounts import limits, users
 from latchkey.oversight import invitations
 from latchkey.oversight.invitations import Invitation
+from latchkey.safety import signin
 from latchkey.store.session import db
 from portal.auth import arrival
 from portal.blueprint import blueprint
@@ -69,6 +70,4 @@ def _accept(invitation: Invitation, form: InvitationForm) -> ResponseReturnValue
         db.rollback()
         flash(TAKEN)
         return redirect(url_for("portal.sign_in"), 303)
-    opened = sessions.open(user)
-    notices.signed_in(user)
-    return arrival.go_on(opened, None, None)
+    return arrival.go_on(signin.open_for(user))

@@ -54,13 +54,14 @@ def _fill_in_again(account: str) -> BaseResponse:
         flash("This page was open for a while. Look over what you typed, and send it again.")
     else:
         flash("This page was open for a while, and what you typed was too much to keep. Send it again.")
-    back = _page_of(sealed)
+    back = page_of(sealed)
     if "HX-Request" in request.headers:
         return Response(status=409, headers={"HX-Redirect": back})
     return redirect(back, 303)
 
 
-def _page_of(sealed: str | None) -> str:
+def page_of(sealed: str | None) -> str:
+    """Where a form that was kept can be filled in again."""
     form = drafts.unseal(sealed)
     if form is not None and form.back:
         return form.back
@@ -83,4 +84,4 @@ def sign_in_first(_error: SessionEnded) -> ResponseReturnValue:
         # The script sends the form once more as a browser does by itself: its answer is a whole page.
         return Response(status=401, headers={"HX-Reswap": "none", "HX-Trigger": "send-as-page"})
     sealed = drafts.seal(account)
-    return signin.show_for(sealed, _page_of(sealed))
+    return signin.show_for(sealed, page_of(sealed))

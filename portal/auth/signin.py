@@ -10,7 +10,6 @@ from wtforms.validators import InputRequired
 from latchkey import domains, settings
 from latchkey.accounts import links, sessions
 from latchkey.accounts.links import Purpose
-from latchkey.accounts.steps import Step
 from latchkey.accounts.throttle import TooMany
 from latchkey.safety import signin
 from latchkey.safety.signin import Proof
@@ -94,10 +93,7 @@ def _attempt(email: str, password: str, next_path: str | None) -> ResponseReturn
 
 def let_in(proof: Proof, next_path: str | None) -> ResponseReturnValue:
     """Open a session for this browser and go on, or ask for the second factor. Commits."""
-    opened, sealed = signin.enter(proof, proofs.pressed()), _carried()
-    if isinstance(opened, Step):
-        return arrival.ask(opened, next_path, sealed)
-    return arrival.go_on(opened, next_path, sealed)
+    return arrival.go_on(signin.enter(proof, proofs.pressed()), next_path, _carried())
 
 
 @blueprint.post("/logout")

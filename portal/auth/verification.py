@@ -9,17 +9,14 @@ from wtforms.validators import InputRequired
 
 from latchkey.accounts import links
 from latchkey.accounts.links import Link, Purpose
-from latchkey.accounts.steps import Step
 from latchkey.safety import signin
 from latchkey.store.session import db
-from portal import devices
 from portal.auth import arrival, proofs, waiting_app
 from portal.blueprint import blueprint
 from portal.fields import Address
 from portal.guards import (
     asked_next,
     belongs_to_another,
-    enter,
     leave,
     mail_link,
     other_account,
@@ -81,13 +78,7 @@ def _verify(token: str, link: Link) -> ResponseReturnValue:
     if opened is None:
         db.rollback()
         return spent(links.find(token, Purpose.VERIFY_EMAIL))
-    if isinstance(opened, Step):
-        return arrival.ask(opened, link.next_path)
-    db.commit()
-    enter(opened)
-    response = redirect(link.next_path or url_for("portal.welcome"), 303)
-    devices.remember(response, link.user)
-    return response
+    return arrival.go_on(opened, link.next_path)
 
 
 def _to_sign_in(link: Link) -> ResponseReturnValue:

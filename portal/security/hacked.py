@@ -17,14 +17,13 @@ from latchkey.journal.activity import Event, EventKind
 from latchkey.notices import wording
 from latchkey.safety import hacked, lockdown
 from latchkey.store.session import db
-from portal import devices
+from portal import devices, drafts
 from portal.blueprint import blueprint
 from portal.fields import NewPassword, day
 from portal.guards import (
-    ConfirmPassword,
     acting_user,
-    confirmed,
     enter,
+    require_proof,
     signed_in,
     this_session,
     this_user,
@@ -40,7 +39,7 @@ SINCE = (
 blueprint.add_app_template_filter(wording.told, "told")
 
 
-class HackedForm(ConfirmPassword):
+class HackedForm(FlaskForm):
     """From which day on apps are suspended that were registered in one's name."""
 
     since = StringField("Since", [AnyOf(dict(SINCE), "Choose one of these.")], default="7")
@@ -81,8 +80,8 @@ def end_everything() -> ResponseReturnValue:
         return _sign_in_first()
     if this_user().needs_password:
         return redirect(_report(_find(None)), 303)
-    form = HackedForm()
-    if not form.validate_on_submit() or not confirmed(form):
+    form = HackedForm(**drafts.filling())
+    if not form.validate_on_submit():
         page = render_template(
             "portal/security/hacked.html",
             form=form,
@@ -91,6 +90,7 @@ def end_everything() -> ResponseReturnValue:
             standing=hacked.standing(this_user(), this_session()),
         )
         return page, 422 if form.errors else 200
+    require_proof()
     event = hacked.end_everything(acting_user(), this_session(), form.moment())
     db.commit()
     enter(this_session())

@@ -1,4 +1,4 @@
-"""Changing the e-mail address: asked for with the password, confirmed at the new address, told at the old (L-08)."""
+"""Changing the e-mail address: asked for with fresh proof, confirmed at the new address, told at the old (L-08)."""
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,12 +15,12 @@ from portal.guards import (
     acting_user,
     belongs_to_another,
     other_account,
-    password_is_right,
+    require_proof,
     signed_in,
     this_user,
 )
 from portal.settings import page as settings_page
-from portal.settings.page import EmailForm, code_confirmed
+from portal.settings.page import EmailForm
 
 
 @blueprint.post("/settings/email")
@@ -30,11 +30,7 @@ def change_email() -> ResponseReturnValue:
     form = EmailForm()
     if not form.validate():
         return settings_page.show(422, email=form)
-    if not password_is_right(form.password.data or ""):
-        form.password.errors = ["This is not your password."]
-        return settings_page.show(422, email=form)
-    if not code_confirmed(form):
-        return settings_page.show(422, email=form)
+    require_proof()
     email = form.email.data or ""
     _ask(email)
     flash(f"Check your e-mail: a link to confirm the change is on its way to {domains.shown_address(email)}.")

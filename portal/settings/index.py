@@ -10,9 +10,9 @@ from latchkey.safety import lockdown
 from latchkey.store.session import db
 from portal import devices, theme
 from portal.blueprint import blueprint
-from portal.guards import acting_user, enter, password_is_right, signed_in, this_session, this_user
+from portal.guards import acting_user, enter, password_is_right, require_proof, signed_in, this_session, this_user
 from portal.settings import page as settings_page
-from portal.settings.page import DeleteForm, PasswordForm, ProfileForm, ThemeForm, code_confirmed
+from portal.settings.page import DeleteForm, PasswordForm, ProfileForm, ThemeForm
 
 
 def _back(part: str, said: str) -> Response:
@@ -67,15 +67,14 @@ def change_password() -> ResponseReturnValue:
     form = PasswordForm()
     if not form.validate():
         return settings_page.show(422, password=form)
+    require_proof()
     if not password_is_right(form.current.data or ""):
         form.current.errors = ["This is not your password."]
-        return settings_page.show(422, password=form)
-    if not code_confirmed(form):
         return settings_page.show(422, password=form)
     prepared = users.prepare_password(this_user(), form.password.data or "")
     user = acting_user()
     lockdown.change_password(user, prepared, keep=this_session(), revoke=bool(form.revoke.data))
-    sessions.reauthenticate(this_session())
+    sessions.renew(this_session())
     notices.password_changed(user)
     db.commit()
     enter(this_session())
@@ -92,18 +91,14 @@ def delete_account() -> ResponseReturnValue:
     form = DeleteForm()
     if not form.validate():
         return settings_page.show(422, delete=form)
-    if not password_is_right(form.password.data or ""):
-        form.password.errors = ["This is not your password."]
-        return settings_page.show(422, delete=form)
-    if not code_confirmed(form):
-        return settings_page.show(422, delete=form)
+    require_proof()
     user = acting_user()
     try:
         for _part in lockdown.delete(user):
             db.commit()
     except lockdown.LastAdministrator:
         db.rollback()
-        form.password.errors = ["You are the last administrator: make somebody else one first."]
+        form.email.errors = ["You are the last administrator: make somebody else one first."]
         return settings_page.show(422, delete=form)
     db.commit()
     session.clear()

@@ -5,11 +5,11 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import AnyOf, InputRequired
 
-from latchkey.accounts import emails, links, second_factors, sessions, users
+from latchkey.accounts import emails, links, sessions, users
 from latchkey.accounts.links import Purpose
 from portal import drafts
 from portal.fields import Address, Name, NewPassword
-from portal.guards import NO_CODE, code_is_right, this_session, this_user
+from portal.guards import this_session, this_user
 from portal.theme import THEMES, chosen
 
 
@@ -25,33 +25,10 @@ class ThemeForm(FlaskForm):
     theme = StringField("Theme", [AnyOf(THEMES, "Choose one of these.")])
 
 
-class FreshCode(FlaskForm):
-    """A form that asks for the password in any case, and for a code too where there is a second factor.
-
-    But for one given within the last 15 minutes; `form.code` is None then. The view calls `code_confirmed(form)`.
-    """
-
-    code: StringField | None = StringField("Code")
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        if sessions.recently_authenticated(this_session()) or second_factors.find(this_user()) is None:
-            del self.code
-
-
-def code_confirmed(form: FreshCode) -> bool:
-    """Whether a code was given lately or is right now; if not, the form says so. Commits. 429 after too many."""
-    if form.code is None or code_is_right(form.code.data or ""):
-        return True
-    form.code.errors = [NO_CODE]
-    return False
-
-
-class EmailForm(FreshCode):
+class EmailForm(FlaskForm):
     """Where mail goes from now on."""
 
     email = EmailField("New e-mail address", [InputRequired("Write the new address."), Address()], id="new-email")
-    password = PasswordField("Password", [InputRequired("Write your password.")], id="email-password")
 
     def validate_email(self, field: Field) -> None:
         """Another one than now, that accounts here may have."""
@@ -63,7 +40,7 @@ class EmailForm(FreshCode):
             raise ValidationError(str(closed)) from None
 
 
-class PasswordForm(FreshCode):
+class PasswordForm(FlaskForm):
     """Another password."""
 
     current = PasswordField("Current password", [InputRequired("Write your current password.")])
@@ -75,11 +52,10 @@ class PasswordForm(FreshCode):
     revoke = BooleanField("Also revoke my tokens and the access of apps")
 
 
-class DeleteForm(FreshCode):
+class DeleteForm(FlaskForm):
     """Being sure."""
 
     email = EmailField("Your e-mail address", [InputRequired("Type your e-mail address.")], id="delete-email")
-    password = PasswordField("Password", [InputRequired("Write your password.")], id="delete-password")
 
     def validate_email(self, field: Field) -> None:
         """The address of the account that would be gone."""

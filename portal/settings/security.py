@@ -6,6 +6,7 @@ import segno
 from cryptography.fernet import InvalidToken
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from markupsafe import Markup
 from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
@@ -15,13 +16,13 @@ from latchkey.accounts import second_factors, steps
 from latchkey.safety import second_factor
 from latchkey.store.session import db
 from portal.blueprint import blueprint
-from portal.guards import NO_CODE, ConfirmPassword, acting_user, confirmed, this_session, this_user, verified
+from portal.guards import NO_CODE, acting_user, require_proof, this_session, this_user, verified
 
 MARK = "authenticator:"
 LONGEST_SEALED = 2000
 
 
-class SetUpForm(ConfirmPassword):
+class SetUpForm(FlaskForm):
     """The key that the page showed, sealed, and a code that the app made with it."""
 
     shown = HiddenField(validators=[InputRequired(), Length(max=LONGEST_SEALED)])
@@ -58,12 +59,13 @@ def _shown(sealed: str) -> str | None:
 @verified
 def set_up_authenticator() -> ResponseReturnValue:
     """A new key, and the code that shows that the app has it. Nothing is stored before."""
+    require_proof()
     form = SetUpForm()
     key = _shown(form.shown.data or "") if form.validate_on_submit() else None
     if form.is_submitted() and not form.errors and key is None:
         flash("That took too long. Here is a new key.")
         return redirect(url_for("portal.set_up_authenticator"), 303)
-    if key is not None and confirmed(form):
+    if key is not None:
         codes = second_factor.turn_on(acting_user(), key, form.code.data or "", keep=this_session())
         db.commit()
         if codes is not None:
@@ -79,6 +81,7 @@ def _set_up_page(form: SetUpForm, key: str) -> ResponseReturnValue:
     page = render_template(
         "portal/settings/authenticator.html",
         form=form,
+        replaces=second_factors.find(this_user()) is not None,
         key=" ".join(key[at : at + 4] for at in range(0, len(key), 4)),
         qr=Markup(segno.make(uri, micro=False).svg_inline(omitsize=True)),  # noqa: S704 - drawn here, of modules alone
     )
@@ -95,8 +98,9 @@ def renew_recovery_codes() -> ResponseReturnValue:
     """Ten new codes, shown once; those before stop working."""
     if second_factors.find(this_user()) is None:
         return redirect(url_for("portal.security"), 303)
-    form = ConfirmPassword()
-    if request.method == "POST" and form.validate() and confirmed(form):
+    require_proof()
+    form = FlaskForm()
+    if request.method == "POST" and form.validate():
         user = acting_user()
         if second_factors.find(user) is None:
             db.rollback()
@@ -111,8 +115,9 @@ def renew_recovery_codes() -> ResponseReturnValue:
 @verified
 def remove_authenticator() -> ResponseReturnValue:
     """Turn two-factor sign-in off."""
-    form = ConfirmPassword()
-    if request.method == "POST" and form.validate() and confirmed(form):
+    require_proof()
+    form = FlaskForm()
+    if request.method == "POST" and form.validate():
         second_factor.turn_off(acting_user())
         db.commit()
         flash("Two-factor sign-in is off. Your password alone lets you in.")
@@ -121,6 +126,6 @@ def remove_authenticator() -> ResponseReturnValue:
     return _confirm(form, "Remove the authenticator app", text, "Remove the app")
 
 
-def _confirm(form: ConfirmPassword, title: str, text: str, button: str) -> ResponseReturnValue:
+def _confirm(form: FlaskForm, title: str, text: str, button: str) -> ResponseReturnValue:
     page = render_template("portal/settings/security_confirm.html", form=form, title=title, text=text, button=button)
     return page, 422 if form.is_submitted() else 200

@@ -8,19 +8,19 @@ from latchkey.store.session import db
 from latchkey.tokens import Token
 from portal import drafts
 from portal.blueprint import blueprint
-from portal.guards import acting_user, confirmed, signed_in, this_user
-from portal.tokens.forms import EditTokenForm
+from portal.guards import acting_user, require_proof, signed_in, this_user
+from portal.tokens.forms import TokenForm
 
 
 @blueprint.route("/tokens/<id:token_id>/edit", methods=["GET", "POST"])
 @signed_in
 def edit_token(token_id: str) -> BaseResponse:
-    """The form of an existing token. Taking scopes away is free; adding some takes the password, every time (L-09)."""
+    """The form of an existing token. Taking scopes away is free; adding some takes fresh proof (L-09)."""
     token = tokens.get_for(this_user(), token_id) or abort(404)
     if token.status != "active":
         return _back(token, "This token has ended and cannot be changed.")
     linked = frozenset(request.args.get("add", "").split()) & _allowed(token) - token.scopes
-    form = EditTokenForm(
+    form = TokenForm(
         **drafts.filling(), data={"description": token.description, "scope": sorted(token.scopes | linked)}
     )
     if request.method != "POST":
@@ -33,8 +33,8 @@ def edit_token(token_id: str) -> BaseResponse:
     if not added <= _allowed(token):
         form.scope.errors = ["The token that made this one does not have all of these."]
         return _page(token, form, 422)
-    if added and not confirmed(form):
-        return _page(token, form, 422, added=added)
+    if added:
+        require_proof()
     return _change(token, form, added)
 
 
@@ -43,7 +43,7 @@ def _allowed(token: Token) -> frozenset[str]:
     return token.parent.scopes if token.parent is not None else frozenset(scopes.catalogue())
 
 
-def _change(token: Token, form: EditTokenForm, added: frozenset[str]) -> BaseResponse:
+def _change(token: Token, form: TokenForm, added: frozenset[str]) -> BaseResponse:
     user, before, wanted = acting_user(), token.scopes, frozenset(form.scope.data or ())
     described = token.description != form.description.data
     try:
@@ -74,10 +74,9 @@ def _change(token: Token, form: EditTokenForm, added: frozenset[str]) -> BaseRes
 
 def _page(
     token: Token,
-    form: EditTokenForm,
+    form: TokenForm,
     status: int = 200,
     *,
-    added: frozenset[str] = frozenset(),
     linked: frozenset[str] = frozenset(),
 ) -> Response:
     page = render_template(
@@ -86,7 +85,6 @@ def _page(
         form=form,
         groups=scopes.groups(),
         held=_allowed(token) if token.parent is not None else None,
-        added=[name for name in scopes.catalogue() if name in added],
         linked=[name for name in scopes.catalogue() if name in linked],
     )
     return Response(page, status)

@@ -11,7 +11,6 @@ from wtforms import Field, HiddenField, RadioField, SelectMultipleField, StringF
 from latchkey import clock, credentials, scopes, texts
 from latchkey.tokens import LONGEST_DESCRIPTION, lifetimes
 from portal.fields import day
-from portal.guards import ConfirmPassword
 
 DAYS = (7, 30, 90, 365)
 
@@ -42,7 +41,7 @@ def lives() -> list[Life]:
     return [*counted, Life("never", "No expiry", None)] if lifetimes.endless() else counted
 
 
-class OneTimeForm(ConfirmPassword):
+class OneTimeForm(FlaskForm):
     """A form that hands out a string once, however often it is sent."""
 
     form_id = HiddenField()
@@ -115,11 +114,3 @@ class NewTokenForm(TokenForm, OneTimeForm):
             return timedelta(days=int(self.expires.data))
         end = datetime.combine(day(self.until.data) or date.min, time(23, 59, 59), UTC) - clock.now()
         return min(end, timedelta(days=lifetimes.longest()))
-
-
-class EditTokenForm(TokenForm, ConfirmPassword):
-    """Another description, other scopes. Adding scopes takes the password, however lately it was given."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super(ConfirmPassword, self).__init__(*args, **kwargs)
-        self.ask_for_code()

@@ -6,13 +6,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
 from latchkey import credentials, ids, notices, texts, tokens
+from latchkey.accounts import sessions
 from latchkey.journal import activity, use
 from latchkey.safety import leaks, least
 from latchkey.store.session import db
 from latchkey.tokens import Page, Token
 from portal import sentences
 from portal.blueprint import blueprint
-from portal.guards import acting_user, asked_next, signed_in, this_user
+from portal.guards import acting_user, asked_next, signed_in, this_session, this_user
 from portal.tokens import pasted
 from portal.tokens.forms import OneTimeForm
 from web import htmx
@@ -117,6 +118,7 @@ def show_token(token_id: str) -> str:
             for event in activity.list_for(user, group="token", search=token.id, limit=EVENTS)
         ],
         form=OneTimeForm(data={"form_id": credentials.opaque()}),
+        confirmed=sessions.recently_authenticated(this_session()),
         device=notices.device,
         shown_before=session.pop("token_shown_before", None) == token.id,
     )

@@ -1,14 +1,14 @@
 """Scopes that a token did not use: taken away in one click, and given back within a week."""
 
 from flask import Response, abort, flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import tokens
 from latchkey.safety import least
 from latchkey.store.session import db
 from portal.blueprint import blueprint
-from portal.fields import GiveBackForm
-from portal.guards import acting_user, confirmed, signed_in, this_user, verified
+from portal.guards import acting_user, require_proof, signed_in, this_user, verified
 from web import htmx
 
 
@@ -33,11 +33,12 @@ def drop_unused_scopes(token_id: str) -> BaseResponse:
 def give_back_scopes(token_id: str) -> BaseResponse:
     """Asks for fresh proof, as adding any scope does; then what was removed is there again, and nothing else."""
     token = tokens.get_for(this_user(), token_id) or abort(404)
-    form = GiveBackForm()
+    form = FlaskForm()
     names = sorted(least.droppable(token))
     if token.status != "active" or not names:
         return _back(token.id, "There is nothing to give back.")
-    if request.method != "POST" or not form.validate() or not confirmed(form):
+    require_proof()
+    if request.method != "POST" or not form.validate():
         back = url_for("portal.show_token", token_id=token.id)
         page = render_template("portal/give_back.html", form=form, names=names, name=token.description, back=back)
         return Response(page, 422 if form.errors else 200)

@@ -9,7 +9,7 @@ from latchkey.store.session import db
 from latchkey.tokens import Token, access
 from latchkey.tokens.access import Bearer
 from portal.blueprint import blueprint
-from portal.guards import acting_user, confirmed, this_user, verified
+from portal.guards import acting_user, require_proof, this_user, verified
 from portal.tokens import forms, prefill
 from portal.tokens.forms import NewTokenForm, OneTimeForm
 from web import htmx
@@ -43,8 +43,9 @@ def new_token() -> BaseResponse:
     form = NewTokenForm()
     if form.wants_all(scopes.catalogue()):
         return _page(form)
-    if not form.validate() or not confirmed(form):
+    if not form.validate():
         return _page(form, 422)
+    require_proof()
     return _mint(form)
 
 
@@ -115,11 +116,12 @@ def _shown_before(token: Token) -> BaseResponse:
 def regenerate_token(token_id: str) -> BaseResponse:
     """Asks first; then a new string for the same settings, shown once like a new token's."""
     token = tokens.get_for(this_user(), token_id) or abort(404)
-    form = OneTimeForm(data={"form_id": credentials.opaque()})
-    if request.method == "POST" and form.validate() and confirmed(form):
-        return _regenerate(token, str(form.form_id.data))
     if token.status != "active":
         return _ended(token)
+    require_proof()
+    form = OneTimeForm(data={"form_id": credentials.opaque()})
+    if request.method == "POST" and form.validate():
+        return _regenerate(token, str(form.form_id.data))
     page = render_template("portal/tokens/regenerate.html", token=token, form=form, made=tokens.children(token))
     return Response(page, 422 if form.errors else 200)
 

@@ -60,10 +60,7 @@ def proves_the_password_again(app, browser, alice):
     [here] = sessions.list_live(alice)
     here.authenticated_at -= sessions.RECENT
     db.commit()
-    form = browser.get("/tokens/new")
-    fields = {"csrf_token": pages.csrf(form), "form_id": "x" * 43, "description": "d", "scope": "account:read"}
-    answer = browser.post("/tokens/new", data=fields | {"expires": "7", "password": PASSWORD})
-    assert answer.status_code == 200
+    assert pages.submit(browser, "/login/again", password=PASSWORD).status_code == 303
 
 
 def makes_way_for_a_link_of_somebody_else(app, browser, alice):

@@ -45,7 +45,7 @@ FACTS = {
     "sign_in_throttled": (lambda s: notices.sign_in_throttled(s["user"]), EventKind.SIGN_IN_THROTTLED, None, ()),
     "signed_out": (lambda s: notices.signed_out(s["user"]), EventKind.SIGNED_OUT, None, ()),
     "session_ended": (lambda s: notices.session_ended(s["user"], s["session"]), EventKind.SESSION_ENDED, None, ()),
-    "password_confirmed": (lambda s: notices.password_confirmed(s["user"]), EventKind.REAUTHENTICATED, None, ()),
+    "proved_again": (lambda s: notices.proved_again(s["user"]), EventKind.REAUTHENTICATED, None, ()),
     "password_changed": (
         lambda s: notices.password_changed(s["user"]),
         EventKind.PASSWORD_CHANGED,

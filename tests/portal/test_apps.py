@@ -7,7 +7,7 @@ from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests import factories, pages
-from tests.factories import PASSWORD, make_client, make_user
+from tests.factories import make_client, make_user
 from tests.portal.app_pages import FORM, LONG_AGO, hidden, only_app, register, secret_of
 
 
@@ -140,14 +140,13 @@ def test_fields_that_carry_trust_cannot_be_sent(signed_in, alice, bob, field):
 def test_the_password_is_asked_for_when_it_was_given_long_ago(signed_in, alice, clock):
     clock.move(**LONG_AGO)
 
-    assert 'type="password"' in signed_in.get("/apps/new").text
-    missing, wrong = register(signed_in), register(signed_in, password="wrong")
-    assert missing.status_code == wrong.status_code == 422
-    assert "Type your password" in missing.text
-    assert "not your password" in wrong.text
+    asked = register(signed_in)
+    assert pages.asks_for_proof(asked)
     assert clients.list_for(alice) == []
 
-    assert secret_of(register(signed_in, password=PASSWORD))
+    page = signed_in.get(pages.prove(signed_in, asked).location)
+    assert 'value="Fieldnotes"' in page.text
+    assert secret_of(register(signed_in))
 
 
 @pytest.mark.standard("L-08")

@@ -12,7 +12,7 @@ from latchkey.journal import activity, refusals
 from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests import factories, pages
-from tests.factories import CALLBACK, PASSWORD, make_client
+from tests.factories import CALLBACK, make_client
 from tests.portal.app_pages import HTMX, LONG_AGO
 
 
@@ -268,24 +268,23 @@ def test_changing_where_people_are_led_takes_the_password(signed_in, mine, clock
     in_place = add_uri(signed_in, mine, "https://evil.example/", HTMX)
     removal = remove_uri(signed_in, mine, CALLBACK)
 
-    for answer in (asked, in_place, removal):
-        assert answer.status_code == 422
-        assert 'type="password"' in answer.text
+    assert pages.asks_for_proof(asked) and pages.asks_for_proof(removal)
+    assert (in_place.status_code, in_place.headers["HX-Trigger"]) == (403, "send-as-page")
     page = html.unescape(signed_in.get(f"/apps/{mine.id}").text)
     assert f'/redirect-uris/remove?uri={CALLBACK}">Remove' in page
     session.expire_all()
     assert clients.find(mine.id).redirect_uris == [CALLBACK, "https://other.example/"]
 
 
-def test_after_the_password_in_place_the_whole_page_is_loaded_anew(signed_in, mine, clock):
+def test_after_the_proof_the_address_stands_in_the_form_again(signed_in, mine, clock):
     clock.move(**LONG_AGO)
+    asked = add_uri(signed_in, mine, "https://other.example/", {"Referer": f"http://localhost/apps/{mine.id}"})
 
-    answer = add_uri(signed_in, mine, "https://other.example/", HTMX, password=PASSWORD)
+    back = pages.prove(signed_in, asked)
 
-    assert answer.headers["HX-Redirect"].startswith(f"/apps/{mine.id}")
-    session.expire_all()
-    assert "https://other.example/" in clients.find(mine.id).redirect_uris
-    assert add_uri(signed_in, mine, "https://third.example/").status_code == 303
+    assert back.location == f"/apps/{mine.id}"
+    assert 'value="https://other.example/"' in signed_in.get(back.location).text
+    assert add_uri(signed_in, mine, "https://other.example/").status_code == 303
 
 
 def test_the_preview_is_the_consent_screen_with_nothing_to_press(signed_in, mine):

@@ -11,7 +11,7 @@ from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from latchkey.tokens import access
 from tests import factories, pages
-from tests.factories import PASSWORD, make_client, make_user
+from tests.factories import make_client, make_user
 from tests.portal.app_pages import LONG_AGO
 
 
@@ -106,12 +106,16 @@ def test_the_end_takes_the_password(signed_in, bob, mine, clock, how):
     token = issued(bob, mine)
     clock.move(**LONG_AGO)
 
-    refused = end(signed_in, mine, how)
+    path = f"/apps/{mine.id}/{how}"
+    asked = signed_in.get(path)
+    sent = signed_in.post(path, data={"csrf_token": pages.csrf(asked)})
 
-    assert refused.status_code == 422
-    assert "Type your password" in refused.text
+    back = pages.prove(signed_in, sent)
+
+    assert pages.asks_for_proof(asked) and pages.asks_for_proof(sent)
     assert works(token)
-    assert end(signed_in, mine, how, password=PASSWORD).status_code == 303
+    assert back.location.endswith(f"/{how}")
+    assert pages.submit(signed_in, path).status_code == 303
     assert not works(token)
 
 

@@ -6,7 +6,7 @@ from latchkey import clients
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from tests import factories, pages
-from tests.factories import PASSWORD, make_client
+from tests.factories import make_client
 from tests.portal.app_pages import LONG_AGO, hidden, secret_of
 
 
@@ -135,15 +135,14 @@ def test_secrets_take_the_password(signed_in, mine, clock):
     old = live(client)[1]
     clock.move(**LONG_AGO)
 
-    refused = rotate(signed_in, client)
-    page = signed_in.get(f"/apps/{client.id}/secret/{old.id}/end")
-    kept = signed_in.post(f"/apps/{client.id}/secret/{old.id}/end", data={"csrf_token": pages.csrf(page)})
-
-    assert refused.status_code == kept.status_code == 422
-    assert "Type your password" in refused.text
+    for path in (f"/apps/{client.id}/secret/rotate", f"/apps/{client.id}/secret/{old.id}/end"):
+        asked = signed_in.get(path)
+        sent = signed_in.post(path, data={"csrf_token": pages.csrf(asked), "newest": live(client)[0].id})
+        assert pages.asks_for_proof(asked) and pages.asks_for_proof(sent)
     assert len(live(client)) == 2
     assert "<dialog" not in signed_in.get(f"/apps/{client.id}").text
-    assert secret_of(rotate(signed_in, client, password=PASSWORD))
+    pages.prove(signed_in, sent)
+    assert secret_of(rotate(signed_in, client))
 
 
 def test_secrets_take_a_csrf_token(signed_in, mine):

@@ -1,10 +1,12 @@
 """Who is let through, who is asked for the password, and where one may be sent to."""
 
+import flask
 import pytest
 from flask import Flask
 from flask_login import current_user
+from flask_wtf import FlaskForm
 
-from latchkey.accounts import waybacks
+from latchkey.accounts import sessions, users, waybacks
 from portal import guards
 from tests import pages
 from tests.factories import PASSWORD, make_user
@@ -84,16 +86,15 @@ def test_signing_in_leads_home_when_the_way_on_is_elsewhere(client, alice, text)
 
 @pytest.fixture
 def probe(app: Flask, client, alice):
-    """Alice's browser, and /probe: a form that acts only on a confirmed password."""
+    """Alice's browser, and /probe: a form that acts only on fresh proof."""
 
     @app.route("/probe", methods=["GET", "POST"])
     @guards.verified
     def act():
-        form = guards.ConfirmPassword()
-        if form.validate_on_submit() and guards.confirmed(form):
+        if flask.request.method == "POST":
+            guards.require_proof()
             return "done"
-        asked = "asked" if form.password is not None else "not asked"
-        return f"{form.csrf_token()} {asked} {form.errors}", 422 if form.is_submitted() else 200
+        return FlaskForm().csrf_token()
 
     return pages.sign_in(client, alice)
 
@@ -102,60 +103,66 @@ def cookie(client):
     return client.get_cookie("latchkey").value
 
 
-def test_a_password_given_lately_is_not_asked_for(probe):
-    page = probe.get("/probe")
+def sent(client):
+    return client.post("/probe", data={"csrf_token": pages.csrf(client.get("/probe"))})
 
-    answer = probe.post("/probe", data={"csrf_token": pages.csrf(page)})
 
-    assert "not asked" in page.text
-    assert answer.text == "done"
+def test_whoever_signed_in_lately_is_not_asked(probe):
+    assert sent(probe).text == "done"
 
 
 @pytest.mark.standard("L-09", "M-02")
-def test_after_fifteen_minutes_it_is_asked_for_and_gives_the_session_a_new_id(clock, probe, app):
+def test_after_fifteen_minutes_proof_is_asked_for_and_gives_the_session_a_new_id(clock, probe, app):
     clock.move(minutes=16)
-    page = probe.get("/probe")
     before = cookie(probe)
     stale = app.test_client()
     stale.set_cookie("latchkey", before)
 
-    without = probe.post("/probe", data={"csrf_token": pages.csrf(page)})
-    answer = probe.post("/probe", data={"csrf_token": pages.csrf(page), "password": PASSWORD})
-    old_secret = probe.post("/probe", data={"csrf_token": pages.csrf(page)})
+    asked = sent(probe)
+    back = pages.prove(probe, asked)
 
-    assert (without.status_code, "Type your password" in without.text) == (422, True)
-    assert answer.text == "done"
-    assert "not asked" in probe.get("/probe").text
+    assert pages.asks_for_proof(asked)
+    assert back.status_code == 303
+    assert sent(probe).text == "done"
     assert stale.get("/probe").status_code == 303
-    assert old_secret.status_code == 422
 
 
-def test_a_page_opened_before_the_time_was_over_asks_when_it_is_sent(clock, probe):
-    page = probe.get("/probe")
-    clock.move(minutes=20)
+@pytest.mark.standard("L-10")
+@pytest.mark.parametrize("text", ELSEWHERE[1:])
+def test_proof_leads_home_when_the_way_back_is_elsewhere(probe, text):
+    answer = pages.submit(probe, "/login/again", password=PASSWORD, next=text)
 
-    answer = probe.post("/probe", data={"csrf_token": pages.csrf(page)})
-
-    assert answer.status_code == 422
-    assert "Type your password" in answer.text
+    assert (answer.status_code, answer.location) == (303, "/")
 
 
-def test_wrong_passwords_change_nothing_and_are_slowed_down(clock, probe):
+def test_wrong_passwords_prove_nothing_and_are_slowed_down(clock, probe):
     clock.move(minutes=16)
-    page = probe.get("/probe")
-    before = cookie(probe)
+    asked, before = sent(probe), cookie(probe)
 
-    answers = [
-        probe.post("/probe", data={"csrf_token": pages.csrf(page), "password": f"wrong {number}"})
-        for number in range(11)
-    ]
+    answers = [pages.prove(probe, asked, password=f"wrong {number}") for number in range(11)]
 
     assert [answer.status_code for answer in answers] == [422] * 10 + [429]
     assert "This is not your password." in answers[0].text
     assert int(answers[-1].headers["Retry-After"]) <= 60
     assert cookie(probe) == before
+    assert pages.asks_for_proof(sent(probe))
     clock.move(seconds=61)
-    assert probe.post("/probe", data={"csrf_token": pages.csrf(page), "password": PASSWORD}).text == "done"
+    assert pages.prove(probe, asked).status_code == 303
+
+
+def test_nobody_elses_form_is_filled_in_after_proof(clock, probe, app, bob):
+    clock.move(minutes=16)
+    other = pages.sign_in(app.test_client(), bob)
+    clock.move(minutes=16)
+    theirs = other.post("/probe", data={"csrf_token": pages.csrf(other.get("/probe")), "note": "of bob"})
+    asked = sent(probe)
+
+    fields = {"csrf_token": pages.csrf(asked), "next": "/", "password": PASSWORD}
+    probe.post("/login/again", data=fields | {"kept": pages.hidden(theirs, "kept")})
+
+    assert pages.hidden(theirs, "kept")
+    [alices] = sessions.list_live(users.find_by_email("alice@example.com"))
+    assert alices.kept is None
 
 
 def test_whoever_is_not_verified_is_led_to_that_first_and_back(app, client):

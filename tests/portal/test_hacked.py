@@ -85,11 +85,13 @@ def test_it_needs_fresh_proof(signed_in, alice, later):
     later()
 
     without = press(signed_in)
-    wrong = press(signed_in, password="not-hers-at-all-9")
+    wrong = pages.prove(signed_in, without, password="not-hers-at-all-9")
     before = dead(token)
-    right = press(signed_in, password=PASSWORD)
+    pages.prove(signed_in, without)
+    right = press(signed_in)
 
-    assert [without.status_code, wrong.status_code, right.status_code] == [422, 422, 303]
+    assert pages.asks_for_proof(without)
+    assert [wrong.status_code, right.status_code] == [422, 303]
     assert [before, dead(token)] == [False, True]
 
 

@@ -102,14 +102,14 @@ def test_an_administrator_renames_a_trusted_app_and_the_mark_falls(app):
 
 def trusted_meanwhile(monkeypatch, view, client):
     """While the form of a view is looked at, an administrator trusts the app."""
-    look = view.confirmed
+    look = view.require_proof
 
-    def trust_and_look(form):
+    def trust_and_look():
         clients.trust(clients.lock(client.id), on=True)
         db.commit()
-        return look(form)
+        look()
 
-    monkeypatch.setattr(view, "confirmed", trust_and_look)
+    monkeypatch.setattr(view, "require_proof", trust_and_look)
 
 
 @pytest.mark.standard("K-02")

@@ -254,36 +254,64 @@ def inside(client, alice, codes, clock):
 
 
 @pytest.mark.standard("L-09", "L-11")
-@pytest.mark.parametrize("path", ["/settings/security/authenticator/remove", "/settings/security/recovery-codes"])
-def test_with_a_second_factor_the_password_alone_is_no_fresh_proof(inside, alice, clock, codes, path):
-    refused = pages.submit(inside, path, password=PASSWORD)
-    assert (refused.status_code, second_factors.find(alice) is not None) == (422, True)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/settings/security/authenticator",
+        "/settings/security/authenticator/remove",
+        "/settings/security/recovery-codes",
+    ],
+)
+def test_with_a_second_factor_the_password_alone_is_no_fresh_proof(inside, clock, path):
+    asked = inside.get(path)
+    assert pages.asks_for_proof(asked)
+    assert 'type="password"' not in asked.text
 
-    assert pages.submit(inside, path, password=now(clock)).status_code in (200, 303)
+    assert pages.prove(inside, asked).status_code == 422
+    assert pages.asks_for_proof(inside.get(path))
+    back = pages.prove(inside, asked, code=now(clock))
+
+    assert (back.status_code, back.location) == (303, path)
+    assert inside.get(path).status_code == 200
 
 
 @pytest.mark.standard("L-09")
 @pytest.mark.parametrize(
     "path, fields",
     [
-        ("/settings/email", {"email": "new@example.com", "password": PASSWORD}),
+        ("/settings/email", {"email": "new@example.com"}),
         ("/settings/password", {"current": PASSWORD, "password": "lantern-orchid-57-gravel"}),
-        ("/settings/delete", {"email": "alice@example.com", "password": PASSWORD}),
+        ("/settings/delete", {"email": "alice@example.com"}),
     ],
 )
-def test_address_password_and_deletion_take_a_code_beside_the_password(inside, alice, clock, path, fields):
-    assert pages.submit(inside, path, form="/settings", **fields).status_code == 422
-    assert pages.submit(inside, path, form="/settings", **fields, code="000000").status_code == 422
+def test_address_password_and_deletion_take_a_code(inside, alice, clock, path, fields):
+    asked = pages.submit(inside, path, form="/settings", **fields)
+    assert pages.asks_for_proof(asked)
+    assert pages.prove(inside, asked, code="000000").status_code == 422
 
-    assert pages.submit(inside, path, form="/settings", **fields, code=now(clock)).status_code == 303
+    pages.prove(inside, asked, code=now(clock))
+
+    assert pages.submit(inside, path, form="/settings", **fields).status_code == 303
 
 
-@pytest.mark.standard("L-09")
-def test_adding_scopes_and_new_tokens_take_a_code(inside, clock):
-    page = inside.get("/tokens/new").text
+@pytest.mark.standard("L-11")
+def test_a_code_proves_once_and_opens_no_other_session_after(app, inside, alice, clock):
+    asked, code = inside.get("/settings/security/recovery-codes"), now(clock)
 
-    assert re.search(r'<input[^>]*autocomplete="one-time-code"', page)
-    assert 'autocomplete="current-password"' not in page
+    assert pages.prove(inside, asked, code=code).status_code == 303
+    assert pages.submit(half_in(app.test_client(), alice), AT, code=code).status_code == 422
+
+
+@pytest.mark.standard("L-05")
+def test_another_session_brings_a_thief_no_more_tries(app, inside, alice, codes, clock):
+    """What counts is the account and the browser that it knows, not the session."""
+    thief = app.test_client()
+    thief.set_cookie("latchkey", inside.get_cookie("latchkey").value)
+    asked = thief.get("/settings/security/recovery-codes")
+    heard = [pages.prove(thief, asked, code="000000").status_code for _ in range(11)]
+
+    assert heard == [422] * 10 + [429]
+    assert pages.prove(inside, asked, code=now(clock)).status_code == 303
 
 
 @pytest.mark.standard("L-07", "L-11")

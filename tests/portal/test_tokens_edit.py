@@ -7,7 +7,7 @@ import pytest
 from latchkey import scopes, tokens
 from latchkey.tokens import access
 from tests import pages
-from tests.factories import PASSWORD, make_token
+from tests.factories import make_token
 
 BOTH = ["account:read", "tokens:read"]
 
@@ -60,26 +60,24 @@ def test_scopes_are_taken_away_without_a_password(signed_in, alice):
     assert ": removed tokens:read" in signed_in.get(f"/tokens/{token.id}").text
 
 
-@pytest.mark.parametrize(
-    "password, said", [(None, "Type your password"), ("", "Type your password"), ("wrong", "not your password")]
-)
-def test_adding_scopes_takes_the_password_however_lately_it_was_given(signed_in, token, db, password, said):
-    fields = {} if password is None else {"password": password}
+@pytest.mark.standard("L-09")
+def test_adding_scopes_takes_fresh_proof_and_comes_back_filled_in(signed_in, token, db, clock):
+    clock.move(minutes=16)
 
-    page = edit(signed_in, token, scope=[*BOTH, "account:write"], description="Other", **fields)
+    asked = edit(signed_in, token, scope=[*BOTH, "account:write"], description="Other")
 
-    assert page.status_code == 422
-    assert said in page.text
-    assert "You are adding account:write." in page.text
-    assert 'value="Other"' in page.text
+    assert pages.asks_for_proof(asked)
     assert stored(db, token).scope == "account:read tokens:read"
     assert stored(db, token).description == "CI deploy"
+    page = signed_in.get(pages.prove(signed_in, asked).location)
+    assert 'value="Other"' in page.text
+    assert re.search(r'value="account:write"[^>]* checked', page.text)
 
 
 def test_added_scopes_work_at_once_and_a_mail_says_so(signed_in, alice, mailbox):
     token, plaintext = make_token(alice, description="CI deploy", scopes=BOTH)
 
-    answer = edit(signed_in, token, scope=[*BOTH, "account:write"], password=PASSWORD)
+    answer = edit(signed_in, token, scope=[*BOTH, "account:write"])
 
     assert answer.status_code == 303
     assert access.admit(plaintext, ["account:write"])
@@ -121,9 +119,9 @@ def test_a_token_made_by_a_token_never_gets_more_than_that_one_has(signed_in, al
     parent = make_token(alice, description="Parent", scopes=["tokens:write", "account:read"], lifetime=None).token
     child = make_token(alice, description="Child", scopes=["tokens:write"], parent=parent).token
 
-    page = edit(signed_in, child, scope=["tokens:write", "account:write"], password=PASSWORD)
+    page = edit(signed_in, child, scope=["tokens:write", "account:write"])
 
     assert page.status_code == 422
     assert "does not have all of these" in page.text
     assert stored(db, child).scope == "tokens:write"
-    assert edit(signed_in, child, scope=["tokens:write", "account:read"], password=PASSWORD).status_code == 303
+    assert edit(signed_in, child, scope=["tokens:write", "account:read"]).status_code == 303

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from latchkey import scopes, tokens
 from latchkey.tokens import Token, access
 from tests import pages
-from tests.factories import PASSWORD, make_token
+from tests.factories import make_token
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 GOOD = {"description": "CI deploy", "scope": ["account:read"], "expires": "90"}
@@ -379,33 +379,31 @@ def test_where_life_is_limited_the_form_offers_no_more(signed_in, clock):
 
 
 @pytest.mark.standard("I-04")
-def test_a_password_given_long_ago_is_asked_for_again(signed_in, db, clock):
-    clock.move(minutes=16)
-    page = signed_in.get("/tokens/new")
-    assert 'name="password"' in page.text
-
-    missing = create(signed_in)
-    wrong = create(signed_in, password="not my password")
-    right = create(signed_in, password=PASSWORD)
-
-    assert (missing.status_code, wrong.status_code) == (422, 422)
-    assert "This is not your password." in wrong.text
-    assert 'value="CI deploy"' in wrong.text and "not my password" not in wrong.text
-    assert shown(right)
-    assert 'name="password"' not in signed_in.get("/tokens/new").text
-
-
-def test_a_right_password_is_not_asked_for_twice_when_something_else_is_wrong(signed_in, alice, clock):
-    make_token(alice, description="CI deploy")
+@pytest.mark.standard("L-09")
+def test_a_new_token_takes_fresh_proof_and_the_form_comes_back_filled_in(signed_in, alice, clock):
     clock.move(minutes=16)
 
-    page = create(signed_in, password=PASSWORD)
+    asked = create(signed_in)
+    wrong = pages.prove(signed_in, asked, password="not my password")
+    back = pages.prove(signed_in, wrong)
+    page = signed_in.get(back.location)
+
+    assert pages.asks_for_proof(asked)
+    assert (wrong.status_code, "This is not your password." in wrong.text) == (422, True)
+    assert "not my password" not in wrong.text
+    assert (back.status_code, back.location) == (303, "/tokens/new")
+    assert 'value="CI deploy"' in page.text
+    assert tokens.page(alice, status="all").tokens == []
+    assert shown(create(signed_in))
+
+
+def test_what_is_wrong_is_said_before_anybody_is_asked_who_they_are(signed_in, alice, clock):
+    clock.move(minutes=16)
+
+    page = create(signed_in, description="")
 
     assert page.status_code == 422
-    assert "You have a token with this description." in page.text
-    assert 'name="password"' not in page.text
-    again = {"csrf_token": pages.csrf(page), "form_id": hidden(page.text, "form_id"), **GOOD, "description": "Other"}
-    assert shown(signed_in.post("/tokens/new", data=again))
+    assert "Describe what will use this token." in page.text
 
 
 # --- regenerating
@@ -446,12 +444,12 @@ def test_regenerating_asks_for_a_password_given_long_ago(signed_in, alice, clock
     clock.move(minutes=16)
     here = f"/tokens/{token.id}/regenerate"
 
-    def send(**more):
-        asked = signed_in.get(here).text
-        form = {"csrf_token": pages.csrf(asked), "form_id": hidden(asked, "form_id")}
-        return signed_in.post(here, data=form | more)
-
     assert 'data-dialog="regenerate"' not in signed_in.get(f"/tokens/{token.id}").text
-    assert send().status_code == send(password="wrong").status_code == 422
+    asked = signed_in.get(here)
+    sent = signed_in.post(here, data={"csrf_token": pages.csrf(asked), "form_id": "x" * 43})
+    assert pages.asks_for_proof(asked) and pages.asks_for_proof(sent)
     assert access.admit(plaintext)
-    assert shown(send(password=PASSWORD))
+
+    form = signed_in.get(pages.prove(signed_in, asked).location).text
+    answer = signed_in.post(here, data={"csrf_token": pages.csrf(form), "form_id": hidden(form, "form_id")})
+    assert shown(answer)

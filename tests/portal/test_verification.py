@@ -161,20 +161,20 @@ def test_verifying_by_a_sign_in_elsewhere_ends_all_other_sessions(app, newcomer,
 def test_the_link_never_counts_as_a_password_given_lately(app, newcomer, mailed):
     pages.submit(newcomer, mailed)
 
-    form = newcomer.get("/tokens/new").text
-    assert 'type="password"' in form
-    assert "The link in your e-mail signed you in, without your password." in form
+    asked = newcomer.get("/settings/security/authenticator")
+    assert pages.asks_for_proof(asked)
+    assert "The link in your e-mail signed you in, without your password." in asked.text
 
 
 def test_a_password_given_before_the_link_counts_as_long_as_it_would_have(clock, newcomer, mailed):
     pages.sign_in(newcomer, users.find_by_email(CAROL))
     clock.move(minutes=10)
     pages.submit(newcomer, mailed)
-    lately = 'type="password"' not in newcomer.get("/tokens/new").text
+    lately = newcomer.get("/settings/security/authenticator").status_code == 200
     clock.move(minutes=6)
 
     assert lately
-    assert 'type="password"' in newcomer.get("/tokens/new").text
+    assert pages.asks_for_proof(newcomer.get("/settings/security/authenticator"))
 
 
 @pytest.mark.standard("M-02")

@@ -1,0 +1,121 @@
+"""Fresh proof: in answer to what takes it, the person shows once more that it is them, and comes back (L-09)."""
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+from wtforms import Field, PasswordField, StringField
+from wtforms.validators import InputRequired
+
+from latchkey import notices
+from latchkey.accounts import limits, second_factors, sessions
+from latchkey.safety import signin
+from latchkey.store.session import db
+from portal import devices, drafts
+from portal.auth.late import page_of
+from portal.blueprint import blueprint
+from portal.guards import (
+    NO_CODE,
+    ProofAsked,
+    acting_user,
+    asked_next,
+    enter,
+    password_is_right,
+    signed_in,
+    this_session,
+    this_user,
+)
+
+
+class PasswordProof(FlaskForm):
+    """The password, where there is no second factor."""
+
+    password = PasswordField("Password", [InputRequired("Type your password.")])
+
+    @property
+    def shown(self) -> Field:
+        """The field that holds the proof."""
+        return self.password
+
+    def is_right(self) -> bool:
+        """Whether it is. Commits. 429 after too many."""
+        if not password_is_right(self.password.data or ""):
+            self.password.errors = ["This is not your password."]
+            return False
+        return True
+
+
+class CodeProof(FlaskForm):
+    """A code, where there is a second factor: the password alone shows nothing then."""
+
+    code = StringField("Code", [InputRequired("Type a code.")])
+
+    def is_right(self) -> bool:
+        """Whether it is, used up by it. Commits. 429 after too many."""
+        tries = signin.show_again(this_session(), self.code.data or "", devices.known(this_user().email))
+        db.commit()
+        if tries is None:
+            self.code.errors = [NO_CODE]
+            return False
+        limits.was_right(tries)
+        return True
+
+
+def _form() -> PasswordProof | CodeProof:
+    return CodeProof() if second_factors.find(this_user()) is not None else PasswordProof()
+
+
+@blueprint.app_errorhandler(ProofAsked)
+def ask_for_proof(_asked: ProofAsked) -> ResponseReturnValue:
+    """Nothing was done. What was typed is kept, inside the form that answers it."""
+    db.rollback()
+    if request.method != "POST":
+        back = request.full_path.rstrip("?")
+        if "HX-Request" in request.headers:
+            return Response(status=403, headers={"HX-Redirect": url_for("portal.show_proof", next=back)})
+        return _page(back), 403
+    if "HX-Request" in request.headers:
+        # The script sends the form once more as a browser does by itself: its answer is a whole page.
+        return Response(status=403, headers={"HX-Reswap": "none", "HX-Trigger": "send-as-page"})
+    sealed = drafts.seal(this_user().id)
+    return _page(page_of(sealed), sealed), 403
+
+
+def _page(back: str, sealed: str | None = None, form: FlaskForm | None = None) -> str:
+    by_link = this_session().authenticated_at == sessions.NEVER
+    return render_template(
+        "portal/signin/fresh.html",
+        form=form or type(_form())(formdata=None),
+        back=back,
+        sealed=sealed,
+        by_link=by_link,
+        pictures=any(file.filename for file in request.files.values()),
+    )
+
+
+@blueprint.get("/login/again")
+@signed_in
+def show_proof() -> str:
+    """The page by its own address, which a form that was sent back leaves in the browser."""
+    return _page(asked_next() or url_for("portal.welcome"))
+
+
+@blueprint.post("/login/again")
+@signed_in
+def prove() -> BaseResponse | ResponseReturnValue:
+    """Take the proof, and lead back to what it was for, with the form filled in. A new id for the session (M-02)."""
+    form, back = _form(), asked_next() or url_for("portal.welcome")
+    kept = drafts.unseal(request.form.get("kept"))
+    sealed = request.form["kept"] if kept is not None and kept.account == this_user().id else None
+    if not form.validate() or not form.is_right():
+        return _page(back, sealed, form), 422
+    here = this_session()
+    acting_user()
+    sessions.reauthenticate(here)
+    notices.proved_again(here.user)
+    if sealed is not None:
+        sessions.keep(here, sealed)
+        flash("Thank you. Look it over, and send it once more.")
+    db.commit()
+    enter(here)
+    return redirect(back, 303)
