@@ -3,17 +3,23 @@
 docs/gateways holds what is written here for the example's address; portal and command line write it for their own.
 """
 
-from functools import cache
+import re
+from collections.abc import Iterable
+from functools import cache, lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from latchkey import scopes
 from latchkey.addresses import DEFAULT_PORTS
+from latchkey.resources import Resource
+from latchkey.scopes import Scope
 from latchkey.settings import ROOT
 
-# Where the API behind listens; nobody tells us.
+# Where the first API behind listens, the others on the ports after it; nobody tells us.
 API_NAME, API_PORT = "127.0.0.1", 8080
+WRITABLE = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 
 
 class Gateway(NamedTuple):
@@ -94,16 +100,104 @@ def _templates() -> Environment:
     return Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
 
 
+class Guarded(NamedTuple):
+    """One path of an API, and the scopes that reading and changing there take; no scope: nobody may."""
+
+    id: str
+    prefix: str
+    read: str
+    write: str
+    # Scopes of the same noun, for which an operator makes paths of their own.
+    more: tuple[str, ...] = ()
+
+
+class Api(NamedTuple):
+    """One API: its name for /oauth/check, empty in the example, what it is called, and its paths."""
+
+    name: str
+    title: str
+    document: str
+    paths: tuple[Guarded, ...]
+
+
+class Host(NamedTuple):
+    """One host that callers know, with the APIs on it, and where they listen."""
+
+    id: str
+    name: str
+    netloc: str
+    port: int
+    apis: tuple[Api, ...]
+
+    @property
+    def api(self) -> str:
+        """Name and port of what is behind."""
+        return f"{API_NAME}:{self.port}"
+
+    @property
+    def paths(self) -> tuple[Guarded, ...]:
+        """Every path on it."""
+        return tuple(path for api in self.apis for path in api.paths)
+
+
+_PROJECTS = Guarded("projects", "/projects/", "projects:read", "projects:write")
+EXAMPLE = (Host("api", "api.example.com", "api.example.com", API_PORT, (Api("", "Projects API", "", (_PROJECTS,)),)),)
+
+
+def writable(resource: Resource) -> bool:
+    """Whether an API's address means the same in each of the files as it does in a request."""
+    return WRITABLE.fullmatch(resource.normal) is not None
+
+
+def hosts_of(behind: Iterable[Resource]) -> tuple[Host, ...]:
+    """The hosts of these APIs, or of the example where there are none: a path for each noun of the scopes."""
+    grouped: dict[str, list[Resource]] = {}
+    for resource in filter(writable, behind):
+        grouped.setdefault(urlsplit(resource.normal).netloc, []).append(resource)
+    return (
+        tuple(
+            Host(
+                f"api_{number}",
+                urlsplit(f"//{netloc}").hostname or "",
+                netloc,
+                API_PORT + number,
+                tuple(map(_api, own)),
+            )
+            for number, (netloc, own) in enumerate(grouped.items())
+        )
+        or EXAMPLE
+    )
+
+
+def _api(resource: Resource) -> Api:
+    path = urlsplit(resource.normal).path.rstrip("/")
+    nouns: dict[str, list[Scope]] = {}
+    for name, scope in scopes.catalogue().items():
+        if name in resource.scopes:
+            nouns.setdefault(name.partition(":")[0], []).append(scope)
+    paths = tuple(_guarded(resource.name, path, noun, members) for noun, members in nouns.items())
+    document = "/.well-known/oauth-protected-resource" + path
+    return Api(resource.name, resource.title, document, paths)
+
+
+def _guarded(api: str, path: str, noun: str, members: list[Scope]) -> Guarded:
+    reading = [scope.name for scope in members if scope.access == "read"]
+    writing = [scope.name for scope in members if scope.access == "write"]
+    chosen = ((reading or writing)[0], writing[0] if writing else "")
+    more = tuple(scope.name for scope in members if scope.name not in chosen)
+    return Guarded(re.sub("[^a-z0-9]", "_", f"{api}_{noun}"), f"{path}/{noun}/", *chosen, more)
+
+
 def find(file: str) -> Gateway | None:
     """The gateway that a file is for."""
     return next((gateway for gateway in GATEWAYS if gateway.file == file), None)
 
 
-@cache
-def text(gateway: Gateway, base_url: str) -> str:
-    """A gateway's configuration for the installation at this origin."""
-    return (
-        _templates()
-        .get_template(gateway.file)
-        .render(latchkey=address_of(base_url), api=f"{API_NAME}:{API_PORT}", api_name=API_NAME, api_port=API_PORT)
-    )
+def text(gateway: Gateway, base_url: str, behind: Iterable[Resource] = ()) -> str:
+    """A gateway's configuration for the installation at this origin, in front of these APIs or of the example."""
+    return _filled(gateway.file, address_of(base_url), hosts_of(behind))
+
+
+@lru_cache(maxsize=64)
+def _filled(file: str, latchkey: Address, hosts: tuple[Host, ...]) -> str:
+    return _templates().get_template(file).render(latchkey=latchkey, hosts=hosts, api_name=API_NAME)

@@ -1,37 +1,9 @@
-"""Two APIs behind this portal, as an operator names them."""
+"""Two APIs behind this portal, as an operator names them: those of the example."""
 
+from latchkey.settings import ROOT
+
+FOLDER = ROOT / "examples" / "two-hosts"
 PROJECTS, BILLING = "https://api.example.com", "https://billing.example.com/v2"
-SCOPES = """
-["projects:read"]
-title = "See projects"
-description = "List projects."
-group = "Projects"
-
-["projects:write"]
-title = "Change projects"
-description = "Create and change projects."
-group = "Projects"
-
-["billing:read"]
-title = "See invoices"
-description = "List invoices."
-group = "Billing"
-
-["billing:refund"]
-title = "Pay money back"
-description = "Refund an invoice."
-group = "Billing"
-sensitive = true
-"""
-RESOURCES = """
-[projects]
-identifier = "HTTPS://API.example.com:443"
-title = "Projects API"
-scopes = ["projects:read", "projects:write"]
-documentation = "https://docs.example.com"
-
-[billing]
-identifier = "https://billing.example.com/v2"
-title = "Billing API"
-scopes = ["billing:read", "billing:refund"]
-"""
+SCOPES = (FOLDER / "scopes.toml").read_text()
+# Operators write addresses as they like.
+RESOURCES = (FOLDER / "resources.toml").read_text().replace(PROJECTS, "HTTPS://API.example.com:443")

@@ -2,19 +2,24 @@
 
 from flask import Response, abort, render_template
 
-from latchkey import gateways, settings
+from latchkey import gateways, resources, settings
 from portal.blueprint import blueprint
 
 
 def _text(gateway: gateways.Gateway) -> str:
-    return gateways.text(gateway, settings.current().base_url)
+    return gateways.text(gateway, settings.current().base_url, resources.operators())
 
 
 @blueprint.get("/docs/gateways")
 def guide_gateways() -> str:
     """How a gateway asks for each call; readable signed out."""
     files = [(gateway, _text(gateway).splitlines()) for gateway in gateways.GATEWAYS]
-    return render_template("portal/gateways/index.html", files=files)
+    return render_template(
+        "portal/gateways/index.html",
+        files=files,
+        hosts=gateways.hosts_of(resources.operators()),
+        left_out=[resource for resource in resources.operators() if not gateways.writable(resource)],
+    )
 
 
 @blueprint.get("/docs/gateways/<file>")

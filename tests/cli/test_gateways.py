@@ -3,6 +3,7 @@
 import pytest
 
 from latchkey import gateways
+from tests import apis
 
 
 @pytest.mark.settings(base_url="https://keys.acme.example")
@@ -17,3 +18,37 @@ def test_it_prints_the_file_for_this_installation(cli, gateway):
 @pytest.mark.parametrize("name", ["apache", "nginx.conf", "../nginx", ""])
 def test_another_gateway_is_wrong_usage(cli, name):
     assert cli("gateway", name).exit_code == 2
+
+
+def test_it_is_written_for_the_apis_of_this_installation_or_for_one_of_them(two_apis, cli):
+    both, one = cli("gateway", "nginx").stdout, cli("gateway", "nginx", "--resource", "billing").stdout
+
+    assert "server_name api.example.com;" in both and "server_name billing.example.com;" in both
+    assert "server_name api.example.com;" not in one
+    assert "location /v2/billing/ {" in one
+    assert "location = /.well-known/oauth-protected-resource/v2 {" in one
+    assert "Not used here" not in one
+
+
+@pytest.mark.parametrize("name", ["nothing", "account", "mcp", "", "HTTPS://API.example.com:443"])
+def test_an_api_that_the_file_does_not_name_is_refused(two_apis, cli, name):
+    assert cli.refused("gateway", "caddy", "--resource", name) == "instance/resources.toml names no such API"
+
+
+@pytest.mark.parametrize("address", ["https://api.example.com/a;b", "https://$host/", "https://a.example/?x=%7B"])
+@pytest.mark.parametrize("gateway", gateways.GATEWAYS, ids=lambda gateway: gateway.id)
+def test_an_address_that_would_mean_something_else_in_the_file_is_refused(catalogues, cli, gateway, address):
+    catalogues(apis.SCOPES, apis.RESOURCES.replace("HTTPS://API.example.com:443", address))
+
+    assert "characters" in cli.refused("gateway", gateway.id, "--resource", "projects")
+    assert "projects" not in cli("gateway", gateway.id).stdout
+
+
+def test_scopes_beyond_reading_and_changing_are_named_and_open_nothing(catalogues, cli):
+    more = apis.SCOPES.replace("projects:write", "projects:export")
+    catalogues(more, apis.RESOURCES.replace("projects:write", "projects:export"))
+
+    text = cli("gateway", "nginx").stdout
+
+    assert 'default   "";' in text
+    assert "# Not used here: projects:export. Give each a location of its own." in text

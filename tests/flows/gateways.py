@@ -4,17 +4,19 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 from latchkey import gateways
+from latchkey.resources import Resource
 from tests import programs, servers
 
 # Whom gateways trust to know servers, as the files name it.
@@ -30,6 +32,7 @@ class Answer(NamedTuple):
     headers: list[tuple[str, str]]
     reached: list[tuple[str, str]] | None
     path: str | None
+    body: bytes = b""
 
     def saw(self, name: str) -> list[str]:
         """The values under which the API saw a header, read as WSGI and CGI read names."""
@@ -87,7 +90,7 @@ def _nginx(text: str, port: int, folder: Path) -> list[str]:
 
 
 def _caddy(text: str, port: int, folder: Path) -> list[str]:
-    text = text.replace("api.example.com {", f"http://api.example.com:{port} {{")
+    text = re.sub(r"^(\w+\.example\.com) {", rf"http://\1:{port} {{", text, flags=re.MULTILINE)
     (folder / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{text}")
     return ["run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
@@ -118,9 +121,9 @@ class Kind(NamedTuple):
     stop: signal.Signals
     prepare: Callable[[str, int, Path], list[str]]
 
-    def written(self, latchkey: str) -> str:
-        """The file as operators get it, for a Latchkey at this address."""
-        return gateways.text(gateways.find(self.file), latchkey)
+    def written(self, latchkey: str, behind: Iterable[Resource]) -> str:
+        """The file as operators get it, for a Latchkey at this address, in front of these APIs or of the example."""
+        return gateways.text(gateways.find(self.file), latchkey, behind)
 
 
 KINDS = {
@@ -134,7 +137,10 @@ KINDS = {
 def _behind(text: str, behind: str) -> str:
     """The file for an API that listens elsewhere than the guide's."""
     assert API in text or API.replace(":", ", port_value: ") in text
-    return text.replace(API, behind).replace(*(address.replace(":", ", port_value: ") for address in (API, behind)))
+    for api in (API, f"{gateways.API_NAME}:{gateways.API_PORT + 1}"):
+        text = text.replace(api, behind)
+        text = text.replace(*(address.replace(":", ", port_value: ") for address in (api, behind)))
+    return text
 
 
 class Gateway:
@@ -149,12 +155,20 @@ class Gateway:
             return self.call("/projects/").status == 401
         return False
 
-    def call(self, path: str, *headers: tuple[str, str], method: str = "GET", token: str | None = None) -> Answer:
+    def call(
+        self,
+        path: str,
+        *headers: tuple[str, str],
+        method: str = "GET",
+        token: str | None = None,
+        host: str = "api.example.com",
+        source: str = "127.0.0.1",
+    ) -> Answer:
         """One request, with headers exactly as given."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=(source, 0))
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         authorization = [("Authorization", f"Bearer {token}")] if token else []
-        for name, value in [("Host", "api.example.com"), *authorization, *headers]:
+        for name, value in [("Host", host), *authorization, *headers]:
             connection.putheader(name, value)
         connection.endheaders()
         response = connection.getresponse()
@@ -163,7 +177,12 @@ class Gateway:
         path = response.getheader("X-Path-Seen")
         reached = json.loads(body or "[]") if path is not None else None
         return Answer(
-            response.status, response.headers.get_all("WWW-Authenticate", []), response.getheaders(), reached, path
+            response.status,
+            response.headers.get_all("WWW-Authenticate", []),
+            response.getheaders(),
+            reached,
+            path,
+            body,
         )
 
 
@@ -173,12 +192,20 @@ def find(name: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def run(name: str, latchkey: str, behind: str, folder: Path, authorities: Path = AUTHORITIES) -> Iterator[Gateway]:
-    """The gateway with its file from the guide, between callers and the API that is `behind`."""
+def run(
+    name: str,
+    latchkey: str,
+    behind: str,
+    folder: Path,
+    authorities: Path = AUTHORITIES,
+    *,
+    apis: Iterable[Resource] = (),
+) -> Iterator[Gateway]:
+    """The gateway with its file from the guide, between callers and the API that is `behind`, or these APIs."""
     kind, program = KINDS[name], find(name)
     assert program is not None, f"{name} is not installed: `make test` says how"
     port = servers.free_port()
-    text = _behind(kind.written(latchkey), behind).replace(str(AUTHORITIES), str(authorities))
+    text = _behind(kind.written(latchkey, apis), behind).replace(str(AUTHORITIES), str(authorities))
     arguments = kind.prepare(text, port, folder)
     own = {name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
     environment = os.environ | own | {"SSL_CERT_FILE": str(authorities)}
