@@ -17,7 +17,7 @@ from oauth.endpoints import check
 # A word or wing of the ground floor imports only those before it.
 GROUND_FLOOR = (
     "clock", "ids", "texts", "domains", "addresses", "values", "settings", "origin", "credentials", "scopes",
-    "gateways", "resources", "vault",
+    "resources", "gateways", "vault",
     "naming", "store", "mail", "accounts", "clients", "grants", "journal", "tokens", "notices",
     "safety", "oversight", "worker",
 )  # fmt: skip
