@@ -40,6 +40,8 @@ class Origin(NamedTuple):
     agent: str
     request_id: str
     actor: Actor = OWNER
+    # The caller's address as trusted proxies name it; empty: none did.
+    forwarded: str = ""
 
     @property
     def network(self) -> str:

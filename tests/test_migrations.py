@@ -1,6 +1,7 @@
 """The migrations, from nothing to the schema that the records describe."""
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
 import app  # noqa: F401 - brings every record into the metadata
-from latchkey import clients, grants, settings
+from latchkey import clients, grants, settings, tokens
 from latchkey.accounts import users
+from latchkey.accounts.users import User
 from latchkey.clients import Cause
 from latchkey.clients.origins import ClientOrigin
 from latchkey.grants import Grant
@@ -20,7 +22,7 @@ from latchkey.journal.activity import EventKind
 from latchkey.journal.links import Link
 from latchkey.store import migrations
 from latchkey.store import session as db
-from latchkey.tokens import Token, lineage
+from latchkey.tokens import Renewal, Token, lineage
 from latchkey.worker import loop
 from tests import factories
 
@@ -230,3 +232,28 @@ def test_events_from_before_the_chain_are_closed_by_it_and_it_can_be_taken_back(
 
     assert list(db.db.scalars(select(Link.event_id).order_by(Link.seq))) == made
     assert chain.check() == chain.Verdict(3, 0, None)
+
+
+def test_tokens_that_are_there_keep_their_length_and_their_former_string(connected):
+    migrations.upgrade()
+    alice = factories.make_user()
+    token = factories.make_token(alice, lifetime=timedelta(days=30)).token
+    endless = factories.make_token(alice, description="Endless", lifetime=None).token
+    tokens.regenerate(token)
+    tokens.regenerate(token, Renewal(keep=timedelta(days=1)))
+    db.db.commit()
+    kept = token.replaces_id
+    db.db.remove()
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0014")
+        # To what comes before, a former string that still works would be one that nobody sees.
+        live = "SELECT count(*) FROM token WHERE successor_id IS NOT NULL AND revoked_at IS NULL"
+        assert connection.execute(text(live)).scalar() == 0
+
+    migrations.upgrade()
+
+    found = db.db.get(Token, token.id)
+    assert (found.replaces_id, found.replaces) == (kept, None)
+    assert abs(found.term_seconds - 30 * 86_400) <= 1
+    assert db.db.get(Token, endless.id).term_seconds is None
+    assert db.db.get(User, alice.id).reminders is True

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import String, delete, func, select, update
+from sqlalchemy import String, delete, func, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -51,6 +51,9 @@ class User(Base):
     is_admin: Mapped[bool] = mapped_column(default=False)
     # Rises whenever what was proved before counts no more: a new password, a suspension.
     epoch: Mapped[int] = mapped_column(default=0, server_default="0")
+    # Whether letters tell before a token ends, and when the last one did.
+    reminders: Mapped[bool] = mapped_column(default=True, server_default=true())
+    reminded_at: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)

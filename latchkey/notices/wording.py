@@ -66,7 +66,7 @@ def by(actor: Actor) -> str:
 
 def here() -> dict[str, object]:
     """When this was, from where, by whom and for what reason, for the templates of letters."""
-    address, agent, _, actor = origin.current.get()
+    address, agent, _, actor, _ = origin.current.get()
     place = f"{address}, {device(agent)}" if address else "the operator's command line"
     return {
         "at": clock.now(),

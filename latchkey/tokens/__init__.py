@@ -1,7 +1,7 @@
 """Tokens of every kind: developer tokens that users mint, access and refresh tokens that apps are issued."""
 
-from latchkey.tokens import lifetimes, traces
-from latchkey.tokens.changes import TokenEnded, describe, former, narrow, regenerate, widen
+from latchkey.tokens import lifetimes, quota, ranges, traces
+from latchkey.tokens.changes import LaterEnd, TokenEnded, bind, describe, end_in, narrow, shorten, widen
 from latchkey.tokens.developer import (
     PAGE,
     AlreadyMinted,
@@ -20,25 +20,36 @@ from latchkey.tokens.developer import (
 )
 from latchkey.tokens.lifetimes import LifetimeTooLong
 from latchkey.tokens.lineage import DEEPEST, ChainTooLong, ParentEnded, hold
+from latchkey.tokens.ranges import BadRange, RangeTooWide
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, purge, revoke
+from latchkey.tokens.renewal import NotItsOwn, Renewal, by_token, end_former, former, regenerate
 
 __all__ = [
     "DEEPEST",
     "LONGEST_DESCRIPTION",
     "PAGE",
     "AlreadyMinted",
+    "BadRange",
     "ChainTooLong",
     "DescriptionTaken",
+    "LaterEnd",
     "LifetimeTooLong",
     "Minted",
+    "NotItsOwn",
     "Page",
     "ParentEnded",
+    "RangeTooWide",
+    "Renewal",
     "ScopeTooWide",
     "Token",
     "TokenEnded",
     "UnverifiedEmail",
+    "bind",
+    "by_token",
     "children",
     "describe",
+    "end_former",
+    "end_in",
     "every",
     "find",
     "former",
@@ -50,9 +61,12 @@ __all__ = [
     "narrow",
     "page",
     "purge",
+    "quota",
+    "ranges",
     "regenerate",
     "revoke",
     "revoke_all",
+    "shorten",
     "traces",
     "used_since",
     "widen",

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, case, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
-from latchkey import clock, credentials, resources, scopes
+from latchkey import clock, credentials, origin, resources, scopes, settings
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
@@ -18,7 +18,7 @@ from latchkey.journal.refusals import LONGEST_DETAIL, Reason
 from latchkey.resources import Resource
 from latchkey.store.prepared import Lookup
 from latchkey.store.session import UtcDateTime
-from latchkey.tokens import Token, usage
+from latchkey.tokens import Token, ranges, usage
 from latchkey.tokens.bearer import Bearer, Fault, InvalidToken, NoCredential, ScopeTooNarrow
 
 __all__ = [
@@ -30,14 +30,20 @@ __all__ = [
     "ScopeTooNarrow",
     "admit",
     "find",
+    "forwarded",
     "turn_away",
 ]
 
 BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
 
 
-# What its owner reads of a token that does not work.
-_REASONS = {Fault.EXPIRED: Reason.EXPIRED, Fault.REVOKED: Reason.REVOKED, Fault.ELSEWHERE: Reason.RESOURCE}
+# What its owner reads of a token that does not work. Known and yet told as unknown is one that is bound to addresses.
+_REASONS = {
+    Fault.EXPIRED: Reason.EXPIRED,
+    Fault.REVOKED: Reason.REVOKED,
+    Fault.ELSEWHERE: Reason.RESOURCE,
+    Fault.UNKNOWN: Reason.ADDRESS,
+}
 
 
 def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
@@ -57,7 +63,10 @@ def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
     )
 
 
-_family = func.coalesce(case((Token.user_id.is_(None), Grant.client_id)), Token.grant_id, Token.id).label("family")
+# A former string that is kept working is of the family of what took its place.
+_family = func.coalesce(
+    case((Token.user_id.is_(None), Grant.client_id)), Token.grant_id, Token.successor_id, Token.id
+).label("family")
 
 _bearer = Lookup(
     "Bearer",
@@ -71,6 +80,7 @@ _bearer = Lookup(
         Token.grant_id,
         Token.scope,
         Token.resource,
+        Token.allowed_addresses,
         Token.description,
         Token.last4,
         Token.created_at,
@@ -98,8 +108,9 @@ def _ancestry() -> Lookup:
     above = select(Token.id, Token.parent_id).where(Token.id == bindparam("parent_id")).cte("above", recursive=True)
     elder = aliased(Token)
     above = above.union_all(select(elder.id, elder.parent_id).join(above, elder.id == above.c.parent_id))
+    fault = _fault(Token, User, Grant, Client).label("fault")
     statement = (
-        select(Token.scope, Token.resource, Token.parent_id, _family, _fault(Token, User, Grant, Client).label("fault"))
+        select(Token.scope, Token.resource, Token.allowed_addresses, Token.parent_id, _family, fault)
         .select_from(Token)
         .join(above, above.c.id == Token.id)
         .outerjoin(User, User.id == Token.user_id)
@@ -112,31 +123,53 @@ def _ancestry() -> Lookup:
 _ancestors = _ancestry()
 
 
-def find(plaintext: str) -> Bearer:
+def _caller() -> str:
+    """The address that calls; empty where proxies are trusted and none named it."""
+    here = origin.current.get()
+    return here.forwarded if settings.current().trusted_proxies else here.address
+
+
+def forwarded() -> str:
+    """For whom a gateway asks, by the word of trusted proxies alone: its own address is no caller's."""
+    return origin.current.get().forwarded if settings.current().trusted_proxies else ""
+
+
+def find(plaintext: str, address: str | None = None, *, bound: bool = True) -> Bearer:
     """Who a live developer or access token stands for. One statement, two for a token made by a token.
 
-    Raises `InvalidToken`.
+    `address` is the caller's, empty if that is not known; left out: of this very request. Whoever calls from outside
+    the ranges of a token is told that it is unknown, whatever else is wrong with it. Its owner, who only looks at it,
+    is not `bound` by them. Raises `InvalidToken`.
     """
-    return _found(plaintext, clock.now())
+    return _found(plaintext, clock.now(), address, bound=bound)
 
 
-def _found(plaintext: str, now: datetime) -> Bearer:
+def _found(plaintext: str, now: datetime, address: str | None, *, bound: bool = True) -> Bearer:
     if credentials.kind_of(plaintext) not in BEARERS:
         raise InvalidToken(Fault.UNKNOWN)
     bearer: Bearer | None = _bearer.one(digest=credentials.digest(plaintext), now=now, lately=now - usage.NOTED_EVERY)
     if bearer is None:
         raise InvalidToken(Fault.UNKNOWN)
+    if bound and not _may_call(bearer, address):
+        raise InvalidToken(Fault.UNKNOWN, bearer)
     if bearer.fault:
         raise InvalidToken(Fault(bearer.fault), bearer)
     if bearer.parent_id:
-        bearer = _under_parents(bearer, now)
+        bearer = _under_parents(bearer, now, address, bound=bound)
     return bearer if bearer.resource is None else _within(bearer, bearer.resource)
 
 
-def _under_parents(bearer: Bearer, now: datetime) -> Bearer:
+def _may_call(bearer: Any, address: str | None) -> bool:
+    kept: str | None = bearer.allowed_addresses
+    return kept is None or ranges.allows(kept, _caller() if address is None else address)
+
+
+def _under_parents(bearer: Bearer, now: datetime, address: str | None, *, bound: bool) -> Bearer:
     """A token made by a token dies with it and can never do more than all those above it (I-06)."""
     held, resource, family = bearer.scopes, bearer.resource, bearer.family
     for ancestor in _ancestors.all(parent_id=bearer.parent_id, now=now):
+        if bound and not _may_call(ancestor, address):
+            raise InvalidToken(Fault.UNKNOWN, bearer)
         if ancestor.fault:
             raise InvalidToken(Fault(ancestor.fault), bearer)
         held &= scopes.held(ancestor.scope)
@@ -159,18 +192,21 @@ def admit(
     call: str = "",
     at: Collection[Resource] = (),
     *,
+    address: str | None = None,
     refusing: bool = True,
 ) -> Bearer:
     """Let a call pass whose token is for all these APIs and has all the scopes that it needs; `call` names it.
 
     It is counted, or why it was refused. Whoever only asks beforehand, and leaves a refusal to be asked for again, is
-    not `refusing`: that is counted then. Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`.
+    not `refusing`: that is counted then. `address` is the caller's as in `find`.
+
+    Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`.
     """
     if plaintext is None:
         raise NoCredential
     now, wanted = clock.now(), frozenset(needed)
     try:
-        bearer = _found(plaintext, now)
+        bearer = _found(plaintext, now, address)
         if not all(map(bearer.is_for, at)):
             raise InvalidToken(Fault.ELSEWHERE, bearer)  # noqa: TRY301 - counted like what else is wrong with it
     except InvalidToken as error:

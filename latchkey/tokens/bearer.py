@@ -59,6 +59,7 @@ class Bearer(NamedTuple):
     grant_id: str | None
     scope: str
     resource: str | None
+    allowed_addresses: str | None
     description: str | None
     last4: str
     created_at: datetime

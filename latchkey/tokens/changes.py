@@ -1,54 +1,58 @@
-"""Developer tokens that are there: described, narrowed, widened, and given another string."""
+"""Developer tokens that are there: described, narrowed, widened, bound to addresses, and given another end."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from latchkey import clock, credentials, scopes, texts
-from latchkey.accounts import users
-from latchkey.credentials import Kind
+from latchkey import clock, scopes, texts
 from latchkey.store.session import db
-from latchkey.tokens.developer import DescriptionTaken, ScopeTooWide, once, taken
-from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, revoke_descendants, serialized
+from latchkey.tokens import lifetimes, ranges
+from latchkey.tokens.developer import DescriptionTaken, ScopeTooWide, taken
+from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, serialized
 
 
 class TokenEnded(Exception):
     """The token has expired or was revoked, and stays so."""
 
 
-# What stays known of the former string: its next use is told “revoked” and not “unknown”, and its last use is evidence.
-KEPT = (
-    *("kind", "digest", "last4", "user_id", "scope", "created_at", "created_address", "created_agent", "expires_at"),
-    *("last_used_at", "last_used_address", "last_used_agent"),
-)
+class LaterEnd(Exception):
+    """The token would work longer than it does now."""
 
 
-def _locked(token: Token) -> Token:
-    """The token as it stands now, for this transaction alone to change. Raises `TokenEnded`."""
+def locked(token: Token, *, expired: bool = False) -> Token:
+    """The token as it stands now, for this transaction alone to change; also an `expired` one, if asked.
+
+    Raises `TokenEnded`.
+    """
     fresh = select(Token).where(Token.id == token.id).with_for_update(of=Token, key_share=True)
-    locked = db.scalar(fresh.execution_options(populate_existing=True))
-    if locked is None or locked.status != "active":
+    found = db.scalar(fresh.execution_options(populate_existing=True))
+    known = ("active", "expired") if expired else ("active",)
+    if found is None or found.status not in known or found.successor_id is not None:
         raise TokenEnded
-    return locked
+    return found
 
 
 def describe(token: Token, description: str, *, unique: bool = False) -> None:
     """Give a token another description. Raises `texts.BadText`, `TokenEnded`, `DescriptionTaken` as `mint` does."""
     name = texts.line(description, LONGEST_DESCRIPTION)
-    locked = _locked(token)
-    if unique and taken(str(locked.user_id), name, but=locked.id):
+    held = locked(token)
+    if unique and taken(str(held.user_id), name, but=held.id):
         raise DescriptionTaken
-    locked.description = name
+    held.description = name
     db.flush()
 
 
 def narrow(token: Token, wanted: Iterable[str]) -> None:
     """Take scopes away from a token. Raises `ScopeTooWide` when one would be added, `TokenEnded`."""
     chosen = scopes.check(wanted)
-    locked = _locked(token)
-    if not chosen <= locked.scopes:
+    held = locked(token)
+    if not chosen <= held.scopes:
         raise ScopeTooWide
-    locked.scope = scopes.serialize(chosen)
+    held.scope = scopes.serialize(chosen)
+    if (former := _former(held)) is not None:
+        # Both strings are of one token: whoever takes something away means both.
+        former.scope = scopes.serialize(former.scopes & chosen)
     db.flush()
 
 
@@ -57,48 +61,76 @@ def widen(token: Token, wanted: Iterable[str]) -> None:
 
     Raises `scopes.NoScopes`, `scopes.UnknownScope`, `ScopeTooWide`, `TokenEnded`.
     """
-    locked = _locked(token)
+    held = locked(token)
     chosen = serialized(wanted)
-    if locked.parent is not None and not scopes.held(chosen) <= locked.parent.scopes:
+    if held.parent is not None and not scopes.held(chosen) <= held.parent.scopes:
         raise ScopeTooWide
-    if not scopes.held(chosen) <= locked.scopes:
+    if not scopes.held(chosen) <= held.scopes:
         # What it has now was not watched for long.
-        locked.counted_since = clock.now()
-    locked.scope = chosen
+        held.counted_since = clock.now()
+    held.scope = chosen
     db.flush()
 
 
-def regenerate(token: Token, *, form_id: str | None = None) -> str:
-    """A new plaintext for the same settings; the old one ends at once, and what it made with it.
+def bind(token: Token, kept: str | None, *, wider: bool = False) -> None:
+    """Let a token be used from these ranges alone (`ranges.check`); whoever lets it be `wider` has shown who they are.
 
-    Raises `TokenEnded`, and `AlreadyMinted` for a form that was sent before.
+    Raises `TokenEnded`, `RangeTooWide`.
     """
-    users.hold(str(token.user_id))
-    once(str(token.user_id), form_id)
-    locked = _locked(token)
-    plaintext, now = credentials.generate(Kind.DEVELOPER), clock.now()
-    old = {name: getattr(locked, name) for name in KEPT}
-    locked.digest, locked.last4 = credentials.digest(plaintext), plaintext[-4:]
-    locked.last_used_at = locked.last_used_address = locked.last_used_agent = None
+    held = locked(token)
+    outer = [elder.allowed_addresses for elder in _elders(held)] + ([] if wider else [held.allowed_addresses])
+    if not all(ranges.within(kept, each) for each in outer):
+        raise ranges.RangeTooWide
+    held.allowed_addresses = kept
+    former = _former(held)
+    if former is not None and ranges.within(kept, former.allowed_addresses):
+        former.allowed_addresses = kept
     db.flush()
-    db.add(
-        Token(
-            **old,
-            description=None,
-            revoked_at=now,
-            consumed_at=now,
-            successor_id=locked.id,
-            form_id=form_id,
-        )
-    )
-    revoke_descendants(locked.id, now)
-    db.flush()
-    return plaintext
 
 
-def former(token: Token) -> Token | None:
-    """What is known of the string that a token had before it was last regenerated."""
-    replaced = select(Token).where(
-        Token.user_id == token.user_id, Token.kind == Kind.DEVELOPER, Token.successor_id == token.id
-    )
-    return db.scalar(replaced.order_by(Token.id.desc()).limit(1))
+def shorten(token: Token, expires_at: datetime) -> None:
+    """Let a token end earlier. Raises `TokenEnded`, and `LifetimeTooLong` for what is later, or over already."""
+    held = locked(token)
+    if expires_at <= clock.now() or lifetimes.is_later(expires_at, held.expires_at):
+        raise lifetimes.LifetimeTooLong("Choose a time between now and the present end.")
+    _end_at(held, expires_at)
+
+
+def end_in(token: Token, lifetime: timedelta | None, *, later: bool = False) -> None:
+    """Let a token that works go on for so long from now; whoever lets it end `later` has shown who they are.
+
+    Raises `TokenEnded`, `LifetimeTooLong`, `LaterEnd`.
+    """
+    held = locked(token)
+    expires_at = lifetimes.end(lifetime, (elder.expires_at for elder in _elders(held)))
+    if not later and lifetimes.is_later(expires_at, held.expires_at):
+        raise LaterEnd
+    _end_at(held, expires_at)
+    held.term_seconds = lifetimes.seconds(lifetime)
+    db.flush()
+
+
+def _end_at(held: Token, expires_at: datetime | None) -> None:
+    held.expires_at, held.reminded_days = expires_at, None
+    former = _former(held)
+    if former is not None and expires_at is not None and (former.expires_at or expires_at) >= expires_at:
+        former.expires_at = expires_at
+    db.flush()
+
+
+def _elders(held: Token) -> list[Token]:
+    """Those above a token. The one that made it may have been shortened or bound since."""
+    found = []
+    while held.parent is not None:
+        held = held.parent
+        found.append(held)
+    return found
+
+
+def _former(held: Token) -> Token | None:
+    """The former string that still works, locked like the token that it was of."""
+    if held.replaces_id is None:
+        return None
+    fresh = select(Token).where(Token.id == held.replaces_id).with_for_update(of=Token, key_share=True)
+    found = db.scalar(fresh.execution_options(populate_existing=True))
+    return found if found is not None and found.status == "active" else None

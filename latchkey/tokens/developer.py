@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from latchkey import clock, credentials, origin, texts
 from latchkey import scopes as catalogue
@@ -13,7 +13,7 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.store.session import affected, db
-from latchkey.tokens import lifetimes, lineage, quota
+from latchkey.tokens import lifetimes, lineage, quota, ranges
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, serialized
 
 PAGE = 50
@@ -61,14 +61,14 @@ def mint(
     lifetime: timedelta | None,
     form_id: str | None = None,
     parent: Token | None = None,
+    addresses: Iterable[str] | None = None,
     unique: bool = False,
 ) -> Minted:
     """A developer token with the access of its user, cut down by scopes; no lifetime means no expiry.
 
-    Under a parent it may do no more and lives no longer, and dies with it: the parent is read again under the lock, and
-    has to be what it was. Raises `UnverifiedEmail`, `texts.BadText`, `scopes.NoScopes`, `scopes.UnknownScope`,
-    `LifetimeTooLong`, `ScopeTooWide`, `ChainTooLong`, `AlreadyMinted`, `QuotaReached`, what `lineage.hold` does and, if
-    descriptions are to be unique among live tokens, `DescriptionTaken`.
+    Under a parent, which is read again under the lock, it may do no more and lives no longer, and dies with it.
+    `addresses` are the ranges to use it from; left out: the parent's. Raises `UnverifiedEmail`, `QuotaReached`,
+    `AlreadyMinted`, `DescriptionTaken` if descriptions are `unique`, and what scopes, ranges, ends and lineage raise.
     """
     if not user.verified:
         raise UnverifiedEmail
@@ -76,13 +76,11 @@ def mint(
     # From here on two requests of one user go one after the other.
     users.hold(user.id)
     above = lineage.room_under(parent) if parent is not None else []
-    chosen = _checked(wanted, above)
-    expires_at = lifetimes.end(lifetime, (elder.expires_at for elder in above))
     once(user.id, form_id)
     if unique and taken(user.id, name):
         raise DescriptionTaken
     quota.check(user.id)
-    plaintext, here = credentials.generate(Kind.DEVELOPER), origin.current.get()
+    plaintext = credentials.generate(Kind.DEVELOPER)
     token = Token(
         kind=Kind.DEVELOPER,
         digest=credentials.digest(plaintext),
@@ -90,11 +88,13 @@ def mint(
         user_id=user.id,
         parent_id=parent.id if parent else None,
         description=name,
-        scope=chosen,
+        scope=_checked(wanted, above),
+        allowed_addresses=_bound(addresses, above),
         form_id=form_id,
-        created_address=here.address,
-        created_agent=here.agent,
-        expires_at=expires_at,
+        created_address=origin.current.get().address,
+        created_agent=origin.current.get().agent,
+        expires_at=lifetimes.end(lifetime, (elder.expires_at for elder in above)),
+        term_seconds=lifetimes.seconds(lifetime),
     )
     db.add(token)
     db.flush()
@@ -105,6 +105,17 @@ def _checked(wanted: frozenset[str], above: Iterable[Token]) -> str:
     if any(not catalogue.check(wanted) <= elder.scopes for elder in above):
         raise ScopeTooWide
     return serialized(wanted)
+
+
+def _bound(addresses: Iterable[str] | None, above: Iterable[Token]) -> str | None:
+    """The ranges of a token under these. Raises `BadRange`, `RangeTooWide`."""
+    kept = None if addresses is None else ranges.check(addresses)
+    for elder in above:
+        if addresses is None:
+            kept = elder.allowed_addresses or kept
+        if not ranges.within(kept, elder.allowed_addresses):
+            raise ranges.RangeTooWide
+    return kept
 
 
 def once(user_id: str, form_id: str | None) -> None:
@@ -122,22 +133,38 @@ def taken(user_id: str, name: str, but: str = "") -> bool:
     return db.scalar(found.limit(1)) is not None
 
 
-def get_for(user: User, token_id: str) -> Token | None:
-    """A user's own developer token."""
-    return db.scalar(_shown(user.id).where(Token.id == token_id))
+def get_for(user: User, token_id: str, *, formers: bool = False) -> Token | None:
+    """A user's own developer token; also one that is the `former` string of another and was kept working, if asked."""
+    return db.scalar(_shown(user.id, formers=formers).where(Token.id == token_id))
 
 
-def _shown(user_id: str) -> Select[Token]:
-    return select(Token).where(Token.user_id == user_id, Token.kind == Kind.DEVELOPER, Token.successor_id.is_(None))
+def _shown(user_id: str, *, formers: bool = False) -> Select[Token]:
+    own = select(Token).where(Token.user_id == user_id, Token.kind == Kind.DEVELOPER)
+    if formers:
+        return own.where(or_(Token.successor_id.is_(None), Token.consumed_at.is_(None)))
+    return own.where(Token.successor_id.is_(None))
 
 
 def _active() -> ColumnElement[bool]:
     return and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > clock.now()))
 
 
-def page(user: User, *, status: str = "active", search: str = "", cursor: str | None = None, limit: int = PAGE) -> Page:
-    """A user's developer tokens, newest first, in one query: `active`, `ended` or `all` of them."""
-    statement = _shown(user.id)
+def page(
+    user: User,
+    *,
+    status: str = "active",
+    search: str = "",
+    cursor: str | None = None,
+    limit: int = PAGE,
+    formers: bool = False,
+) -> Page:
+    """A user's developer tokens, newest first, in one query: `active`, `ended` or `all` of them.
+
+    With what is kept working beside its successor, if asked for `formers`.
+    """
+    statement = _shown(user.id, formers=formers)
+    if formers:
+        statement = statement.options(joinedload(Token.replaced))
     if status != "all":
         statement = statement.where(_active() if status == "active" else ~_active())
     if search:
@@ -167,7 +194,8 @@ def used_since(user: User, since: datetime, limit: int) -> list[Token]:
 
 def children(token: Token) -> list[Token]:
     """The developer tokens that a token made, the newest first."""
-    return list(db.scalars(select(Token).where(Token.parent_id == token.id).order_by(Token.id.desc()).limit(PAGE)))
+    made = select(Token).where(Token.parent_id == token.id, Token.successor_id.is_(None))
+    return list(db.scalars(made.order_by(Token.id.desc()).limit(PAGE)))
 
 
 def revoke_all(user: User) -> int:

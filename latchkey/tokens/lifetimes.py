@@ -29,15 +29,36 @@ def preset() -> int:
     return min(PRESET_DAYS, longest())
 
 
-def end(lifetime: timedelta | None, parents: Iterable[datetime | None] = ()) -> datetime | None:
-    """When a token ends that is made now; `parents` are the ends of those above it. Raises `LifetimeTooLong`."""
-    if lifetime is None and not endless():
-        raise LifetimeTooLong(f"Tokens here live for {longest()} days at most.")
-    if lifetime is not None and lifetime > timedelta(days=longest()):
+def seconds(lifetime: timedelta | None) -> int | None:
+    """A length as it is kept."""
+    return None if lifetime is None else int(lifetime.total_seconds())
+
+
+def allowed(length: timedelta | None) -> timedelta | None:
+    """A length that was chosen before, cut to what this installation allows now."""
+    if length is None:
+        return None if endless() else timedelta(days=longest())
+    return min(length, timedelta(days=longest()))
+
+
+def is_later(end: datetime | None, other: datetime | None) -> bool:
+    """Whether one end comes after another; none never comes."""
+    return other is not None and (end is None or end > other)
+
+
+def end(lifetime: timedelta | None, parents: Iterable[datetime | None] = (), *, cut: bool = False) -> datetime | None:
+    """When a token ends that is made now; `parents` are the ends of those above it, before which it is `cut` if asked.
+
+    Raises `LifetimeTooLong`.
+    """
+    if (lifetime is None and not endless()) or (lifetime is not None and lifetime > timedelta(days=longest())):
         raise LifetimeTooLong(f"Tokens here live for {longest()} days at most.")
     if lifetime is not None and lifetime <= timedelta(0):
         raise LifetimeTooLong("Choose a date after today.")
     expires_at = None if lifetime is None else clock.now() + lifetime
-    if any(last is not None and (expires_at is None or expires_at > last) for last in parents):
+    last = min((parent for parent in parents if parent is not None), default=None)
+    if last is None or (expires_at is not None and expires_at <= last):
+        return expires_at
+    if not cut:
         raise LifetimeTooLong("A token lives no longer than the one that made it.")
-    return expires_at
+    return last

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     delete,
     func,
+    or_,
     select,
     text,
     update,
@@ -26,8 +27,10 @@ from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, some, stamp
+from latchkey.tokens import ranges
 
 LONGEST_DESCRIPTION = 80
+DISUSED = timedelta(days=90)
 NOT_REFRESH = "kind <> 'ort'"
 
 
@@ -58,6 +61,8 @@ class Token(Base):
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     grant_id: Mapped[str | None] = mapped_column(ForeignKey("grant.id", ondelete="CASCADE"))
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("token.id", ondelete="CASCADE"))
+    # The row of the string that it had before it was last regenerated.
+    replaces_id: Mapped[str | None] = mapped_column(String(40))
     description: Mapped[str | None] = mapped_column(String(LONGEST_DESCRIPTION))
     scope: Mapped[str] = mapped_column(String(4000))
     # The resources that an app named for it; None: those of its scopes.
@@ -67,11 +72,19 @@ class Token(Base):
     # What was taken away because it was not used, and when, so that it can be given back.
     dropped_scope: Mapped[str | None] = mapped_column(String(4000))
     dropped_at: Mapped[datetime | None]
+    # None: from anywhere.
+    allowed_addresses: Mapped[str | None] = mapped_column(String(ranges.LONGEST_KEPT))
     form_id: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     created_address: Mapped[str] = mapped_column(String(45))
     created_agent: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime | None]
+    # For how long its owner last let it work; None: without end. By itself it renews itself for no longer.
+    term_seconds: Mapped[int | None]
+    renewed_at: Mapped[datetime | None]
+    # How many days before its end the last letter about that was due, and when one said that it is not used.
+    reminded_days: Mapped[int | None]
+    told_disused_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     # A refresh token that was used, or the string that a regenerated token had before, and what took its place. Of two
     # refresh tokens that took one's place, each names the other until either is used.
@@ -84,6 +97,9 @@ class Token(Base):
     user: Mapped[User | None] = relationship()
     grant: Mapped[Grant | None] = relationship()
     parent: Mapped["Token | None"] = relationship(remote_side="Token.id")
+    replaced: Mapped["Token | None"] = relationship(
+        primaryjoin="foreign(Token.replaces_id) == remote(Token.id)", viewonly=True
+    )
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -101,6 +117,21 @@ class Token(Base):
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= clock.now() else "active"
+
+    @property
+    def replaces(self) -> "Token | None":
+        """The former string while it still works beside this one."""
+        return self.replaced if self.replaced is not None and self.replaced.status == "active" else None
+
+    @property
+    def idle_since(self) -> datetime:
+        """When it was last used, or made or renewed if it was not used since."""
+        return self.last_used_at or self.renewed_at or self.created_at
+
+    @property
+    def disused(self) -> bool:
+        """Whether it works and nobody has used it for long."""
+        return self.status == "active" and clock.now() - self.idle_since >= DISUSED
 
     @property
     def hint(self) -> str:
@@ -127,9 +158,13 @@ def last_issued(client: Client) -> datetime | None:
 
 
 def revoke(token: Token) -> bool:
-    """End a token and what it made, at the next request. Whether it was still to be ended; safe to repeat."""
+    """End a token, its former string and what they made, at the next request; safe to repeat.
+
+    Whether it was still to be ended.
+    """
     now = clock.now()
-    db.execute(select(Token.id).where(Token.id.in_(_family(token.id))).order_by(Token.id).with_for_update(of=Token))
+    family = select(Token.id).where(Token.id.in_(_family(token.id))).order_by(Token.id)
+    db.execute(family.with_for_update(of=Token))
     ended = affected(update(Token).where(Token.id == token.id, Token.revoked_at.is_(None)).values(revoked_at=now))
     revoke_descendants(token.id, now)
     return ended == 1
@@ -146,8 +181,9 @@ def revoke_descendants(token_id: str, now: datetime) -> None:
 
 
 def _family(token_id: str) -> Select[str]:
-    """A token and all that hang on it."""
-    family = select(Token.id).where(Token.id == token_id).cte("family", recursive=True)
+    """A token, its former string, and all that hang on them: a former string of those hangs where they do."""
+    former = select(Token.replaces_id).where(Token.id == token_id).scalar_subquery()
+    family = select(Token.id).where(or_(Token.id == token_id, Token.id == former)).cte("family", recursive=True)
     child = aliased(Token)
     family = family.union_all(select(child.id).join(family, child.parent_id == family.c.id))
     return select(family.c.id)

@@ -41,7 +41,8 @@ def _decided(environ: WSGIEnvironment) -> tuple[int, Headers]:
     try:
         wanted, places = _asked(environ["QUERY_STRING"])
         needed = _needed(wanted)
-        bearer = access.admit(_presented(environ.get("HTTP_AUTHORIZATION", "")), needed, PATH, places)
+        presented, address = _presented(environ.get("HTTP_AUTHORIZATION", "")), access.forwarded()
+        bearer = access.admit(presented, needed, PATH, places, address=address)
     except access.NoCredential:
         return 401, _challenge(places, scope=_offered(places))
     except access.InvalidToken as error:

@@ -21,6 +21,9 @@ from oauth.protocol.parties import Party, TooOften
 from oauth.protocol.server import server
 from oauth.protocol.settling import answer, respond
 
+# The form field for the address of whoever sent the token: one that is bound to addresses is none without it.
+ADDRESS = "client_address"
+
 
 def described(token: Bearer | None) -> dict[str, Any]:
     """RFC 7662 §2.2; whatever is wrong with a token, the answer is the same (F-07)."""
@@ -46,21 +49,22 @@ def described(token: Bearer | None) -> dict[str, Any]:
 PATH = "/oauth/introspect"
 
 
-def _live(text: str, party: Party, *, refusing: bool = True) -> Bearer | None:
+def _live(text: str, party: Party, address: str, *, refusing: bool = True) -> Bearer | None:
     if party.resource_server or settings.current().introspection == "any":
         try:
-            return access.admit(text, call=PATH, refusing=refusing)
+            return access.admit(text, call=PATH, address=address, refusing=refusing)
         except access.InvalidToken:
             pass
     return None
 
 
-def _told(text: str, party: Party) -> Bearer | None:
+def _told(text: str, party: Party, address: str) -> Bearer | None:
     """The one bearer decision, for whom it is told. A refresh token is no bearer of anything, so it is none (E-12).
 
+    `address` is that of the resource server's caller, as it says.
     Raises `TooOften` when an app that no administrator marked asks for too many that are none.
     """
-    bearer = _live(text, party)
+    bearer = _live(text, party, address)
     if bearer is not None:
         return bearer
     if not party.resource_server and (
@@ -79,7 +83,7 @@ class Introspection(IntrospectionEndpoint):
         text = request.form.get("token")
         if text is None:
             raise InvalidRequestError("The token is missing.")
-        return _told(text, client)
+        return _told(text, client, request.form.get(ADDRESS, ""))
 
     def create_introspection_payload(self, token: Bearer | None) -> dict[str, Any]:
         return described(token)
@@ -95,7 +99,7 @@ def at_once(form: Form, sent: Presented) -> dict[str, Any] | None:
     if token is None or not isinstance(party, Party):
         return None
     # What goes the whole way is asked for again there.
-    bearer = _live(token, party, refusing=party.resource_server)
+    bearer = _live(token, party, form.parameters.get(ADDRESS, ""), refusing=party.resource_server)
     # Counting what is not active writes, and what is done at once waits for no turn to write.
     return None if bearer is None and not party.resource_server else described(bearer)
 

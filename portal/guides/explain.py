@@ -106,12 +106,15 @@ def _own(plaintext: str, findings: list[Finding]) -> Token | None:
         else ""
     )
     try:
-        access.find(plaintext)
+        access.find(plaintext, bound=False)
     except access.InvalidToken as refusal:
         findings.append(Finding("bad", f"The token is {name}. {refusal}", url, "Look at it" if url else ""))
         return None
     left = f" It works for {(token.expires_at - clock.now()).days} days more." if token.expires_at else ""
     findings.append(Finding("ok", f"The token is {name}, and it works.{left}", url, "Look at it" if url else ""))
+    if token.allowed_addresses:
+        ranges = ", ".join(token.allowed_addresses.split())
+        findings.append(Finding("info", f"It works from {ranges} alone. From elsewhere it is answered as unknown."))
     return token
 
 

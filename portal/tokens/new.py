@@ -77,7 +77,7 @@ def _mint(form: NewTokenForm) -> BaseResponse:
 
 def _shown_once(token: Token, plaintext: str, *, again: bool = False) -> Response:
     """The token, in the only answer that ever holds it (I-03)."""
-    bearer = access.find(plaintext)
+    bearer = access.find(plaintext, bound=False)
     held = bearer.scopes
     response = htmx.render(
         "portal/tokens/created.html",

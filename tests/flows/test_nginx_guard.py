@@ -53,6 +53,8 @@ class Stage(NamedTuple):
     writer: tokens.Minted
     strange: tokens.Minted
     broad: tokens.Minted
+    bound: tokens.Minted
+    bound_elsewhere: tokens.Minted
 
     def revoke(self, minted: tokens.Minted) -> None:
         command = [str(servers.LATCHKEY), "token", "revoke", minted.token.id]
@@ -78,8 +80,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             [(alice, read), (alice, write), (strange, read), (alice, scopes.catalogue())]
         )
     ]
+    minted += [
+        factories.make_token(alice, description=ranges, scopes=read, addresses=[ranges])
+        for ranges in ("127.0.0.0/8", "203.0.113.0/24")
+    ]
     database.dispose()
-    with servers.latchkey(folder) as server:
+    with servers.latchkey(folder, LATCHKEY_TRUSTED_PROXIES="1") as server:
         yield Stage(server, alice, *minted)
     scopes.load(Path("nowhere"))
 
@@ -286,6 +292,18 @@ def test_what_the_api_itself_forbids_is_passed_on_as_it_is(gateway, stage):
     assert answer.status == 403
     assert answer.reached is not None
     assert answer.challenges == []
+
+
+@pytest.mark.standard("I-12")
+def test_a_token_that_is_bound_to_addresses_passes_from_there_whatever_the_caller_says(gateway, stage):
+    said = ("X-Forwarded-For", "203.0.113.9")
+
+    assert gateway.call("/projects/1", token=stage.bound.plaintext).status == 200
+    assert gateway.call("/projects/1", said, token=stage.bound.plaintext).status == 200
+    for headers in ((), (said,)):
+        answer = gateway.call("/projects/1", *headers, token=stage.bound_elsewhere.plaintext)
+        assert answer.status == 401
+        assert "The token is unknown." in answer.challenges[0]
 
 
 def test_cookies_open_nothing(gateway):

@@ -2,10 +2,13 @@
 
 import pytest
 
-from latchkey import resources
+from latchkey import credentials, resources
 from latchkey.accounts import users
+from latchkey.credentials import Kind
+from latchkey.journal import counting, refusals
 from latchkey.store import session as database
 from latchkey.store.session import db
+from latchkey.tokens import Token, usage
 from tests import factories
 from tests.oauth import dance
 
@@ -159,3 +162,67 @@ def test_a_database_that_is_away_is_a_no(caller, alice, monkeypatch):
     monkeypatch.setattr(engines, "held", lambda: broken)
 
     assert check(caller, token).status_code == 403
+
+
+def alike(caller, path, plaintext, **more):
+    """The answer to a bound token beside that to one that never was: status, body and headers."""
+    answers = [
+        caller.get(path, headers={"Authorization": f"Bearer {text}"}, **more)
+        for text in (plaintext, credentials.generate(Kind.DEVELOPER))
+    ]
+    first, second = (
+        (
+            answer.status,
+            answer.get_data(as_text=True).replace(answer.headers["X-Request-Id"], ""),
+            [(name, value) for name, value in answer.headers if name != "X-Request-Id"],
+        )
+        for answer in answers
+    )
+    assert first == second
+    return answers[0]
+
+
+BOUND = ["203.0.113.0/24", "2001:db8::/48"]
+OUTSIDE = ["198.51.100.1", "2001:db8:1::1", "", "x", "203.0.113.9, 198.51.100.1", "unknown", "*"]
+
+
+@pytest.mark.standard("I-12")
+@pytest.mark.settings(trusted_proxies=1)
+@pytest.mark.parametrize("path", ["/oauth/check", "/v1/me", "/v1/token", "/v1/tokens"])
+def test_from_outside_its_ranges_a_token_is_answered_as_one_that_never_was(caller, alice, path):
+    plaintext = factories.make_token(alice, scopes=["account:read", "tokens:read"], addresses=BOUND).plaintext
+
+    for address in OUTSIDE:
+        answer = alike(caller, path, plaintext, environ_overrides={"HTTP_X_FORWARDED_FOR": address})
+        assert answer.status_code == 401
+    # Proxies that name nobody, such as one that was not told to.
+    assert alike(caller, path, plaintext, environ_overrides={"REMOTE_ADDR": "203.0.113.9"}).status_code == 401
+    for address in ("203.0.113.9", "198.51.100.1, 203.0.113.9", "::ffff:203.0.113.9", '"[2001:db8::1]:4711"'):
+        given = {"Authorization": f"Bearer {plaintext}", "X-Forwarded-For": address}
+        assert caller.get(path, headers=given).status_code == 200
+
+
+@pytest.mark.standard("I-12")
+def test_without_trusted_proxies_the_gateways_own_address_opens_nothing(caller, alice):
+    plaintext = factories.make_token(alice, scopes=["account:read"], addresses=["127.0.0.0/8", *BOUND]).plaintext
+    said = {"HTTP_X_FORWARDED_FOR": "203.0.113.9"}
+
+    assert alike(caller, "/oauth/check", plaintext, environ_overrides=said).status_code == 401
+    assert alike(caller, "/oauth/check", plaintext).status_code == 401
+    assert alike(caller, "/v1/me", plaintext, environ_overrides=said | {"REMOTE_ADDR": "192.0.2.1"}).status_code == 401
+    assert caller.get("/v1/me", headers={"Authorization": f"Bearer {plaintext}"}).status_code == 200
+
+
+@pytest.mark.standard("I-12")
+@pytest.mark.settings(trusted_proxies=1)
+def test_a_call_from_outside_is_told_to_the_owner_and_is_no_use(caller, alice):
+    made = factories.make_token(alice, addresses=BOUND)
+
+    for path in ("/oauth/check", "/v1/me"):
+        alike(caller, path, made.plaintext, environ_overrides={"HTTP_X_FORWARDED_FOR": "198.51.100.1"})
+
+    usage.flush()
+    counting.flush()
+    assert db.get(Token, made.token.id).last_used_at is None
+    told = {(each.reason, each.address) for each in refusals.calls_of(token_id=made.token.id)}
+    assert told == {("It came from an address outside the allowed ranges", "198.51.100.1")}

@@ -106,3 +106,24 @@ def test_a_missing_token_is_said_so(caller, example_client):
     answer = dance.post(caller, "/oauth/introspect", example_client)
 
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.standard("I-12")
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_bound_token_is_active_for_a_caller_inside_its_ranges_alone(caller, alice, example_client, marked):
+    clients.mark_resource_server(example_client.client, on=marked)
+    db.commit()
+    # The resource server itself stands inside; that opens nothing.
+    made = factories.make_token(alice, addresses=["203.0.113.0/24", "127.0.0.0/8"])
+
+    assert told(caller, example_client, made.plaintext) == {"active": False}
+    for outside in ("", "198.51.100.1", "x", "2001:db8::1", "203.0.113.9, 198.51.100.1", "203.0.113.0/24", "*"):
+        assert told(caller, example_client, made.plaintext, client_address=outside) == {"active": False}
+    for inside in ("203.0.113.9", "::ffff:203.0.113.9", "203.0.113.9:4711"):
+        assert told(caller, example_client, made.plaintext, client_address=inside)["active"] is True
+
+
+def test_an_address_means_nothing_to_a_token_that_is_bound_to_none(caller, alice, example_client):
+    made = factories.make_token(alice)
+
+    assert told(caller, example_client, made.plaintext, client_address="x")["active"] is True

@@ -52,3 +52,16 @@ def test_what_is_no_token_costs_nothing(caller, settings, statements, token):
     caller.get("/oauth/check", headers={"Authorization": f"Bearer {token}"})
 
     assert count(statements) == []
+
+
+@pytest.mark.standard("I-12")
+@pytest.mark.settings(trusted_proxies=1)
+@pytest.mark.parametrize("address, status", [("203.0.113.9", 200), ("198.51.100.1", 401)])
+def test_ranges_cost_no_statement(caller, alice, statements, address, status):
+    bound = factories.make_token(alice, addresses=["203.0.113.0/24"])
+    headers = {"Authorization": f"Bearer {bound.plaintext}", "X-Forwarded-For": address}
+    statements.clear()
+
+    for path in ("/v1/me", "/oauth/check"):
+        assert caller.get(path, headers=headers).status_code == status
+        assert count(statements) == ["SELECT"]

@@ -11,6 +11,8 @@ from latchkey.origin import Origin
 
 SCHEMES = ("http", "https")
 LONGEST_AGENT = 200
+# In the environ: the address that the trusted proxies name; empty where there are none, or what came is no address.
+FORWARDED = "latchkey.forwarded"
 
 
 def _said(environ: WSGIEnvironment, header: str, trusted: int) -> str:
@@ -24,6 +26,7 @@ def believe(environ: WSGIEnvironment, trusted: int) -> None:
     A forwarded host is never believed: absolute addresses come from the settings alone.
     """
     said = addresses.parse(_said(environ, "HTTP_X_FORWARDED_FOR", trusted)) if trusted else ""
+    environ[FORWARDED] = said
     environ["REMOTE_ADDR"] = said or addresses.parse(environ.get("REMOTE_ADDR", ""))
     if trusted and (scheme := _said(environ, "HTTP_X_FORWARDED_PROTO", trusted)) in SCHEMES:
         environ["wsgi.url_scheme"] = scheme
@@ -31,7 +34,8 @@ def believe(environ: WSGIEnvironment, trusted: int) -> None:
 
 def origin(environ: WSGIEnvironment, request_id: str) -> Origin:
     """Who asks, once it was settled whom to believe about that."""
-    return Origin(environ["REMOTE_ADDR"], _agent(environ.get("HTTP_USER_AGENT", "")), request_id)
+    agent = _agent(environ.get("HTTP_USER_AGENT", ""))
+    return Origin(environ["REMOTE_ADDR"], agent, request_id, forwarded=environ[FORWARDED])
 
 
 def _agent(text: str) -> str:
