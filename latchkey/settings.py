@@ -65,6 +65,7 @@ class Settings:
     refresh_grace_seconds: int = _setting(values.number(0, 30), 0)
     token_max_days: int | None = _setting(values.number(1, 3660))
     signup: str = _setting(values.signup, "open")
+    require_second_factor: str = _setting(values.choice("nobody", "administrators", "everybody"), "administrators")
     trusted_proxies: int = _setting(values.number(0, 10), 0)
     security_contact: str | None = _setting(values.contact)
     introspection: str = _setting(values.choice("any", "marked"), "any")

@@ -11,7 +11,7 @@ from flask_login import current_user, login_user, logout_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import credentials, notices, settings
-from latchkey.accounts import limits, passwords, sessions, throttle, waybacks
+from latchkey.accounts import limits, passwords, second_factors, sessions, throttle, waybacks
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
@@ -26,6 +26,17 @@ NO_CODE = "This code is not right, or it was used before."
 
 # What is open to whoever ended their password and has not chosen another one yet.
 WITHOUT_PASSWORD = frozenset({"portal.show_report", "portal.choose_password"})
+
+# What stands open to whoever has to set up a second factor first.
+TO_SET_UP = frozenset(
+    {
+        "portal.security",
+        "portal.set_up_authenticator",
+        "portal.renew_recovery_codes",
+        "portal.show_proof",
+        "portal.prove",
+    }
+)
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -76,15 +87,18 @@ def mail_link(purpose: Purpose, email: str, endpoint: str, next_path: str | None
 def signed_in(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer | BaseResponse]:
     """The view is for people who are signed in; others are sent to do so and come back.
 
-    Whoever ended their password chooses another one before all else.
+    Whoever ended their password chooses another one before all else; then whoever must have a second factor sets it up.
     """
 
     @wraps(view)
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer | BaseResponse:
         if not current_user.is_authenticated:
             raise sessions.SessionEnded
-        if this_user().needs_password and request.endpoint not in WITHOUT_PASSWORD:
-            return redirect(url_for("portal.end_everything"), 303)
+        if this_user().needs_password:
+            if request.endpoint not in WITHOUT_PASSWORD:
+                return redirect(url_for("portal.end_everything"), 303)
+        elif request.endpoint not in TO_SET_UP and second_factors.owes_setup(this_user()):
+            return to_set_up()
         return view(*args, **kwargs)
 
     return guarded
@@ -101,8 +115,17 @@ def verified(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer | 
 
 
 def _to_verification() -> BaseResponse:
+    return _first("portal.ask_verification")
+
+
+def to_set_up() -> BaseResponse:
+    """Lead somebody who owes a second factor to set it up, and from there back here."""
+    return _first("portal.security")
+
+
+def _first(endpoint: str) -> BaseResponse:
     back = waybacks.carried(request.full_path.rstrip("?")) if request.method in ("GET", "HEAD") else None
-    address = url_for("portal.ask_verification", next=local_path(back))
+    address = url_for(endpoint, next=local_path(back))
     if "HX-Request" in request.headers:
         return Response(status=403, headers={"HX-Redirect": address})
     return redirect(address, 303)

@@ -10,7 +10,7 @@ import pyotp
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, Text, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, credentials, vault
+from latchkey import clock, credentials, settings, vault
 from latchkey.accounts.users import User
 from latchkey.store.session import Base, affected, db, stamp
 
@@ -54,6 +54,17 @@ def find(user: User) -> Authenticator | None:
     """The authenticator app of a user, as stored now; with one, the password alone opens nothing."""
     statement = select(Authenticator).where(Authenticator.user_id == user.id)
     return db.scalar(statement.execution_options(populate_existing=True))
+
+
+def protects(user: User) -> bool:
+    """Whether the password alone opens nothing."""
+    return find(user) is not None
+
+
+def owes_setup(user: User, *, to_administer: bool = False) -> bool:
+    """Whether a user has to set up a second factor before anything else, or before administering."""
+    asked = settings.current().require_second_factor
+    return asked in (("everybody", "administrators") if to_administer else ("everybody",)) and not protects(user)
 
 
 def new_key() -> str:

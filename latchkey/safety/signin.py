@@ -73,7 +73,7 @@ def _held(user: User, epoch: int) -> User:
 
 def open_for(user: User, authenticated_at: datetime | None = None) -> BrowserSession | Step:
     """What a first proof opens, whatever it was: a session only where no second factor is owed. The user is locked."""
-    if second_factors.find(user) is not None:
+    if second_factors.protects(user):
         return steps.begin(user)
     return _opened(user, authenticated_at)
 

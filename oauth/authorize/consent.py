@@ -5,8 +5,9 @@ from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, grants, scopes
-from latchkey.accounts import waybacks
+from latchkey.accounts import second_factors, waybacks
 from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.users import User
 from latchkey.store.session import db
 from oauth.authorize import granting, moments, stops
 from oauth.authorize import request as asking
@@ -51,21 +52,28 @@ def _signed_in(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession)
     """The signed-in person's part: nothing, the password again, the address to verify, or the question."""
     wanted = scopes.parse(str(grant.request.scope))
     asks = "consent" in asked.prompts or not grants.allows(here.user, asked.client, wanted)
-    if "none" in asked.prompts and (asks or not here.user.verified or here.user.needs_password):
+    first = _owed(here.user)
+    if "none" in asked.prompts and (asks or first is not None):
         return stops.silent(asked, "consent_required", "The user has to agree first.")
     if "login" in asked.prompts and not moments.fresh(asked, here):
         return _to_sign_in(asked)
-    if here.user.needs_password:
+    if first is not None:
         db.commit()
-        return redirect(url_for("portal.end_everything"), 303)
-    if not here.user.verified:
-        db.commit()
-        return redirect(url_for("portal.ask_verification", next=_way_back()), 303)
+        return redirect(first, 303)
     if asks:
         return question(asked, wanted, here)
     response = granting.grant(asked, grant, here, wanted)
     db.commit()
     return response
+
+
+def _owed(user: User) -> str | None:
+    """Where somebody has to go first who owes a password, a proof of the address or a second factor."""
+    if user.needs_password:
+        return url_for("portal.end_everything")
+    if not user.verified:
+        return url_for("portal.ask_verification", next=_way_back())
+    return url_for("portal.security", next=_way_back()) if second_factors.owes_setup(user) else None
 
 
 def _way_back() -> str | None:

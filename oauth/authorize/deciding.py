@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, notices, scopes
-from latchkey.accounts import sessions, waybacks
+from latchkey.accounts import second_factors, sessions, waybacks
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant
 from latchkey.store.session import db
@@ -33,7 +33,7 @@ def decide() -> BaseResponse:
     Sent twice, as by a second click, it leads to the same place twice.
     """
     here = present()
-    if here is None:
+    if here is None or second_factors.owes_setup(here.user):
         return stops.over("signed out")
     frozen = pending.find(request.form.get("handle", ""), here)
     if frozen is None or not frozen.young:

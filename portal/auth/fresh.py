@@ -62,7 +62,7 @@ class CodeProof(FlaskForm):
 
 
 def _form() -> PasswordProof | CodeProof:
-    return CodeProof() if second_factors.find(this_user()) is not None else PasswordProof()
+    return CodeProof() if second_factors.protects(this_user()) else PasswordProof()
 
 
 @blueprint.app_errorhandler(ProofAsked)

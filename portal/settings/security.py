@@ -16,7 +16,7 @@ from latchkey.accounts import second_factors, steps
 from latchkey.safety import second_factor
 from latchkey.store.session import db
 from portal.blueprint import blueprint
-from portal.guards import NO_CODE, acting_user, require_proof, this_session, this_user, verified
+from portal.guards import NO_CODE, acting_user, asked_next, require_proof, this_session, this_user, verified
 
 MARK = "authenticator:"
 LONGEST_SEALED = 2000
@@ -35,7 +35,13 @@ def security() -> ResponseReturnValue:
     """What there is beside the password."""
     user = this_user()
     app = second_factors.find(user)
-    return render_template("portal/settings/security.html", app=app, left=second_factors.codes_left(user))
+    return render_template(
+        "portal/settings/security.html",
+        app=app,
+        left=second_factors.codes_left(user),
+        owes=second_factors.owes_setup(user),
+        next_path=asked_next(),
+    )
 
 
 def _seal(key: str) -> str:
@@ -64,7 +70,7 @@ def set_up_authenticator() -> ResponseReturnValue:
     key = _shown(form.shown.data or "") if form.validate_on_submit() else None
     if form.is_submitted() and not form.errors and key is None:
         flash("That took too long. Here is a new key.")
-        return redirect(url_for("portal.set_up_authenticator"), 303)
+        return redirect(url_for("portal.set_up_authenticator", next=asked_next()), 303)
     if key is not None:
         codes = second_factor.turn_on(acting_user(), key, form.code.data or "", keep=this_session())
         db.commit()
@@ -81,6 +87,7 @@ def _set_up_page(form: SetUpForm, key: str) -> ResponseReturnValue:
     page = render_template(
         "portal/settings/authenticator.html",
         form=form,
+        next_path=asked_next(),
         replaces=second_factors.find(this_user()) is not None,
         key=" ".join(key[at : at + 4] for at in range(0, len(key), 4)),
         qr=Markup(segno.make(uri, micro=False).svg_inline(omitsize=True)),  # noqa: S704 - drawn here, of modules alone
@@ -89,7 +96,7 @@ def _set_up_page(form: SetUpForm, key: str) -> ResponseReturnValue:
 
 
 def _codes(codes: list[str]) -> ResponseReturnValue:
-    return render_template("portal/settings/recovery_codes.html", codes=codes)
+    return render_template("portal/settings/recovery_codes.html", codes=codes, next_path=asked_next())
 
 
 @blueprint.route("/settings/security/recovery-codes", methods=["GET", "POST"])

@@ -3,16 +3,18 @@
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pyotp
 import pytest
 from sqlalchemy import select
 
+from latchkey import settings as configured
 from latchkey.accounts import links, second_factors, sessions, steps, users
 from latchkey.safety import lockdown, second_factor, signin
 from latchkey.store.session import db
 from tests import pages
-from tests.factories import PASSWORD
+from tests.factories import CALLBACK, PASSWORD
 
 KEY = "JBSWY3DPEHPK3PXPKR2GS3TFJBSWY3DP"
 AT = "/login/second-factor"
@@ -353,3 +355,72 @@ def test_old_steps_are_cleared_away(db, alice, clock):
     steps.purge()
 
     assert db.query(steps.Step).count() == 0
+
+
+@pytest.mark.standard("L-11")
+@pytest.mark.parametrize("path", ["/", "/tokens", "/tokens/new", "/apps", "/settings", "/activity", "/authorized-apps"])
+def test_whoever_must_have_a_second_factor_sets_it_up_before_all_else(signed_in, path, everybody):
+    answer = signed_in.get(path)
+
+    assert answer.status_code == 303
+    assert answer.location.partition("?")[0] == "/settings/security"
+    assert signed_in.get(answer.location).status_code == 200
+    assert signed_in.get("/settings/security/authenticator").status_code == 200
+    assert signed_in.post("/settings/profile", data=csrf_of(signed_in) | {"name": "Other"}).status_code == 303
+    assert users.find_by_email("alice@example.com").name != "Other"
+
+
+def csrf_of(browser):
+    return {"csrf_token": pages.csrf(browser.get("/settings/security"))}
+
+
+@pytest.fixture
+def everybody():
+    before = configured.current()
+    configured.use(replace(before, require_second_factor="everybody"))
+    yield
+    configured.use(before)
+
+
+@pytest.mark.standard("L-11")
+def test_no_app_acts_for_somebody_who_owes_a_second_factor(signed_in, everybody, example_client):
+    asks = f"/oauth/authorize?response_type=code&client_id={example_client.client.id}&redirect_uri={CALLBACK}"
+    asks += f"&scope=account:read&code_challenge={'a' * 43}&code_challenge_method=S256"
+
+    led, silent = signed_in.get(asks), signed_in.get(f"{asks}&prompt=none")
+
+    assert led.location.startswith("/settings/security?next=/oauth/authorize")
+    assert "error=consent_required" in silent.location
+
+
+@pytest.mark.standard("L-11")
+def test_setting_one_up_opens_everything_and_leads_back(signed_in, everybody, clock):
+    page = signed_in.get("/settings/security/authenticator?next=/tokens")
+    key, sealed = shown(page)
+    code = pyotp.TOTP(key).at(int(clock.now().timestamp()))
+    fields = {"csrf_token": pages.csrf(page), "shown": sealed, "code": code, "next": pages.hidden(page, "next")}
+
+    done = signed_in.post("/settings/security/authenticator", data=fields)
+
+    assert re.search(r'href="/tokens">Done', done.text)
+    assert signed_in.get("/tokens").status_code == 200
+
+
+def test_signing_out_stays_open_to_whoever_owes_one(signed_in, everybody):
+    assert signed_in.post("/logout", data=csrf_of(signed_in)).status_code == 303
+    assert signed_in.get("/settings/security").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "asked, expected",
+    [("nobody", (False, False)), ("administrators", (False, True)), ("everybody", (True, True))],
+)
+def test_who_owes_one_is_the_operators_word(alice, codes, bob, asked, expected):
+    before = configured.current()
+    configured.use(replace(before, require_second_factor=asked))
+    try:
+        owed = second_factors.owes_setup(bob), second_factors.owes_setup(bob, to_administer=True)
+        assert owed == expected
+        assert not second_factors.owes_setup(alice, to_administer=True)
+    finally:
+        configured.use(before)
