@@ -34,14 +34,16 @@ MAY_IMPORT = {
     "wsgi": {"app", "latchkey"},
     "migrations": {"app", "latchkey"},
 }
+DOORS = ("portal", "oauth", "api", "cli")
 # Of the HTTP kit, what doors may use; the rest of `web` is the application's.
 KIT = {"web.calls", "web.htmx", "web.policy"}
 # The places of a door, where their order matters: each may import those before it. Elsewhere neighbours never meet.
 PLACES = {"oauth": ("protocol", "token", "authorize", "endpoints")}
-# The protocol's files that spend codes and issue tokens by statements given to the driver; beside them only `store/`.
+# The files that spend codes and issue tokens by statements given to the driver; beside them only `store/`.
 # What answers when the database is away knows what the drivers raise, and nothing else of them.
 DRIVERS = {
-    "oauth/token/codes.py", "oauth/token/flows.py", "oauth/token/issuing.py", "oauth/token/refreshing.py",
+    "oauth/token/codes.py", "latchkey/tokens/issued/issuing.py", "latchkey/tokens/issued/refreshing.py",
+    "oauth/token/flows.py",
     "web/errors.py",
 }  # fmt: skip
 # Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.
@@ -231,6 +233,26 @@ def test_what_has_one_form_is_written_once(form):
     files = {path.as_posix() for path in TREES if re.search(form, (ROOT / path).read_text(encoding="utf-8"))}
 
     assert files == FORMS[form]
+
+
+@pytest.mark.parametrize("path", [path for path in TREES if package(path) in DOORS], ids=str)
+def test_doors_write_no_record_of_the_domain(path):
+    tree = TREES[path]
+    known = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("latchkey")
+        for alias in node.names
+    }
+    written = {
+        ast.unparse(part.args[0] if isinstance(part.func, ast.Name) else part.args[0].func)
+        for part in ast.walk(tree)
+        if isinstance(part, ast.Call) and part.args
+        if (isinstance(part.func, ast.Name) and part.func.id in {"insert", "update", "delete"})
+        or (ast.unparse(part.func) == "db.add" and isinstance(part.args[0], ast.Call))
+    }
+
+    assert not {name for name in written if name.partition(".")[0] in known}
 
 
 @pytest.mark.parametrize("door", ["portal", "oauth", "api"])

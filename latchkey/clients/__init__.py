@@ -42,6 +42,7 @@ from latchkey.clients.secrets import (
     AlreadyRotated,
     end_secrets,
     live_secrets,
+    note_secret_use,
     remove_secret,
     rotate_secret,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "lock",
     "made_by",
     "mark_resource_server",
+    "note_secret_use",
     "owned",
     "protected",
     "register",

@@ -2,14 +2,15 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from latchkey import clock, credentials
 from latchkey.accounts.users import User
 from latchkey.clients import rules
 from latchkey.clients.record import Client, ClientSecret, lock
 from latchkey.clients.rules import BadClient
-from latchkey.store.session import affected, db
+from latchkey.store.prepared import Command, transaction
+from latchkey.store.session import UtcDateTime, affected, db
 
 OVERLAP = timedelta(hours=24)
 LIVE_SECRETS = 2
@@ -75,3 +76,16 @@ def remove_secret(client: Client, secret_id: str, *, by: User | None) -> bool:
     removed = secret_id in old and affected(delete(ClientSecret).where(ClientSecret.id == secret_id)) == 1
     db.expire(client, ["secrets"])
     return removed
+
+
+_used = Command(
+    update(ClientSecret)
+    .where(ClientSecret.id == bindparam("secret_id"))
+    .values(last_used_at=bindparam("now", type_=UtcDateTime))
+)
+
+
+def note_secret_use(secret_id: str) -> None:
+    """Keep when a secret was last used, so that its owner sees when an old one can go (D-12)."""
+    with transaction() as connection:
+        _used.run(connection, {"secret_id": secret_id, "now": clock.now()})

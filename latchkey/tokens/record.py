@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
-from latchkey import clock, credentials, scopes, settings
+from latchkey import clock, credentials, origin, scopes, settings
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
@@ -142,6 +142,18 @@ class Token(Base):
 def serialized(wanted: Iterable[str]) -> str:
     """What to keep of at least one known scope. Raises `scopes.NoScopes`, `scopes.UnknownScope`."""
     return scopes.serialize(scopes.check(wanted))
+
+
+def columns(plaintext: str, kind: Kind) -> dict[str, object]:
+    """What the row of a new token keeps of its string, and from where it was made."""
+    here = origin.current.get()
+    return {
+        "kind": kind.value,
+        "digest": credentials.digest(plaintext),
+        "last4": plaintext[-4:],
+        "created_address": here.address,
+        "created_agent": here.agent,
+    }
 
 
 def find(plaintext: str, *kinds: Kind) -> Token | None:

@@ -1,19 +1,18 @@
 """Clients as the protocol sees them: what Authlib asks of one, and how one proves who it is."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 
 from latchkey import clients, clock, credentials, ids, origin, scopes
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
 from latchkey.clients import Client, ClientSecret, redirects
 from latchkey.credentials import Kind
-from latchkey.store.prepared import Command, Lookup, transaction
-from latchkey.store.session import UtcDateTime
+from latchkey.store.prepared import Lookup
 from latchkey.values import Limit
 from oauth.protocol.parameters import Presented
 
@@ -127,13 +126,6 @@ _known = Lookup(
 )
 
 
-_used = Command(
-    update(ClientSecret)
-    .where(ClientSecret.id == bindparam("secret_id"))
-    .values(last_used_at=bindparam("now", type_=UtcDateTime))
-)
-
-
 def authenticate(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
     """The client that these credentials prove. Raises `InvalidClientError`, `TooOften`.
 
@@ -185,15 +177,9 @@ def _secret_is_right(plaintext: str, rows: Iterable[Any], *, writing: bool) -> b
         if credentials.matches(plaintext, row.digest) and (row.expires_at is None or row.expires_at > now):
             due = row.last_used_at is None or row.last_used_at < now - USED_EVERY
             if due and writing:
-                _note_use(row.secret_id, now)
+                clients.note_secret_use(row.secret_id)
             return writing or not due
     return False
-
-
-def _note_use(secret_id: str, now: datetime) -> None:
-    """Keep when a secret was last used, so that its owner sees when an old one can go (D-12)."""
-    with transaction() as connection:
-        _used.run(connection, {"secret_id": secret_id, "now": now})
 
 
 def _refused(sent: Presented, reason: str) -> OAuth2Error:

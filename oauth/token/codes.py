@@ -25,8 +25,7 @@ from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import Command, Lookup
 from latchkey.store.session import Base, UtcDateTime, db, stamp
-from latchkey.tokens import Token
-from oauth.token.issuing import held
+from latchkey.tokens.issued import issuing
 
 LIFETIME = timedelta(seconds=60)
 FORM_LENGTH = 43
@@ -123,7 +122,9 @@ _found = Lookup(
 )
 _consume = Command(
     update(AuthorizationCode)
-    .where(AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None), _asked_by, held)
+    .where(
+        AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None), _asked_by, issuing.held
+    )
     .values(consumed_at=_now)
 )
 
@@ -172,7 +173,5 @@ def consume(connection: DBAPIConnection, code: Found) -> bool:
 def purge() -> None:
     """Remove codes that neither work nor need to be recognised any more, and sign-ins that nobody went on with."""
     old = AuthorizationCode.expires_at < clock.now() - timedelta(days=1)
-    nothing = ~exists().where(Token.grant_id == Grant.id)
-    begun = Grant.id.in_(select(AuthorizationCode.grant_id).where(old)), nothing
-    db.execute(delete(Grant).where(*begun).execution_options(synchronize_session=False))
+    issuing.remove_unused(select(AuthorizationCode.grant_id).where(old))
     db.execute(delete(AuthorizationCode).where(old))

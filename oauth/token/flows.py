@@ -24,17 +24,26 @@ from latchkey.clients import redirects
 from latchkey.grants import EndReason, Grant
 from latchkey.store.prepared import write_lock
 from latchkey.store.session import db
+from latchkey.tokens.issued import issuing, refreshing
+from latchkey.tokens.issued.issuing import Issued, Under
+from latchkey.tokens.issued.refreshing import Succession
 from oauth.protocol import answers, parties, scoping
 from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.server import Request, party_of, server
-from oauth.token import codes, issuing, refreshing, targets
-from oauth.token.issuing import Under
-from oauth.token.refreshing import Succession
+from oauth.token import codes, targets
 from oauth.token.targets import Target
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 HEADERS: list[tuple[str, str]] = []
 NOT_GRANTED = "not granted, or no longer open to the app:"
+
+
+def answered(tokens: Issued) -> dict[str, object]:
+    """RFC 6749 §5.1."""
+    body: dict[str, object] = {"access_token": tokens.access, "token_type": "Bearer", "expires_in": tokens.seconds}
+    if tokens.refresh is not None:
+        body["refresh_token"] = tokens.refresh
+    return body | {"scope": tokens.scope}
 
 
 class TokenFlow(grants.BaseGrant):
@@ -126,15 +135,15 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
             raise InvalidGrantError("The code has expired or does not work any more.")
         asked = cast("Request", self.request)
         access = targets.narrowed(self.left_of(code.scope), code.resource, asked.resources)
-        under = Under(code.grant_id, code.user_id, code.grant_expires_at)
-        issued = issuing.exchange([lambda at: codes.consume(at, code)], under, access, code.scope)
-        if issued is None:
+        under = Under(code.grant_id, code.user_id, code.grant_expires_at, *access)
+        tokens = issuing.exchange([lambda at: codes.consume(at, code)], under, code.scope)
+        if tokens is None:
             again = codes.find(asked.parameters["code"])
             if again is not None and not again.consumed:
                 raise InvalidGrantError("The code has expired or does not work any more.")
             self.end_replayed(code.grant_id, EndReason.CODE_REPLAYED)
             raise InvalidGrantError("The code was used before.")
-        return 200, issued, HEADERS
+        return 200, answered(tokens), HEADERS
 
 
 class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
@@ -154,14 +163,14 @@ class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
         target = targets.narrowed(allowed, old.resource, cast("Request", self.request).resources)
         access = self.within(allowed, target)
         use = Succession(old)
-        under = Under(old.grant_id, old.user_id, old.grant_expires_at)
-        issued = issuing.exchange(
-            [use.retire, use.retire_again], under, access, old.scope, refresh_id=use.successor_id, settle=use.settle
+        under = Under(old.grant_id, old.user_id, old.grant_expires_at, *access)
+        tokens = issuing.exchange(
+            [use.retire, use.retire_again], under, old.scope, refresh_id=use.successor_id, settle=use.settle
         )
-        if issued is None:
+        if tokens is None:
             self.end_replayed(old.grant_id, EndReason.REFRESH_REPLAYED)
             raise InvalidGrantError("The refresh token was used before.")
-        return 200, issued, HEADERS
+        return 200, answered(tokens), HEADERS
 
 
 class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
@@ -173,7 +182,8 @@ class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
         access = self.within(allowed, targets.free(allowed, cast("Request", self.request).resources))
         ends_at = clock.now() + issuing.ACCESS_LIFETIME
         grant = records.begin(party.id, access.scopes, ends_at, access.resource)
-        return 200, issuing.issue(db.connection().connection, Under(grant.id, None, grant.expires_at), access), HEADERS
+        under = Under(grant.id, None, grant.expires_at, *access)
+        return 200, answered(issuing.issue(db.connection().connection, under)), HEADERS
 
 
 def matches(verifier: str, challenge: str) -> bool:

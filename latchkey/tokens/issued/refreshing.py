@@ -15,8 +15,8 @@ from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import Command, Lookup
 from latchkey.store.session import UtcDateTime
-from latchkey.tokens import Token
-from oauth.token.issuing import held, user_held
+from latchkey.tokens.issued.issuing import held, user_held
+from latchkey.tokens.record import Token
 
 
 class Found(NamedTuple):

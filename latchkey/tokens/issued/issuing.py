@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, exists, insert, select
+from sqlalchemy import Select, bindparam, delete, exists, insert, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from latchkey import clock, credentials, origin, scopes
+from latchkey import clock, credentials, scopes
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import Command, transaction
-from latchkey.tokens import Token
-from oauth.token.targets import Target
+from latchkey.store.session import db
+from latchkey.tokens.record import Token, columns
 
 ACCESS_LIFETIME = timedelta(hours=1)
 REFRESH_IDLE = timedelta(days=30)
@@ -35,11 +35,22 @@ held = exists(
 
 
 class Under(NamedTuple):
-    """The grant that tokens are issued under."""
+    """The grant that tokens are issued under, and what an access token may do: within which scopes, at which APIs."""
 
     grant_id: str
     user_id: str | None
     expires_at: datetime
+    scopes: frozenset[str]
+    resource: str | None = None
+
+
+class Issued(NamedTuple):
+    """What an app was issued: strings that exist only here, and what it is told of them."""
+
+    access: str
+    refresh: str | None
+    scope: str
+    seconds: int
 
 
 Spend = Callable[[DBAPIConnection], bool]
@@ -48,12 +59,11 @@ Spend = Callable[[DBAPIConnection], bool]
 def exchange(
     ways: Sequence[Spend],
     under: Under,
-    access: Target,
     refresh: str,
     *,
     refresh_id: str | None = None,
     settle: Callable[[DBAPIConnection], None] | None = None,
-) -> dict[str, object] | None:
+) -> Issued | None:
     """Spend a code or refresh token and issue tokens for it, in one transaction. None if it was spent before.
 
     `ways` are tried in turn, each in a transaction of its own, so that none holds what the one before has locked.
@@ -61,69 +71,35 @@ def exchange(
     for spend in ways:
         with transaction() as connection:
             if spend(connection):
-                body = issue(connection, under, access, refresh, refresh_id=refresh_id)
+                tokens = issue(connection, under, refresh, refresh_id=refresh_id)
                 if settle is not None:
                     settle(connection)
-                return body
+                return tokens
             connection.rollback()
     return None
 
 
 def issue(
-    connection: DBAPIConnection,
-    under: Under,
-    access: Target,
-    refresh: str | None = None,
-    *,
-    refresh_id: str | None = None,
-) -> dict[str, object]:
-    """An access token for this target and, if the scope that it stands for is given, a refresh token.
-
-    Answers the body of RFC 6749 §5.1. Nothing outlives the grant (E-08).
-    """
+    connection: DBAPIConnection, under: Under, refresh: str | None = None, *, refresh_id: str | None = None
+) -> Issued:
+    """An access token and, given the scope that it stands for, a refresh token. Neither outlives the grant (E-08)."""
     now = clock.now()
     expires_at = min(now + ACCESS_LIFETIME, under.expires_at)
-    scope = scopes.serialize(access.scopes)
-    token = credentials.generate(Kind.ACCESS)
-    rows = [_row(token, Kind.ACCESS, under, scope=scope, resource=access.resource, now=now, expires_at=expires_at)]
-    answer: dict[str, object] = {
-        "access_token": token,
-        "token_type": "Bearer",
-        "expires_in": round((expires_at - now).total_seconds()),
-    }
+    token, scope = credentials.generate(Kind.ACCESS), scopes.serialize(under.scopes)
+    shared = {"user_id": under.user_id, "grant_id": under.grant_id, "created_at": now}
+    kept = {"id": new_id("tok"), "scope": scope, "resource": under.resource, "expires_at": expires_at}
+    rows = [columns(token, Kind.ACCESS) | shared | kept]
+    successor = None
     if refresh is not None:
         successor = credentials.generate(Kind.REFRESH)
         idle = min(now + REFRESH_IDLE, under.expires_at)
-        rows.append(_row(successor, Kind.REFRESH, under, scope=refresh, now=now, expires_at=idle, token_id=refresh_id))
-        answer["refresh_token"] = successor
+        kept = {"id": refresh_id or new_id("tok"), "scope": refresh, "resource": None, "expires_at": idle}
+        rows.append(columns(successor, Kind.REFRESH) | shared | kept)
     _insert.run(connection, *rows)
-    answer["scope"] = scope
-    return answer
+    return Issued(token, successor, scope, round((expires_at - now).total_seconds()))
 
 
-def _row(
-    plaintext: str,
-    kind: Kind,
-    under: Under,
-    *,
-    scope: str,
-    now: datetime,
-    expires_at: datetime,
-    resource: str | None = None,
-    token_id: str | None = None,
-) -> dict[str, Any]:
-    here = origin.current.get()
-    return {
-        "id": token_id or new_id("tok"),
-        "kind": kind.value,
-        "digest": credentials.digest(plaintext),
-        "last4": plaintext[-4:],
-        "user_id": under.user_id,
-        "grant_id": under.grant_id,
-        "scope": scope,
-        "resource": resource,
-        "created_at": now,
-        "created_address": here.address,
-        "created_agent": here.agent,
-        "expires_at": expires_at,
-    }
+def remove_unused(begun: Select[str]) -> None:
+    """Remove those of these grants under which no token was issued: sign-ins that nobody went on with."""
+    unused = Grant.id.in_(begun), ~exists().where(Token.grant_id == Grant.id)
+    db.execute(delete(Grant).where(*unused).execution_options(synchronize_session=False))

@@ -1,0 +1,1 @@
+"""Access and refresh tokens: what apps are issued, and what they exchange for it."""
