@@ -1,12 +1,26 @@
 """The portal for people, in HTML."""
 
-from portal import activity, apps, auth, dev_mail, guides, health, security, settings, tokens, welcome, well_known
+from portal import (
+    activity,
+    admin,
+    apps,
+    auth,
+    dev_mail,
+    guides,
+    health,
+    security,
+    settings,
+    tokens,
+    welcome,
+    well_known,
+)
 from portal.blueprint import blueprint
 from portal.guides.index import prepare
 from portal.guides.reference import describe
 
 __all__ = [
     "activity",
+    "admin",
     "apps",
     "auth",
     "blueprint",

@@ -79,8 +79,13 @@ def post(recipient: str, letter: str, **context: object) -> Letter:
     posted = Letter(recipient=recipient, name=letter, subject=subject[:200], sealed=vault.seal(json.dumps(parts)))
     db.add(posted)
     db.flush()
-    db().info["posted"] = True
+    wake()
     return posted
+
+
+def wake() -> None:
+    """Have this transaction's end tell whoever delivers that there is something to do."""
+    db().info["posted"] = True
 
 
 PARTS = (("text", "txt"), ("html", "html"))

@@ -1,7 +1,5 @@
 """The end of an app: for everybody who uses it, or for good."""
 
-from collections.abc import Iterator
-
 from flask import Response, abort, flash, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
@@ -13,6 +11,7 @@ from latchkey.store.session import db
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint
 from portal.guards import require_proof, this_user, verified
+from portal.parts import carry_out
 
 
 def _asked(client: Client, form: FlaskForm, page: str) -> Response:
@@ -23,15 +22,6 @@ def _asked(client: Client, form: FlaskForm, page: str) -> Response:
     )
 
 
-def _through(parts: Iterator[int]) -> int:
-    """Commits each part of a shut-down; how many people it told."""
-    count = 0
-    for told in parts:
-        db.commit()
-        count += told
-    return count
-
-
 @blueprint.route("/apps/<id:client_id>/cut-off", methods=["GET", "POST"])
 @verified
 def cut_off_app(client_id: str) -> BaseResponse:
@@ -40,7 +30,7 @@ def cut_off_app(client_id: str) -> BaseResponse:
     require_proof()
     if request.method != "POST" or not form.validate():
         return _asked(client, form, "portal/apps/cut_off.html")
-    count = _through(shutdown.cut_off(client))
+    count = carry_out(shutdown.cut_off(client))
     notices.app_cut_off(this_user(), client, count)
     db.commit()
     flash(f"Cut off {count:,} {'person' if count == 1 else 'people'} from “{client.name}”.")
@@ -56,7 +46,7 @@ def delete_app(client_id: str) -> BaseResponse:
     if request.method != "POST" or not form.validate():
         return _asked(client, form, "portal/apps/delete.html")
     name = client.name
-    _through(shutdown.delete(client))
+    carry_out(shutdown.delete(client))
     db.commit()
     flash(f"Deleted “{name}”.")
     return redirect(url_for("portal.list_apps"), 303)

@@ -44,7 +44,10 @@ def keep_out_of_addresses() -> BaseResponse | None:
     searched = " ".join(request.args.getlist("q"))
     if request.method not in ("GET", "HEAD") or not credentials.spotted(searched):
         return None
-    if not current_user.is_authenticated:
+    if request.path.startswith("/admin"):
+        flash("That looks like a credential, so we did not search for it. Paste it here.")
+        place = url_for("portal.find_credential")
+    elif not current_user.is_authenticated:
         flash("That looks like a token, so we did not search for it. Sign in to find out which of yours it is.")
         place = request.path
     elif (known := place_of(searched)) is not None:

@@ -1,0 +1,129 @@
+"""What an administrator sees first: what needs attention, the worst first, then figures."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import and_, func, or_, select
+
+from latchkey import clients, clock, settings
+from latchkey.accounts import users
+from latchkey.accounts.users import User
+from latchkey.clients import Client
+from latchkey.credentials import Kind
+from latchkey.grants import Authorization
+from latchkey.journal.activity import Event, EventKind
+from latchkey.journal.refusals import Refusal
+from latchkey.mail import outbox
+from latchkey.mail.outbox import Letter
+from latchkey.oversight.listing import SOON
+from latchkey.store.session import db
+from latchkey.tokens import Token
+
+GUESSES = (EventKind.SIGN_IN_FAILED, EventKind.SIGN_IN_THROTTLED, EventKind.CODE_FAILED)
+# Fewer within an hour are people who mistype.
+MANY_GUESSES = 30
+MANY_REFUSALS = 100
+MOST_APPS = 5
+WEEK = timedelta(days=7)
+USED_LATELY = timedelta(days=30)
+
+
+class Guessing(NamedTuple):
+    """Wrong passwords and codes of the last hour, as far as they are told, at how many accounts and from where."""
+
+    number: int
+    accounts: int
+    addresses: int
+
+
+class RefusedApp(NamedTuple):
+    """An app that is refused again and again today."""
+
+    client: Client
+    number: int
+    reason: str
+
+
+class Attention(NamedTuple):
+    """What needs somebody; what is empty or zero does not."""
+
+    failing: int
+    trouble: str | None
+    guessing: Guessing | None
+    refused: list[RefusedApp]
+    ending: int
+    findings: list[str]
+
+
+class Figures(NamedTuple):
+    """How much of everything there is, and how much of it is new this week."""
+
+    users: int
+    new_users: int
+    tokens: int
+    never_used: int
+    apps: int
+    suspended_apps: int
+    authorizations: int
+    new_authorizations: int
+
+
+def attention() -> Attention:
+    """What needs somebody now."""
+    failing = db.scalar(
+        select(func.count()).where(
+            Letter.sent_at.is_(None), Letter.last_error.is_not(None), Letter.created_at > clock.now() - outbox.KEPT
+        )
+    )
+    trouble = outbox.standing().trouble if failing else None
+    return Attention(failing or 0, trouble, _guessing(), _refused(), _ending(), findings())
+
+
+def _guessing() -> Guessing | None:
+    lately = (Event.at > clock.now() - timedelta(hours=1), Event.kind.in_(GUESSES))
+    counts = select(func.count(), func.count(Event.user_id.distinct()), func.count(Event.address.distinct()))
+    found = Guessing(*db.execute(counts.where(*lately)).one())
+    return found if found.number >= MANY_GUESSES else None
+
+
+def _refused() -> list[RefusedApp]:
+    today = Refusal.at > clock.now() - timedelta(days=1)
+    many = select(Refusal.client_id, func.count(), func.max(Refusal.id)).where(today).group_by(Refusal.client_id)
+    many = many.having(func.count() >= MANY_REFUSALS).order_by(func.count().desc()).limit(MOST_APPS)
+    found = []
+    for client_id, count, last in db.execute(many).all():
+        client, refusal = clients.find(client_id or ""), db.get(Refusal, last)
+        if client is not None and refusal is not None:
+            found.append(RefusedApp(client, count, refusal.reason))
+    return found
+
+
+def _ending() -> int:
+    """Tokens that are in use and end this week."""
+    now = clock.now()
+    soon = (Token.kind == Kind.DEVELOPER, Token.revoked_at.is_(None), Token.expires_at.between(now, now + SOON))
+    return db.scalar(select(func.count()).where(*soon, Token.last_used_at > now - USED_LATELY)) or 0
+
+
+def findings() -> list[str]:
+    """What `latchkey doctor` finds too and a page can look at."""
+    found = list(settings.current().warnings.values())
+    if doubled := users.fallen_together():
+        found.append(f"{len(doubled)} accounts get mail that goes to another account’s address as well.")
+    return found
+
+
+def figures() -> Figures:
+    """How much there is."""
+    now = clock.now()
+    people = select(func.count(), func.count().filter(User.created_at > now - WEEK)).select_from(User)
+    active = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now))
+    held = select(func.count(), func.count().filter(Token.last_used_at.is_(None))).where(
+        Token.kind == Kind.DEVELOPER, Token.successor_id.is_(None), active
+    )
+    apps = select(func.count(), func.count().filter(Client.suspended_at.is_not(None))).select_from(Client)
+    allowed = select(func.count(), func.count().filter(Authorization.created_at > now - WEEK)).where(
+        Authorization.withdrawn_at.is_(None)
+    )
+    counts = [number for statement in (people, held, apps, allowed) for number in db.execute(statement).one()]
+    return Figures(*counts)

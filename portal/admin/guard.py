@@ -1,0 +1,111 @@
+"""Administrators only: for everybody else there is nothing here. And how they act: with a reason, under their name."""
+
+from typing import NamedTuple
+
+from flask import Response, abort, render_template, request
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from wtforms import Field, TextAreaField, ValidationError
+
+from latchkey import ids, origin, texts
+from latchkey.accounts.users import User
+from latchkey.clients import LONGEST_REASON
+from latchkey.origin import Actor, Doer
+from portal.blueprint import blueprint
+from portal.guards import acting_user, require_proof, this_user
+
+PLACE = "/admin"
+LONGEST_SEARCH = 120
+
+
+@blueprint.url_value_preprocessor
+def for_administrators_alone(_endpoint: str | None, _values: dict[str, object] | None) -> None:
+    """404 for everybody else, before anything is looked at: a new page below `/admin` cannot forget it."""
+    if not (request.path == PLACE or request.path.startswith(f"{PLACE}/")):
+        return
+    if not current_user.is_authenticated or not this_user().is_admin:
+        abort(404)
+
+
+class ActForm(FlaskForm):
+    """Why it is done; the owner and the other administrators read it."""
+
+    reason = TextAreaField("Reason")
+
+    def validate_reason(self, field: Field) -> None:
+        """One line, if anything."""
+        if not (field.data or "").strip():
+            field.data = ""
+            return
+        try:
+            field.data = texts.line(" ".join(field.data.split()), LONGEST_REASON)
+        except texts.BadText as bad:
+            raise ValidationError(str(bad)) from None
+
+
+class Doing(NamedTuple):
+    """What an act is called and does, in words with the name of what it is done to."""
+
+    title: str
+    text: str
+    button: str
+    danger: bool = False
+    # Whether the owner must be told why.
+    reasoned: bool = False
+
+
+def agreed(form: ActForm, doing: Doing) -> bool:
+    """Whether the form was sent and gives the reason that is needed. Raises `ProofAsked`."""
+    require_proof()
+    if request.method != "POST" or not form.validate():
+        return False
+    if doing.reasoned and not form.reason.data:
+        form.reason.errors = ["Write why. The owner reads it, and so do the other administrators."]
+        return False
+    return True
+
+
+def begin(reason: str | None = None) -> User:
+    """From here on it is this administrator who acts, if they are one still; their account is locked."""
+    user = acting_user()
+    if not user.is_admin:
+        abort(404)
+    origin.act(Actor(Doer.ADMINISTRATOR, user.id, user.name, reason or ""))
+    return user
+
+
+def ask(form: ActForm, doing: Doing, *, name: str, reader: str, back: str, status: int | None = None) -> Response:
+    """The page that asks: what will happen, and why it is done. `reader`: who reads the reason."""
+    page = render_template(
+        "portal/admin/act.html",
+        form=form,
+        doing=doing,
+        title=doing.title.format(name=name),
+        reader=reader,
+        back=back,
+    )
+    return Response(page, status or (422 if form.errors else 200))
+
+
+class Asked(NamedTuple):
+    """What a list is asked for by its address."""
+
+    show: str
+    search: str
+    sort: str
+    cursor: str | None
+
+
+def asked(shows: tuple[str, ...], prefix: str, sorts: tuple[str, ...] = ("",)) -> Asked:
+    """What the address of this list asks for; 404 for what no link of ours leads to."""
+    show, sort = request.args.get("show", shows[0]), request.args.get("sort", sorts[0])
+    cursor = request.args.get("cursor") or None
+    search = request.args.get("q", "").strip()
+    if show not in shows or sort not in sorts or (cursor and not ids.is_id(cursor, prefix)):
+        abort(404)
+    if search:
+        try:
+            search = texts.line(search, LONGEST_SEARCH)
+        except texts.BadText:
+            abort(404)
+    return Asked(show, search, sort, cursor)

@@ -1,0 +1,177 @@
+"""Everybody who has an account, and what an administrator may do to one."""
+
+from collections.abc import Callable
+
+from flask import Response, abort, flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from latchkey import clients, origin
+from latchkey.accounts import sessions, users
+from latchkey.accounts.users import User
+from latchkey.journal import acts
+from latchkey.oversight import listing, people
+from latchkey.safety import shutdown
+from latchkey.safety.lockdown import LastAdministrator
+from latchkey.store.session import db
+from portal import sentences
+from portal.admin import words
+from portal.admin.guard import ActForm, Doing, agreed, ask, asked, begin
+from portal.blueprint import blueprint
+from portal.guards import this_user
+from portal.parts import carry_out
+from web import htmx
+
+SORTS = ("joined", "address")
+TABS = ("tokens", "apps", "authorizations", "sessions", "activity")
+LAST = "There must be one administrator. Make another one first."
+
+DOINGS = {
+    "suspend": Doing(
+        "Suspend {name}?",
+        "From the next call on nothing of theirs works: sign-in, tokens, apps. You can restore the account and its apps"
+        " later; tokens and authorizations stay ended.",
+        "Suspend",
+        danger=True,
+        reasoned=True,
+    ),
+    "restore": Doing("Restore {name}?", "They may sign in again, and their apps go on.", "Restore"),
+    "sign-out": Doing("Sign {name} out everywhere?", "Ends every session. Tokens and apps go on.", "End sessions"),
+    "reset-second-factor": Doing(
+        "Reset the two-factor sign-in of {name}?",
+        "For somebody who has lost every second factor. You must know that it is them who asks.",
+        "Reset",
+        danger=True,
+    ),
+    "appoint": Doing(
+        "Make {name} an administrator?", "They see and change everything in this place.", "Make an administrator"
+    ),
+    "dismiss": Doing(
+        "Take the role from {name}?", "They are no administrator any more. Their account goes on.", "Take the role"
+    ),
+    "delete": Doing(
+        "Delete {name}?",
+        "Removes the account and all that it made. Cannot be undone.",
+        "Delete the account",
+        danger=True,
+        reasoned=True,
+    ),
+}
+
+
+@blueprint.get("/admin/users")
+def admin_users() -> Response:
+    """A page of the list."""
+    here = asked(listing.USERS, "usr", SORTS)
+    found = listing.users(**here._asdict())
+    return htmx.render(
+        "portal/admin/users/index.html",
+        "portal/admin/users/_panel.html",
+        found=found,
+        facts=listing.facts(found.rows),
+        here=here,
+        form=FlaskForm(),
+    )
+
+
+@blueprint.get("/admin/users/<id:user_id>")
+def admin_user(user_id: str) -> str:
+    """What is known of a person, and what belongs to them."""
+    user, tab = users.find(user_id) or abort(404), request.args.get("tab", TABS[0])
+    if tab not in TABS:
+        abort(404)
+    cursor = asked(("",), {"tokens": "tok", "apps": "app", "authorizations": "ath"}.get(tab, "evt")).cursor
+    return render_template(
+        "portal/admin/users/show.html",
+        person=user,
+        facts=listing.facts([user])[user.id],
+        tab=tab,
+        found=_belongings(user, tab, cursor),
+        acts=[words.of(act, this_user().id) for act in acts.page(target_id=user.id, limit=5)],
+        doings=DOINGS,
+        sentence=sentences.of,
+    )
+
+
+def _belongings(user: User, tab: str, cursor: str | None) -> listing.Page:
+    if tab == "sessions":
+        return listing.Page(list(sessions.list_live(user)), None)
+    if tab == "activity":
+        return listing.events(user=user, cursor=cursor)
+    if tab == "authorizations":
+        return listing.authorizations(user=user, cursor=cursor)
+    return listing.apps(owner=user, cursor=cursor) if tab == "apps" else listing.tokens(user=user, cursor=cursor)
+
+
+@blueprint.route(
+    "/admin/users/<id:user_id>/<any(suspend,restore,'sign-out','reset-second-factor',appoint,dismiss,delete):act>",
+    methods=["GET", "POST"],
+)
+def change_user(user_id: str, act: str) -> BaseResponse:
+    """Asks first, with the reason; then does it, and tells the person."""
+    user, doing, form = users.find(user_id) or abort(404), DOINGS[act], ActForm()
+    back = url_for("portal.admin_user", user_id=user_id)
+    if not agreed(form, doing):
+        return ask(form, doing, name=user.name, reader=user.name, back=back)
+    begin(form.reason.data)
+    try:
+        flash(_VERBS[act](user))
+    except LastAdministrator:
+        db.rollback()
+        form.reason.errors = [LAST]
+        return ask(form, doing, name=user.name, reader=user.name, back=back, status=409)
+    db.commit()
+    return redirect(url_for("portal.admin_users") if act == "delete" else back, 303)
+
+
+def _suspend(user: User) -> str:
+    stopped = [client.id for client in people.suspend(user)]
+    db.commit()
+    # Why the owner is suspended is not for the users of the apps.
+    origin.act(origin.current.get().actor._replace(reason=""))
+    for client_id in stopped:
+        if (client := clients.find(client_id)) is not None:
+            carry_out(shutdown.tell_users(client))
+    return f"Suspended {user.name}."
+
+
+def _restore(user: User) -> str:
+    people.restore(user)
+    return f"Restored {user.name}."
+
+
+def _sign_out(user: User) -> str:
+    ended = people.sign_out(user)
+    return f"Ended {ended} {'session' if ended == 1 else 'sessions'} of {user.name}."
+
+
+def _reset(user: User) -> str:
+    was_on = people.reset_second_factor(user)
+    return f"Two-factor sign-in of {user.name} is off." if was_on else f"{user.name} had no second factor."
+
+
+def _appoint(user: User) -> str:
+    people.appoint(user, on=True)
+    return f"{user.name} is an administrator."
+
+
+def _dismiss(user: User) -> str:
+    people.appoint(user, on=False)
+    return f"{user.name} is no administrator."
+
+
+def _delete(user: User) -> str:
+    name = user.name
+    carry_out(people.delete(user))
+    return f"Deleted {name}."
+
+
+_VERBS: dict[str, Callable[[User], str]] = {
+    "suspend": _suspend,
+    "restore": _restore,
+    "sign-out": _sign_out,
+    "reset-second-factor": _reset,
+    "appoint": _appoint,
+    "dismiss": _dismiss,
+    "delete": _delete,
+}

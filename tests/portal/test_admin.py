@@ -1,0 +1,373 @@
+"""The administrators' place: nobody else finds it, and each act reaches whom it concerns."""
+
+import re
+
+import pytest
+from sqlalchemy import event, select
+
+from latchkey import clients, grants, tokens
+from latchkey.accounts import second_factors, sessions, users
+from latchkey.journal.acts import Act
+from latchkey.mail import outbox
+from latchkey.oversight import invitations, people
+from latchkey.store import session as database
+from latchkey.tokens import access
+from tests import factories, pages
+
+REASON = "It is used from unknown addresses"
+
+
+@pytest.fixture
+def ada(db):
+    """Who administers."""
+    return factories.make_user("ada@example.com", name="Ada", admin=True)
+
+
+@pytest.fixture
+def admin(app, ada):
+    return pages.sign_in(app.test_client(), ada)
+
+
+@pytest.fixture
+def there(app, db, alice, bob, example_client) -> dict[str, str]:
+    """One of everything that an address of the administration can name."""
+    grant = grants.allow(alice, example_client.client, {"account:read"})
+    db.commit()
+    with app.test_request_context():
+        letter = outbox.post(alice.email, "address_taken")
+        invitation = invitations.invite("grace@example.com", admin=False)
+        found = {"letter_id": letter.id, "invitation_id": invitation.id, "authorization_id": grant.authorization_id}
+        db.commit()
+    return found | {
+        "user_id": alice.id,
+        "client_id": example_client.client.id,
+        "token_id": factories.make_token(alice).token.id,
+    }
+
+
+def addresses(app, ids: dict[str, str]) -> list[tuple[str, str]]:
+    """Every method and path below /admin, each act by itself; a page that is made tomorrow is among them."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        if not re.match(r"/admin(/|$)", rule.rule):
+            continue
+        variants = [rule.rule]
+        if choice := re.search(r"<any\(([^)]*)\):\w+>", rule.rule):
+            variants = [rule.rule.replace(choice[0], each.strip("'\"")) for each in choice[1].split(",")]
+        for variant in variants:
+            path = re.sub(r"<id:(\w+)>", lambda found: ids[found[1]], variant)
+            found += [(method, path) for method in sorted(rule.methods & {"GET", "POST"})]
+    return found
+
+
+def state(db) -> list:
+    """Everything that is stored, but for sessions that were seen."""
+    db.rollback()
+    return [
+        (table.name, sorted(map(str, db.execute(table.select()))))
+        for table in database.Base.metadata.sorted_tables
+        if table.name not in ("browser_session", "attempt")
+    ]
+
+
+@pytest.mark.standard("H-06")
+@pytest.mark.parametrize("who", ["signed out", "a plain user"])
+def test_for_everybody_else_there_is_nothing_whatever_they_send(app, db, there, bob, who):
+    browser = app.test_client() if who == "signed out" else pages.sign_in(app.test_client(), bob)
+    token = pages.csrf(browser.get("/login" if who == "signed out" else "/settings"))
+    fields = {"reason": REASON, "email": "new@example.com", "token": "x", "letter": there["letter_id"]}
+    before = state(db)
+
+    asked = addresses(app, there)
+    for method, path in asked:
+        for data in ({"csrf_token": token, **fields}, fields):
+            answer = browser.open(path, method=method, data=data if method == "POST" else None)
+            assert answer.status_code == 404, (method, path, answer.status)
+
+    assert len(asked) > 40
+    assert state(db) == before
+
+
+def test_opening_any_page_changes_nothing_and_shows_no_secret(app, db, admin, there):
+    minted = factories.make_token(users.find(there["user_id"]), description="Nightly")
+    admin.get("/admin")
+    before = state(db)
+
+    for method, path in addresses(app, there):
+        if method == "GET":
+            answer = admin.get(path)
+            assert answer.status_code == 200, (path, answer.status)
+            assert minted.plaintext not in answer.text
+
+    assert state(db) == before
+
+
+def test_nothing_happens_without_the_token_of_the_form(app, db, admin, there):
+    before = state(db)
+
+    for method, path in addresses(app, there):
+        if method == "POST":
+            assert admin.post(path, data={"reason": REASON}).status_code == 400, path
+
+    assert state(db) == before
+
+
+@pytest.mark.standard("L-09")
+def test_an_act_asks_who_it_is_of_whoever_signed_in_a_while_ago(db, admin, there, clock):
+    path = f"/admin/users/{there['user_id']}/suspend"
+    token = pages.csrf(admin.get(path))
+    clock.move(minutes=16)
+
+    answer = admin.post(path, data={"csrf_token": token, "reason": REASON})
+
+    assert "Suspend" not in re.findall(r"<h1[^>]*>(.*?)</h1>", answer.text)
+    db.expire_all()
+    assert users.find(there["user_id"]).disabled_at is None
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\u202eb"])
+def test_what_hurts_somebody_needs_a_reason_that_they_can_read(db, admin, there, reason):
+    assert pages.submit(admin, f"/admin/users/{there['user_id']}/suspend", reason=reason).status_code == 422
+    assert users.find(there["user_id"]).disabled_at is None
+
+
+def test_a_suspended_user_reads_the_reason_and_the_others_see_who_did_it(db, admin, ada, alice, mailbox):
+    minted = factories.make_token(alice, description="Nightly")
+
+    pages.submit(admin, f"/admin/users/{alice.id}/suspend", reason=REASON)
+
+    with pytest.raises(access.InvalidToken):
+        access.find(minted.plaintext)
+    letter = mailbox.last(alice.email)
+    assert REASON in letter.text
+    assert "an administrator" in letter.text
+    assert "Ada" not in letter.text
+    act = db.scalars(select(Act).where(Act.kind == "user.suspended")).one()
+    assert (act.actor_id, act.actor_name, act.target, act.reason) == (ada.id, "Ada", alice.email, REASON)
+    assert REASON in admin.get("/admin").text
+    assert f"“{REASON}”" in admin.get(f"/admin/users/{alice.id}").text
+
+
+def test_a_user_is_restored_signed_out_and_deleted(db, admin, app, alice, mailbox):
+    browser = pages.sign_in(app.test_client(), alice)
+    for act in ("suspend", "restore"):
+        pages.submit(admin, f"/admin/users/{alice.id}/{act}", reason=REASON)
+    sessions.open(users.find(alice.id))
+    db.commit()
+
+    pages.submit(admin, f"/admin/users/{alice.id}/sign-out")
+    assert browser.get("/tokens").status_code == 303
+    assert mailbox.last(alice.email).subject == "You were signed out everywhere"
+
+    pages.submit(admin, f"/admin/users/{alice.id}/delete", reason=REASON)
+    db.expire_all()
+    assert users.find(alice.id) is None
+    assert [act.target for act in db.scalars(select(Act).where(Act.kind == "user.deleted"))] == [alice.email]
+
+
+def test_a_lost_second_factor_is_reset(db, admin, alice):
+    db.add(second_factors.Authenticator(user_id=alice.id, sealed_key="x", last_step=0))
+    db.commit()
+
+    pages.submit(admin, f"/admin/users/{alice.id}/reset-second-factor")
+
+    assert second_factors.find(users.find(alice.id)) is None
+
+
+@pytest.mark.parametrize("act", ["suspend", "dismiss", "delete"])
+def test_the_last_administrator_cannot_vanish(db, admin, ada, act):
+    answer = pages.submit(admin, f"/admin/users/{ada.id}/{act}", reason=REASON)
+
+    assert answer.status_code == 409
+    assert "There must be one administrator." in answer.text
+    db.expire_all()
+    assert (users.find(ada.id).is_admin, users.find(ada.id).disabled_at) == (True, None)
+
+
+def test_who_is_no_administrator_any_more_does_nothing_with_a_page_that_is_open(app, db, admin, ada, alice):
+    page = admin.get(f"/admin/users/{alice.id}/suspend")
+    factories.make_user("grace@example.com", admin=True)
+    with app.test_request_context():
+        people.appoint(users.find(ada.id), on=False)
+        database.db.commit()
+
+    answer = admin.post(f"/admin/users/{alice.id}/suspend", data={"csrf_token": pages.csrf(page), "reason": REASON})
+
+    assert answer.status_code == 404
+    assert users.find(alice.id).disabled_at is None
+
+
+def test_an_app_is_stopped_trusted_marked_and_deleted(db, admin, there, mailbox):
+    path, client_id = f"/admin/apps/{there['client_id']}", there["client_id"]
+
+    def now():
+        db.expire_all()
+        return clients.find(client_id)
+
+    pages.submit(admin, f"{path}/suspend", reason=REASON)
+    assert now().suspended_at is not None
+    assert REASON in mailbox.last("bob@example.com").text
+    assert REASON in mailbox.last("alice@example.com").text
+    pages.submit(admin, f"{path}/restore")
+    pages.submit(admin, f"{path}/trust")
+    pages.submit(admin, f"{path}/mark")
+    assert (now().suspended_at, now().trusted, now().resource_server) == (None, True, True)
+    pages.submit(admin, f"{path}/distrust")
+    pages.submit(admin, f"{path}/unmark")
+    assert (now().trusted, now().resource_server) == (False, False)
+    pages.submit(admin, f"{path}/delete", reason=REASON)
+    assert now() is None
+
+
+def test_a_public_app_is_not_trusted_and_the_page_says_why(db, admin, bob):
+    public = factories.make_client(bob, confidential=False).client
+
+    answer = pages.submit(admin, f"/admin/apps/{public.id}/trust")
+
+    assert answer.status_code == 409
+    assert "Only a confidential app can be trusted" in answer.text
+
+
+def test_a_token_and_an_authorization_are_ended_with_a_reason(db, admin, there, alice, mailbox):
+    pages.submit(admin, f"/admin/tokens/{there['token_id']}/revoke", reason=REASON)
+    assert REASON in mailbox.last(alice.email).text
+    assert tokens.get_for(alice, there["token_id"]).status == "revoked"
+
+    pages.submit(admin, f"/admin/authorizations/{there['authorization_id']}/withdraw", reason=REASON)
+    assert REASON in mailbox.last(alice.email).text
+    assert grants.list_for(alice) == []
+
+
+def test_a_pasted_credential_is_found_and_stands_nowhere_afterwards(db, admin, alice, example_client, caplog):
+    minted = factories.make_token(alice, description="Nightly")
+    for text, says in [
+        (minted.plaintext, "It is a developer token"),
+        (f"export TOKEN={minted.plaintext};", "It is a developer token"),
+        (example_client.secret, "It is a client secret"),
+        (example_client.client.id, "It is an app’s client ID"),
+    ]:
+        answer = pages.submit(admin, "/admin/find", token=text)
+        assert says in answer.text
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert minted.plaintext not in answer.text
+        assert example_client.secret not in answer.text
+    assert pages.submit(admin, "/admin/find", token="lk_dev_nothing").status_code == 422
+    assert minted.plaintext not in caplog.text + str(state(db))
+
+
+@pytest.mark.parametrize("path", ["/admin/users", "/admin/tokens", "/admin/apps", "/admin/mail", "/admin/activity"])
+def test_a_search_for_a_credential_leaves_the_address(admin, alice, path):
+    minted = factories.make_token(alice)
+
+    answer = admin.get(f"{path}?q={minted.plaintext}")
+
+    assert (answer.status_code, answer.location) == (303, "/admin/find")
+
+
+@pytest.mark.parametrize("query", ["show=x", "sort=x", "cursor=x", "cursor=tok_1", "q=" + "x" * 200, "q=a%00b"])
+def test_an_address_that_no_link_of_ours_makes_is_no_page(admin, query):
+    assert admin.get(f"/admin/users?{query}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query, names",
+    [
+        ("", ["Bob", "Alice", "Ada"]),
+        ("?sort=address", ["Ada", "Alice", "Bob"]),
+        ("?q=ALI", ["Alice"]),
+        ("?q=bob@example.com", ["Bob"]),
+        ("?q=%25", []),
+        ("?show=administrators", ["Ada"]),
+        ("?show=suspended", []),
+    ],
+)
+def test_users_are_searched_sorted_and_filtered(admin, alice, bob, query, names):
+    page = admin.get(f"/admin/users{query}", headers={"HX-Request": "true"}).text
+
+    assert re.findall(r"list__link[^>]*>([^<]*)</a>", page) == names
+
+
+@pytest.mark.parametrize("sort", ["joined", "address"])
+def test_pages_lead_to_everybody_once(db, admin, sort):
+    for number in range(120):
+        db.add(
+            users.User(
+                email=f"p{number}@x.example", email_key=f"p{number}@x.example", name=f"P{number}", password_hash="x"
+            )
+        )
+    db.commit()
+    path, seen = f"/admin/users?sort={sort}", []
+    while path:
+        page = admin.get(path).text
+        seen += re.findall(r"list__link[^>]*>([^<]*)</a>", page)
+        more = re.search(r'rel="next" href="([^"]*)"', page)
+        path = more[1].replace("&amp;", "&") if more else None
+
+    assert len(seen) == len(set(seen)) == 121
+
+
+@pytest.mark.parametrize("path", ["", "/users", "/apps", "/tokens", "/authorizations", "/mail", "/activity"])
+def test_a_page_asks_the_same_questions_however_many_rows_it_shows(db, admin, bob, path):
+    def asked() -> int:
+        statements = []
+        listener = lambda *given: statements.append(given[2])  # noqa: E731
+        event.listen(database.engines().read, "before_cursor_execute", listener)
+        assert admin.get(f"/admin{path}").status_code == 200
+        event.remove(database.engines().read, "before_cursor_execute", listener)
+        return len(statements)
+
+    person = factories.make_user("p0@example.com")
+    grants.allow(person, factories.make_client(person, name="App 0").client, {"account:read"})
+    factories.make_token(person)
+    db.commit()
+    admin.get(f"/admin{path}")
+    before = asked()
+    for number in range(1, 20):
+        person = factories.make_user(f"p{number}@example.com")
+        grants.allow(person, factories.make_client(person, name=f"App {number}").client, {"account:read"})
+        factories.make_token(person, description=f"Token {number}")
+    db.commit()
+
+    assert asked() == before
+
+
+def test_a_letter_is_tried_again_and_a_test_letter_arrives(db, admin, there, ada, mailbox):
+    page = admin.get("/admin/mail?show=waiting")
+    assert there["letter_id"] in page.text
+
+    said = admin.post("/admin/mail/retry", data={"csrf_token": pages.csrf(page), "letter": there["letter_id"]})
+    assert said.status_code == 303
+    admin.post("/admin/mail/test", data={"csrf_token": pages.csrf(page)})
+    assert mailbox.last(ada.email).subject == "A test letter"
+    assert [act.kind for act in db.scalars(select(Act).where(Act.kind == "mail.retried"))] == ["mail.retried"]
+
+
+def test_somebody_is_invited_and_the_invitation_taken_back(app, db, admin, mailbox):
+    said = pages.submit(admin, "/admin/invitations", email="grace@example.com", admin="y")
+    assert said.status_code == 303
+    link = mailbox.last("grace@example.com").link("/invitation/")
+    page = admin.get("/admin/invitations")
+    assert "grace@example.com" in page.text
+
+    [invitation] = invitations.page()
+    admin.post(f"/admin/invitations/{invitation.id}/take-back", data={"csrf_token": pages.csrf(page)})
+
+    assert app.test_client().get(link).status_code == 410
+
+
+def test_the_overview_says_what_needs_somebody(db, admin, app, alice):
+    assert "Nothing needs you now." in admin.get("/admin").text
+    with app.test_request_context():
+        letter = outbox.post(alice.email, "address_taken")
+        letter.last_error = "550 refused"
+        db.commit()
+
+    page = admin.get("/admin").text
+
+    assert "1 letter could not be delivered" in page
+    assert "550 refused" in page
+
+
+def test_only_administrators_are_led_there(app, admin, signed_in):
+    assert 'href="/admin"' in admin.get("/settings").text
+    assert 'href="/admin"' not in signed_in.get("/settings").text
