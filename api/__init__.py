@@ -1,11 +1,12 @@
 """The API for programs, in JSON."""
 
-from api import activity, apps, authorizations, credentials, me, scopes, token, token_usage, tokens
+from api import activity, alerts, apps, authorizations, credentials, me, scopes, token, token_usage, tokens
 from api.kit import openapi
 from api.kit.blueprint import blueprint
 
 __all__ = [
     "activity",
+    "alerts",
     "apps",
     "authorizations",
     "blueprint",

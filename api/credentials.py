@@ -48,6 +48,6 @@ def revoke_credentials(_call: Call) -> Reply:
     """End what was found; says nothing about what it was."""
     if wait := throttle.hit(Counter(f"report:{origin.current.get().network}", PER_ADDRESS)):
         raise problems.too_often(wait)
-    for _part in leaks.report_all(FOUND.read()["credentials"]):
+    for _part in leaks.report_all(leaks.known(FOUND.read()["credentials"])):
         db.commit()
     return answers.changed({"detail": SAID}, 202)

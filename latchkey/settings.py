@@ -68,6 +68,7 @@ class Settings:
     require_second_factor: str = _setting(values.choice("nobody", "administrators", "everybody"), "administrators")
     trusted_proxies: int = _setting(values.number(0, 10), 0)
     security_contact: str | None = _setting(values.contact)
+    scanner_keys_url: str | None = _setting(values.web_address)
     introspection: str = _setting(values.choice("any", "marked"), "any")
     quota_tokens: int = _setting(values.number(1, 1_000_000), 5_000)
     quota_apps: int = _setting(values.number(1, 1_000_000), 50)

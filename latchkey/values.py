@@ -149,6 +149,14 @@ def signup(value: Any) -> str:
         raise ValueError("open, invite, or mail domains separated by commas") from None
 
 
+def web_address(value: Any) -> str:
+    """An address on the web, also one of this machine for trying things out."""
+    given = text(value)
+    if len(given) > LONGEST_CONTACT or not re.fullmatch(r"https?://[!-~]+", given) or "@" in given:
+        raise ValueError("an address that begins with https://")
+    return given
+
+
 def contact(value: Any) -> str:
     """Whom to tell of a weakness, as the URI that RFC 9116 asks for: a mail address or a page."""
     given = text(value)

@@ -18,7 +18,7 @@ from oauth.endpoints import check
 GROUND_FLOOR = (
     "clock", "ids", "texts", "domains", "addresses", "values", "settings", "origin", "credentials", "scopes",
     "resources", "gateways", "vault",
-    "naming", "store", "mail", "accounts", "clients", "grants", "journal", "tokens", "notices",
+    "fetching", "naming", "store", "mail", "accounts", "clients", "grants", "journal", "tokens", "notices",
     "safety", "oversight", "worker",
 )  # fmt: skip
 

@@ -42,6 +42,8 @@ class Operation:
     answer: str
     shape: Shape | None = None
     listed: bool = False
+    # The answer is an array of the shape, as somebody else's format has it.
+    several: bool = False
     body: Body | None = None
     parameters: tuple[Parameter, ...] = ()
     also: tuple[int, ...] = field(default=())

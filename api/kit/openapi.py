@@ -125,10 +125,13 @@ def _answers(call: Call) -> dict[str, Any]:
     operation = call.operation
     good: dict[str, Any] = {"description": operation.answer, "headers": dict(_headers(call))}
     if operation.shape is not None:
-        name, example = operation.shape.name, dict(operation.shape.example)
+        name, example = operation.shape.name, dict[str, Any](operation.shape.example)
         if operation.listed:
             name, example = f"{name}List", {"data": [example], "next_cursor": None}
-        good["content"] = {"application/json": {"schema": _ref(name), "example": example}}
+        media: dict[str, Any] = {"schema": _ref(name), "example": example}
+        if operation.several:
+            media = {"schema": {"type": "array", "items": _ref(name)}, "example": [example]}
+        good["content"] = {"application/json": media}
     said = {str(operation.status): good}
     if call.method == "get":
         said["304"] = {"description": "Nothing changed since the answer whose ETag came as If-None-Match."}

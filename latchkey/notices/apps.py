@@ -8,7 +8,7 @@ from latchkey.clients import Cause, Client
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
-from latchkey.notices.wording import here, listed, unlinked
+from latchkey.notices.wording import here, listed, unlinked, web_address
 
 ASK = "Write to the people who run this portal if you think that it is a mistake."
 BECAUSE = {
@@ -47,10 +47,11 @@ def app_secret_rotated(owner: User, client: Client) -> None:
     _letter(owner, client, "app_secret_rotated")
 
 
-def app_secret_removed(owner: User, client: Client) -> None:
-    """An old secret of an app was ended before its time."""
-    activity.record(owner, EventKind.APP_SECRET_REMOVED, **_about(client))
-    _letter(owner, client, "app_secret_removed")
+def app_secret_removed(owner: User, client: Client, place: str = "") -> None:
+    """An old secret of an app was ended before its time; `place` is where somebody found it."""
+    found = {"found_at": place} if place else {}
+    activity.record(owner, EventKind.APP_SECRET_REMOVED, **found, **_about(client))
+    _letter(owner, client, "app_secret_removed", found_at=web_address(place))
 
 
 def app_secrets_ended(owner: User, client: Client) -> None:

@@ -10,7 +10,7 @@ from latchkey.credentials import Kind
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
-from latchkey.notices.wording import here, listed, unlinked
+from latchkey.notices.wording import here, listed, unlinked, web_address
 from latchkey.tokens import Token
 
 
@@ -75,16 +75,23 @@ def all_tokens_revoked(user: User, count: int) -> None:
     activity.record(user, EventKind.TOKEN_REVOKED, count=count)
 
 
-def token_reported(user: User, token: Token, apps: Iterable[Client] = ()) -> None:
+def token_reported(user: User, token: Token, apps: Iterable[Client] = (), place: str = "") -> None:
     """Somebody found a token where it does not belong; it was ended. It may be one that an app was issued.
 
-    `apps` were made or changed with it, and are suspended.
+    `apps` were made or changed with it, and are suspended. `place` is where it was found.
     """
+    found = {"found_at": place} if place else {}
     names = [client.name for client in apps]
     own = token.kind == Kind.DEVELOPER
     app = token.grant.client.name if token.grant else ""
     activity.record(
-        user, EventKind.TOKEN_REPORTED, token_kind=token.kind, app=app or None, suspended=names, **_about(token)
+        user,
+        EventKind.TOKEN_REPORTED,
+        token_kind=token.kind,
+        app=app or None,
+        suspended=names,
+        **found,
+        **_about(token),
     )
     outbox.post(
         user.email,
@@ -96,5 +103,6 @@ def token_reported(user: User, token: Token, apps: Iterable[Client] = ()) -> Non
         scopes=listed(token.scopes),
         last_used_at=token.last_used_at,
         apps=[unlinked(name) for name in names],
+        found_at=web_address(place),
         **here(),
     )

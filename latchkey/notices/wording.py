@@ -8,6 +8,7 @@ from latchkey.origin import Actor, Doer
 
 # P-06: what a stranger typed as a name must not become a link in a mail that we sign.
 ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:/*|//|www\.)\S*[/.]\S*", re.IGNORECASE)
+PLAIN = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[\w.~!$&'()*+,;=:@/?#%-]*)?", re.ASCII)
 DOT_OF_HOST = re.compile(r"(?<=\w)\.(?=[^\W\d_]{2})")
 ONE_DOT_LEADER = "\N{ONE DOT LEADER}"
 
@@ -37,6 +38,11 @@ def unlinked(text: str) -> str:
     """A name without addresses: whole ones go, and what looks like a host is no link for mail programs any more."""
     bare = " ".join(ADDRESS.sub("", text).split())
     return DOT_OF_HOST.sub(ONE_DOT_LEADER, bare) or "(a web address)"
+
+
+def web_address(text: str) -> str:
+    """An https address that a letter may name, empty for anything else: a scanner found it, nobody typed it to us."""
+    return text if PLAIN.fullmatch(text) else ""
 
 
 def device(agent: str) -> str:

@@ -1,6 +1,7 @@
 """Credentials that somebody found where they do not belong: whoever holds one may end it (I-10)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from sqlalchemy import or_, select, update
 
@@ -18,30 +19,34 @@ from latchkey.tokens import Token
 PART = 20
 
 
-def report(plaintext: str) -> bool:
-    """End a credential of any kind and tell its owner. Whether it was a live one of ours, which callers never say."""
+def report(plaintext: str, place: str = "") -> bool:
+    """End a credential of any kind and tell its owner. Whether it was a live one of ours, which callers never say.
+
+    `place` is the address where it was found, if whoever says so is known.
+    """
     kind = credentials.kind_of(plaintext)
     if kind is None:
         return False
     origin.act(Actor(Doer.OTHER))
-    return _end_secret(plaintext) if kind is Kind.SECRET else _end_token(plaintext)
+    return _end_secret(plaintext, place) if kind is Kind.SECRET else _end_token(plaintext, place)
 
 
-def report_all(plaintexts: Iterable[str]) -> Iterator[int]:
-    """End what there is of these; yields after each part for the caller to commit, since others write meanwhile.
-
-    Two statements find it, however many are nobody's.
-    """
+def known(plaintexts: Iterable[str]) -> set[str]:
+    """Those of these that are or were credentials of ours. Two statements, however many are nobody's."""
     formed = {credentials.digest(text): text for text in plaintexts if credentials.kind_of(text) is not None}
-    kept = {
-        digest
-        for column in (Token.digest, ClientSecret.digest)
-        for digest in db.scalars(select(column).where(column.in_(formed)))
-    }
+    kept = (select(column).where(column.in_(formed)) for column in (Token.digest, ClientSecret.digest))
+    return {formed[digest] for statement in kept for digest in db.scalars(statement)}
+
+
+def report_all(found: Iterable[str], places: Mapping[str, str] = MappingProxyType({})) -> Iterator[int]:
+    """End these of ours; yields after each part for the caller to commit, since others write meanwhile.
+
+    `places` says where they were found.
+    """
     # In one order for everybody: two reports at once must not wait for each other's rows.
-    found = sorted(formed[digest] for digest in kept)
-    for start in range(0, len(found), PART):
-        yield sum(map(report, found[start : start + PART]))
+    ordered = sorted(found)
+    for start in range(0, len(ordered), PART):
+        yield sum(report(text, places.get(text, "")) for text in ordered[start : start + PART])
 
 
 def end(token: Token) -> list[Client]:
@@ -52,7 +57,7 @@ def end(token: Token) -> list[Client]:
     return shutdown.after_leak(tokens.traces.made_or_changed(token))
 
 
-def _end_token(plaintext: str) -> bool:
+def _end_token(plaintext: str, place: str) -> bool:
     token = tokens.find(plaintext)
     if token is None or (token.grant is not None and not token.grant.live):
         return False
@@ -64,7 +69,7 @@ def _end_token(plaintext: str) -> bool:
         return False
     apps = shutdown.after_leak(tokens.traces.made_or_changed(token))
     if owner is not None:
-        notices.token_reported(owner, token, apps)
+        notices.token_reported(owner, token, apps, place)
     return True
 
 
@@ -80,7 +85,7 @@ def _end_grant(token: Token) -> bool:
     return token.grant_id is not None and grants.end(token.grant_id, EndReason.REPORTED)
 
 
-def _end_secret(plaintext: str) -> bool:
+def _end_secret(plaintext: str, place: str) -> bool:
     digest, now = credentials.digest(plaintext), clock.now()
     live = or_(ClientSecret.expires_at.is_(None), ClientSecret.expires_at > now)
     secret = db.scalar(select(ClientSecret).where(ClientSecret.digest == digest))
@@ -89,5 +94,5 @@ def _end_secret(plaintext: str) -> bool:
         update(ClientSecret).where(ClientSecret.digest == digest, live).values(expires_at=now)
     ):
         return False
-    notices.app_secret_removed(client.owner, client)
+    notices.app_secret_removed(client.owner, client, place)
     return True

@@ -11,17 +11,16 @@ from flask_login import current_user
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from latchkey import clients, credentials, resources, settings
+from latchkey import clients, resources, settings
 from portal.blueprint import blueprint
 from portal.guides import reference, search
 from portal.guides.kept import kept
 
-# 30 characters that are clearly nobody's, so that a scanner can be tried out with it.
-VECTOR_RANDOM = "TestVectorTestVectorTestVector"
 SEARCHED = (
     "portal.guide_authentication",
     "portal.guide_oauth",
     "portal.guide_scopes",
+    "portal.guide_secrets",
     "portal.guide_api",
     "portal.guide_your_api",
     "portal.guide_your_api_inside",
@@ -81,7 +80,6 @@ def guide_authentication() -> str:
         "guides/authentication.html",
         prefix=ours.token_prefix,
         max_days=ours.token_max_days,
-        vector=credentials.with_checksum(f"{ours.token_prefix}_dev_{VECTOR_RANDOM}"),
         pictures=(Path(current_app.root_path) / "static" / "guides" / "new-token.webp").is_file(),
     )
 

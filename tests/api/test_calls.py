@@ -44,6 +44,8 @@ CASES = [
     Case("get", "/v1/activity", "activity:read", 200),
     Case("get", "/v1/scopes", None, 200),
     Case("get", "/v1/openapi.json", None, 200),
+    # Nothing but a signature lets it in; without keys of a scanner it is not there.
+    Case("post", "/v1/credentials/alerts", None, 404, [{"token": "hello", "type": "x"}]),
     Case("post", "/v1/credentials/revoke", None, 202, {"credentials": ["hello"]}),
 ]
 

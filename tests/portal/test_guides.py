@@ -183,7 +183,7 @@ def test_the_oauth_guide_uses_the_readers_own_app(signed_in, alice):
 
 
 def test_the_published_test_vector_is_well_formed_and_opens_nothing(client):
-    vector = re.search(r"lk_dev_TestVector[0-9A-Za-z]+", client.get("/docs/authentication").text)
+    vector = re.search(r"lk_dev_TestVector[0-9A-Za-z]+", client.get("/docs/secrets").text)
 
     assert vector
     answer = client.get("/v1/me", headers={"Authorization": f"Bearer {vector[0]}"})

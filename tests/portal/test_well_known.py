@@ -1,12 +1,15 @@
 """Addresses that programs know beforehand: security.txt and change-password."""
 
+import re
+import zlib
 from datetime import datetime, timedelta
 
 import pytest
 
-from latchkey import clock
+from latchkey import clock, credentials
+from latchkey.credentials import Kind
 from tests import pages
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_token
 
 SECURITY = "/.well-known/security.txt"
 CHANGE = "/.well-known/change-password"
@@ -58,3 +61,36 @@ def test_a_password_manager_finds_the_form(client, alice):
     signed_in = client.post(asked.location, data=form)
     assert signed_in.location == "/settings/password"
     assert client.get(signed_in.location).location == "/settings#password"
+
+
+@pytest.mark.standard("I-01")
+def test_scanners_read_the_pattern_the_checksum_and_a_vector(client, alice):
+    said = client.get("/.well-known/secret-scanning.json").get_json()
+    token = make_token(alice).plaintext
+
+    assert re.fullmatch(said["pattern"], token)
+    assert re.fullmatch(said["pattern"], said["test_vector"])
+    assert {kind["kind"] for kind in said["kinds"]} >= {kind.value for kind in Kind}
+    for kind in Kind:
+        assert [k["kind"] for k in said["kinds"] if re.fullmatch(k["pattern"], credentials.generate(kind))] == [kind]
+    number, digits = zlib.crc32(token[:-6].encode()), said["checksum"]["alphabet"]
+    checksum = ""
+    for _ in range(said["checksum"]["length"]):
+        number, digit = divmod(number, len(digits))
+        checksum = digits[digit] + checksum
+    assert checksum == token[-6:]
+    assert said["alerts"] is None
+    assert said["revoke"].endswith("/v1/credentials/revoke")
+
+
+def test_people_read_the_same(client):
+    page = client.get("/docs/secrets").text
+
+    assert "/.well-known/secret-scanning.json" in page
+    assert "takes no signed alerts" in page
+
+
+@pytest.mark.settings(scanner_keys_url="https://scanner.example/keys")
+def test_where_alerts_are_taken_it_is_said(client):
+    assert client.get("/.well-known/secret-scanning.json").get_json()["alerts"].endswith("/v1/credentials/alerts")
+    assert "Github-Public-Key-Signature" in client.get("/docs/secrets").text

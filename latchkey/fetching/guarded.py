@@ -1,0 +1,145 @@
+"""One GET to an address that somebody named: https to public hosts, pinned, without redirects, bounded in all.
+
+In development http from this machine's own loopback is let pass too, so that things can be tried out.
+"""
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from functools import cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from latchkey import settings
+
+SECONDS = 5.0
+LONGEST_URL = 2_000
+# Names of IPv4 hosts within IPv6: where a packet to them ends is not what they look like.
+DISGUISES = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
+# RFC 4291 §2.4: all that was given out so far.
+PUBLIC = IPv6Network("2000::/3")
+
+Address = IPv4Address | IPv6Address
+
+
+class NotFetched(Exception):
+    """The address may not be asked, or gave no answer that can be used; the message says why."""
+
+
+def fetch(url: str, *, most: int, kinds: frozenset[str]) -> bytes:
+    """What stands at an address: at most so many bytes, of one of these media types. Raises `NotFetched`."""
+    parts = _parts(url)
+    until = time.monotonic() + SECONDS
+    address = _resolved(parts, until)
+    try:
+        with _connected(parts, address, until) as connection:
+            return _asked(connection, parts, most, kinds)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NotFetched(f"no usable answer: {type(error).__name__}") from None
+
+
+def _parts(url: str) -> SplitResult:
+    if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
+        raise NotFetched("not a web address")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise NotFetched("not a web address") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname or port == 0 or "@" in parts.netloc or "#" in url:
+        raise NotFetched("not an https address")
+    if parts.scheme == "http" and not settings.current().development:
+        raise NotFetched("not an https address")
+    return parts
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+# Resolving has no timeout of its own, and no more names than these wait at a time.
+@cache
+def _resolvers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(4, thread_name_prefix="resolver")
+
+
+def _resolved(parts: SplitResult, until: float) -> str:
+    """One address of the host, all of which must be public."""
+    asked = _resolvers().submit(socket.getaddrinfo, parts.hostname, _port(parts), type=socket.SOCK_STREAM)
+    try:
+        found = asked.result(max(0.0, until - time.monotonic()))
+    except (OSError, UnicodeError, TooLate):
+        asked.cancel()
+        raise NotFetched("the name is not known") from None
+    addresses = [str(where[0]) for *_, where in found]
+    if not addresses or not all(_open_to_us(parts, address) for address in addresses):
+        raise NotFetched("the host is not public")
+    return addresses[0]
+
+
+def _open_to_us(parts: SplitResult, text: str) -> bool:
+    address: Address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if parts.scheme == "http":
+        return address.is_loopback
+    if isinstance(address, IPv6Address) and (address not in PUBLIC or any(address in net for net in DISGUISES)):
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+@contextlib.contextmanager
+def _connected(parts: SplitResult, address: str, until: float) -> Iterator[socket.socket]:
+    """A connection to the very address that was looked at, under the name that it has."""
+    connection = socket.create_connection((address, _port(parts)), timeout=max(0.1, until - time.monotonic()))
+    if parts.scheme == "https":
+        tls = ssl.create_default_context()
+        connection = tls.wrap_socket(connection, server_hostname=parts.hostname, do_handshake_on_connect=False)
+    # However slowly bytes drip in, the connection is cut in the end.
+    cut = threading.Timer(max(0.1, until - time.monotonic()), _cut, [connection])
+    cut.daemon = True
+    with contextlib.closing(connection):
+        cut.start()
+        try:
+            if isinstance(connection, ssl.SSLSocket):
+                connection.do_handshake()
+            yield connection
+        finally:
+            cut.cancel()
+
+
+def _cut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _asked(connection: socket.socket, parts: SplitResult, most: int, kinds: frozenset[str]) -> bytes:
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = (
+        f"GET {path} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        f"Accept: {', '.join(sorted(kinds))}",
+        "Accept-Encoding: identity",
+        "User-Agent: Latchkey",
+        "Connection: close",
+    )
+    connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
+    answer = http.client.HTTPResponse(connection, method="GET")
+    answer.begin()
+    kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+    if answer.status != http.client.OK:
+        raise NotFetched(f"the answer is {answer.status}")
+    if kind not in kinds or (answer.getheader("Content-Encoding") or "identity") != "identity":
+        raise NotFetched("the answer is of another kind")
+    if (answer.length or 0) > most:
+        raise NotFetched("the answer is too long")
+    body = answer.read(most + 1)
+    if len(body) > most:
+        raise NotFetched("the answer is too long")
+    return body
