@@ -1,6 +1,18 @@
 """The API for programs, in JSON."""
 
-from api import activity, alerts, apps, authorizations, credentials, me, scopes, token, token_usage, tokens
+from api import (
+    activity,
+    alerts,
+    apps,
+    authorizations,
+    credentials,
+    me,
+    scopes,
+    token,
+    token_renewal,
+    token_usage,
+    tokens,
+)
 from api.kit import openapi
 from api.kit.blueprint import blueprint
 
@@ -15,6 +27,7 @@ __all__ = [
     "openapi",
     "scopes",
     "token",
+    "token_renewal",
     "token_usage",
     "tokens",
 ]

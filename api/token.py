@@ -5,7 +5,7 @@ from typing import Any
 from api.kit import answers, auth
 from api.kit.blueprint import blueprint
 from api.kit.describe import Operation, Shape, describe, maybe, moment, nested, text, texts
-from latchkey import scopes
+from latchkey import scopes, tokens
 from latchkey.tokens.access import Bearer
 from web import calls
 from web.calls import Call, Reply
@@ -24,6 +24,8 @@ PRESENTED = Shape(
         "app": maybe(nested(APP_NAME)),
         "user_id": maybe(text("For whom it acts; null for an app that acts as itself.")),
         "parent_id": maybe(text("The token that made it, and with which it ends.")),
+        "replaces": maybe(text("The former string of a developer token, while it works beside this one.")),
+        "allowed_addresses": texts("The address ranges that it works from; empty for anywhere."),
         "last4": text("Its last four characters."),
         "scopes": texts("What it may do."),
         "created_at": moment("When it was made."),
@@ -36,6 +38,8 @@ PRESENTED = Shape(
         "app": None,
         "user_id": "usr_01a2139af1f70000929f0f289854",
         "parent_id": None,
+        "replaces": None,
+        "allowed_addresses": [],
         "last4": "7Hd2",
         "scopes": ["account:read", "tokens:read"],
         "created_at": "2026-11-23T14:41:07.323933Z",
@@ -54,6 +58,8 @@ def record(caller: Bearer) -> dict[str, Any]:
         "app": app,
         "user_id": caller.user_id,
         "parent_id": caller.parent_id,
+        "replaces": tokens.live_former(caller.replaces_id) if caller.replaces_id else None,
+        "allowed_addresses": (caller.allowed_addresses or "").split(),
         "last4": caller.last4,
         "scopes": scopes.serialize(caller.scopes).split(),
         "created_at": answers.moment(caller.created_at),

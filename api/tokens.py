@@ -8,8 +8,8 @@ from api.kit.auth import Writer
 from api.kit.blueprint import blueprint
 from api.kit.describe import CURSOR, LIMIT, REPEAT, Operation, Parameter, describe
 from api.kit.repeats import Made
-from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, TOKEN_ID, WITH_TEXT, own
-from latchkey import clock, notices, scopes, tokens
+from api.token_shapes import CHANGES, NEW_TOKEN, TOKEN, TOKEN_ID, WITH_TEXT, own, shown
+from latchkey import clock, notices, tokens
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from latchkey.tokens.access import Bearer
@@ -28,26 +28,6 @@ STATUS = Parameter(
 )
 
 
-def shown(token: Token) -> dict[str, Any]:
-    """A developer token as it is answered."""
-    return {
-        "id": token.id,
-        "description": token.description,
-        "scopes": scopes.serialize(token.scopes).split(),
-        "status": token.status,
-        "last4": token.last4,
-        "parent_id": token.parent_id,
-        "created_at": answers.moment(token.created_at),
-        "created_address": token.created_address,
-        "created_agent": token.created_agent,
-        "expires_at": answers.moment(token.expires_at),
-        "revoked_at": answers.moment(token.revoked_at),
-        "last_used_at": answers.moment(token.last_used_at),
-        "last_used_address": token.last_used_address,
-        "last_used_agent": token.last_used_agent,
-    }
-
-
 @blueprint.get("/v1/tokens")
 @auth.require_scope("tokens:read")
 @describe(
@@ -64,7 +44,7 @@ def list_tokens(call: Call) -> Reply:
     """A page of them, in one query."""
     user, asked = auth.user_of(call.bearer), paging.asked("tok")
     status = paging.choice("status", STATUSES, "active")
-    found = tokens.page(user, status=str(status), cursor=asked.after, limit=asked.limit)
+    found = tokens.page(user, status=str(status), cursor=asked.after, limit=asked.limit, formers=True)
     return paging.answer([shown(token) for token in found.tokens], found.next_cursor)
 
 
@@ -74,7 +54,8 @@ def list_tokens(call: Call) -> Reply:
     Operation(
         summary="Create a developer token",
         group="Tokens",
-        about="The new token has no more scopes than the one that asks for it, lives no longer, and ends with it.",
+        about="The new token has no more scopes than the one that asks for it, lives no longer, works from no more "
+        "addresses, and ends with it.",
         status=201,
         answer="The token. `token` is its text: keep it, it is shown only here.",
         shape=WITH_TEXT,
@@ -102,11 +83,15 @@ def _mint(by: Writer, caller: Bearer, wanted: dict[str, Any]) -> Made:
             scopes=names,
             lifetime=_lifetime(caller, wanted),
             parent=by.lineage[-1],
+            addresses=wanted.get("allowed_addresses"),
         )
     except tokens.UnverifiedEmail:
         raise challenges.unverified() from None
     except tokens.LifetimeTooLong as error:
         raise problems.wrong_fields({"expires_in_days": str(error)}) from None
+    except tokens.RangeTooWide:
+        message = "The token that asks works from fewer addresses. Name some of its own, or leave this out."
+        raise problems.wrong_fields({"allowed_addresses": message}) from None
     except tokens.ChainTooLong:
         raise problems.chain_too_long(tokens.DEEPEST + 1) from None
     except tokens.ScopeTooWide:
@@ -148,7 +133,8 @@ def show_own_token(call: Call, token_id: str) -> Reply:
     Operation(
         summary="Change a developer token",
         group="Tokens",
-        about="Only what is sent is changed. Scopes are only ever taken away here; the portal can add some.",
+        about="Only what is sent is changed. Scopes and addresses are only ever taken away here, and the end only "
+        "moved to an earlier time; the portal can do the other.",
         answer="The token as it is now.",
         shape=TOKEN,
         body=CHANGES,
@@ -157,17 +143,21 @@ def show_own_token(call: Call, token_id: str) -> Reply:
     )
 )
 def change_token(call: Call, token_id: str) -> Reply:
-    """Another description, fewer scopes."""
+    """Another description, fewer scopes or addresses, an earlier end."""
     own(auth.user_of(call.bearer), token_id)
     given = CHANGES.read()
     user = auth.writer(call.bearer).user
     token = own(user, token_id)
     before = token.scopes
-    if changes := {name: value for name, value in given.items() if value != getattr(token, name)}:
+    if changes := {name: value for name, value in given.items() if value != _now(token, name)}:
         _change(token, changes)
         notices.token_changed(user, token, before)
         db.commit()
     return answers.changed(shown(token))
+
+
+def _now(token: Token, name: str) -> Any:
+    return (token.allowed_addresses or "").split() if name == "allowed_addresses" else getattr(token, name)
 
 
 def _change(token: Token, changes: dict[str, Any]) -> None:
@@ -176,11 +166,20 @@ def _change(token: Token, changes: dict[str, Any]) -> None:
             tokens.describe(token, changes["description"])
         if "scopes" in changes:
             tokens.narrow(token, changes["scopes"])
+        if "allowed_addresses" in changes:
+            tokens.bind(token, " ".join(changes["allowed_addresses"]) or None)
+        if "expires_at" in changes:
+            tokens.shorten(token, changes["expires_at"])
     except tokens.TokenEnded:
         raise problems.token_ended() from None
     except tokens.ScopeTooWide:
         message = "Scopes can only be taken away here. Add some on the token's page in the portal."
         raise problems.wrong_fields({"scopes": message}) from None
+    except tokens.RangeTooWide:
+        message = "Addresses can only be taken away here. Add some on the token's page in the portal."
+        raise problems.wrong_fields({"allowed_addresses": message}) from None
+    except tokens.LifetimeTooLong as error:
+        raise problems.wrong_fields({"expires_at": str(error)}) from None
 
 
 @blueprint.delete("/v1/tokens/<token_id>")

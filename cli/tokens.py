@@ -36,8 +36,17 @@ def group() -> None:
     help=f"{lifetimes.PRESET_DAYS} if left out, or the longest life here.",
 )
 @click.option("--no-expiry", is_flag=True, help="It works until it is revoked.")
+@click.option("--allow", "addresses", multiple=True, help="An address or range that it works from; may be repeated.")
 @json_option
-def create(*, email: str, description: str, scopes: tuple[str, ...], days: int | None, no_expiry: bool) -> None:
+def create(
+    *,
+    email: str,
+    description: str,
+    scopes: tuple[str, ...],
+    days: int | None,
+    no_expiry: bool,
+    addresses: tuple[str, ...],
+) -> None:
     """Make a developer token; it is printed once."""
     if no_expiry and days is not None:
         raise click.UsageError("--no-expiry and --expires-in-days exclude each other.")
@@ -47,7 +56,9 @@ def create(*, email: str, description: str, scopes: tuple[str, ...], days: int |
             raise Refused("the user is disabled")
         lifetime = None if no_expiry else timedelta(days=days or lifetimes.preset())
         try:
-            token, plaintext = credentials.mint(user, description=description, scopes=scopes, lifetime=lifetime)
+            token, plaintext = credentials.mint(
+                user, description=description, scopes=scopes, lifetime=lifetime, addresses=addresses
+            )
         except credentials.UnverifiedEmail:
             raise Refused("the user has to verify the address first") from None
         except catalogue.UnknownScope:
@@ -56,6 +67,8 @@ def create(*, email: str, description: str, scopes: tuple[str, ...], days: int |
             raise Refused(f"--description: {error}") from None
         except credentials.LifetimeTooLong as error:
             raise Refused(f"--expires-in-days: {error}") from None
+        except credentials.BadRange as error:
+            raise Refused(f"--allow: {error}") from None
         notices.token_created(user, token)
         db.commit()
         tell({"id": token.id, "token": plaintext}, plaintext)
@@ -86,6 +99,8 @@ def _facts(token: Token) -> dict[str, Any]:
         "client_id": client.id if client else None,
         "app": client.name if client else None,
         "scopes": catalogue.serialize(token.scopes).split(),
+        "allowed_addresses": (token.allowed_addresses or "").split(),
+        "replaces": token.replaces.id if token.replaces is not None else None,
         "last4": token.last4,
         "created_at": moment(token.created_at),
         "expires_at": moment(token.expires_at),

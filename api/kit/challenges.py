@@ -127,6 +127,13 @@ def too_wide(caller: Bearer, wanted: frozenset[str]) -> Problem:
     )
 
 
+def not_its_own() -> Problem:
+    """A token renews itself and what it made."""
+    detail = "A token regenerates itself and the tokens that it made, and no others. Use that token, or the portal."
+    headers = challenge(error="insufficient_scope", error_description=detail)
+    return Problem(403, "not-its-own", "This token is not its own to renew", detail, headers=headers)
+
+
 def unverified() -> Problem:
     """A user whose address is not proved makes no credential (L-08)."""
     fix_url = _ours("/verify-email")

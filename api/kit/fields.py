@@ -3,14 +3,18 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from latchkey import scopes, texts
 from latchkey.tokens import lifetimes
+from latchkey.tokens import ranges as token_ranges
 
 # Names, not different ones.
 MOST_SCOPES = 1_000
 _LINE = re.compile(texts.PATTERN)
+# RFC 3339 §5.6, with no more of a second than is kept.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Wrong(Exception):
@@ -123,3 +127,46 @@ def days(about: str, *, example: int) -> Field:
         return int(value)
 
     return Field(schema, read, example)
+
+
+def number(about: str, *, least: int, most: int, example: int) -> Field:
+    """A whole number."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 or not least <= value <= most:
+            raise Wrong(f"Write a whole number from {least} to {most}.")
+        return int(value)
+
+    schema = {"type": "integer", "minimum": least, "maximum": most, "default": least, "description": about}
+    return Field(lambda: schema, read, example)
+
+
+def moment(about: str, *, example: str) -> Field:
+    """A moment as RFC 3339 writes it."""
+
+    def read(value: Any) -> datetime:
+        if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+            raise Wrong("Write a moment such as 2027-01-21T14:41:07Z.")
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise Wrong("There is no such moment.") from None
+
+    schema = {"type": "string", "format": "date-time", "description": about}
+    return Field(lambda: schema, read, example)
+
+
+def ranges(about: str, *, example: list[str]) -> Field:
+    """Addresses and ranges, in one spelling; none means any."""
+
+    def read(value: Any) -> list[str]:
+        if value == []:
+            return []
+        try:
+            return (token_ranges.check(_strings(value, token_ranges.MOST)) or "").split()
+        except token_ranges.BadRange as error:
+            raise Wrong(str(error)) from None
+
+    items = {"type": "string", "maxLength": token_ranges.LONGEST, "pattern": f"^{token_ranges.FORM.pattern}$"}
+    schema = {"type": "array", "maxItems": token_ranges.MOST, "items": items, "description": about}
+    return Field(lambda: schema, read, example)

@@ -25,6 +25,7 @@ class Made(NamedTuple):
     location: str
     data: dict[str, Any]
     secret: dict[str, Any]
+    status: int = 201
 
 
 def once(caller: Bearer, make: Callable[[Writer], Made]) -> Reply:
@@ -54,7 +55,7 @@ def once(caller: Bearer, make: Callable[[Writer], Made]) -> Reply:
         kept: dict[str, Any] = {"location": made.location, "data": made.data}
         idempotency.finish(name, made.id, None if made.secret else kept)
     db.commit()
-    return answers.changed(made.data | made.secret, 201, Location=made.location)
+    return answers.changed(made.data | made.secret, made.status, Location=made.location)
 
 
 def _content() -> str:

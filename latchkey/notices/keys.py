@@ -54,9 +54,11 @@ def token_widened(user: User, token: Token, before: frozenset[str]) -> None:
 
 
 def token_regenerated(user: User, token: Token) -> None:
-    """A token has a new string; the old one ended."""
-    activity.record(user, EventKind.TOKEN_REGENERATED, **_about(token))
-    _letter(user, token, "token_regenerated")
+    """A token has a new string; the old one ended, or goes on for a while."""
+    kept = token.replaces
+    goes_on = {} if kept is None else {"former": kept.id}
+    activity.record(user, EventKind.TOKEN_REGENERATED, **goes_on, **_about(token))
+    _letter(user, token, "token_regenerated", kept_until=None if kept is None else kept.expires_at)
 
 
 def token_revoked(user: User, token: Token, apps: Collection[Client] = ()) -> None:

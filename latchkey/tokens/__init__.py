@@ -22,11 +22,23 @@ from latchkey.tokens.lifetimes import LifetimeTooLong
 from latchkey.tokens.lineage import DEEPEST, ChainTooLong, ParentEnded, hold
 from latchkey.tokens.ranges import BadRange, RangeTooWide
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, purge, revoke
-from latchkey.tokens.renewal import NotItsOwn, Renewal, by_token, end_former, former, regenerate
+from latchkey.tokens.renewal import (
+    KEEP,
+    LONGEST_KEEP,
+    NotItsOwn,
+    Renewal,
+    by_token,
+    end_former,
+    former,
+    live_former,
+    regenerate,
+)
 
 __all__ = [
     "DEEPEST",
+    "KEEP",
     "LONGEST_DESCRIPTION",
+    "LONGEST_KEEP",
     "PAGE",
     "AlreadyMinted",
     "BadRange",
@@ -57,6 +69,7 @@ __all__ = [
     "hold",
     "last_issued",
     "lifetimes",
+    "live_former",
     "mint",
     "narrow",
     "page",

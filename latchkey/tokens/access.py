@@ -77,6 +77,7 @@ _bearer = Lookup(
         _fault(Token, User, Grant, Client).label("fault"),
         (Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
         Token.parent_id,
+        Token.replaces_id,
         Token.grant_id,
         Token.scope,
         Token.resource,

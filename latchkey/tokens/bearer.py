@@ -56,6 +56,7 @@ class Bearer(NamedTuple):
     fault: str
     used_lately: bool
     parent_id: str | None
+    replaces_id: str | None
     grant_id: str | None
     scope: str
     resource: str | None

@@ -18,7 +18,7 @@ from latchkey.tokens.record import Token, revoke, revoke_descendants
 from latchkey.tokens.traces import Trace
 
 KEEP = (0, 3600, 86_400, 604_800)
-LONGEST_KEEP = timedelta(seconds=KEEP[-1])
+LONGEST_KEEP = KEEP[-1]
 
 # What the former string keeps: where it was used is evidence, and what it may do is what it could.
 KEPT = (
@@ -64,7 +64,7 @@ def regenerate(token: Token, chosen: Renewal = AS_BEFORE, *, form_id: str | None
     worked = held.status == "active"
     if held.replaces is not None:
         revoke(held.replaces)
-    keep = min(chosen.keep, LONGEST_KEEP) if worked else timedelta(0)
+    keep = min(chosen.keep, timedelta(seconds=LONGEST_KEEP)) if worked else timedelta(0)
     if keep or not worked:
         quota.check(str(held.user_id))
     if not chosen.as_before:
@@ -151,6 +151,12 @@ def _hand_over(held: Token, former: Token) -> None:
 def former(token: Token) -> Token | None:
     """What is known of the string that a token had before it was last regenerated."""
     return token.replaced
+
+
+def live_former(token_id: str) -> str | None:
+    """The id of a former string, while it works."""
+    kept = db.get(Token, token_id)
+    return kept.id if kept is not None and kept.status == "active" else None
 
 
 def end_former(token: Token) -> Token | None:

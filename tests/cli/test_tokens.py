@@ -129,3 +129,18 @@ def test_a_revoked_token_is_dead_at_once_and_stays_so(cli, alice, db):
     with pytest.raises(access.InvalidToken):
         access.admit(minted.plaintext)
     assert [event.kind for event in db.scalars(select(Event))] == ["token.revoked"]
+
+
+@pytest.mark.standard("I-12")
+def test_a_token_is_bound_to_addresses(cli, alice):
+    ranges = ["203.0.113.0/24", "2001:db8::/48"]
+    given = [word for each in ranges for word in ("--allow", each)]
+    made = cli.json(*CREATE_BOUND, *given)
+
+    assert cli.json("token", "show", made["id"])["allowed_addresses"] == ranges
+    refused = cli(*CREATE_BOUND, "--allow", "203.0.113.9/24")
+    assert refused.exit_code == 1
+    assert "--allow: 203.0.113.9/24 is no range. Its network is 203.0.113.0/24." in refused.stderr
+
+
+CREATE_BOUND = ("token", "create", "--user", "alice@example.com", "--description", "Bound", "--scope", "account:read")

@@ -87,6 +87,7 @@ def test_renewing_what_expired_counts_against_the_quota(db, alice, clock):
     assert renew(live)
 
 
+@pytest.mark.standard("I-09")
 def test_the_former_string_works_on_beside_the_new_one_for_a_while(db, alice, clock):
     token, old = make_token(alice)
     access.admit(old)
@@ -284,6 +285,7 @@ def test_the_end_is_moved_within_what_is_allowed_and_later_only_when_asked(db, a
             tokens.shorten(token, wrong)
 
 
+@pytest.mark.standard("I-09")
 @pytest.mark.parametrize("keep", [timedelta(0), HOUR], ids=["at once", "kept"])
 def test_sixteen_renewals_at_once_leave_one_string_and_at_most_one_former(app, db, alice, keep):
     token, old = make_token(alice)
