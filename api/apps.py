@@ -26,6 +26,7 @@ def _shown(client: Client) -> dict[str, Any]:
         "homepage": client.homepage,
         "redirect_uris": client.redirect_uris,
         "scopes": scopes.serialize(client.scopes).split(),
+        "optional_scopes": scopes.serialize(client.optional).split(),
         "confidential": client.confidential,
         "pkce_required": client.pkce_required,
         "trusted": client.trusted,
@@ -134,7 +135,8 @@ def change_app(call: Call, app_id: str) -> Reply:
     given = CHANGES.read()
     by = auth.writer(call.bearer)
     client = _own(by.user, app_id, lock=True)
-    settings = {name: getattr(client, name) for name in CHANGEABLE} | given
+    now = {name: getattr(client, name) for name in CHANGEABLE} | {"optional_scopes": client.optional}
+    settings = now | given
     try:
         changes = clients.change(client, **settings, by=by.user)
     except OnlyAdministrator:

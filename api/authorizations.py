@@ -32,6 +32,7 @@ AUTHORIZATION = Shape(
         "created_at": moment("When the user first agreed."),
         "updated_at": moment("When the user last agreed."),
         "last_used_at": maybe(moment("When the app last called, to the minute; null for never.")),
+        "expires_at": maybe(moment("When it is over by itself; null: the user takes it back.")),
     },
     {
         "id": "ath_01a2139af1fb0004d2e3f4051627",
@@ -40,6 +41,7 @@ AUTHORIZATION = Shape(
         "created_at": "2026-11-23T14:45:30.118201Z",
         "updated_at": "2026-11-23T14:45:30.118201Z",
         "last_used_at": "2026-11-25T09:12:44.018264Z",
+        "expires_at": None,
     },
 )
 
@@ -53,6 +55,7 @@ def _shown(authorization: Authorization) -> dict[str, Any]:
         "created_at": answers.moment(authorization.created_at),
         "updated_at": answers.moment(authorization.updated_at),
         "last_used_at": answers.moment(authorization.last_used_at),
+        "expires_at": answers.moment(authorization.expires_at),
     }
 
 

@@ -27,6 +27,7 @@ OPTIONS = {
     "homepage": "--homepage",
     "redirect_uris": "--redirect-uri",
     "scopes": "--scope",
+    "optional_scopes": "--optional-scope",
     "trusted": "--trusted",
 }
 
@@ -42,6 +43,7 @@ def group() -> None:
 @click.option("--homepage", default="", help="Its https address.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, required=True, help="May be repeated.")
 @click.option("--scope", "scopes", multiple=True, required=True, help="The most it may ask for; may be repeated.")
+@click.option("--optional-scope", "optional_scopes", multiple=True, help="One of them that people may untick.")
 @click.option("--public", is_flag=True, help="It cannot keep a secret: an app on people's devices or in browsers.")
 @click.option("--trusted", is_flag=True, help="Skip the consent screen: an app of your own.")
 @json_option
@@ -52,12 +54,15 @@ def create(
     homepage: str,
     redirect_uris: tuple[str, ...],
     scopes: tuple[str, ...],
+    optional_scopes: tuple[str, ...],
     public: bool,
     trusted: bool,
 ) -> None:
     """Register an app; its secret is printed once."""
     with installation():
         user = user_of(owner)
+        if not set(optional_scopes) <= set(scopes):
+            raise Refused("--optional-scope: people can only untick what the app asks for; name it by --scope, too")
         if not user.verified:
             raise Refused("the owner has to verify the address first")
         try:
@@ -67,6 +72,7 @@ def create(
                 homepage=homepage,
                 redirect_uris=redirect_uris,
                 scopes=scopes,
+                optional_scopes=optional_scopes,
                 confidential=not public,
                 trusted=trusted,
             )
@@ -109,6 +115,7 @@ def facts_of(client: Client) -> dict[str, Any]:
         "homepage": client.homepage,
         "redirect_uris": client.redirect_uris,
         "scopes": scopes.serialize(client.scopes).split(),
+        "optional_scopes": scopes.serialize(client.optional).split(),
         "confidential": client.confidential,
         "pkce_required": client.pkce_required,
         "trusted": client.trusted,

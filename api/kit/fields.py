@@ -81,21 +81,23 @@ def strings(about: str, *, most: int, example: list[str], **item: Any) -> Field:
     return Field(schema, lambda value: _strings(value, most), example, required=True)
 
 
-def scope_names(about: str, *, example: list[str], without: frozenset[str] = frozenset()) -> Field:
-    """At least one scope of the catalogue; `without` are those that only few may name."""
+def scope_names(about: str, *, example: list[str], without: frozenset[str] = frozenset(), least: int = 1) -> Field:
+    """Scopes of the catalogue, at least so many; `without` are those that only few may name."""
 
     def schema() -> dict[str, Any]:
         names = [name for name in scopes.catalogue() if name not in without]
         items = {"type": "string", "enum": names}
-        return {"type": "array", "minItems": 1, "maxItems": MOST_SCOPES, "items": items, "description": about}
+        return {"type": "array", "minItems": least, "maxItems": MOST_SCOPES, "items": items, "description": about}
 
     def read(value: Any) -> frozenset[str]:
+        if value == [] and not least:
+            return frozenset()
         try:
             return scopes.check(_strings(value, MOST_SCOPES))
         except scopes.UnknownScope:
             raise Wrong("invalid_scope: one of these is not in the catalogue, which GET /v1/scopes lists.") from None
 
-    return Field(schema, read, example, required=True)
+    return Field(schema, read, example, required=least > 0)
 
 
 def flag(about: str, *, example: bool) -> Field:

@@ -43,6 +43,8 @@ class Client(Base):
     homepage: Mapped[str] = mapped_column(String(LONGEST_HOMEPAGE))
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
     scope: Mapped[str] = mapped_column(String(4000))
+    # Those of them that people may keep from it.
+    optional_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
     # Since when it has had these scopes and its calls are counted; None: since it was registered.
     counted_since: Mapped[datetime | None]
     # What was taken away because it was not used, and when, so that it can be given back.
@@ -93,6 +95,11 @@ class Client(Base):
     def scopes(self) -> frozenset[str]:
         """The most that this client may ask for."""
         return scopes.held(self.scope)
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """Those of its scopes that it can do without, so that people may untick them."""
+        return scopes.held(self.optional_scope) & self.scopes
 
     @property
     def ceiling(self) -> frozenset[str] | None:

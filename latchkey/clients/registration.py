@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from sqlalchemy import delete, func, select
 
@@ -34,6 +35,7 @@ def register(
     redirect_uris: Sequence[str],
     scopes: Iterable[str],
     confidential: bool,
+    optional_scopes: Iterable[str] = (),
     homepage: str = "",
     pkce_required: bool = True,
     trusted: bool = False,
@@ -44,7 +46,7 @@ def register(
     Raises `BadClient` with everything that is wrong, `AlreadyRegistered` for a form that is sent again, `QuotaReached`
     and `users.UserGone`.
     """
-    wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=trusted)
+    wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=trusted, optional=optional_scopes)
     if not confidential:
         _check_public(pkce_required=pkce_required, trusted=trusted)
     # From here on two requests of one user go one after the other.
@@ -85,6 +87,7 @@ def change(
     homepage: str,
     redirect_uris: Sequence[str],
     scopes: Iterable[str],
+    optional_scopes: Iterable[str],
     pkce_required: bool,
     by: User | None,
 ) -> list[str]:
@@ -93,7 +96,8 @@ def change(
     A trusted one with another name is not trusted any more: people would read “Verified” beside a name that nobody
     has looked at. Raises `BadClient`, and `OnlyAdministrator` depending on who it is done by.
     """
-    wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=client.trusted, ceiling=client.ceiling)
+    may = partial(rules.check, trusted=client.trusted, ceiling=client.ceiling, optional=optional_scopes)
+    wanted = may(name, homepage, redirect_uris, scopes)
     if not client.confidential:
         _check_public(pkce_required=pkce_required, trusted=False)
     values = wanted._asdict() | {"pkce_required": pkce_required}

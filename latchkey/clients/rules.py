@@ -51,6 +51,7 @@ class Wanted(NamedTuple):
     homepage: str
     redirect_uris: list[str]
     scope: str
+    optional_scope: str
 
 
 def check(
@@ -61,6 +62,7 @@ def check(
     *,
     trusted: bool,
     ceiling: frozenset[str] | None = None,
+    optional: Iterable[str] = (),
 ) -> Wanted:
     """Settings as they are kept. Raises `BadClient` with everything that is wrong."""
     errors: dict[str, str] = {}
@@ -69,10 +71,13 @@ def check(
         _kept(errors, lambda: check_homepage(homepage), ""),
         _kept(errors, lambda: check_redirect_uris(uris), []),
         _kept(errors, lambda: check_scopes(names, trusted=trusted, ceiling=ceiling), ""),
+        _kept(errors, lambda: check_optional(optional), ""),
     )
     if errors:
         raise BadClient(**errors)
-    return wanted
+    # What it may not ask for, nobody can keep from it.
+    may_untick = scopes.held(wanted.optional_scope) & scopes.held(wanted.scope)
+    return wanted._replace(optional_scope=scopes.serialize(may_untick))
 
 
 def _kept(errors: dict[str, str], rule: Callable[[], Kept], otherwise: Kept) -> Kept:
@@ -112,6 +117,16 @@ def check_redirect_uris(uris: Sequence[str]) -> list[str]:
             message = f"Line {number}: {error}" if len(unique) > 1 else str(error)
             raise BadClient(redirect_uris=message) from None
     return unique
+
+
+def check_optional(names: Iterable[str]) -> str:
+    """The scopes that an app can do without, as a wire string; perhaps none. Raises `BadClient`."""
+    try:
+        return scopes.serialize(scopes.check(names))
+    except scopes.NoScopes:
+        return ""
+    except scopes.UnknownScope:
+        raise BadClient(optional_scopes="One of these scopes does not exist.") from None
 
 
 def check_scopes(names: Iterable[str], *, trusted: bool, ceiling: frozenset[str] | None = None) -> str:

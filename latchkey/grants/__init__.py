@@ -1,5 +1,6 @@
 """Authorizations: what a user lets an app do; and grants: each sign-in of an app, parent of its code and tokens."""
 
+from latchkey.grants.choices import LASTS, Choice, until
 from latchkey.grants.listing import count_for, get_for, list_for, people, relied_on
 from latchkey.grants.reasons import EndReason
 from latchkey.grants.record import (
@@ -19,7 +20,9 @@ from latchkey.grants.sign_ins import end_own
 
 __all__ = [
     "ABSOLUTE",
+    "LASTS",
     "Authorization",
+    "Choice",
     "EndReason",
     "Grant",
     "allow",
@@ -34,6 +37,7 @@ __all__ = [
     "people",
     "purge",
     "relied_on",
+    "until",
     "withdraw",
     "withdraw_all",
 ]

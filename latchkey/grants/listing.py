@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from latchkey.accounts.users import User
 from latchkey.clients import Client
-from latchkey.grants.record import Authorization
+from latchkey.grants.record import Authorization, standing
 from latchkey.store.session import db
 
 
@@ -16,7 +16,7 @@ def list_for(user: User) -> list[Authorization]:
     return list(
         db.scalars(
             select(Authorization)
-            .where(Authorization.user_id == user.id, Authorization.withdrawn_at.is_(None))
+            .where(Authorization.user_id == user.id, standing())
             .order_by(Authorization.updated_at.desc(), Authorization.id.desc())
         )
     )
@@ -26,13 +26,13 @@ def get_for(user: User, authorization_id: str, *, withdrawn: bool = False) -> Au
     """A user's own live authorization; with `withdrawn` also one that was taken back."""
     statement = select(Authorization).where(Authorization.id == authorization_id, Authorization.user_id == user.id)
     if not withdrawn:
-        statement = statement.where(Authorization.withdrawn_at.is_(None))
+        statement = statement.where(standing())
     return db.scalar(statement)
 
 
 def count_for(client: Client, since: datetime | None = None) -> int:
     """How many people let a client act for them, or have begun to since then."""
-    statement = select(func.count()).where(Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None))
+    statement = select(func.count()).where(Authorization.client_id == client.id, standing())
     if since is not None:
         statement = statement.where(Authorization.created_at > since)
     return db.scalar(statement) or 0
@@ -43,7 +43,7 @@ def relied_on(client: Client) -> bool:
     others = select(Authorization.id).where(
         Authorization.client_id == client.id,
         Authorization.user_id != client.owner_id,
-        Authorization.withdrawn_at.is_(None),
+        standing(),
     )
     return db.scalar(others.limit(1)) is not None
 
@@ -52,7 +52,7 @@ def people(apps: Iterable[Client]) -> dict[str, int]:
     """How many people let each of these clients act for them, by its id."""
     statement = (
         select(Authorization.client_id, func.count())
-        .where(Authorization.client_id.in_([client.id for client in apps]), Authorization.withdrawn_at.is_(None))
+        .where(Authorization.client_id.in_([client.id for client in apps]), standing())
         .group_by(Authorization.client_id)
     )
     return dict(db.execute(statement).all())

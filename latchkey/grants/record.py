@@ -3,7 +3,19 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    delete,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
@@ -11,6 +23,7 @@ from latchkey import clients, clock, scopes
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients import Client
+from latchkey.grants import choices
 from latchkey.grants.reasons import EndReason
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, stamp
@@ -29,9 +42,13 @@ class Authorization(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
     scope: Mapped[str] = mapped_column(String(4000))
+    # What the user unticked, so that the app is not asked about for it again at each sign-in.
+    declined_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
     last_used_at: Mapped[datetime | None]
+    # When the user wanted it to be over by itself.
+    expires_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship()
@@ -41,6 +58,11 @@ class Authorization(Base):
     def scopes(self) -> frozenset[str]:
         """What the user lets the app do."""
         return scopes.held(self.scope)
+
+    @property
+    def live(self) -> bool:
+        """Whether the app may act."""
+        return self.withdrawn_at is None and (self.expires_at is None or self.expires_at > clock.now())
 
 
 class Grant(Base):
@@ -75,49 +97,74 @@ class Grant(Base):
         return self.ended_at is None and self.expires_at > clock.now()
 
 
+def standing() -> ColumnElement[bool]:
+    """The condition under which an authorization counts: neither taken back nor over."""
+    lasting = or_(Authorization.expires_at.is_(None), Authorization.expires_at > clock.now())
+    return and_(Authorization.withdrawn_at.is_(None), lasting)
+
+
 def find_authorization(user: User, client: Client, *, lock: bool = False) -> Authorization | None:
     """What a user lets a client do now; with `lock` it stays so until the commit."""
     statement = select(Authorization).where(
         Authorization.user_id == user.id,
         Authorization.client_id == client.id,
-        Authorization.withdrawn_at.is_(None),
+        standing(),
     )
     if lock:
         statement = statement.with_for_update(of=Authorization).execution_options(populate_existing=True)
     return db.scalar(statement)
 
 
-def allows(user: User, client: Client, wanted: frozenset[str]) -> bool:
-    """Whether a client may go on without asking: never a public one, which anybody can pretend to be (K-02).
+def allows(user: User, client: Client, wanted: frozenset[str]) -> frozenset[str]:
+    """With what a client may go on without asking; nothing: it has to ask. A public one always has to (K-02).
 
-    What allows it stays so until the commit: a withdrawal comes before or after the grant, never beside it.
+    What it can do without and the user kept from it before, is kept from it again. What allows it stays so until the
+    commit: a withdrawal comes before or after the grant, never beside it.
     """
     if not client.confidential:
-        return False
-    standing = find_authorization(user, client, lock=True)
-    return client.trusted or (standing is not None and wanted <= standing.scopes)
+        return frozenset()
+    found = find_authorization(user, client, lock=True)
+    if client.trusted:
+        return wanted
+    if found is None:
+        return frozenset()
+    left = wanted - (scopes.held(found.declined_scope) & client.optional)
+    return left if left <= found.scopes else frozenset()
 
 
-def allow(user: User, client: Client, wanted: Iterable[str], resource: str | None = None) -> Grant:
+def allow(
+    user: User,
+    client: Client,
+    wanted: Iterable[str],
+    resource: str | None = None,
+    *,
+    declined: Iterable[str] = (),
+    until: datetime | None = None,
+) -> Grant:
     """Let a client act for a user with these scopes, beside those it has already; the grant is this sign-in's.
 
-    Raises `users.UserGone`, `clients.ClientGone`.
+    Neither lasts longer than `until`. What stood before with an end of its own is not prolonged by what is new, unless
+    that is all of it. Raises `users.UserGone`, `clients.ClientGone`.
     """
     wanted = frozenset(wanted)
     users.hold(user.id)
     clients.share(client.id)
-    standing = _standing(user, client)
-    kept = frozenset() if standing.withdrawn_at else standing.scopes
-    if standing.withdrawn_at is not None:
-        standing.created_at, standing.withdrawn_at, standing.last_used_at = clock.now(), None, None
-    standing.scope = scopes.serialize(kept | wanted)
-    standing.updated_at = clock.now()
+    found = _standing(user, client)
+    if not found.live:
+        found.created_at, found.withdrawn_at, found.last_used_at = clock.now(), None, None
+        found.scope, found.declined_scope = "", ""
+    found.expires_at = until if wanted >= found.scopes else choices.sooner(found.expires_at, until)
+    found.declined_scope = scopes.serialize((scopes.held(found.declined_scope) - wanted) | frozenset(declined))
+    found.scope = scopes.serialize(found.scopes | wanted)
+    found.updated_at = clock.now()
+    ends_at = clock.now() + ABSOLUTE
     grant = Grant(
         client_id=client.id,
         user_id=user.id,
-        authorization_id=standing.id,
+        authorization_id=found.id,
         scope=scopes.serialize(wanted),
         resource=resource,
+        expires_at=choices.sooner(ends_at, until) or ends_at,
     )
     db.add(grant)
     db.flush()

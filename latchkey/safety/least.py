@@ -137,6 +137,7 @@ def _set(user: User, holder: Holder, wanted: frozenset[str]) -> None:
         homepage=holder.homepage,
         redirect_uris=holder.redirect_uris,
         scopes=wanted,
+        optional_scopes=holder.optional,
         pkce_required=holder.pkce_required,
         by=user,
     )

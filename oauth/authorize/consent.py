@@ -8,6 +8,7 @@ from latchkey import clients, grants, scopes
 from latchkey.accounts import second_factors, waybacks
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
+from latchkey.grants import Choice
 from latchkey.store.session import db
 from oauth.authorize import granting, moments, stops
 from oauth.authorize import request as asking
@@ -51,7 +52,8 @@ def _signed_out(asked: Asked) -> BaseResponse:
 def _signed_in(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession) -> BaseResponse:
     """The signed-in person's part: nothing, the password again, the address to verify, or the question."""
     wanted = scopes.parse(str(grant.request.scope))
-    asks = "consent" in asked.prompts or not grants.allows(here.user, asked.client, wanted)
+    settled = grants.allows(here.user, asked.client, wanted)
+    asks = "consent" in asked.prompts or not settled
     first = _owed(here.user)
     if "none" in asked.prompts and (asks or first is not None):
         return stops.silent(asked, "consent_required", "The user has to agree first.")
@@ -62,7 +64,9 @@ def _signed_in(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession)
         return redirect(first, 303)
     if asks:
         return question(asked, wanted, here)
-    response = granting.grant(asked, grant, here, wanted)
+    standing = grants.find_authorization(here.user, asked.client)
+    choice = Choice(settled, until=standing.expires_at if standing is not None else None)
+    response = granting.grant(asked, grant, here, choice)
     db.commit()
     return response
 

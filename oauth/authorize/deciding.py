@@ -9,10 +9,10 @@ from flask import Response, redirect, request, session, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import clients, notices, scopes
+from latchkey import clients, grants, notices, scopes
 from latchkey.accounts import second_factors, sessions, waybacks
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.grants import Grant
+from latchkey.grants import Choice, Grant
 from latchkey.store.session import db
 from oauth.authorize import granting, moments, pending, stops
 from oauth.authorize import request as asking
@@ -24,6 +24,10 @@ from oauth.protocol import answers, parties, scoping
 from oauth.protocol.server import server
 from oauth.token import codes
 from oauth.token.flows import AuthorizationCodeFlow
+
+CHANGED = "This app was changed while the page was open. Look again before you answer."
+TAKEN_BACK = "You took something back from this app while the page was open. Look again before you answer."
+NOTHING = "You unticked everything. Leave at least one permission, or cancel."
 
 
 @blueprint.post("/oauth/authorize")
@@ -69,19 +73,31 @@ def _deny(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseRes
 def _allow(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseResponse:
     """Grant what was shown, or show it again if it is not what it was. Raises `Stopped`, `OAuth2Error`."""
     if asked.redirect_uri != frozen.redirect_uri or pending.version(asked.client, frozen.scope) != frozen.version:
-        return _ask_again(asked, frozen, here)
-    granted = frozen.scopes & parties.of(asked.client).scopes
-    if not granted:
+        return _ask_again(asked, frozen, here, CHANGED)
+    offered = frozen.scopes & parties.of(asked.client).scopes
+    if not offered:
         raise InvalidScopeError(scoping.NONE_LEFT, redirect_uri=asked.redirect_uri, state=asked.state)
-    narrowed = replace(asked, parameters=asked.parameters | {"scope": scopes.serialize(granted)})
+    narrowed = replace(asked, parameters=asked.parameters | {"scope": scopes.serialize(offered)})
     flow = asking.validate(narrowed)
-    if frozen.decided_at is None:
-        return _lead(frozen, "allow", granting.grant(asked, flow, here, granted))
-    return _allow_again(frozen, flow, here)
+    if frozen.decided_at is not None:
+        return _allow_again(frozen, flow, here)
+    standing = grants.find_authorization(here.user, asked.client)
+    if not scopes.held(frozen.known_scope) <= (standing.scopes if standing is not None else frozenset()):
+        return _ask_again(asked, frozen, here, TAKEN_BACK)
+    choice = _chosen(frozen, offered)
+    if not choice.scopes:
+        return _ask_again(asked, frozen, here, NOTHING)
+    return _lead(frozen, "allow", granting.grant(asked, flow, here, choice))
 
 
-def _ask_again(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseResponse:
-    """The app is not what was shown any more: nothing was agreed to yet."""
+def _chosen(frozen: PendingConsent, offered: frozenset[str]) -> Choice:
+    """What the person left ticked of what could be unticked, with all the rest, and for how long."""
+    unticked = scopes.held(frozen.optional_scope) - frozenset(request.form.getlist("scope"))
+    return Choice(offered - unticked, offered & unticked, grants.until(request.form.get("lasts", "")))
+
+
+def _ask_again(asked: Asked, frozen: PendingConsent, here: BrowserSession, why: str) -> BaseResponse:
+    """The page is not what it has to be, or nothing was left ticked: nothing was agreed to yet."""
     if frozen.decided_at is not None:
         return stops.over("answered allow", asked.client)
     try:
@@ -89,7 +105,7 @@ def _ask_again(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> Ba
     except OAuth2Error:
         return stops.over("changed", asked.client)
     db.delete(frozen)
-    return question(asked, scopes.parse(str(flow.request.scope)), here, again=True)
+    return question(asked, scopes.parse(str(flow.request.scope)), here, again=why)
 
 
 def _allow_again(frozen: PendingConsent, flow: AuthorizationCodeFlow, here: BrowserSession) -> BaseResponse:

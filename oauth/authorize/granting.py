@@ -6,7 +6,7 @@ from flask import Response, request
 
 from latchkey import grants, notices, resources
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.grants import Grant, sign_ins
+from latchkey.grants import Choice, Grant, sign_ins
 from oauth.authorize import moments
 from oauth.authorize.request import Asked
 from oauth.protocol.server import Request, server
@@ -17,16 +17,16 @@ def grant(
     asked: Asked,
     flow: AuthorizationCodeFlow,
     here: BrowserSession,
-    wanted: frozenset[str],
+    choice: Choice,
 ) -> Response:
-    """Let the app act with these scopes, and lead back to it with a code."""
+    """Let the app act as was chosen, and lead back to it with a code."""
     standing = grants.find_authorization(here.user, asked.client)
-    new = standing is None or not wanted <= standing.scopes
+    new = standing is None or not choice.scopes <= standing.scopes
     named = resources.serialize(asked.named) if asked.resources else None
-    begun = grants.allow(here.user, asked.client, wanted, named)
+    begun = grants.allow(here.user, asked.client, choice.scopes, named, declined=choice.declined, until=choice.until)
     sign_ins.limit(begun)
     if new or request.method == "POST":
-        notices.authorized(here.user, asked.client, wanted, first=standing is None)
+        notices.authorized(here.user, asked.client, choice.scopes, first=standing is None)
     moments.done(asked)
     return lead_back(flow, here, begun)
 

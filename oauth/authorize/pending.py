@@ -3,7 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.fernet import InvalidToken
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, delete, select
@@ -33,6 +33,9 @@ class PendingConsent(Base):
     # Of the resources there may be several.
     parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
     scope: Mapped[str] = mapped_column(String(4000))
+    # Of it, what could be unticked, and what was only named because the app has it already.
+    optional_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
+    known_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
     redirect_uri: Mapped[str] = mapped_column(String(2000))
     version: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=stamp)
@@ -68,14 +71,23 @@ class PendingConsent(Base):
 def version(client: Client, scope: str) -> str:
     """A fingerprint of what people are shown of an app and of these scopes, and of who can redeem its codes."""
     shown = (client.name, client.homepage, client.publisher, client.logo_version, client.trusted)
+    needs = sorted(frozenset(scope.split()) - client.optional)
     # A suspension ends questions, also one that is over already.
     stopped = client.last_suspended_at.isoformat() if client.last_suspended_at else None
     keys = (client.confidential, sorted(secret.id for secret in client.secrets))
     places = {resource.normal: resource.title for resource in map(resources.owner, scope.split())}
-    return sha256(json.dumps([shown, keys, stopped, sorted(places.items())]).encode()).hexdigest()
+    return sha256(json.dumps([shown, needs, keys, stopped, sorted(places.items())]).encode()).hexdigest()
 
 
-def freeze(asked: Asked, wanted: frozenset[str], session: BrowserSession) -> str:
+class Shown(NamedTuple):
+    """What a page asks for: all of it, what can be unticked, and what is only named since the app has it already."""
+
+    wanted: frozenset[str]
+    optional: frozenset[str]
+    known: frozenset[str]
+
+
+def freeze(asked: Asked, shown: Shown, session: BrowserSession) -> str:
     """Keep what is shown for ten minutes; the handle for the form. The session's oldest questions give way."""
     handle, now = credentials.opaque(), clock.now()
     # From here on two questions to one user go one after the other.
@@ -87,9 +99,11 @@ def freeze(asked: Asked, wanted: frozenset[str], session: BrowserSession) -> str
             user_id=session.user_id,
             client_id=asked.client.id,
             parameters=asked.parameters | {"resource": asked.resources},
-            scope=scopes.serialize(wanted),
+            scope=scopes.serialize(shown.wanted),
+            optional_scope=scopes.serialize(shown.optional),
+            known_scope=scopes.serialize(shown.known),
             redirect_uri=asked.redirect_uri,
-            version=version(asked.client, scopes.serialize(wanted)),
+            version=version(asked.client, scopes.serialize(shown.wanted)),
             created_at=now,
             expires_at=now + LIFETIME,
         )

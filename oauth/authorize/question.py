@@ -11,6 +11,7 @@ from latchkey.accounts.sessions import BrowserSession, SessionEnded
 from latchkey.clients import redirects
 from latchkey.store.session import db
 from oauth.authorize import pending
+from oauth.authorize.pending import Shown
 from oauth.authorize.request import Asked
 from web import policy
 
@@ -28,19 +29,29 @@ def present() -> BrowserSession | None:
     return here
 
 
-def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, again: bool = False) -> Response:
-    """The consent screen, and what it shows frozen; `again` says that the app changed since it was last shown."""
+def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, again: str = "") -> Response:
+    """The consent screen, and what it shows frozen; `again` says why it is shown once more.
+
+    A confidential app is asked about for what is new alone; a public one, which may be another, for all of it (K-02).
+    """
     standing = grants.find_authorization(here.user, asked.client)
-    handle = pending.freeze(asked, wanted, here)
+    known = standing.scopes & wanted if standing is not None else frozenset()
+    lasting = asked.client.confidential and standing is not None and standing.expires_at is None
+    settled = known if lasting and known != wanted else frozenset()
+    shown = wanted - settled
+    optional = asked.client.optional & shown
+    handle = pending.freeze(asked, Shown(wanted, optional, settled), here)
     db.commit()
     page = render_template(
         "oauth/consent.html",
         client=asked.client,
         homepage=addresses.parts(asked.client.homepage).netloc,
         user=here.user,
-        reads=resources.by_api(wanted, "read"),
-        writes=resources.by_api(wanted, "write"),
-        known=standing.scopes if standing is not None else frozenset(),
+        boxes=resources.boxes(shown),
+        optional=optional,
+        known=known,
+        settled=resources.boxes(settled),
+        lasts=grants.LASTS,
         handle=handle,
         destination=redirects.destination(asked.redirect_uri),
         lifetime_days=grants.ABSOLUTE.days,

@@ -90,7 +90,8 @@ def edit_app(client_id: str) -> BaseResponse:
     client = own_app(client_id)
     if request.method != "POST":
         now = {"name": client.name, "homepage": client.homepage, "pkce_required": client.pkce_required}
-        form = EditAppForm(client, formdata=drafts.typed(), data=now | {"scope": sorted(client.scopes)})
+        now |= {"scope": sorted(client.scopes), "optional": sorted(client.optional)}
+        form = EditAppForm(client, formdata=drafts.typed(), data=now)
         return _page(client, form)
     form = EditAppForm(client)
     if form.wants_all():
@@ -120,6 +121,7 @@ def _change(client: Client, form: EditAppForm) -> None:
         homepage=(form.homepage.data or "").strip(),
         redirect_uris=client.redirect_uris,
         scopes=form.scope.data or (),
+        optional_scopes=form.optional.data or (),
         pkce_required=bool(form.pkce_required.data) if form.pkce_required else client.pkce_required,
         by=this_user(),
     )

@@ -11,7 +11,7 @@ from latchkey.scopes import Group, Scope
 from portal.apps import pictures
 
 # The domain's names of what may be wrong, where the form has another one.
-FIELDS = {"scopes": "scope"}
+FIELDS = {"scopes": "scope", "optional_scopes": "optional"}
 
 
 def offered(*, trusted: bool = False, ceiling: frozenset[str] | None = None) -> dict[Group, list[Scope]]:
@@ -31,6 +31,7 @@ class AppForm(FlaskForm):
     homepage = StringField("Homepage")
     logo = FileField("Logo")
     scope = SelectMultipleField("Scopes", choices=[], validate_choice=False)
+    optional = SelectMultipleField("Optional scopes", choices=[], validate_choice=False)
 
     trusted = False
     ceiling: frozenset[str] | None = None
@@ -50,6 +51,7 @@ class AppForm(FlaskForm):
                 self.scope.data or (),
                 trusted=self.trusted,
                 ceiling=self.ceiling,
+                optional=self.optional.data or (),
             )
         except BadClient as bad:
             self.complain(bad)

@@ -79,6 +79,7 @@ def _register(form: NewAppForm) -> BaseResponse:
             homepage=(form.homepage.data or "").strip(),
             redirect_uris=form.addresses(),
             scopes=form.scope.data or (),
+            optional_scopes=form.optional.data or (),
             confidential=form.type.data == "confidential",
             form_id=form.form_id.data,
         )

@@ -32,6 +32,22 @@ def test_an_app_is_registered_with_a_secret_shown_once(hers, alice):
     assert [event.kind for event in activity.list_for(alice)] == ["app.registered"]
 
 
+@pytest.mark.standard("K-06")
+def test_scopes_that_people_may_untick_are_among_those_that_the_app_asks_for(hers):
+    wanted = NEW | {"scopes": ["account:read", "activity:read"], "optional_scopes": ["activity:read", "tokens:read"]}
+    made = hers.post("/v1/apps", wanted).get_json()
+    assert made["optional_scopes"] == ["activity:read"]
+
+    kept = hers.patch(f"/v1/apps/{made['id']}", {"name": "Other notes"}).get_json()
+    assert kept["optional_scopes"] == ["activity:read"]
+    narrowed = hers.patch(f"/v1/apps/{made['id']}", {"scopes": ["account:read"]}).get_json()
+    assert narrowed["optional_scopes"] == []
+    emptied = hers.patch(f"/v1/apps/{made['id']}", {"optional_scopes": []})
+    assert emptied.status_code == 200
+    for wrong in (["nothing:here"], "account:read", [1], None):
+        assert hers.patch(f"/v1/apps/{made['id']}", {"optional_scopes": wrong}).status_code == 422
+
+
 @pytest.mark.standard("J-03")
 def test_a_public_app_has_no_secret(hers):
     made = hers.post("/v1/apps", NEW | {"confidential": False}).get_json()

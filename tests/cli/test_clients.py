@@ -93,3 +93,13 @@ def test_an_operator_marks_an_app_as_a_resource_server(cli, example_client, bob)
     assert cli.json("client", "resource-server", app.id, "off") == {"id": app.id, "resource_server": False}
     assert "only a confidential app" in cli.refused("client", "resource-server", public.id, "on").lower()
     assert "no app has this id" in cli.refused("client", "resource-server", "app_0", "on")
+
+
+def test_scopes_that_people_may_untick_are_named_beside_the_others(cli, create_user):
+    create_user()
+    more = ("--redirect-uri", "https://app.example/cb", "--scope", "account:read", "--scope", "activity:read")
+
+    made = cli.json(*CREATE, *more, "--optional-scope", "activity:read")
+    assert cli.json("client", "show", made["client_id"])["optional_scopes"] == ["activity:read"]
+    line = cli.refused(*CREATE, *more, "--optional-scope", "tokens:read")
+    assert line.startswith("--optional-scope: people can only untick what the app asks for")

@@ -41,7 +41,7 @@ def handle(page: TestResponse) -> str:
     return html.unescape(found[1])
 
 
-def decide(browser: FlaskClient, page: TestResponse, decision: str = "allow", **more: str) -> TestResponse:
+def decide(browser: FlaskClient, page: TestResponse, decision: str = "allow", **more: object) -> TestResponse:
     fields = {"csrf_token": pages.csrf(page), "handle": handle(page), "decision": decision} | more
     return browser.post("/oauth/authorize", data=fields)
 

@@ -201,3 +201,14 @@ def test_a_name_is_shown_as_text(signed_in, alice):
     for page in ("/apps", f"/apps/{only_app(alice).id}", f"/apps/{only_app(alice).id}/consent"):
         assert "<script>alert" not in signed_in.get(page).text
         assert "&lt;script&gt;alert" in signed_in.get(page).text
+
+
+@pytest.mark.standard("K-06")
+def test_what_people_may_untick_is_chosen_in_the_form_and_shown_there_again(signed_in, alice):
+    register(signed_in, optional=["activity:read", "tokens:read"])
+    client = only_app(alice)
+    assert client.optional == {"activity:read"}
+
+    page = signed_in.get(f"/apps/{client.id}/edit")
+    assert 'name="optional" value="activity:read" checked' in page.text
+    assert register(signed_in, optional=["nothing:here"]).status_code == 422
