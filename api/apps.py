@@ -102,6 +102,8 @@ def _register(by: Writer, wanted: dict[str, Any]) -> Made:
         client, secret = clients.register(user, **{"confidential": True, **wanted})
     except BadClient as error:
         raise problems.wrong_fields(error.errors) from None
+    except clients.AppsClosed as closed:
+        raise problems.apps_closed(str(closed)) from None
     tokens.traces.leave(client, by.lineage, made=True)
     notices.app_registered(user, client)
     once = {} if secret is None else {"client_secret": secret}

@@ -16,6 +16,7 @@ from latchkey.accounts import users
 from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.users import User
 from latchkey.clients import LONGEST_REASON
+from latchkey.oversight import policies
 from latchkey.scopes import BadCatalogue
 from latchkey.settings import SettingError
 from latchkey.store import migrations
@@ -127,6 +128,7 @@ def installation() -> Iterator[None]:
     with app.app_context():
         if migrations.revision() != migrations.head():
             raise Refused("the database is not at the newest migration; run: latchkey init")
+        policies.refresh()
         yield
 
 

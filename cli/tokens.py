@@ -33,7 +33,7 @@ def group() -> None:
     "--expires-in-days",
     "days",
     type=click.IntRange(1, lifetimes.LONGEST_DAYS),
-    help=f"{lifetimes.PRESET_DAYS} if left out, or the longest life here.",
+    help="The preset life (LATCHKEY_TOKEN_DEFAULT_DAYS) if left out, or the longest life here.",
 )
 @click.option("--no-expiry", is_flag=True, help="It works until it is revoked.")
 @click.option("--allow", "addresses", multiple=True, help="An address or range that it works from; may be repeated.")

@@ -1,20 +1,16 @@
 """Configuration of one installation: defaults, then instance/config.toml, then LATCHKEY_* variables."""
 
-import contextlib
 import os
 import re
-import secrets
-import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from latchkey import values
+from latchkey import addresses, values
 from latchkey.values import Limit
 
 PREFIX = "LATCHKEY_"
@@ -37,7 +33,7 @@ def _setting(parse: Callable[[Any], Any], default: Any = None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One installation's settings; each field is the key LATCHKEY_<NAME> or <name> in config.toml."""
+    """One installation's settings; each field with a parser is the key LATCHKEY_<NAME> or <name> in config.toml."""
 
     instance: Path = field(default=ROOT / "instance", metadata={"parse": _folder})
     database_url: str = _setting(values.text, "")
@@ -64,6 +60,8 @@ class Settings:
     )
     refresh_grace_seconds: int = _setting(values.number(0, 30), 0)
     token_max_days: int | None = _setting(values.number(1, 3660))
+    token_default_days: int = _setting(values.number(1, 3660), 90)
+    apps: str = _setting(values.choice("everybody", "administrators"), "everybody")
     signup: str = _setting(values.signup, "open")
     require_second_factor: str = _setting(values.choice("nobody", "administrators", "everybody"), "administrators")
     trusted_proxies: int = _setting(values.number(0, 10), 0)
@@ -77,6 +75,9 @@ class Settings:
     quota_signups: Limit = _setting(values.rate, Limit(20, timedelta(minutes=10)))
     quota_letters: Limit = _setting(values.rate, Limit(5, timedelta(hours=1)))
     quota_introspection: Limit = _setting(values.rate, Limit(100, timedelta(seconds=1)))
+
+    # What was named by the environment, the file or a caller: no policy of an administrator changes it.
+    given: frozenset[str] = frozenset()
 
     @property
     def development(self) -> bool:
@@ -122,27 +123,11 @@ class Settings:
 
 def _stored_secret(path: Path) -> str:
     try:
-        if not path.exists():
-            _generate(path)
-        text = path.read_text().strip()
+        return values.kept_secret(path)
     except OSError as error:
         raise SettingError(f"LATCHKEY_INSTANCE cannot be {path.parent}: {error.strerror}") from None
-    if len(text) < values.SHORTEST_SECRET:
-        raise SettingError(f"{path.name} in the instance folder is too short: remove it to have one made")
-    return text
-
-
-def _generate(path: Path) -> None:
-    """Put a new secret there, whole at once: of several processes that start, one makes it and all read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(48) + "\n")
-        with contextlib.suppress(FileExistsError):
-            os.link(unfinished, path)
-    finally:
-        Path(unfinished).unlink()
+    except ValueError as error:
+        raise SettingError(f"{path.name} in the instance folder is {error}: remove it to have one made") from None
 
 
 def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
@@ -160,12 +145,12 @@ def read(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
     if parsed.get("mode") == "development":
         # Whoever tries things out signs up often, always from one place.
         parsed.setdefault("quota_signups", Limit(200, timedelta(minutes=10)))
-    return Settings(**parsed)
+    return Settings(**parsed, given=frozenset(given))
 
 
 def _completed(settings: Settings) -> Settings:
     host = urlsplit(settings.base_url).hostname or ""
-    if not settings.development and not settings.secure and not _loopback(host):
+    if not settings.development and not settings.secure and not addresses.is_loopback(host):
         raise SettingError(f"LATCHKEY_BASE_URL is {settings.base_url}: production needs https (http only for loopback)")
     if settings.mail_use_tls and settings.mail_use_ssl:
         raise SettingError("LATCHKEY_MAIL_USE_TLS and LATCHKEY_MAIL_USE_SSL are both on: choose one")
@@ -176,15 +161,6 @@ def _completed(settings: Settings) -> Settings:
         # In an address some of what a folder's name may hold means something.
         defaults["database_url"] = f"sqlite:///{quote(str(settings.instance / 'latchkey.db'))}"
     return Settings(**{f.name: getattr(settings, f.name) for f in fields(Settings)} | defaults)
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
@@ -206,7 +182,7 @@ def _from_file(path: Path) -> dict[str, tuple[str, Any]]:
 
 
 def _parsed(name: str, label: str, value: Any) -> Any:
-    known = {f.name: f for f in fields(Settings)}
+    known = {f.name: f for f in fields(Settings) if "parse" in f.metadata}
     if name not in known:
         raise SettingError(
             f"{label} is not a setting; known are {', '.join(sorted(PREFIX + n.upper() for n in known))}"
@@ -220,14 +196,32 @@ def _parsed(name: str, label: str, value: Any) -> Any:
         raise SettingError(f"{label} cannot be {shown}: allowed is {error}") from None
 
 
+# Those of the start, and what they are with the administrators' policies.
+_base: list[Settings] = []
 _current: list[Settings] = []
 
 
 def use(settings: Settings) -> None:
     """Make these the settings of this process."""
-    _current[:] = [settings]
+    _base[:] = _current[:] = [settings]
+
+
+def overlay(policies: Mapping[str, Any]) -> None:
+    """Put policies over the defaults; what was given at the start stays as it is."""
+    base = _base[0]
+    _current[:] = [replace(base, **{name: value for name, value in policies.items() if name not in base.given})]
 
 
 def current() -> Settings:
-    """The settings that `use` was given."""
+    """The settings that `use` was given, with the policies over them."""
     return _current[0]
+
+
+def base() -> Settings:
+    """The settings of the start, without policies."""
+    return _base[0]
+
+
+def parse(name: str, value: Any) -> Any:
+    """The value of a setting, as it is written. Raises `SettingError`."""
+    return _parsed(name, name, value)

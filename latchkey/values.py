@@ -1,11 +1,16 @@
 """What a setting may be: parsers of values, each of which raises `ValueError` whose text says what is allowed."""
 
+import contextlib
+import os
 import re
+import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from email.errors import HeaderParseError, ObsoleteHeaderDefect
 from email.policy import SMTP
 from email.utils import formataddr
+from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any, NamedTuple
 
 from latchkey import domains
@@ -166,3 +171,26 @@ def contact(value: Any) -> str:
     if len(given) > LONGEST_CONTACT or not CONTACT.fullmatch(given):
         raise ValueError("a mail address such as security@example.com, or an address that begins with https://")
     return given
+
+
+def kept_secret(path: Path) -> str:
+    """A secret that this installation made for itself, with mode 0600, when it was first asked for."""
+    if not path.exists():
+        _make_secret(path)
+    kept = path.read_text().strip()
+    if len(kept) < SHORTEST_SECRET:
+        raise ValueError("too short")
+    return kept
+
+
+def _make_secret(path: Path) -> None:
+    """Put a new secret there, whole at once: of several processes that start, one makes it and all read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(token_urlsafe(48) + "\n")
+        with contextlib.suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        Path(unfinished).unlink()

@@ -85,6 +85,11 @@ def trusted_app() -> Problem:
     return Problem(403, "trusted-app", "Only an administrator can change this", detail)
 
 
+def apps_closed(detail: str) -> Problem:
+    """Only administrators register apps here (LATCHKEY_APPS)."""
+    return Problem(403, "apps-closed", "Only an administrator registers apps here", detail)
+
+
 def chain_too_long(most: int) -> Problem:
     """A token made by a token made by a token, and so on."""
     detail = f"The token is the last of {most} that were made by one another. Use one that was made less indirectly."

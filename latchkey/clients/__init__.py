@@ -19,9 +19,11 @@ from latchkey.clients.record import (
 )
 from latchkey.clients.registration import (
     AlreadyRegistered,
+    AppsClosed,
     add_redirect_uri,
     change,
     mark_resource_server,
+    may_register,
     register,
     remove,
     remove_redirect_uri,
@@ -58,6 +60,7 @@ __all__ = [
     "OWNERS_TO_LIFT",
     "AlreadyRegistered",
     "AlreadyRotated",
+    "AppsClosed",
     "BadClient",
     "Cause",
     "Client",
@@ -79,6 +82,7 @@ __all__ = [
     "lock",
     "made_by",
     "mark_resource_server",
+    "may_register",
     "note_secret_use",
     "owned",
     "protected",

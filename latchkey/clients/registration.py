@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import delete, func, select
 
-from latchkey import clock, settings
+from latchkey import clock, origin, settings
 from latchkey.accounts import users
 from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.users import User
@@ -18,6 +18,13 @@ from latchkey.store.session import db
 
 # Of a trusted client's settings, those that only an administrator changes.
 PROTECTED = frozenset({"name", "redirect_uris", "pkce_required"})
+
+
+class AppsClosed(QuotaReached):
+    """Only administrators register apps here."""
+
+    def __init__(self) -> None:
+        super().__init__("Only an administrator registers apps here. Ask one to do it for you.")
 
 
 class AlreadyRegistered(Exception):
@@ -51,6 +58,8 @@ def register(
         _check_public(pkce_required=pkce_required, trusted=trusted)
     # From here on two requests of one user go one after the other.
     users.hold(owner.id)
+    if not may_register(owner):
+        raise AppsClosed
     if form_id is not None and (registered := made_by(owner, form_id)):
         raise AlreadyRegistered(registered)
     _check_quota(owner)
@@ -65,6 +74,12 @@ def register(
     db.add(client)
     db.flush()
     return client, add_secret(client) if confidential else None
+
+
+def may_register(owner: User) -> bool:
+    """Whether a user may have a new app; an operator registers one for anybody."""
+    open_to_all = settings.current().apps == "everybody"
+    return open_to_all or owner.is_admin or origin.current.get().actor.doer in origin.OPERATORS
 
 
 def _check_quota(owner: User) -> None:

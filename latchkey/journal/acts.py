@@ -39,6 +39,7 @@ class ActKind(StrEnum):
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn"
     CREDENTIAL_FOUND = "credential.found"
     LETTERS_RETRIED = "mail.retried"
+    POLICIES_CHANGED = "policies.changed"
 
 
 class Act(Base):

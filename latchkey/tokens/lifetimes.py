@@ -7,7 +7,6 @@ from latchkey import clock, settings
 
 # A token with an end works for ten years at most; where no longest life is configured, it may also have no end.
 LONGEST_DAYS = 3660
-PRESET_DAYS = 90
 
 
 class LifetimeTooLong(Exception):
@@ -26,7 +25,7 @@ def endless() -> bool:
 
 def preset() -> int:
     """The number of days for whoever names none."""
-    return min(PRESET_DAYS, longest())
+    return min(settings.current().token_default_days, longest())
 
 
 def seconds(lifetime: timedelta | None) -> int | None:

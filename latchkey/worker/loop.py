@@ -1,16 +1,18 @@
 """What a server process does beside its requests: deliver letters, write down uses, close the chain, clear away."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from functools import partial
 from multiprocessing.util import Finalize
 
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from latchkey import grants, tokens
 from latchkey.accounts import links, sessions, steps, throttle
 from latchkey.journal import activity, acts, chain, counting, counts, refusals
 from latchkey.mail import outbox
-from latchkey.oversight import invitations
+from latchkey.oversight import invitations, policies
 from latchkey.store.session import db
 from latchkey.tokens import usage
 from latchkey.worker import unverified
@@ -35,19 +37,23 @@ class Worker:
         self._letters = Loop("letters", self._within(self._deliver), LOOK_SECONDS)
         self._uses = Loop("usage", self._within(_write_uses), USAGE_SECONDS)
         self._chain = Loop("chain", self._within(close_chain), CHAIN_SECONDS)
+        self._policies = Loop("policies", self._within(policies.refresh), policies.SECONDS)
         self._clearing = Loop("clearing", self._within(partial(clear, *purges)), CLEAR_SECONDS)
 
     def start(self) -> None:
         """Begin, and be told of every letter that is posted."""
         outbox.watchers.append(self._letters.wake)
-        for loop in (self._letters, self._uses, self._chain, self._clearing):
+        # Before the first request, if the database is there.
+        with contextlib.suppress(DBAPIError):
+            self._within(policies.refresh)()
+        for loop in (self._letters, self._uses, self._chain, self._policies, self._clearing):
             loop.start()
 
     def stop(self) -> None:
         """Finish the letter that is under way, as far as a few seconds allow, and write the last uses."""
         if self._letters.wake in outbox.watchers:
             outbox.watchers.remove(self._letters.wake)
-        for loop in (self._uses, self._chain, self._letters):
+        for loop in (self._policies, self._uses, self._chain, self._letters):
             loop.stop(STOP_SECONDS)
 
     def _within(self, work: Callable[[], object]) -> Callable[[], None]:

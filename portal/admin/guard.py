@@ -2,17 +2,18 @@
 
 from typing import NamedTuple
 
-from flask import Response, abort, render_template, request
+from flask import Response, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import Field, TextAreaField, ValidationError
 
 from latchkey import ids, origin, texts
+from latchkey.accounts import second_factors
 from latchkey.accounts.users import User
 from latchkey.clients import LONGEST_REASON
 from latchkey.origin import Actor, Doer
 from portal.blueprint import blueprint
-from portal.guards import acting_user, require_proof, this_user
+from portal.guards import acting_user, require_proof, this_user, to_set_up
 
 PLACE = "/admin"
 LONGEST_SEARCH = 120
@@ -25,6 +26,10 @@ def for_administrators_alone(_endpoint: str | None, _values: dict[str, object] |
         return
     if not current_user.is_authenticated or not this_user().is_admin:
         abort(404)
+    if this_user().needs_password:
+        abort(redirect(url_for("portal.end_everything"), 303))
+    if second_factors.owes_setup(this_user(), to_administer=True):
+        abort(to_set_up())
 
 
 class ActForm(FlaskForm):

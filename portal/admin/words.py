@@ -28,6 +28,7 @@ WORDINGS = {
     ActKind.TOKEN_REVOKED: ("revoked the token", "ban", "bad"),
     ActKind.AUTHORIZATION_WITHDRAWN: ("took back the authorization of", "ban", "bad"),
     ActKind.CREDENTIAL_FOUND: ("looked up a credential of", "scan-line", ""),
+    ActKind.POLICIES_CHANGED: ("changed the policies:", "sliders-horizontal", "warn"),
     ActKind.LETTERS_RETRIED: ("had letters tried again:", "mail", ""),
 }
 

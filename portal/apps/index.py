@@ -21,7 +21,8 @@ TYPES = ("confidential", "public")
 def list_apps() -> str:
     """All of them, the newest first."""
     own = clients.list_for(this_user())
-    return render_template("portal/apps/index.html", apps=own, people=grants.people(own))
+    may = clients.may_register(this_user())
+    return render_template("portal/apps/index.html", apps=own, may_register=may, people=grants.people(own))
 
 
 class NewAppForm(AppForm):
@@ -57,6 +58,8 @@ def _page(form: NewAppForm, status: int = 200) -> Response:
 @verified
 def new_app() -> BaseResponse:
     """The form; sent, the app's secret. The form's one-time id keeps a second sending from registering a second app."""
+    if not clients.may_register(this_user()):
+        return Response(render_template("portal/apps/closed.html"), 403)
     if request.method != "POST":
         return _page(
             NewAppForm(formdata=drafts.typed(), data={"type": "confidential", "form_id": credentials.opaque()})

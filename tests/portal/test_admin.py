@@ -14,6 +14,8 @@ from latchkey.store import session as database
 from latchkey.tokens import access
 from tests import factories, pages
 
+# What a second factor does here is tested by itself.
+pytestmark = pytest.mark.settings(require_second_factor="nobody")
 REASON = "It is used from unknown addresses"
 
 

@@ -1,0 +1,115 @@
+"""Settings that administrators change in `/admin`, unless the environment or the file has fixed them.
+
+They are rows, read by each process every two seconds beside its requests and put over the defaults: no request asks
+the database for them, and a change holds everywhere within five seconds.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import String, Text, delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from latchkey import clock, settings
+from latchkey.credentials import Kind
+from latchkey.journal import acts
+from latchkey.journal.acts import ActKind
+from latchkey.settings import SettingError
+from latchkey.store.conflicts import Gone
+from latchkey.store.session import Base, db, stamp
+from latchkey.tokens import Token
+
+log = logging.getLogger("latchkey.policies")
+
+SECONDS = 2.0
+NAMES = ("token_max_days", "token_default_days", "signup", "require_second_factor", "apps", "introspection")
+
+
+class Policy(Base):
+    """One setting as an administrator wrote it."""
+
+    __tablename__ = "policy"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(default=stamp)
+
+
+class BadPolicies(Exception):
+    """Some of them cannot be: `errors` says why, by name."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(errors.values()))
+        self.errors = errors
+
+
+def fixed(name: str) -> bool:
+    """Whether the environment or the file has named it."""
+    return name in settings.base().given
+
+
+def refresh() -> None:
+    """Take over what is stored now. What an earlier or later version wrote and this one cannot read is left out."""
+    found: dict[str, Any] = {}
+    for name, value in db.execute(select(Policy.name, Policy.value)).all():
+        try:
+            if name in NAMES:
+                found[name] = settings.parse(name, json.loads(value))
+        except SettingError:
+            log.warning("the policy %s cannot be read and does not count", name)
+    settings.overlay(found)
+
+
+def save(wanted: Mapping[str, str]) -> list[str]:
+    """Store what administrators want; an empty text is the default. The names of those that changed.
+
+    What is fixed stays as it is. Holds in this process after `refresh`. Raises `BadPolicies`.
+    """
+    stored = {row.name: row for row in db.scalars(select(Policy).with_for_update())}
+    changed, errors = [], {}
+    for name in NAMES:
+        text = wanted.get(name, "").strip()
+        if name not in wanted or fixed(name) or text == (json.loads(stored[name].value) if name in stored else ""):
+            continue
+        try:
+            if text:
+                settings.parse(name, text)
+        except SettingError as error:
+            errors[name] = str(error).rpartition(": ")[2]
+            continue
+        _store(name, text)
+        changed.append(name)
+    if errors:
+        raise BadPolicies(errors)
+    if changed:
+        said = ", ".join(f"{name} = {wanted[name].strip() or 'default'}" for name in changed)
+        acts.record(ActKind.POLICIES_CHANGED, "", said)
+    return changed
+
+
+def _store(name: str, text: str) -> None:
+    db.execute(delete(Policy).where(Policy.name == name))
+    if not text:
+        return
+    try:
+        with db.begin_nested():
+            db.add(Policy(name=name, value=json.dumps(text)))
+    except IntegrityError:
+        # Saved by somebody else in this moment: looked at again.
+        raise Gone from None
+
+
+def written() -> dict[str, str]:
+    """Each as it is stored; one that is not is at its default."""
+    return {name: str(json.loads(value)) for name, value in db.execute(select(Policy.name, Policy.value)).all()}
+
+
+def outliving(days: int) -> int:
+    """How many developer tokens work longer from now on than so many days."""
+    longer = or_(Token.expires_at.is_(None), Token.expires_at > clock.now() + timedelta(days=days))
+    held = (Token.kind == Kind.DEVELOPER, Token.revoked_at.is_(None), Token.successor_id.is_(None), longer)
+    return db.scalar(select(func.count()).where(*held)) or 0

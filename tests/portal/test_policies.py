@@ -1,0 +1,165 @@
+"""Policies: stored, fixed by the environment, held by every process, and what each of them does."""
+
+import json
+import re
+import threading
+import time
+import urllib.request
+
+import pytest
+from sqlalchemy import select
+
+from latchkey import clients, origin, settings
+from latchkey.journal.acts import Act
+from latchkey.oversight import policies
+from latchkey.oversight.policies import Policy
+from latchkey.store import session as database
+from tests import factories, pages
+
+NOBODY = pytest.mark.settings(require_second_factor="nobody")
+
+
+@pytest.fixture
+def admin(app, db):
+    return pages.sign_in(app.test_client(), factories.make_user("ada@example.com", name="Ada", admin=True))
+
+
+def save(admin, **fields):
+    return pages.submit(admin, "/admin/policies", **fields)
+
+
+def test_an_administrator_without_a_second_factor_is_led_to_set_one_up(admin):
+    answer = admin.get("/admin/users")
+
+    assert (answer.status_code, answer.location) == (303, "/settings/security?next=/admin/users")
+
+
+@NOBODY
+def test_a_policy_is_stored_recorded_and_in_force_at_once(db, admin):
+    assert save(admin, token_max_days="30", token_default_days="7", apps="administrators").status_code == 303
+
+    in_force = settings.current()
+    assert (in_force.token_max_days, in_force.token_default_days, in_force.apps) == (30, 7, "administrators")
+    act = db.scalars(select(Act).where(Act.kind == "policies.changed")).one()
+    assert act.target == "token_max_days = 30, token_default_days = 7, apps = administrators"
+    assert 'value="30"' in admin.get("/admin/policies").text
+
+    save(admin, token_max_days="")
+    assert settings.current().token_max_days is None
+
+
+@NOBODY
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("token_max_days", "0"), ("token_max_days", "x" * 400), ("token_default_days", "-1"), ("apps", "nobody"),
+        ("signup", "not a domain!"), ("introspection", "all"), ("require_second_factor", "x"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said_beside_its_field_and_changes_nothing(db, admin, name, value):
+    answer = save(admin, **{"token_default_days": "12", name: value})
+
+    # A second factor was named at the start of this test, so it is fixed and nothing is read for it.
+    assert answer.status_code == (303 if name == "require_second_factor" else 422)
+    if answer.status_code == 422:
+        assert "Allowed is" in answer.text
+        assert db.scalars(select(Policy)).all() == []
+
+
+@pytest.mark.settings(require_second_factor="nobody", signup="invite", token_max_days=90)
+def test_what_the_environment_names_is_shown_as_fixed_and_stays(db, admin):
+    page = admin.get("/admin/policies").text
+    assert page.count("Set by the environment") == 3
+    assert "LATCHKEY_SIGNUP" in page
+
+    save(admin, signup="open", token_max_days="3660", require_second_factor="everybody")
+
+    assert (settings.current().signup, settings.current().token_max_days) == ("invite", 90)
+    assert settings.current().require_second_factor == "nobody"
+
+
+@NOBODY
+def test_what_a_later_version_wrote_does_not_count(db, admin, caplog):
+    db.add_all([Policy(name="token_max_days", value=json.dumps("soon")), Policy(name="future", value=json.dumps("x"))])
+    db.commit()
+
+    policies.refresh()
+
+    assert settings.current().token_max_days is None
+    assert "token_max_days cannot be read" in caplog.text
+
+
+@NOBODY
+def test_only_administrators_register_apps_where_that_is_the_policy(db, app, admin, signed_in, alice):
+    save(admin, apps="administrators")
+
+    assert signed_in.get("/apps/new").status_code == 403
+    assert "/apps/new" not in signed_in.get("/apps").text
+    assert admin.get("/apps/new").status_code == 200
+    wanted = {"name": "X", "redirect_uris": [factories.CALLBACK], "scopes": ["account:read"], "confidential": True}
+    with pytest.raises(clients.AppsClosed):
+        clients.register(alice, **wanted)
+    token = factories.make_token(alice, scopes=["apps:write"]).plaintext
+    answer = app.test_client().post(
+        "/v1/apps",
+        json={"name": "X", "redirect_uris": [factories.CALLBACK], "scopes": ["account:read"]},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert (answer.status_code, answer.json["type"].rpartition("#")[2]) == (403, "problem-apps-closed")
+
+
+@pytest.mark.settings(apps="administrators")
+def test_an_operator_registers_an_app_for_anybody(app, alice):
+    origin.current.set(origin.COMMAND_LINE)
+
+    assert factories.make_client(alice).client.owner_id == alice.id
+
+
+@NOBODY
+def test_the_preset_life_is_what_the_form_starts_with(admin):
+    save(admin, token_default_days="14")
+
+    checked = re.findall(r"<input[^>]*checked[^>]*>", admin.get("/tokens/new").text)
+    assert any('value="14"' in field for field in checked)
+
+
+@NOBODY
+def test_saving_at_once_leaves_one_value_and_no_fault(app, db, admin):
+    people = [factories.make_user(f"a{number}@example.com", admin=True) for number in range(4)]
+    browsers = [pages.sign_in(app.test_client(), person) for person in people]
+    tokens = [pages.csrf(browser.get("/admin/policies")) for browser in browsers]
+    barrier, answers = threading.Barrier(len(browsers)), []
+
+    def press(browser, token, days):
+        barrier.wait()
+        data = {"csrf_token": token, "token_max_days": str(days)}
+        answers.append(browser.post("/admin/policies", data=data).status_code)
+        database.db.remove()
+
+    threads = [
+        threading.Thread(target=press, args=(browser, token, 30 + number))
+        for number, (browser, token) in enumerate(zip(browsers, tokens, strict=True))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert answers == [303] * 4
+    assert len(db.scalars(select(Policy)).all()) == 1
+
+
+def test_a_policy_holds_in_another_process_within_five_seconds(live_server, db):
+    def closed() -> bool:
+        with urllib.request.urlopen(f"{live_server.url}/signup") as answer:
+            return b"Accounts are by invitation" in answer.read()
+
+    assert not closed()
+    db.add(Policy(name="signup", value=json.dumps("invite")))
+    db.commit()
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        if closed():
+            return
+        time.sleep(0.2)
+    pytest.fail("the policy did not hold after five seconds")
