@@ -72,6 +72,9 @@ WORDINGS: dict[str, Wording] = {
     EventKind.TOKEN_REPORTED: Wording(
         "Somebody found {name} and reported it, so it was revoked", "shield-alert", "warn"
     ),
+    EventKind.CANARY_MADE: Wording("You made the canary {name}", "key-round", "ok"),
+    EventKind.CANARY_REMOVED: Wording("You removed the canary {name}", "trash-2"),
+    EventKind.CANARY_TRIED: Wording("Somebody tried your canary {name}", "shield-alert", "bad"),
     EventKind.APP_REGISTERED: Wording("You registered the app {name}", "blocks", "ok"),
     EventKind.APP_CHANGED: Wording("You changed the {changes} of the app {name}", "square-pen"),
     EventKind.APP_SECRET_ROTATED: Wording("You rotated the secret of {name}", "rotate-cw", "ok"),
@@ -225,6 +228,8 @@ def _advice(event: Event) -> tuple[str, str]:
     """What to do about something suspicious: words and where."""
     if event.group == "authorization":
         return "Review authorized apps", url_for("portal.list_authorized_apps")
+    if event.kind == EventKind.CANARY_TRIED:
+        return "Look at your canaries", url_for("portal.list_canaries")
     if event.group == "token":
         return "Create another token", url_for("portal.new_token")
     return "Not you? Change your password", url_for("portal.settings")

@@ -53,6 +53,9 @@ class EventKind(StrEnum):
     TOKEN_REGENERATED = "token.regenerated"
     TOKEN_REVOKED = "token.revoked"
     TOKEN_REPORTED = "token.reported"
+    CANARY_MADE = "token.canary_made"
+    CANARY_REMOVED = "token.canary_removed"
+    CANARY_TRIED = "token.canary_tried"
     APP_REGISTERED = "app.registered"
     APP_CHANGED = "app.changed"
     APP_SECRET_ROTATED = "app.secret_rotated"
@@ -77,6 +80,7 @@ SUSPICIOUS = frozenset(
         EventKind.CODE_FAILED,
         EventKind.RECOVERY_CODE_USED,
         EventKind.TOKEN_REPORTED,
+        EventKind.CANARY_TRIED,
         EventKind.CODE_REPLAYED,
         EventKind.REFRESH_REPLAYED,
     }

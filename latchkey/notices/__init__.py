@@ -48,6 +48,9 @@ from latchkey.notices.apps import (
 )
 from latchkey.notices.keys import (
     all_tokens_revoked,
+    canary_made,
+    canary_removed,
+    canary_tried,
     token_changed,
     token_created,
     token_regenerated,
@@ -76,6 +79,9 @@ __all__ = [
     "authorization_withdrawn",
     "authorized",
     "by",
+    "canary_made",
+    "canary_removed",
+    "canary_tried",
     "code_failed",
     "code_replayed",
     "device",

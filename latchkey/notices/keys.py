@@ -12,6 +12,7 @@ from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
 from latchkey.notices.wording import here, listed, unlinked, web_address
 from latchkey.tokens import Token
+from latchkey.tokens.canaries import Canary
 
 
 def _about(token: Token) -> dict[str, Any]:
@@ -108,3 +109,24 @@ def token_reported(user: User, token: Token, apps: Iterable[Client] = (), place:
         found_at=web_address(place),
         **here(),
     )
+
+
+def _of(canary: Canary) -> dict[str, Any]:
+    return {"canary_id": canary.id, "description": canary.description, "last4": canary.last4}
+
+
+def canary_made(user: User, canary: Canary) -> None:
+    """A canary was made."""
+    activity.record(user, EventKind.CANARY_MADE, **_of(canary))
+
+
+def canary_removed(user: User, canary: Canary) -> None:
+    """A canary was removed."""
+    activity.record(user, EventKind.CANARY_REMOVED, **_of(canary))
+
+
+def canary_tried(user: User, canary: Canary) -> None:
+    """Somebody tried a canary, so somebody was where it had been put."""
+    activity.record(user, EventKind.CANARY_TRIED, **_of(canary))
+    facts = here() | {"agent": unlinked(canary.last_used_agent) if canary.last_used_agent else ""}
+    outbox.post(user.email, "canary_tried", description=unlinked(canary.description), hint=canary.hint, **facts)

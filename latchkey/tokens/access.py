@@ -18,7 +18,7 @@ from latchkey.journal.refusals import LONGEST_DETAIL, Reason
 from latchkey.resources import Resource
 from latchkey.store.prepared import Lookup
 from latchkey.store.session import UtcDateTime
-from latchkey.tokens import Token, ranges, usage
+from latchkey.tokens import Token, canaries, ranges, usage
 from latchkey.tokens.bearer import Bearer, Fault, InvalidToken, NoCredential, ScopeTooNarrow
 
 __all__ = [
@@ -150,6 +150,8 @@ def _found(plaintext: str, now: datetime, address: str | None, *, bound: bool = 
         raise InvalidToken(Fault.UNKNOWN)
     bearer: Bearer | None = _bearer.one(digest=credentials.digest(plaintext), now=now, lately=now - usage.NOTED_EVERY)
     if bearer is None:
+        if bound:
+            canaries.look(credentials.digest(plaintext), _caller() if address is None else address)
         raise InvalidToken(Fault.UNKNOWN)
     if bound and not _may_call(bearer, address):
         raise InvalidToken(Fault.UNKNOWN, bearer)

@@ -15,7 +15,7 @@ from latchkey.mail import outbox
 from latchkey.oversight import invitations, policies
 from latchkey.store.session import db
 from latchkey.tokens import usage
-from latchkey.worker import unverified
+from latchkey.worker import alarms, unverified
 from latchkey.worker.tasks import Loop
 
 # How often the outbox is looked through when nothing wakes the worker: letters of other processes, second attempts.
@@ -76,6 +76,7 @@ class Worker:
 def _write_uses() -> None:
     usage.flush()
     counting.flush()
+    alarms.sound()
 
 
 def start(app: Flask, purges: Iterable[Purge] = ()) -> Worker:

@@ -1,5 +1,5 @@
 """What people do on a bad day."""
 
-from portal.security import hacked
+from portal.security import canaries, hacked
 
-__all__ = ["hacked"]
+__all__ = ["canaries", "hacked"]

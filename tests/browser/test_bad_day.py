@@ -38,4 +38,10 @@ def test_everything_is_ended_and_a_new_password_chosen(open_context, alice, widt
     page.get_by_role("button", name="Set password").click()
 
     expect(page.get_by_text("Your password is changed.").first).to_be_visible()
+    page.goto("/canaries")
+    page.get_by_label("Where you put it").fill("Old laptop")
+    page.get_by_role("button", name="Make a canary").click()
+    expect(page.get_by_role("textbox", name="Canary", exact=True)).to_have_value(re.compile(r"^lk_dev_\w{36}$"))
+    assert_accessible(page)
+    assert_fits(page)
     sign_in(open_context().new_page(), alice, NEW)
