@@ -11,11 +11,11 @@ from flask_login import current_user, login_user, logout_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import credentials, notices, settings
-from latchkey.accounts import limits, passwords, second_factors, sessions, throttle, waybacks
+from latchkey.accounts import second_factors, sessions, waybacks
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
-from latchkey.safety import mailed
+from latchkey.safety import mailed, signin
 from latchkey.store.session import db
 from portal import devices
 
@@ -147,14 +147,10 @@ def require_proof() -> None:
 
 def password_is_right(password: str) -> bool:
     """Whether this is the password of the person who is signed in. Tries are counted; 429 after too many."""
-    user = this_user()
-    counter = limits.password(user)
-    if passwords.verify(user.password_hash, password):
-        throttle.reset(counter)
-        return True
-    notices.sign_in_failed(user)
-    db.commit()
-    return False
+    right = signin.confirm(this_user(), password)
+    if not right:
+        db.commit()
+    return right
 
 
 def leave() -> None:

@@ -255,6 +255,33 @@ def test_doors_write_no_record_of_the_domain(path):
     assert not {name for name in written if name.partition(".")[0] in known}
 
 
+# What must not be done a second time elsewhere, since the second one would forget half of it: by whom it is called.
+ONCE = {
+    "sessions.open": {"latchkey/safety/signin.py"},
+    "users.authenticate": {"latchkey/safety/signin.py"},
+    "passwords.verify": {"latchkey/accounts/users.py", "latchkey/safety/signin.py"},
+    "second_factors.spend": {"latchkey/safety/signin.py"},
+    "limits.sign_in": {"latchkey/safety/signin.py"},
+    "links.issue": {"latchkey/safety/mailed.py"},
+    "users.disable": {"latchkey/safety/lockdown.py"},
+    "users.remove": {"latchkey/safety/lockdown.py"},
+    "tokens.revoke_all": {"latchkey/safety/lockdown.py"},
+    "clients.suspend": {"latchkey/safety/shutdown.py"},
+    "clients.remove": {"latchkey/safety/shutdown.py"},
+    "grants.withdraw_all": {"latchkey/safety/shutdown.py"},
+    "settings.current().token_max_days": {"latchkey/tokens/lifetimes.py"},
+}
+
+
+@pytest.mark.parametrize("verb", ONCE)
+def test_each_verb_of_safety_is_written_once(verb):
+    used = re.compile(rf"\b{re.escape(verb)}\b")
+
+    calling = {path.as_posix() for path, tree in TREES.items() if used.search(ast.unparse(tree))}
+
+    assert calling == ONCE[verb]
+
+
 @pytest.mark.parametrize("door", ["portal", "oauth", "api"])
 def test_no_door_calls_a_view_of_another(door):
     others = re.compile(rf"view_functions(\[|\.get\().(?!{door}\.)(portal|oauth|api)\.")

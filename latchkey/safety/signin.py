@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from latchkey import notices, origin
-from latchkey.accounts import limits, links, passwords, second_factors, sessions, steps, users
+from latchkey.accounts import limits, links, passwords, second_factors, sessions, steps, throttle, users
 from latchkey.accounts.limits import Tries
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession
@@ -117,6 +117,19 @@ def show_again(here: BrowserSession, typed: str, device: str | None = None) -> T
     """
     tries = limits.code(here.user, typed, network=origin.current.get().network, device=device)
     return tries if _spend(sessions.hold(here), typed) else None
+
+
+def confirm(user: User, password: str) -> bool:
+    """Whether this is the password of somebody who is signed in; if not, there is a trace for the caller to commit.
+
+    Raises `TooMany`.
+    """
+    counter = limits.password(user)
+    if passwords.verify(user.password_hash, password):
+        throttle.reset(counter)
+        return True
+    notices.sign_in_failed(user)
+    return False
 
 
 def _spend(user: User, typed: str) -> bool:

@@ -23,6 +23,11 @@ def endless() -> bool:
     return settings.current().token_max_days is None
 
 
+def bound() -> int | None:
+    """The most days that any token may work; None: some have no end."""
+    return None if endless() else longest()
+
+
 def preset() -> int:
     """The number of days for whoever names none."""
     return min(settings.current().token_default_days, longest())

@@ -7,11 +7,9 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import InputRequired
 
-from latchkey import notices, origin, settings
-from latchkey.accounts import limits, links, users
-from latchkey.accounts.limits import Asker
-from latchkey.accounts.links import Purpose
-from latchkey.ids import new_id
+from latchkey import origin, settings
+from latchkey.accounts import limits, users
+from latchkey.safety import mailed
 from latchkey.store.session import db
 from portal.auth import proofs
 from portal.blueprint import blueprint
@@ -59,29 +57,12 @@ def sign_up() -> ResponseReturnValue:
         return page, 422 if form.is_submitted() else 200
     limits.sign_up(origin.current.get().network)
     email = form.email.data or ""
-    user_id = register(form.name.data or "", email, form.password.data or "", next_path)
+    user_id = mailed.sign_up(form.name.data or "", email, form.password.data or "", _verification, next_path=next_path)
+    db.commit()
     response = make_response(render_template("portal/verification/sent.html", email=email, next_path=next_path))
     proofs.remember_sign_up(response, user_id)
     return response
 
 
-def register(name: str, email: str, password: str, next_path: str | None) -> str:
-    """Make the account and mail its link, or tell whoever has the address already. Commits.
-
-    Answers the account's id: one that nobody has, if none was made, so that the answers are alike.
-    """
-    # Counted before anything is written, and whether somebody has the address or not.
-    limits.letter(Purpose.VERIFY_EMAIL, email, Asker(origin.current.get().network), new=True)
-    try:
-        user = users.sign_up(name=name, email=email, password=password, judged=True)
-    except users.EmailTaken:
-        owner = users.find_by_email(email)
-        if owner is not None:
-            notices.address_taken(owner)
-        user_id = new_id("usr")
-    else:
-        plaintext = links.issue(user, Purpose.VERIFY_EMAIL, next_path=next_path)
-        notices.signed_up(user, absolute("portal.verify_email", token=plaintext))
-        user_id = user.id
-    db.commit()
-    return user_id
+def _verification(plaintext: str) -> str:
+    return absolute("portal.verify_email", token=plaintext)

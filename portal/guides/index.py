@@ -11,7 +11,7 @@ from flask_login import current_user
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from latchkey import clients, resources, settings
+from latchkey import clients, resources, settings, tokens
 from portal.blueprint import blueprint
 from portal.guides import reference, search
 from portal.guides.kept import kept
@@ -79,7 +79,7 @@ def guide_authentication() -> str:
     return render_template(
         "guides/authentication.html",
         prefix=ours.token_prefix,
-        max_days=ours.token_max_days,
+        max_days=tokens.lifetimes.bound(),
         pictures=(Path(current_app.root_path) / "static" / "guides" / "new-token.webp").is_file(),
     )
 

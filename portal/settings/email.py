@@ -4,10 +4,10 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from latchkey import domains, notices, origin
-from latchkey.accounts import limits, links, users
-from latchkey.accounts.limits import Asker
+from latchkey import domains
+from latchkey.accounts import links, users
 from latchkey.accounts.links import Purpose
+from latchkey.safety import mailed
 from latchkey.store.session import db
 from portal.blueprint import blueprint
 from portal.guards import (
@@ -17,7 +17,7 @@ from portal.guards import (
     other_account,
     require_proof,
     signed_in,
-    this_user,
+    this_session,
 )
 from portal.settings import page as settings_page
 from portal.settings.page import EmailForm
@@ -32,23 +32,10 @@ def change_email() -> ResponseReturnValue:
         return settings_page.show(422, email=form)
     require_proof()
     email = form.email.data or ""
-    _ask(email)
+    mailed.ask_for_change(this_session(), email, lambda plaintext: absolute("portal.confirm_email", token=plaintext))
+    db.commit()
     flash(f"Check your e-mail: a link to confirm the change is on its way to {domains.shown_address(email)}.")
     return redirect(url_for("portal.settings", _anchor="email"), 303)
-
-
-def _ask(email: str) -> None:
-    limits.change_of_address(this_user())
-    limits.letter(Purpose.CHANGE_EMAIL, email, Asker(origin.current.get().network, this_user().id), new=True)
-    user = acting_user()
-    owner = users.find_by_email(email)
-    taken = owner is not None and owner.id != user.id
-    # Nobody finds out here who has an account: the answer, the page and the letter to the present address are the same.
-    plaintext = links.issue(user, Purpose.CHANGE_EMAIL, email=email)
-    notices.email_change_asked(user, email, None if taken else absolute("portal.confirm_email", token=plaintext))
-    if taken and owner is not None:
-        notices.address_taken(owner)
-    db.commit()
 
 
 def _may_have(email: str) -> bool:
@@ -81,18 +68,14 @@ def confirm_email(token: str) -> ResponseReturnValue:
 def _change(token: str) -> ResponseReturnValue:
     """Take the new address; only one of two changes at a time can win."""
     user = acting_user()
-    before, link = user.email, links.redeem(token, Purpose.CHANGE_EMAIL)
-    if link is None:
-        db.rollback()
-        return _spent()
     try:
-        users.verify_email(user, link.email)
+        changed = mailed.change(user, token)
     except users.EmailTaken:
         db.commit()
         return _spent(taken=True)
-    for purpose in (Purpose.RESET_PASSWORD, Purpose.VERIFY_EMAIL):
-        links.cancel(user, purpose)
-    notices.email_changed(user, before)
+    if not changed:
+        db.rollback()
+        return _spent()
     db.commit()
     flash(f"Your e-mail address is now {domains.shown_address(user.email)}.")
     return redirect(url_for("portal.settings", _anchor="email"), 303)

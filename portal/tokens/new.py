@@ -3,7 +3,7 @@
 from flask import Response, abort, flash, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import credentials, notices, resources, scopes, settings, tokens
+from latchkey import credentials, notices, resources, scopes, tokens
 from latchkey.accounts.limits import QuotaReached
 from latchkey.store.session import db
 from latchkey.tokens import Token, access
@@ -25,7 +25,7 @@ def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_
         lives=forms.lives(),
         first_day=forms.day_in(1),
         last_day=forms.last_day(),
-        max_days=settings.current().token_max_days,
+        max_days=tokens.lifetimes.bound(),
         by_link=by_link,
         left_out=left_out,
     )
