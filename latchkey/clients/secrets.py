@@ -9,7 +9,7 @@ from latchkey.accounts.users import User
 from latchkey.clients import rules
 from latchkey.clients.record import Client, ClientSecret, lock
 from latchkey.clients.rules import BadClient
-from latchkey.store.prepared import Command, transaction
+from latchkey.store.prepared import PreparedWrite, transaction
 from latchkey.store.session import UtcDateTime, affected, db
 
 OVERLAP = timedelta(hours=24)
@@ -78,7 +78,7 @@ def remove_secret(client: Client, secret_id: str, *, by: User | None) -> bool:
     return removed
 
 
-_used = Command(
+_used = PreparedWrite(
     update(ClientSecret)
     .where(ClientSecret.id == bindparam("secret_id"))
     .values(last_used_at=bindparam("now", type_=UtcDateTime))

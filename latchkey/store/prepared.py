@@ -82,7 +82,7 @@ class _Reading(_Prepared):
         return self.row._make(values)
 
 
-class Lookup:
+class PreparedSelect:
     """A SELECT of a few rows, which are named tuples with the selected columns' names.
 
     `row` is the class of the rows, whose fields are those columns in their order; by default one is made.
@@ -127,7 +127,7 @@ class Lookup:
         return compiled
 
 
-class Command:
+class PreparedWrite:
     """An UPDATE or INSERT, run in a `transaction`. An INSERT names the columns that it is given."""
 
     def __init__(self, statement: UpdateBase, *columns: str) -> None:
@@ -160,7 +160,7 @@ def write_lock() -> AbstractContextManager[object]:
 
 @contextmanager
 def transaction() -> Iterator[DBAPIConnection]:
-    """A transaction on the driver's own connection, for commands."""
+    """A transaction on the driver's own connection, for prepared writes."""
     pair = engines()
     if not pair.embedded:
         with closing(pair.write.raw_connection()) as pooled:

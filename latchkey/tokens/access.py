@@ -16,7 +16,7 @@ from latchkey.journal import counting
 from latchkey.journal.counting import LET_PASS
 from latchkey.journal.refusals import LONGEST_DETAIL, Reason
 from latchkey.resources import Resource
-from latchkey.store.prepared import Lookup
+from latchkey.store.prepared import PreparedSelect
 from latchkey.store.session import UtcDateTime
 from latchkey.tokens import Token, canaries, ranges, usage
 from latchkey.tokens.bearer import Bearer, Fault, InvalidToken, NoCredential, ScopeTooNarrow
@@ -68,7 +68,7 @@ _family = func.coalesce(
     case((Token.user_id.is_(None), Grant.client_id)), Token.grant_id, Token.successor_id, Token.id
 ).label("family")
 
-_bearer = Lookup(
+_bearer = PreparedSelect(
     "Bearer",
     select(
         Token.id.label("token_id"),
@@ -105,7 +105,7 @@ _bearer = Lookup(
 )
 
 
-def _ancestry() -> Lookup:
+def _ancestry() -> PreparedSelect:
     above = select(Token.id, Token.parent_id).where(Token.id == bindparam("parent_id")).cte("above", recursive=True)
     elder = aliased(Token)
     above = above.union_all(select(elder.id, elder.parent_id).join(above, elder.id == above.c.parent_id))
@@ -118,7 +118,7 @@ def _ancestry() -> Lookup:
         .outerjoin(Grant, Grant.id == Token.grant_id)
         .outerjoin(Client, Client.id == Grant.client_id)
     )
-    return Lookup("Ancestor", statement)
+    return PreparedSelect("Ancestor", statement)
 
 
 _ancestors = _ancestry()

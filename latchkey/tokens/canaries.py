@@ -16,7 +16,7 @@ from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.ids import new_id
-from latchkey.store.prepared import Lookup
+from latchkey.store.prepared import PreparedSelect
 from latchkey.store.session import Base, affected, db, stamp
 
 LONGEST_DESCRIPTION = 80
@@ -60,7 +60,7 @@ class Use(NamedTuple):
 
 _pending: dict[bytes, Use] = {}
 _guard = threading.Lock()
-_known = Lookup("Canary", select(Canary.id).where(Canary.digest == bindparam("digest")))
+_known = PreparedSelect("Canary", select(Canary.id).where(Canary.digest == bindparam("digest")))
 
 
 def make(user: User, description: str) -> tuple[Canary, str]:

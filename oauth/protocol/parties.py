@@ -12,7 +12,7 @@ from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
 from latchkey.clients import Client, ClientSecret, redirects
 from latchkey.credentials import Kind
-from latchkey.store.prepared import Lookup
+from latchkey.store.prepared import PreparedSelect
 from latchkey.values import Limit
 from oauth.protocol.parameters import Presented
 
@@ -105,7 +105,7 @@ def find(client_id: str) -> Party | None:
     return None if client is None or client.suspended_at is not None else of(client)
 
 
-_known = Lookup(
+_known = PreparedSelect(
     "Known",
     select(
         Client.id,

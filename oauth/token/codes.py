@@ -23,7 +23,7 @@ from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.store.prepared import Command, Lookup
+from latchkey.store.prepared import PreparedSelect, PreparedWrite
 from latchkey.store.session import Base, UtcDateTime, db, stamp
 from latchkey.tokens.issued import issuing
 
@@ -89,7 +89,7 @@ _asked_by = exists(
         BrowserSession.id == AuthorizationCode.session_id, BrowserSession.ended_at.is_(None)
     )
 ).correlate(AuthorizationCode)
-_found = Lookup(
+_found = PreparedSelect(
     "FoundCode",
     select(
         AuthorizationCode.id.label("code_id"),
@@ -120,7 +120,7 @@ _found = Lookup(
     .where(AuthorizationCode.digest == bindparam("digest")),
     row=Found,
 )
-_consume = Command(
+_consume = PreparedWrite(
     update(AuthorizationCode)
     .where(
         AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None), _asked_by, issuing.held

@@ -12,14 +12,14 @@ from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.store.prepared import Command, transaction
+from latchkey.store.prepared import PreparedWrite, transaction
 from latchkey.store.session import db
 from latchkey.tokens.record import Token, columns
 
 ACCESS_LIFETIME = timedelta(hours=1)
 REFRESH_IDLE = timedelta(days=30)
 
-_insert = Command(
+_insert = PreparedWrite(
     insert(Token),
     *("id", "kind", "digest", "last4", "user_id", "grant_id", "scope", "resource", "created_at"),
     *("created_address", "created_agent", "expires_at"),

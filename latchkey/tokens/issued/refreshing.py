@@ -13,7 +13,7 @@ from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.store.prepared import Command, Lookup
+from latchkey.store.prepared import PreparedSelect, PreparedWrite
 from latchkey.store.session import UtcDateTime
 from latchkey.tokens.issued.issuing import held, user_held
 from latchkey.tokens.record import Token
@@ -43,7 +43,7 @@ class Found(NamedTuple):
 
 
 _now: Any = bindparam("now", type_=UtcDateTime)
-_found = Lookup(
+_found = PreparedSelect(
     "FoundRefresh",
     select(
         Token.id.label("token_id"),
@@ -79,20 +79,20 @@ _others_place = (
     .scalar_subquery()
 )
 
-_retire = Command(
+_retire = PreparedWrite(
     update(Token)
     .where(_this, *_unused, Token.successor_id.is_(None), held)
     .values(consumed_at=_now, successor_id=bindparam("successor"))
 )
 # Until the commit the uses of this grant that come here go one after the other.
-_hold = Command(update(Grant).where(Grant.id == bindparam("grant_id"), user_held).values(ended_at=Grant.ended_at))
+_hold = PreparedWrite(update(Grant).where(Grant.id == bindparam("grant_id"), user_held).values(ended_at=Grant.ended_at))
 # Of two branches the one that is not used: each names the other until one of them is.
-_end_rival = Command(update(Token).where(Token.id == _others_place, *_unused).values(revoked_at=_now))
-_retire_branch = Command(
+_end_rival = PreparedWrite(update(Token).where(Token.id == _others_place, *_unused).values(revoked_at=_now))
+_retire_branch = PreparedWrite(
     update(Token).where(_this, *_unused).values(consumed_at=_now, successor_id=bindparam("successor"))
 )
 # E-07: once more, shortly after, by the immediate predecessor alone. That it was done shows in revoked_at.
-_retire_again = Command(
+_retire_again = PreparedWrite(
     update(Token)
     .where(
         _this,
@@ -107,12 +107,12 @@ _retire_again = Command(
     .values(revoked_at=_now)
 )
 _first = select(_other.successor_id).where(_other.id == bindparam("token_id")).scalar_subquery()
-_name_second = Command(
+_name_second = PreparedWrite(
     update(Token)
     .where(Token.id == _first, *_unused, Token.successor_id.is_(None))
     .values(successor_id=bindparam("successor"))
 )
-_name_first = Command(update(Token).where(Token.id == bindparam("successor")).values(successor_id=_first))
+_name_first = PreparedWrite(update(Token).where(Token.id == bindparam("successor")).values(successor_id=_first))
 
 
 def find(plaintext: str) -> Found | None:
