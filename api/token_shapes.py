@@ -13,7 +13,7 @@ _PROPERTIES = {
     "id": text("Never changes, not even when the token is regenerated."),
     "description": text("What its user calls it."),
     "scopes": texts("What it may do at most."),
-    "status": text("Whether it works.", enum=["active", "expired", "revoked"]),
+    "status": text("Whether it works.", enum=["active", "paused", "expired", "revoked"]),
     "last4": text("Its last four characters."),
     "parent_id": maybe(text("The token that made it, and with which it ends.")),
     "replaces": maybe(
@@ -107,7 +107,7 @@ def shown(token: Token) -> dict[str, Any]:
         "id": token.id,
         "description": token.description,
         "scopes": scopes.serialize(token.scopes).split(),
-        "status": token.status,
+        "status": token.condition,
         "last4": token.last4,
         "parent_id": token.parent_id,
         "replaces": token.replaces.id if token.replaces is not None else None,

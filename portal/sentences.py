@@ -59,6 +59,8 @@ WORDINGS: dict[str, Wording] = {
     EventKind.RECOVERY_CODES_MADE: Wording("You made new recovery codes", "lock", "ok"),
     EventKind.RECOVERY_CODE_USED: Wording("A recovery code was used", "lock", "warn"),
     EventKind.EVERYTHING_ENDED: Wording("You ended everything that acted for you", "shield-alert", "bad"),
+    EventKind.PAUSED: Wording("You paused everything that acts for you", "circle-pause", "warn"),
+    EventKind.RESUMED: Wording("You let everything act for you again", "play", "ok"),
     EventKind.USER_DISABLED: Wording("You suspended your account", "user-x", "bad"),
     EventKind.USER_ENABLED: Wording("You ended the suspension of your account", "user-plus", "ok"),
     EventKind.ADMINISTRATOR_MADE: Wording("Your account became an administrator’s", "shield-check", "warn"),
@@ -86,6 +88,7 @@ WORDINGS: dict[str, Wording] = {
     EventKind.AUTHORIZED: Wording("You authorized {name} to use {scopes}", "plug-zap", "ok"),
     EventKind.AUTHORIZATION_DENIED: Wording("You did not let {name} use your account", "ban"),
     EventKind.AUTHORIZATION_WITHDRAWN: Wording("{who} the access of {name}", "undo-2"),
+    EventKind.SIGN_IN_ENDED: Wording("You ended a sign-in of {name}", "log-out"),
     EventKind.AUTHORIZATION_STOPPED: Wording("{name}, which you authorized, was suspended", "ban"),
     EventKind.CODE_REPLAYED: Wording(
         "A sign-in code of {name} was used twice, so that sign-in was ended", "shield-alert", "warn"

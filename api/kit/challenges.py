@@ -46,6 +46,7 @@ _FAULTS = {
     ),
     Fault.EXPIRED: ("expired-token", "The token has expired", "The token has expired."),
     Fault.REVOKED: ("revoked-token", "The token was revoked", "The token was revoked."),
+    Fault.PAUSED: ("token-paused", "The token is paused", "The user has paused everything that acts for them."),
     Fault.ELSEWHERE: ("wrong-resource", "The token is for another API", "The token works, but for another API."),
 }
 _MALFORMED = (
@@ -59,7 +60,10 @@ def invalid_token(plaintext: str, refusal: InvalidToken) -> Problem:
     """The token does not work; says why, and where to get one that does (RFC 6750 §3.1)."""
     formed = _BEARER_FORM.fullmatch(plaintext)
     kind, title, why = _FAULTS[refusal.fault] if formed else _MALFORMED
-    if formed and formed[1] == "oat":
+    if formed and refusal.fault is Fault.PAUSED:
+        fix_url = _ours("/authorized-apps")
+        way = f"It works again when they resume, at {fix_url}."
+    elif formed and formed[1] == "oat":
         way = f"The app gets a new one with its refresh token at {_ours('/oauth/token')}, or by asking the user again."
         fix_url = _ours(GUIDE)
     else:

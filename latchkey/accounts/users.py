@@ -55,6 +55,8 @@ class User(Base):
     reminders: Mapped[bool] = mapped_column(default=True, server_default=true())
     reminded_at: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
+    # Since when nothing may act for them, until they resume.
+    paused_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
 

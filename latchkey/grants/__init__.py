@@ -16,7 +16,7 @@ from latchkey.grants.record import (
     withdraw,
     withdraw_all,
 )
-from latchkey.grants.sign_ins import end_own
+from latchkey.grants.sign_ins import end_one, end_own
 
 __all__ = [
     "ABSOLUTE",
@@ -30,6 +30,7 @@ __all__ = [
     "begin",
     "count_for",
     "end",
+    "end_one",
     "end_own",
     "find_authorization",
     "get_for",

@@ -10,6 +10,7 @@ class EndReason(StrEnum):
     REFRESH_REPLAYED = "refresh token replayed"
     REVOKED = "revoked by the app"
     WITHDRAWN = "withdrawn by the user"
+    SIGNED_OUT = "sign-in ended by the user"
     CUT_OFF = "cut off by the app's owner"
     SUSPENDED = "the app was suspended"
     SECRETS_ENDED = "the app's secrets were ended"

@@ -47,6 +47,7 @@ class Authorization(Base):
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
     last_used_at: Mapped[datetime | None]
+    last_used_address: Mapped[str | None] = mapped_column(String(45))
     # When the user wanted it to be over by itself.
     expires_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
@@ -151,7 +152,8 @@ def allow(
     clients.share(client.id)
     found = _standing(user, client)
     if not found.live:
-        found.created_at, found.withdrawn_at, found.last_used_at = clock.now(), None, None
+        found.created_at, found.withdrawn_at = clock.now(), None
+        found.last_used_at, found.last_used_address = None, None
         found.scope, found.declined_scope = "", ""
     found.expires_at = until if wanted >= found.scopes else choices.sooner(found.expires_at, until)
     found.declined_scope = scopes.serialize((scopes.held(found.declined_scope) - wanted) | frozenset(declined))

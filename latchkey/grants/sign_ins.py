@@ -6,7 +6,7 @@ from sqlalchemy import delete, select, update
 
 from latchkey import clock
 from latchkey.grants.reasons import EndReason
-from latchkey.grants.record import Grant
+from latchkey.grants.record import Authorization, Grant
 from latchkey.store.session import affected, db
 
 # Of one authorization; past it the oldest goes, with its tokens.
@@ -18,6 +18,12 @@ def limit(begun: Grant) -> None:
     newest = select(Grant.id).where(Grant.authorization_id == begun.authorization_id).order_by(Grant.id.desc())
     if too_many := list(db.scalars(newest.offset(MOST))):
         db.execute(delete(Grant).where(Grant.id.in_(too_many)).execution_options(synchronize_session=False))
+
+
+def end_one(authorization: Authorization, grant_id: str) -> bool:
+    """End one sign-in under an authorization; whether it was live."""
+    one = (Grant.id == grant_id, Grant.authorization_id == authorization.id, Grant.ended_at.is_(None))
+    return affected(update(Grant).where(*one).values(ended_at=clock.now(), end_reason=EndReason.SIGNED_OUT)) == 1
 
 
 def end_own(client_ids: Iterable[str]) -> int:

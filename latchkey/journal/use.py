@@ -130,6 +130,14 @@ def people(client_id: str) -> list[Person]:
     return [Person(*row) for row in db.execute(ordered)]
 
 
+def by_app(user_id: str) -> dict[str, Person]:
+    """A user's calls by each app in 30 days, by the app's id."""
+    let_pass = func.coalesce(func.sum(CallCount.calls).filter(CallCount.status == LET_PASS), 0)
+    calls, mine = func.sum(CallCount.calls), (CallCount.person_id == user_id, CallCount.day >= counts.first_day())
+    statement = select(CallCount.source_id, calls, calls - let_pass, func.max(CallCount.last_at)).where(*mine)
+    return {row[0]: Person(user_id, *row[1:]) for row in db.execute(statement.group_by(CallCount.source_id))}
+
+
 def places(token_id: str) -> list[CallPlace]:
     """From where a developer token was used lately, the latest first."""
     mine = select(CallPlace).where(CallPlace.token_id == token_id).order_by(CallPlace.last_at.desc())

@@ -124,6 +124,17 @@ def recovery_code_used(user: User, left: int) -> None:
     outbox.post(user.email, "recovery_code_used", left=left, **here())
 
 
+def paused(user: User) -> None:
+    """Nothing acts for a user until they resume."""
+    activity.record(user, EventKind.PAUSED)
+
+
+def resumed(user: User) -> None:
+    """All of it acts again; whoever else is in the account could have done that, so there is a letter."""
+    activity.record(user, EventKind.RESUMED)
+    outbox.post(user.email, "resumed", **here())
+
+
 def account_deleted(user: User) -> None:
     """The account is gone, with the events in it."""
     outbox.post(user.email, "account_deleted", **here())

@@ -106,6 +106,11 @@ def authorization_withdrawn(user: User, client: Client, *, by_user: bool) -> Non
         _letter(user, client, "authorization_ended", operator=operator)
 
 
+def sign_in_ended(user: User, client: Client) -> None:
+    """One sign-in of an app was ended by its user; the others go on."""
+    activity.record(user, EventKind.SIGN_IN_ENDED, **_about(client))
+
+
 def code_replayed(user: User, client: Client) -> None:
     """An authorization code was redeemed twice, so the grant ended (RFC 6749 §4.1.2)."""
     activity.record(user, EventKind.CODE_REPLAYED, **_about(client))

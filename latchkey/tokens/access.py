@@ -41,6 +41,7 @@ BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
 _REASONS = {
     Fault.EXPIRED: Reason.EXPIRED,
     Fault.REVOKED: Reason.REVOKED,
+    Fault.PAUSED: Reason.PAUSED,
     Fault.ELSEWHERE: Reason.RESOURCE,
     Fault.UNKNOWN: Reason.ADDRESS,
 }
@@ -59,6 +60,7 @@ def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
     return case(
         (ended, literal_column(f"'{Fault.REVOKED}'")),
         (over, literal_column(f"'{Fault.EXPIRED}'")),
+        (user.paused_at.is_not(None), literal_column(f"'{Fault.PAUSED}'")),
         else_=literal_column("''"),
     )
 

@@ -15,6 +15,7 @@ class Fault(StrEnum):
     UNKNOWN = "unknown"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    PAUSED = "paused"
     ELSEWHERE = "wrong-resource"
 
 
@@ -22,6 +23,7 @@ _WORDS = {
     Fault.UNKNOWN: "The token is unknown.",
     Fault.EXPIRED: "The token has expired.",
     Fault.REVOKED: "The token was revoked.",
+    Fault.PAUSED: "The token is paused by its user.",
     Fault.ELSEWHERE: "The token is for another API.",
 }
 

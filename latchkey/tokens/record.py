@@ -119,6 +119,12 @@ class Token(Base):
         return "expired" if self.expires_at is not None and self.expires_at <= clock.now() else "active"
 
     @property
+    def condition(self) -> str:
+        """Its status, or `paused` while its user has paused everything."""
+        paused = self.status == "active" and self.user is not None and self.user.paused_at is not None
+        return "paused" if paused else self.status
+
+    @property
     def replaces(self) -> "Token | None":
         """The former string while it still works beside this one."""
         return self.replaced if self.replaced is not None and self.replaced.status == "active" else None

@@ -46,7 +46,7 @@ _note_authorization = (
             select(Grant.authorization_id).where(Grant.id == bindparam("of_grant")).scalar_subquery()
         )
     )
-    .values(last_used_at=bindparam("at", type_=UtcDateTime))
+    .values(last_used_at=bindparam("at", type_=UtcDateTime), last_used_address=bindparam("address"))
 )
 
 
@@ -76,7 +76,9 @@ def flush() -> int:
 def _write(uses: list[Use]) -> None:
     if not uses:
         return
-    under_grants: list[dict[str, Any]] = [{"of_grant": use.grant_id, "at": use.at} for use in uses if use.grant_id]
+    under_grants: list[dict[str, Any]] = [
+        {"of_grant": use.grant_id, "at": use.at, "address": use.address} for use in uses if use.grant_id
+    ]
     under_grants.sort(key=itemgetter("of_grant"))
     with engines().write.begin() as connection:
         # In the order of locks (conflicts).

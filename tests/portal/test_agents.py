@@ -1,0 +1,186 @@
+"""What acts for a user: what it did, each of its sign-ins, ending one or all, and pausing everything."""
+
+import html
+import re
+import threading
+from datetime import timedelta
+
+import pytest
+
+from latchkey import clock as real_clock
+from latchkey import credentials, grants
+from latchkey.accounts.users import User
+from latchkey.credentials import Kind
+from latchkey.grants import Grant
+from latchkey.journal import activity, counting
+from latchkey.journal.activity import EventKind
+from latchkey.safety import agents
+from latchkey.store.session import db
+from latchkey.tokens import Token, usage
+from tests import factories, pages
+from tests.portal.app_pages import LONG_AGO
+
+PAGE = "/authorized-apps"
+
+
+@pytest.fixture
+def ledger(bob):
+    return factories.make_client(bob, name="Ledger", scopes=["account:read"])
+
+
+def issued(user, registered) -> str:
+    """An access token of a sign-in of its own."""
+    grant, plaintext = grants.allow(user, registered.client, ["account:read"]), credentials.generate(Kind.ACCESS)
+    ends_at = real_clock.now() + timedelta(hours=1)
+    factories.record_token(plaintext, kind=Kind.ACCESS, grant=grant, scopes=grant.scopes, expires_at=ends_at)
+    db.commit()
+    return plaintext
+
+
+def text(answer) -> str:
+    """What is read on a page."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html.unescape(answer.text)).split())
+
+
+def call(app, token: str, path: str = "/v1/me"):
+    return app.test_client(use_cookies=False).get(path, headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.mark.standard("K-05")
+def test_the_page_says_what_each_did_from_where_and_how_often(app, signed_in, alice, ledger):
+    token = issued(alice, ledger)
+    for _ in range(3):
+        call(app, token)
+    counting.flush()
+    usage.flush()
+
+    page = text(signed_in.get(PAGE))
+
+    assert "3 calls in 30 days" in page
+    assert "from 127.0.0.1" in page
+
+
+@pytest.mark.standard("K-05")
+def test_one_sign_in_ends_and_the_others_go_on(app, signed_in, alice, ledger):
+    first, second = issued(alice, ledger), issued(alice, ledger)
+    one, _ = db.query(Grant).order_by(Grant.id)
+    authorization = grants.find_authorization(alice, ledger.client)
+    path = f"{PAGE}/{authorization.id}/sign-ins/{one.id}/end"
+
+    for _ in range(2):
+        assert pages.submit(signed_in, path, form=PAGE).status_code == 303
+
+    assert call(app, first).json["type"].endswith("#problem-revoked-token")
+    assert call(app, second).status_code == 200
+    assert len(activity.list_for(alice, kinds=[EventKind.SIGN_IN_ENDED])) == 1
+
+
+def test_a_stranger_ends_no_sign_in(app, signed_in, alice, bob, ledger):
+    theirs = issued(bob, ledger)
+    issued(alice, ledger)
+    grant = db.query(Grant).filter_by(user_id=bob.id).one()
+    hers, his = (grants.find_authorization(user, ledger.client) for user in (alice, bob))
+
+    assert pages.submit(signed_in, f"{PAGE}/{his.id}/sign-ins/{grant.id}/end", form=PAGE).status_code == 404
+    pages.submit(signed_in, f"{PAGE}/{hers.id}/sign-ins/{grant.id}/end", form=PAGE)
+
+    assert call(app, theirs).status_code == 200
+
+
+@pytest.mark.standard("K-05")
+def test_all_of_them_end_after_a_question(app, signed_in, alice, bob, ledger):
+    other = factories.make_client(bob, name="Notes", scopes=["account:read"])
+    tokens = [issued(alice, ledger), issued(alice, other)]
+    asked = text(signed_in.get(f"{PAGE}/revoke-all"))
+    assert "Ledger" in asked and "Notes" in asked
+    assert all(call(app, token).status_code == 200 for token in tokens)
+
+    pages.submit(signed_in, f"{PAGE}/revoke-all")
+
+    assert all(call(app, token).status_code == 401 for token in tokens)
+    assert grants.list_for(alice) == []
+
+
+class TestPause:
+    @pytest.mark.standard("K-05", "H-07")
+    def test_what_is_paused_is_refused_at_the_next_call_and_works_again_when_resumed(
+        self, app, signed_in, alice, ledger
+    ):
+        kinds = [issued(alice, ledger), factories.make_token(alice).plaintext]
+        assert all(call(app, token).status_code == 200 for token in kinds)
+
+        pages.submit(signed_in, f"{PAGE}/pause", form=PAGE)
+
+        for token in kinds:
+            refused = call(app, token)
+            assert refused.status_code == 401
+            assert refused.json["type"].endswith("#problem-token-paused")
+            assert refused.json["fix_url"].endswith(PAGE)
+            assert call(app, token, "/oauth/check").status_code == 401
+        page = text(signed_in.get(PAGE))
+        assert "Everything that acts for you is paused" in page and "Paused" in page
+
+        pages.submit(signed_in, f"{PAGE}/resume", form=PAGE)
+        assert all(call(app, token).status_code == 200 for token in kinds)
+
+    def test_a_resource_server_hears_of_nothing_that_is_paused(self, app, signed_in, alice, ledger):
+        token = factories.make_token(alice).plaintext
+        pages.submit(signed_in, f"{PAGE}/pause", form=PAGE)
+
+        told = app.test_client(use_cookies=False).post(
+            "/oauth/introspect",
+            data={"token": token, "client_id": ledger.client.id, "client_secret": ledger.secret},
+        )
+        assert told.json == {"active": False}
+
+    def test_nobody_else_is_paused(self, app, signed_in, alice, bob):
+        token = factories.make_token(bob).plaintext
+        pages.submit(signed_in, f"{PAGE}/pause", form=PAGE)
+
+        assert call(app, token).status_code == 200
+
+    def test_a_token_that_ended_is_not_called_paused(self, app, signed_in, alice):
+        minted = factories.make_token(alice)
+        pages.submit(signed_in, f"{PAGE}/pause", form=PAGE)
+        db.get(Token, minted.token.id).revoked_at = real_clock.now()
+        db.commit()
+
+        assert call(app, minted.plaintext).json["type"].endswith("#problem-revoked-token")
+
+    def test_pausing_takes_no_proof_and_resuming_does(self, clock, signed_in, alice):
+        clock.move(**LONG_AGO)
+        assert pages.submit(signed_in, f"{PAGE}/pause", form=PAGE).headers["Location"].endswith(PAGE)
+
+        pages.submit(signed_in, f"{PAGE}/resume", form=PAGE)
+
+        assert db.get(User, alice.id).paused_at is not None
+
+    def test_it_is_told_once_each_and_resuming_is_worth_a_letter(self, signed_in, alice, mailbox):
+        for path in ("pause", "pause", "resume", "resume"):
+            pages.submit(signed_in, f"{PAGE}/{path}", form=PAGE)
+
+        kinds = [event.kind for event in activity.list_for(alice)]
+        assert kinds.count(EventKind.PAUSED) == kinds.count(EventKind.RESUMED) == 1
+        assert [letter.subject for letter in mailbox.letters()] == ["Everything acts for you again"]
+
+    def test_looking_changes_nothing(self, signed_in, alice):
+        for path in ("pause", "resume"):
+            assert signed_in.get(f"{PAGE}/{path}").status_code == 405
+        assert db.get(User, alice.id).paused_at is None
+
+    def test_many_at_once_pause_once(self, app, alice):
+        together, told, user_id = threading.Barrier(8), [], alice.id
+
+        def pause() -> None:
+            together.wait()
+            with app.app_context():
+                told.append(agents.pause(db.get(type(alice), user_id)))
+                db.commit()
+
+        threads = [threading.Thread(target=pause) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(told) == [False] * 7 + [True]
