@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ GIVE_UP = timedelta(days=3)
 # Longer than any conversation with a mail server can take; after it, whoever claimed a letter on any host has died.
 CLAIM = timedelta(minutes=10)
 KEPT = timedelta(days=30)
+# What goes to somebody whose account is gone.
+LAST = "account_deleted"
 
 # Told after a transaction that posted letters has ended.
 watchers: list[Callable[[], object]] = []
@@ -203,6 +205,13 @@ def standing() -> Standing:
     return Standing(waiting, oldest_at, given_up, db.scalar(newest))
 
 
+def forget(recipients: Iterable[str]) -> None:
+    """Remove every letter to these addresses: whom they went to has no account any more."""
+    gone = delete(Letter).where(Letter.recipient.in_(list(recipients)))
+    db.execute(gone.execution_options(synchronize_session=False))
+
+
 def purge() -> None:
-    """Remove letters that were sent or given up long ago."""
+    """Remove letters that were sent or given up long ago, and at once the last ones of accounts that are gone."""
+    db.execute(delete(Letter).where(Letter.next_attempt_at.is_(None), Letter.name == LAST))
     db.execute(delete(Letter).where(Letter.next_attempt_at.is_(None), Letter.created_at < clock.now() - KEPT))

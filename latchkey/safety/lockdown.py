@@ -12,7 +12,10 @@ from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.journal.links import leave_gap
+from latchkey.mail import outbox
 from latchkey.safety import shutdown
 from latchkey.store.session import db
 from latchkey.tokens import Token
@@ -118,9 +121,17 @@ def delete(user: User) -> Iterator[int]:
             yield 0
     _spare_last(user)
     _lock(user)
+    outbox.forget(_addresses(user))
     notices.account_deleted(user)
     leave_gap(user.id)
     users.remove(user)
+
+
+def _addresses(user: User) -> set[str]:
+    """Where letters to this user went: now and, as far as events tell, before, unless it is somebody else's now."""
+    changes = activity.list_for(user, kinds=(EventKind.EMAIL_CHANGED,), limit=100)
+    before = {str(change.detail.get("old", "")) for change in changes} - {"", user.email}
+    return {user.email, *(address for address in before if users.find_by_email(address) is None)}
 
 
 def _spare_last(user: User) -> None:

@@ -10,6 +10,7 @@ from latchkey.clients import Client
 from latchkey.grants import Authorization
 from latchkey.journal.activity import Event, EventKind
 from latchkey.journal.links import leave_gap
+from latchkey.mail import outbox
 from latchkey.store.session import db
 from latchkey.tokens import Token
 
@@ -41,7 +42,9 @@ def purge() -> bool:
     found = list(db.scalars(select(User.id).where(*abandoned).limit(AT_A_TIME)))
     if found:
         # Looked at again: somebody may have verified the address, or signed in, in between.
-        gone = delete(User).where(User.id.in_(found), *abandoned).returning(User.id)
-        for user_id in db.scalars(gone.execution_options(synchronize_session=False)).all():
+        gone = delete(User).where(User.id.in_(found), *abandoned).returning(User.id, User.email)
+        removed = db.execute(gone.execution_options(synchronize_session=False)).all()
+        for user_id, _ in removed:
             leave_gap(user_id)
+        outbox.forget(email for _, email in removed)
     return len(found) == AT_A_TIME
