@@ -67,6 +67,9 @@ FORMS: dict[str, dict[str, bytes]] = {
     "portal.edit_token": {"description": b"Backup", "scope": b"account:read", "password": b""},
     "portal.regenerate_token": {"form_id": b""},
     "portal.revoke_token": {},
+    "portal.revoke_tokens": {"token": b"tok_x", "do": b"revoke", "next": b"/tokens"},
+    "portal.drop_unused_scopes": {"scope": b"account:read"},
+    "portal.give_back_scopes": {"password": b"wrong"},
     "portal.report_token": {},
     "portal.new_app": APP,
     "portal.edit_app": EDIT_APP,
@@ -75,6 +78,8 @@ FORMS: dict[str, dict[str, bytes]] = {
     "portal.rotate_app_secret": {"newest": b""},
     "portal.end_app_secret": {},
     "portal.cut_off_app": {},
+    "portal.drop_unused_app_scopes": {"scope": b"account:read"},
+    "portal.give_back_app_scopes": {"password": b"wrong"},
     "portal.delete_app": {},
     "portal.restore_app": {},
     "portal.revoke_access": {},
@@ -91,7 +96,7 @@ PROGRAMS: dict[str, dict[str, bytes]] = {
 GRANTS = ("authorization_code", "refresh_token", "client_credentials")
 # What the addresses of pages and calls may carry.
 QUERIES: dict[str, list[str]] = {
-    "portal.list_tokens": ["q", "status", "cursor"],
+    "portal.list_tokens": ["q", "status", "sort", "scope", "page"],
     "portal.new_token": ["description", "scopes", "expires_in_days", "token"],
     "portal.list_activity": ["kind", "q", "before", "on"],
     "portal.download_activity_csv": ["q"],

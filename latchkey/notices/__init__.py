@@ -60,6 +60,7 @@ from latchkey.notices.keys import (
     token_reported,
     token_revoked,
     token_widened,
+    tokens_revoked,
 )
 from latchkey.notices.wording import by, device
 
@@ -120,5 +121,6 @@ __all__ = [
     "token_reported",
     "token_revoked",
     "token_widened",
+    "tokens_revoked",
     "verification_asked",
 ]

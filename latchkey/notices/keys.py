@@ -14,6 +14,9 @@ from latchkey.notices.wording import here, listed, unlinked, web_address
 from latchkey.tokens import Token
 from latchkey.tokens.canaries import Canary
 
+# Of many tokens that end together so many are named.
+TOLD = 50
+
 
 def _about(token: Token) -> dict[str, Any]:
     return {"token_id": token.id, "description": token.description, "last4": token.last4}
@@ -71,6 +74,14 @@ def token_revoked(user: User, token: Token, apps: Collection[Client] = ()) -> No
     activity.record(user, EventKind.TOKEN_REVOKED, **suspended, **_about(token))
     if origin.current.get().actor != origin.OWNER:
         _letter(user, token, "token_revoked")
+
+
+def tokens_revoked(user: User, tokens: Collection[Token]) -> None:
+    """A user ended tokens that they ticked: one event and one letter for all of them."""
+    names = [token.description or "" for token in tokens]
+    activity.record(user, EventKind.TOKEN_REVOKED, count=len(names), selected=names[:TOLD])
+    told, more = [unlinked(name) for name in names[:TOLD]], max(0, len(names) - TOLD)
+    outbox.post(user.email, "tokens_revoked", names=told, more=more, count=len(names), path="/tokens", **here())
 
 
 def all_tokens_revoked(user: User, count: int) -> None:

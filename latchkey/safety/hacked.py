@@ -11,7 +11,7 @@ from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization
 from latchkey.journal.activity import Event
 from latchkey.safety import doings, lockdown, shutdown
-from latchkey.tokens import quota
+from latchkey.tokens import listing
 
 
 class Standing(NamedTuple):
@@ -31,7 +31,7 @@ class Standing(NamedTuple):
 def standing(user: User, here: BrowserSession) -> Standing:
     """What would end but for the session `here`."""
     others = [other for other in sessions.list_live(user) if other.id != here.id]
-    return Standing(others, quota.live(user.id), grants.list_for(user), clients.owned(user))
+    return Standing(others, listing.number(user.id), grants.list_for(user), clients.owned(user))
 
 
 def end_everything(user: User, here: BrowserSession, since: datetime | None) -> Event:

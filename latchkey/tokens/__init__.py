@@ -1,6 +1,6 @@
 """Tokens of every kind: developer tokens that users mint, access and refresh tokens that apps are issued."""
 
-from latchkey.tokens import lifetimes, quota, ranges, traces
+from latchkey.tokens import lifetimes, listing, ranges, traces
 from latchkey.tokens.changes import LaterEnd, TokenEnded, bind, describe, end_in, narrow, shorten, widen
 from latchkey.tokens.developer import (
     PAGE,
@@ -21,7 +21,7 @@ from latchkey.tokens.developer import (
 from latchkey.tokens.lifetimes import LifetimeTooLong
 from latchkey.tokens.lineage import DEEPEST, ChainTooLong, ParentEnded, hold
 from latchkey.tokens.ranges import BadRange, RangeTooWide
-from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, purge, revoke
+from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, purge, revoke, revoke_many
 from latchkey.tokens.renewal import (
     KEEP,
     LONGEST_KEEP,
@@ -69,16 +69,17 @@ __all__ = [
     "hold",
     "last_issued",
     "lifetimes",
+    "listing",
     "live_former",
     "mint",
     "narrow",
     "page",
     "purge",
-    "quota",
     "ranges",
     "regenerate",
     "revoke",
     "revoke_all",
+    "revoke_many",
     "shorten",
     "traces",
     "used_since",

@@ -13,7 +13,7 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.store.session import affected, db
-from latchkey.tokens import lifetimes, lineage, quota, ranges
+from latchkey.tokens import lifetimes, lineage, listing, ranges
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, serialized
 
 PAGE = 50
@@ -79,7 +79,7 @@ def mint(
     once(user.id, form_id)
     if unique and taken(user.id, name):
         raise DescriptionTaken
-    quota.check(user.id)
+    listing.check_quota(user.id)
     plaintext = credentials.generate(Kind.DEVELOPER)
     token = Token(
         kind=Kind.DEVELOPER,

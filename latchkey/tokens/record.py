@@ -32,6 +32,10 @@ from latchkey.tokens import ranges
 LONGEST_DESCRIPTION = 80
 DISUSED = timedelta(days=90)
 NOT_REFRESH = "kind <> 'ort'"
+# A user's own tokens, without the strings that some had before.
+LISTED = "kind = 'dev' AND successor_id IS NULL"
+# All that a long list is counted and sorted by.
+LIST_READS = ("user_id", "kind", "revoked_at", "expires_at", "last_used_at", "description", "successor_id", "id")
 
 
 class Token(Base):
@@ -52,6 +56,7 @@ class Token(Base):
         some(None, "parent_id", where="parent_id IS NOT NULL"),
         some(None, "expires_at", where=NOT_REFRESH),
         some(None, "revoked_at", where="revoked_at IS NOT NULL"),
+        some("ix_token_listed", *LIST_READS, where=LISTED),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("tok"))
@@ -188,6 +193,18 @@ def revoke(token: Token) -> bool:
     return ended == 1
 
 
+def revoke_many(user_id: str, token_ids: Iterable[str]) -> list[Token]:
+    """End those of some developer tokens that are a user's and still work, and what they made; which these were."""
+    ids = list(token_ids)
+    live = select(Token).where(Token.id.in_(ids), Token.user_id == user_id, text(LISTED), Token.revoked_at.is_(None))
+    ended = [token for token in db.scalars(live.order_by(Token.id)) if token.status == "active"]
+    family = _family(*(token.id for token in ended))
+    db.execute(select(Token.id).where(Token.id.in_(family)).order_by(Token.id).with_for_update(of=Token))
+    revoked = update(Token).where(Token.id.in_(family), Token.revoked_at.is_(None)).values(revoked_at=clock.now())
+    db.execute(revoked.execution_options(synchronize_session=False))
+    return ended
+
+
 def revoke_descendants(token_id: str, now: datetime) -> None:
     """End what a token made, and what that made."""
     db.execute(
@@ -198,10 +215,10 @@ def revoke_descendants(token_id: str, now: datetime) -> None:
     )
 
 
-def _family(token_id: str) -> Select[str]:
-    """A token, its former string, and all that hang on them: a former string of those hangs where they do."""
-    former = select(Token.replaces_id).where(Token.id == token_id).scalar_subquery()
-    family = select(Token.id).where(or_(Token.id == token_id, Token.id == former)).cte("family", recursive=True)
+def _family(*token_ids: str) -> Select[str]:
+    """Some tokens, their former strings, and all that hang on them: a former string of those hangs where they do."""
+    former = select(Token.replaces_id).where(Token.id.in_(token_ids))
+    family = select(Token.id).where(or_(Token.id.in_(token_ids), Token.id.in_(former))).cte("family", recursive=True)
     child = aliased(Token)
     family = family.union_all(select(child.id).join(family, child.parent_id == family.c.id))
     return select(family.c.id)

@@ -9,7 +9,7 @@ from latchkey import clock, credentials
 from latchkey.accounts import users
 from latchkey.credentials import Kind
 from latchkey.store.session import UtcDateTime, db
-from latchkey.tokens import lifetimes, quota
+from latchkey.tokens import lifetimes, listing
 from latchkey.tokens.changes import locked
 from latchkey.tokens.developer import once
 from latchkey.tokens.lifetimes import LifetimeTooLong
@@ -66,7 +66,7 @@ def regenerate(token: Token, chosen: Renewal = AS_BEFORE, *, form_id: str | None
         revoke(held.replaces)
     keep = min(chosen.keep, timedelta(seconds=LONGEST_KEEP)) if worked else timedelta(0)
     if keep or not worked:
-        quota.check(str(held.user_id))
+        listing.check_quota(str(held.user_id))
     if not chosen.as_before:
         held.term_seconds = lifetimes.seconds(lifetime)
     plaintext = _replace(held, keep, form_id)

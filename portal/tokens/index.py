@@ -1,25 +1,26 @@
 """The tokens that a person has: the list, one of them, finding one by its string, and revoking."""
 
+from math import ceil
+
 from flask import Response, abort, flash, redirect, render_template, request, session, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
-from latchkey import credentials, ids, notices, texts, tokens
+from latchkey import credentials, notices, scopes, tokens
 from latchkey.accounts import sessions
 from latchkey.journal import activity, use
 from latchkey.safety import leaks, least
 from latchkey.store.session import db
-from latchkey.tokens import Page, Token
+from latchkey.tokens import Token, listing
+from latchkey.tokens.listing import Listing, Wanted
 from portal import sentences
 from portal.blueprint import blueprint
 from portal.guards import acting_user, asked_next, signed_in, this_session, this_user
-from portal.tokens import pasted
+from portal.tokens import pasted, wanted
 from portal.tokens.forms import OneTimeForm
 from web import htmx
 
-LISTS = ("active", "ended")
-LONGEST_SEARCH = 80
 EVENTS = 5
 
 
@@ -30,50 +31,40 @@ class FindForm(FlaskForm):
 
 
 def _index(find: FindForm, status: int = 200) -> BaseResponse:
-    shown, search = request.args.get("status", "active"), request.args.get("q", "").strip()
-    cursor = request.args.get("cursor") or None
-    fault = _fault(shown, search, cursor)
-    found = Page([], None) if fault else tokens.page(this_user(), status=shown, search=search, cursor=cursor)
-    if cursor and not (found.tokens or fault):
+    asked = wanted.asked(request.args)
+    found = listing.listing(this_user(), asked.wanted)
+    last = max(1, ceil(found.matching(asked.wanted.status) / listing.PAGE))
+    if asked.wanted.page > last:
         # What stood on this page is gone, by the reader's own doing or another's.
-        return redirect(url_for("portal.list_tokens", status=request.args.get("status"), q=search or None), 303)
-    # Only an empty list asks whether there is anything at all.
-    nothing = not (found.tokens or fault or search or cursor) and not tokens.page(this_user(), status="all", limit=1)[0]
+        return redirect(url_for("portal.list_tokens", **asked.wanted.query(page=last)), 303)
+    everything = request.args.get("select") == "all" and asked.wanted.status == "active"
     page = htmx.render(
         "portal/tokens/index.html",
         "portal/tokens/_list.html",
-        422 if fault else status,
+        422 if asked.fault else status,
         find=find,
         found=found,
-        shown=shown if shown in LISTS else "active",
-        search=search,
-        cursor=cursor,
-        here=url_for(
-            "portal.list_tokens", status=None if shown == "active" else shown, q=search or None, cursor=cursor
-        ),
-        fault=fault,
-        nothing=nothing,
+        wanted=asked.wanted,
+        last=last,
+        shown=asked.wanted.status,
+        search=asked.search,
+        here=url_for("portal.list_tokens", **asked.wanted.query(page=asked.wanted.page)),
+        fault=asked.fault,
+        picked=listing.matching(this_user(), asked.wanted) if everything else (),
+        most=listing.MOST_CHOSEN,
+        nothing=not found.every,
+        names=list(scopes.catalogue()),
     )
-    return htmx.announced(page, fault or _counted(shown, search, found))
+    return htmx.announced(page, asked.fault or _counted(asked.wanted, found))
 
 
-def _counted(shown: str, search: str, found: Page) -> str:
-    """How many rows came, as a screen reader says it."""
-    number, one = len(found.tokens), len(found.tokens) == 1
-    what = f"{'active' if shown == 'active' else 'expired or revoked'} token{'' if one else 's'}"
-    matching = f" {'matches' if one else 'match'} “{search}”" if search else ""
-    return f"{number or 'No'} {what}{matching}{', and there are more' if found.next_cursor else ''}."
-
-
-def _fault(shown: str, search: str, cursor: str | None) -> str:
-    """What is wrong with the address of a list."""
-    if shown not in LISTS or (cursor and not ids.is_id(cursor, "tok")):
-        return "There is no such list. Choose one of these."
-    try:
-        texts.line(search or "anything", LONGEST_SEARCH)
-    except texts.BadText as fault:
-        return str(fault)
-    return ""
+def _counted(asked: Wanted, found: Listing) -> str:
+    """How many rows match, as a screen reader says it."""
+    number = found.matching(asked.status)
+    one = number == 1
+    what = f"{'active' if asked.status == 'active' else 'expired or revoked'} token{'' if one else 's'}"
+    matching = f" {'matches' if one else 'match'} “{asked.search}”" if asked.search else ""
+    return f"{number or 'No'} {what}{matching}."
 
 
 @blueprint.get("/tokens")

@@ -426,11 +426,11 @@ def test_older_tokens_are_a_page_away(either_page, alice):
     page = sign_in(either_page, alice)
     page.goto("/tokens")
 
-    page.get_by_role("link", name="Show older").click()
+    page.get_by_role("link", name="Next").click()
 
     expect(page.get_by_role("link", name="Token 00", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Token 50", exact=True)).to_be_hidden()
-    page.get_by_role("link", name="Newest").click()
+    page.get_by_role("link", name="Previous").click()
     expect(page.get_by_role("link", name="Token 50", exact=True)).to_be_visible()
 
 
@@ -579,7 +579,7 @@ def test_revoking_on_a_later_page_of_a_search_stays_there(either_page, alice):
         make_token(alice, description=f"Backup {number:02}")
     page = sign_in(either_page, alice)
     page.goto("/tokens?q=backup")
-    page.get_by_role("link", name="Show older").click()
+    page.get_by_role("link", name="Next").click()
     expect(page.get_by_role("link", name="Backup 01", exact=True)).to_be_visible()
     there = page.url
 

@@ -311,6 +311,7 @@ def test_a_name_that_looks_like_a_host_is_no_link(stage, db, mailbox):
 @pytest.mark.standard("P-06")
 def test_subjects_hold_nothing_that_a_stranger_typed():
     own = {"token_created", "token_widened", "token_regenerated", "token_reported", "token_revoked", "canary_tried"}
+    own |= {"tokens_revoked"}
     own |= {path.parent.name for path in (ROOT / "templates" / "mail").glob("app_*/subject.txt")} - {"app_stopped"}
     subjects = list((ROOT / "templates" / "mail").glob("*/subject.txt"))
 

@@ -81,7 +81,7 @@ def test_renewing_what_expired_counts_against_the_quota(db, alice, clock):
     live, _ = make_token(alice, description="Other")
 
     for token, chosen in ((expired, Renewal()), (live, Renewal(keep=HOUR))):
-        with pytest.raises(tokens.quota.QuotaReached):
+        with pytest.raises(tokens.listing.QuotaReached):
             tokens.regenerate(token, chosen)
         db.rollback()
     assert renew(live)

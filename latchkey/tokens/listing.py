@@ -1,0 +1,169 @@
+"""A user's developer tokens as the portal lists them, in one statement; and how many they may have."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, text, true
+
+from latchkey import clock, scopes, settings
+from latchkey.accounts.limits import QuotaReached
+from latchkey.accounts.users import User
+from latchkey.credentials import Kind
+from latchkey.store.session import db
+from latchkey.tokens.record import LISTED, Token
+
+PAGE = 50
+LAST_PAGE = 1_000
+# So many can be ticked and revoked at a time: a form has no more fields.
+MOST_CHOSEN = 450
+SOON = timedelta(days=7)
+SORTS = ("created", "used", "expires", "name")
+FILTERS = ("never_used", "expires_soon", "no_expiry", "write")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants to see of their tokens."""
+
+    status: str = "active"
+    search: str = ""
+    sort: str = "created"
+    filters: frozenset[str] = frozenset()
+    scope: str = ""
+    page: int = 1
+
+    def query(self, **other: object) -> dict[str, Any]:
+        """The parameters of its address, with some of them changed; what is usual is left out."""
+        wanted = replace(self, **{"page": 1, **other})  # type: ignore[arg-type] # fields by their names
+        usual = {"status": "active", "q": "", "sort": "created", "scope": "", "page": 1}
+        named = {"status": wanted.status, "q": wanted.search, "sort": wanted.sort, "scope": wanted.scope}
+        kept = {name: value for name, value in (named | {"page": wanted.page}).items() if value != usual[name]}
+        return kept | {name: "1" for name in FILTERS if name in wanted.filters}
+
+    def toggled(self, name: str) -> dict[str, Any]:
+        """The same with a filter more, or without it."""
+        return self.query(filters=self.filters ^ {name})
+
+
+class Listing(NamedTuple):
+    """A page of tokens, how many match among those that work and those that ended, and how many a filter leaves."""
+
+    tokens: list[Token]
+    active: int
+    ended: int
+    every: int
+    never_used: int
+    expires_soon: int
+    no_expiry: int
+
+    def matching(self, status: str) -> int:
+        """How many rows all pages have together."""
+        return self.active if status == "active" else self.ended
+
+
+def listing(user: User, wanted: Wanted) -> Listing:
+    """One page of a user's tokens with all the counts, in one statement."""
+    mine, active, meant = _meant(user)
+    conditions = _conditions(wanted, meant)
+    having = func.count().filter
+    found = select(having(active).label("active"), having(~active).label("ended")).select_from(Token)
+    matching = found.where(mine, *conditions).cte("matching")
+    kinds = (having(active, condition).label(name) for name, condition in meant.items())
+    whole = select(func.count().label("every"), *kinds).select_from(Token).where(mine).cte("whole")
+    rows = select(Token.id).where(mine, active if wanted.status == "active" else ~active, *conditions)
+    rows = rows.order_by(*_order(wanted.sort)).limit(PAGE).offset((wanted.page - 1) * PAGE)
+    counts = select(*matching.c, *whole.c).join_from(matching, whole, true()).cte("counts")
+    joined = select(Token, *counts.c).select_from(counts).outerjoin(Token, Token.id.in_(rows))
+    read = db.execute(joined.order_by(*_order(wanted.sort))).all()
+    return Listing([row[0] for row in read if row[0] is not None], *read[0][1:])
+
+
+def _meant(user: User) -> tuple[ColumnElement[bool], ColumnElement[bool], dict[str, ColumnElement[bool]]]:
+    """Which tokens are a user's, which of them work, and what the filters mean."""
+    now = clock.now()
+    # Word for word, or SQLite does not see that the index holds all that is looked for.
+    mine = and_(Token.user_id == user.id, text(LISTED))
+    active = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now))
+    filters: dict[str, ColumnElement[bool]] = {
+        "never_used": Token.last_used_at.is_(None),
+        "expires_soon": and_(Token.expires_at.is_not(None), Token.expires_at <= now + SOON),
+        "no_expiry": Token.expires_at.is_(None),
+    }
+    return mine, active, filters
+
+
+def _conditions(wanted: Wanted, meant: dict[str, ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    chosen = [condition for name, condition in meant.items() if name in wanted.filters]
+    if "write" in wanted.filters:
+        chosen.append(or_(literal(value=False), *(_says(part) for part in _writing())))
+    if wanted.scope:
+        chosen.append(_says(f" {wanted.scope} "))
+    if wanted.search:
+        # One text, so that a row is looked through once.
+        texts = (Token.description, Token.scope, Token.last4, func.coalesce(Token.last_used_address, ""))
+        line: Any = texts[0]
+        for more in texts[1:]:
+            line = line + "\n" + more
+        chosen.append(line.icontains(wanted.search, autoescape=True))
+    return chosen
+
+
+def _says(part: str) -> ColumnElement[bool]:
+    return (literal(" ") + Token.scope + " ").contains(part, autoescape=True)
+
+
+def _writing() -> list[str]:
+    """Parts of wire strings that only scopes with write access have: whole verbs, since there are fewer of them."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for name, scope in scopes.catalogue().items():
+        kinds[name.rpartition(":")[2]].add(scope.access)
+    verbs = {verb for verb, access in kinds.items() if access == {"write"}}
+    mixed = (
+        f" {name} "
+        for name, scope in scopes.catalogue().items()
+        if scope.access == "write" and name.rpartition(":")[2] not in verbs
+    )
+    return [*(f":{verb} " for verb in sorted(verbs)), *mixed]
+
+
+def _order(sort: str) -> list[Any]:
+    newest = Token.id.desc()
+    if sort == "used":
+        return [Token.last_used_at.desc().nulls_last(), newest]
+    if sort == "expires":
+        return [Token.expires_at.asc().nulls_last(), newest]
+    return [func.lower(Token.description), newest] if sort == "name" else [newest]
+
+
+def live(user: User, token_ids: Iterable[str]) -> list[Token]:
+    """Those of some tokens that are a user's and work."""
+    mine, active, _ = _meant(user)
+    return list(db.scalars(select(Token).where(mine, active, Token.id.in_(list(token_ids))).order_by(Token.id.desc())))
+
+
+def matching(user: User, wanted: Wanted) -> list[str]:
+    """The ids of a user's live tokens that match, on whatever page, the first of many."""
+    mine, active, meant = _meant(user)
+    rows = select(Token.id).where(mine, active, *_conditions(wanted, meant)).order_by(*_order(wanted.sort))
+    return list(db.scalars(rows.limit(MOST_CHOSEN)))
+
+
+def number(user_id: str) -> int:
+    """How many live tokens a user has."""
+    counted = select(func.count()).where(
+        Token.user_id == user_id,
+        Token.kind == Kind.DEVELOPER,
+        Token.revoked_at.is_(None),
+        or_(Token.expires_at.is_(None), Token.expires_at > clock.now()),
+    )
+    return db.scalars(counted).one()
+
+
+def check_quota(user_id: str) -> None:
+    """Whether there is room for one more; the user is locked. Raises `QuotaReached`."""
+    most = settings.current().quota_tokens
+    if number(user_id) >= most:
+        raise QuotaReached(f"An account has at most {most:,} live tokens. Revoke some first.")
