@@ -23,20 +23,13 @@ def test_a_developer_signs_up_makes_a_token_calls_the_api_and_takes_it_back(app,
     assert "Welcome, Ada Lindqvist" in welcome.text
     assert ">Create a Token</a>" in welcome.text
 
-    # Create; the string is shown once.
+    # Create: a link signed in, so the password is asked for. The string is shown once.
+    fields = {"description": "Nightly backup", "scope": ["account:read", "tokens:read"], "expires": "30"}
     form = client.get("/tokens/new").text
-    form_id = re.search(r'name="form_id"[^>]*value="([^"]+)"', form).group(1)
-    summary = client.post(
-        "/tokens/new",
-        data={
-            "csrf_token": pages.csrf(form),
-            "form_id": form_id,
-            "description": "Nightly backup",
-            "scope": ["account:read", "tokens:read"],
-            "expires": "30",
-            "password": PASSWORD,
-        },
-    )
+    asked = pages.submit(client, "/tokens/new", form_id=pages.hidden(form, "form_id"), **fields)
+    form = client.get(pages.prove(client, asked, password=PASSWORD).location).text
+    assert 'value="Nightly backup"' in form
+    summary = pages.submit(client, "/tokens/new", form_id=pages.hidden(form, "form_id"), **fields)
     plaintext = html.unescape(re.search(r"<textarea[^>]*>([^<]+)</textarea>", summary.text).group(1))
 
     # Call.

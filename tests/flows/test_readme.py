@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import pytest
 
-from latchkey import scopes, values
+from latchkey import resources, scopes, values
 from latchkey.settings import ROOT, Settings
 from tests import smtp
 from tests.flows.checkout import Checkout, only_once, program
@@ -35,7 +35,7 @@ def shape(record: dict[str, object]) -> list[tuple[str, str]]:
 def test_every_piece_of_code_is_run_or_compared_here():
     fences = re.findall(r"^```(\w*)$", README, re.MULTILINE)[::2]
 
-    assert fences == ["sh", "sh", "json", "sh", "sh", "toml", "sh", ""]
+    assert fences == ["sh", "sh", "json", "sh", "sh", "toml", "toml", "sh", ""]
 
 
 @only_once
@@ -63,13 +63,17 @@ def test_a_newcomer_has_a_portal_a_token_and_an_app(tmp_path):
 
 
 def test_the_scopes_are_those_of_the_worked_example(tmp_path, request):
-    [(_, text)] = code("Protecting your own API")
+    [(_, text), (_, apis)] = code("Protecting your own API")
     (tmp_path / "scopes.toml").write_text(text)
+    (tmp_path / "resources.toml").write_text(apis)
     request.addfinalizer(lambda: scopes.load(tmp_path / "nowhere.toml"))
+    request.addfinalizer(lambda: resources.load(tmp_path / "nowhere.toml"))
 
     scopes.load(tmp_path / "scopes.toml")
+    resources.load(tmp_path / "resources.toml")
 
     assert {"projects:read", "projects:write"} <= scopes.catalogue().keys()
+    assert resources.find("projects").scopes == {"projects:read", "projects:write"}
     assert tomllib.loads(text) == tomllib.loads((ROOT / "examples/projects/scopes.toml").read_text())
 
 
