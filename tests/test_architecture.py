@@ -1,4 +1,4 @@
-"""The house rules that a machine can hold: who imports whom, how long things get, what is guarded and documented."""
+"""The rules that a machine can hold: who imports whom, how long things get, what is guarded and documented."""
 
 import ast
 import re
@@ -61,6 +61,8 @@ FLASK = {
     "api/kit/blueprint.py", "api/kit/openapi.py",
 }  # fmt: skip
 MOST_FILES = 14
+MOST_LINES = 250
+LONGEST_FUNCTION = 40
 OURS = {*MAY_IMPORT, "tests", "benchmarks", "tools"}
 PRODUCT = [
     path
@@ -301,9 +303,11 @@ def test_no_import_hides_in_a_function(path):
 @pytest.mark.parametrize("path", TREES, ids=str)
 def test_files_and_functions_stay_short(path):
     lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
-    long = {function.name: length(function) for function in functions(TREES[path]) if length(function) > 40}
+    long = {
+        function.name: length(function) for function in functions(TREES[path]) if length(function) > LONGEST_FUNCTION
+    }
 
-    assert lines <= 250
+    assert lines <= MOST_LINES
     assert not long
 
 
@@ -376,7 +380,7 @@ def test_what_is_slow_says_why():
                 assert re.search(r'pytest\.mark\.slow\("[^"]{5,}"\)', line), f"{path}:{node.lineno}"
 
 
-def test_the_page_about_the_house_names_what_is_there():
+def test_the_page_about_the_architecture_names_what_is_there():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([a-z]+(?:/[a-z_]+)+(?:\.py)?)`", page))
 
@@ -385,3 +389,15 @@ def test_the_page_about_the_house_names_what_is_there():
         name for name in GROUND_FLOOR if (ROOT / "latchkey" / name).is_dir()
     ]
     assert {str(path.parent) for path in TREES if len(path.parts) == 3} <= named
+    limits = re.search(r"at most (\d+) lines, a function at most (\d+), a folder at most (\d+) Python files", page)
+    assert limits
+    assert tuple(map(int, limits.groups())) == (MOST_LINES, LONGEST_FUNCTION, MOST_FILES)
+
+
+def test_each_of_the_three_jobs_is_followed_by_opening_at_most_five_files():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    jobs = page.partition("## Three jobs")[2].partition("\n## ")[0].split("\n**")[1:]
+    followed = [list(dict.fromkeys(re.findall(r"`([a-z_/]+\.py)`", job))) for job in jobs]
+
+    assert len(followed) == 3
+    assert all(2 <= len(files) <= 5 for files in followed)
