@@ -80,7 +80,7 @@ def check(password: str, *, known: tuple[str, ...] = ()) -> None:
     words = [word for text in cut for word in (text, *text.split("@", MOST_PARTS)) if word]
     if zxcvbn(_quickly_judged(composed[:JUDGED]), user_inputs=words)["guesses"] < LEAST_GUESSES:
         raise WeakPassword("This password is too easy to guess. A few words that do not belong together are better.")
-    if breaches.holds(composed):
+    if breaches.common(composed) or breaches.holds(composed):
         raise WeakPassword("This password was stolen from another site, and is tried here too. Choose another.")
 
 

@@ -39,3 +39,26 @@ def test_without_a_list_nothing_is_in_it(settings):
     assert not breaches.holds(STOLEN)
     (settings.instance / breaches.FILE).touch()
     assert not breaches.holds(STOLEN)
+
+
+@pytest.mark.standard("L-02")
+@pytest.mark.parametrize("leaked", ["Mailcreated5240", "mailCREATED5240"])
+def test_the_commonest_leaked_passwords_are_shipped_whatever_their_case(settings, leaked):
+    """No rule of guessing finds these: they are long and odd, and in every list that is tried."""
+    with pytest.raises(passwords.WeakPassword):
+        passwords.check(leaked)
+
+    assert breaches.common(leaked)
+
+
+@pytest.mark.standard("L-02")
+def test_the_filter_is_small_sorted_and_seldom_mistaken():
+    shipped = breaches.SHIPPED.read_bytes()
+    entries = [shipped[at : at + breaches.PREFIX] for at in range(0, len(shipped), breaches.PREFIX)]
+
+    assert len(shipped) <= 2 * 1024 * 1024
+    assert entries == sorted(set(entries))
+    assert len(entries) > 40_000
+    # A password that nobody leaked is mistaken for one of so many.
+    assert 256**breaches.PREFIX / len(entries) > 20_000_000
+    assert not any(breaches.common(f"nobody leaked this {number}") for number in range(5_000))
