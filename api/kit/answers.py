@@ -1,4 +1,4 @@
-"""What this door answers with: JSON, moments, tags that say whether something changed, and pages of lists."""
+"""What the API answers with: JSON, moments, tags that say whether something changed, and pages of lists."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The blueprint that every view of this door hangs on: what declares nothing is closed, and browsers may ask first."""
+"""The blueprint of the API, which has every call: what declares nothing is closed, and browsers may ask first."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar

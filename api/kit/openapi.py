@@ -52,7 +52,7 @@ class Call(NamedTuple):
 
 
 def calls() -> list[Call]:
-    """Every call of this door that some token can make, in the order of the reference."""
+    """Every call of the API that some token can make, in the order of the reference."""
     found = [
         Call(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower(), current_app.view_functions[rule.endpoint])
         for rule in current_app.url_map.iter_rules()

@@ -1,4 +1,4 @@
-"""The one error shape of this door: problem documents (RFC 9457)."""
+"""The one error shape of the API: problem documents (RFC 9457)."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The answers of this door: redirects back to an app, and the JSON that programs read."""
+"""The answers of the protocol: redirects back to an app, and the JSON that programs read."""
 
 import json
 from collections.abc import Mapping
