@@ -342,6 +342,8 @@ def test_every_api_view_is_guarded_or_visibly_public(app):
         guarded = isinstance(getattr(view, "scopes", None), frozenset)
 
         assert guarded != getattr(view, "public", False), endpoint
+        # One that declares nothing is closed by the blueprint (H-05); what is shipped declares.
+        assert not getattr(view, "closed", False), endpoint
 
 
 def test_every_shipped_scope_opens_a_route_and_every_route_wants_a_shipped_one(app):
