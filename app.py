@@ -48,7 +48,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     outbox.configure(app)
     app.teardown_appcontext(lambda _error: db.db.remove())
     write = request_log.to_stderr if background else None
-    middleware.install(app, oauth.AT_ONCE, writes=oauth.WRITES, write=write)
+    middleware.install(app, write=write)
     if background:
         portal.prepare(app)
         loop.start(app, (oauth.codes.purge, oauth.pending.purge))

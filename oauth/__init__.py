@@ -3,7 +3,6 @@
 from oauth import authorize, endpoints
 from oauth.authorize import pending
 from oauth.blueprint import blueprint
-from oauth.endpoints.shortcut import AT_ONCE, WRITES
 from oauth.token import codes
 
-__all__ = ["AT_ONCE", "WRITES", "authorize", "blueprint", "codes", "endpoints", "pending"]
+__all__ = ["authorize", "blueprint", "codes", "endpoints", "pending"]

@@ -1,11 +1,13 @@
 """The blueprint of the protocol, on which every endpoint is registered."""
 
-from flask import Blueprint, current_app, request
+from flask import current_app, request
+
+from web.calls import Calls
 
 # Where people, not programs, come: these look at cookies, and their changes need a CSRF token (N-01).
 BROWSER_ENDPOINTS = frozenset({"oauth.authorize", "oauth.decide"})
 
-blueprint = Blueprint("oauth", __name__)
+blueprint = Calls("oauth", __name__)
 
 
 @blueprint.before_request

@@ -12,7 +12,6 @@ from flask import Flask
 
 from latchkey import scopes
 from latchkey.settings import ROOT, Settings
-from oauth.endpoints import check
 
 # A word or wing of the ground floor imports only those before it.
 GROUND_FLOOR = (
@@ -43,7 +42,6 @@ PLACES = {"oauth": ("protocol", "token", "authorize", "endpoints")}
 # What answers when the database is away knows what the drivers raise, and nothing else of them.
 DRIVERS = {
     "oauth/token/codes.py", "latchkey/tokens/issued/issuing.py", "latchkey/tokens/issued/refreshing.py",
-    "oauth/token/flows.py",
     "web/errors.py",
 }  # fmt: skip
 # Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.
@@ -51,13 +49,11 @@ ENGINES = {
     "latchkey/accounts/throttle.py", "latchkey/journal/counts.py", "latchkey/journal/idempotency.py",
     "latchkey/tokens/usage.py", "web/layer/middleware.py", "cli/doctor.py", "cli/installation.py",
 }  # fmt: skip
-# Where the doors of programs make a blueprint, render a page or still read Flask's request: this list only shrinks.
+# Where the doors of programs make a blueprint, or see to a person's browser; machine endpoints see a `Call`.
 FLASK = {
     "oauth/blueprint.py", "oauth/authorize/consent.py", "oauth/authorize/deciding.py", "oauth/authorize/granting.py",
     "oauth/authorize/moments.py", "oauth/authorize/question.py", "oauth/authorize/request.py",
-    "oauth/authorize/stops.py", "oauth/endpoints/introspection.py", "oauth/endpoints/metadata.py",
-    "oauth/endpoints/token.py", "oauth/protocol/answers.py", "oauth/protocol/cross_origin.py",
-    "oauth/protocol/parameters.py", "oauth/protocol/server.py", "oauth/protocol/settling.py",
+    "oauth/authorize/stops.py", "oauth/protocol/answers.py", "oauth/protocol/server.py",
     "api/kit/blueprint.py", "api/kit/openapi.py",
 }  # fmt: skip
 MOST_FILES = 14
@@ -367,8 +363,7 @@ def anonymous(path: str) -> str:
 
 
 def test_every_address_is_in_the_docs_and_nothing_else(app):
-    # The gateway check is answered in front of Flask.
-    answered = {rule.rule for rule in app.url_map.iter_rules()} | {check.PATH}
+    answered = {rule.rule for rule in app.url_map.iter_rules()}
     listed = re.findall(r"^\| `(/[^`?]*)`", (ROOT / "docs" / "urls.md").read_text(encoding="utf-8"), re.MULTILINE)
 
     assert {anonymous(path) for path in listed} == {anonymous(path) for path in answered}

@@ -92,6 +92,7 @@ PROGRAMS: dict[str, dict[str, bytes]] = {
     },
     "oauth.revoke": {"token": b"lk_oat_x", "token_type_hint": b"access_token"},
     "oauth.introspect": {"token": b"lk_oat_x", "token_type_hint": b"access_token"},
+    "oauth.check": {"scope": b"account:read"},
 }  # fmt: skip
 GRANTS = ("authorization_code", "refresh_token", "client_credentials")
 # What the addresses of pages and calls may carry.

@@ -10,7 +10,7 @@ from latchkey.store.session import db
 from tests import factories, pages
 from tests.oauth import conftest as browsers
 
-MACHINES = ("api.", "oauth.token", "oauth.revoke", "oauth.introspect")
+MACHINES = ("api.", "oauth.token", "oauth.revoke", "oauth.introspect", "oauth.check")
 # Pages whose policy is their own, and why.
 OWN_POLICY = {
     "/dev/mail": "frames the letter",

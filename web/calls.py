@@ -10,6 +10,7 @@ from wsgiref.types import WSGIEnvironment
 
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_etags, parse_options_header
 from werkzeug.wsgi import get_input_stream
 
@@ -21,6 +22,9 @@ Pairs: TypeAlias = list[tuple[str, str]]
 
 # A report of 1,000 credentials, indented. How deep and how many is bounded where it is read.
 LONGEST_BODY = 256 * 1024
+LONGEST_LENGTH = 12
+# For calls that are answered by any method: these, and whatever others somebody makes up.
+EVERY_METHOD = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
 class Call:
@@ -82,7 +86,15 @@ class Call:
         return self._body
 
     def _read(self) -> bytes:
-        return get_input_stream(self.environ, max_content_length=LONGEST_BODY).read()
+        length = self.environ.get("CONTENT_LENGTH") or ""
+        if not length.isdecimal() or len(length) > LONGEST_LENGTH:
+            return get_input_stream(self.environ, max_content_length=LONGEST_BODY).read()
+        if int(length) > LONGEST_BODY:
+            raise RequestEntityTooLarge
+        body: bytes = self.environ["wsgi.input"].read(int(length))
+        if len(body) < int(length):
+            raise ClientDisconnected
+        return body
 
 
 class _FlaskCall(Call):
@@ -104,6 +116,10 @@ class Reply(NamedTuple):
     fixed: Pairs
 
 
+# What is left to do, for which somebody may have to wait: of a call that was decided, the part that writes.
+Later: TypeAlias = Callable[[], Reply]
+
+
 class Refusal(Exception):
     """A decision against a call, which says itself how it is answered."""
 
@@ -123,10 +139,16 @@ def wants_call(view: Answer) -> bool:
     return first is not None and first.annotation in (Call, "Call", "calls.Call")
 
 
-def at_arrival(view: View) -> View:
-    """Marks a call that only reads, in a statement or two: an embedded database is asked where requests arrive."""
-    view.__dict__["at_arrival"] = True
+def hot(view: View) -> View:
+    """Marks a call that is asked more than others, and takes a few statements: it waits for no pages and passwords."""
+    view.__dict__["hot"] = True
     return view
+
+
+def at_arrival(view: View) -> View:
+    """Marks a hot call that only reads: an embedded database is asked where requests arrive. What writes is `Later`."""
+    view.__dict__["at_arrival"] = True
+    return hot(view)
 
 
 def conditional(call: Call, reply: Reply) -> Reply:
@@ -172,6 +194,8 @@ def _through_flask(view: Answer) -> Answer:
         current.set(call)
         try:
             answered = view(call, **ids) if given_call else view(**ids)
+            if given_call and not isinstance(answered, Reply):
+                answered = answered()
         except Refusal as refusal:
             answered = refusal.reply(call.request_id)
         return _response(call, answered) if isinstance(answered, Reply) else answered
@@ -184,9 +208,25 @@ def _through_flask(view: Answer) -> Answer:
 class Calls(Blueprint):
     """A door's blueprint for programs: its rules stand in the application's map, where the dispatcher finds them."""
 
+    # Whether views that want Flask may read a call all the same, and refuse it.
+    all_are_calls = False
+
     def add_url_rule(
         self, rule: str, endpoint: str | None = None, view_func: Answer | None = None, *args: Any, **options: Any
     ) -> None:
         """As Flask's own; a view of a `Call` is answered without Flask."""
-        view = None if view_func is None else _through_flask(view_func)
-        super().add_url_rule(rule, endpoint, view, *args, **options)
+        if view_func is not None and (self.all_are_calls or wants_call(view_func)):
+            endpoint, view_func = endpoint or view_func.__name__, _through_flask(view_func)
+        super().add_url_rule(rule, endpoint, view_func, *args, **options)
+
+    def route(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """As Flask's own, for views that return a `Reply`, too."""
+        return super().route(rule, **options)
+
+    def get(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """The same for GET."""
+        return self.route(rule, methods=["GET"], **options)
+
+    def post(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """The same for POST."""
+        return self.route(rule, methods=["POST"], **options)

@@ -27,6 +27,7 @@ def _preflight(**_ids: str) -> Response:
 class Door(Calls):
     """Views carry the mark of `auth.require_scope` or of `auth.public`; `closed` stands in for one without (H-05)."""
 
+    all_are_calls = True
     closed: ClassVar[Callable[..., Any]]
 
     def add_url_rule(

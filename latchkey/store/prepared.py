@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
 
 from latchkey.store.engines import broken
-from latchkey.store.session import UtcDateTime, engines
+from latchkey.store.session import UtcDateTime, db, engines
 
 # Told the text of each statement that runs here; tests count with it.
 watchers: list[Callable[[str], None]] = []
@@ -156,6 +156,11 @@ def write_lock() -> AbstractContextManager[object]:
     """Hold the write lock so that reads use the writer connection's page cache. Does nothing but on SQLite."""
     pair = engines()
     return pair.write_lock() if pair.embedded else nullcontext()
+
+
+def of_session() -> DBAPIConnection:
+    """The driver's connection of the session's transaction, for commands that belong to it."""
+    return db.connection().connection
 
 
 @contextmanager

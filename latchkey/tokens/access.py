@@ -198,14 +198,11 @@ def admit(
     at: Collection[Resource] = (),
     *,
     address: str | None = None,
-    refusing: bool = True,
 ) -> Bearer:
     """Let a call pass whose token is for all these APIs and has all the scopes that it needs; `call` names it.
 
-    It is counted, or why it was refused. Whoever only asks beforehand, and leaves a refusal to be asked for again, is
-    not `refusing`: that is counted then. `address` is the caller's as in `find`.
-
-    Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`.
+    It is counted, or why it was refused. `address` is the caller's as in `find`. Raises `NoCredential`, `InvalidToken`,
+    `ScopeTooNarrow`.
     """
     if plaintext is None:
         raise NoCredential
@@ -215,7 +212,7 @@ def admit(
         if not all(map(bearer.is_for, at)):
             raise InvalidToken(Fault.ELSEWHERE, bearer)  # noqa: TRY301 - counted like what else is wrong with it
     except InvalidToken as error:
-        if refusing and error.bearer is not None:
+        if error.bearer is not None:
             counting.refuse(error.bearer, call, _REASONS[error.fault], now, _detail(error.fault, error.bearer))
         raise
     if not bearer.used_lately:

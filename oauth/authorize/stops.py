@@ -4,13 +4,13 @@ Nothing was changed until then, so committing keeps the reason for the app's own
 """
 
 from authlib.oauth2 import OAuth2Error
-from flask import Response, g, make_response, render_template, request
+from flask import Response, make_response, render_template, request
 
 from latchkey.clients import Client
 from latchkey.journal import refusals
 from latchkey.store.session import db
 from oauth.authorize.request import Asked, Stopped
-from oauth.protocol.server import server
+from oauth.protocol.server import reason, server
 
 
 class Unanswered(OAuth2Error):
@@ -25,7 +25,7 @@ def silent(asked: Asked, error: str, description: str) -> Response:
 def to_app(asked: Asked, error: OAuth2Error) -> Response:
     """The error goes back to the app, and the reason into its owner's log."""
     response = server.handle_error_response(None, error)
-    _keep(asked.client)
+    refusals.record(asked.client.id, "authorize", *reason(error))
     db.commit()
     return response
 
@@ -33,8 +33,7 @@ def to_app(asked: Asked, error: OAuth2Error) -> Response:
 def stop(stopped: Stopped) -> Response:
     """The page that people see when there is nowhere to send an error."""
     if stopped.client is not None:
-        g.refused = ("invalid_request", str(stopped))
-        _keep(stopped.client)
+        refusals.record(stopped.client.id, "authorize", "invalid_request", str(stopped))
     db.commit()
     return _page("oauth/stopped.html", reason=str(stopped), reference=request.environ.get("latchkey.request_id", ""))
 
@@ -50,7 +49,3 @@ def _page(template: str, **context: object) -> Response:
     response = make_response(render_template(template, **context), 400)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _keep(client: Client) -> None:
-    refusals.record(client.id, "authorize", *g.refused)

@@ -1,6 +1,6 @@
 """/oauth/check: the bearer decision for gateways, some of which turn every status but 2xx, 401 and 403 into a 500.
 
-It is a WSGI application of its own, in front of Flask: gateways ask it before each call, by any method.
+Gateways ask it before each call, by any method.
 """
 
 import logging
@@ -8,35 +8,37 @@ import string
 from functools import lru_cache
 from typing import cast
 from urllib.parse import parse_qs, quote
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 from latchkey import resources, scopes
 from latchkey.resources import Resource
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
+from oauth.blueprint import blueprint
+from web import calls
+from web.calls import Call, Reply
 
 log = logging.getLogger("latchkey.oauth")
 
 PATH = "/oauth/check"
 REALM = "api"
 LONGEST_QUERY = 16 * 1024
-STATUS = {200: "200 OK", 401: "401 Unauthorized", 403: "403 Forbidden"}
 # What may stand in a header as it is; the percent sign is not among it, so that decoding gives back what was encoded.
 SAFE = " " + "".join(sign for sign in string.punctuation if sign != "%")
-COMMON = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0"), ("Cache-Control", "no-store")]
+COMMON = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
 
 Headers = list[tuple[str, str]]
 
 
-def answer(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+@blueprint.route(PATH, methods=calls.EVERY_METHOD, provide_automatic_options=False)
+@calls.at_arrival
+def check(call: Call) -> Reply:
     """Whether a call may pass: 200 with identity headers, else 401 or 403 with the challenge (H-11). No cookies."""
-    environ["latchkey.route"] = PATH
-    status, headers = _decided(environ)
-    start(STATUS[status], COMMON + headers)
-    return []
+    status, headers = _decided(call)
+    return Reply(status, b"", COMMON, headers)
 
 
-def _decided(environ: WSGIEnvironment) -> tuple[int, Headers]:
+def _decided(call: Call) -> tuple[int, Headers]:
+    environ = call.environ
     places: tuple[Resource, ...] = ()
     try:
         wanted, places = _asked(environ["QUERY_STRING"])
@@ -56,7 +58,7 @@ def _decided(environ: WSGIEnvironment) -> tuple[int, Headers]:
     except Exception as error:  # noqa: BLE001 - fail closed, by a status that every gateway understands
         log.error("the gateway check failed: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback may hold input
         return 403, _challenge(places, error="temporarily_unavailable")
-    environ["latchkey.token"] = bearer.token_id
+    call.admitted(bearer.token_id, None)
     return 200, _identity(bearer, places)
 
 

@@ -5,15 +5,18 @@ from typing import Any
 
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oauth2.rfc9207 import AuthorizationServerMetadata as IssuerMetadata
-from flask import Response, abort, url_for
+from werkzeug.exceptions import NotFound
 
 from latchkey import resources, scopes, settings
 from latchkey.resources import Resource
 from oauth.blueprint import blueprint
-from oauth.protocol import cross_origin, parameters, parties
+from oauth.protocol import parameters, parties
+from oauth.protocol.cross_origin import EVERYBODY
 from oauth.token.flows import FLOWS, AuthorizationCodeFlow, S256Challenge
+from web.calls import Call, Reply
 
-MINUTES = "public, max-age=300"
+PUBLIC = [("Content-Type", "application/json"), EVERYBODY, ("Cache-Control", "public, max-age=300")]
+ASKED = [EVERYBODY, ("Access-Control-Allow-Methods", "GET, HEAD"), ("Access-Control-Allow-Headers", "*")]
 
 
 def authorization_server() -> dict[str, Any]:
@@ -21,10 +24,10 @@ def authorization_server() -> dict[str, Any]:
     issuer = settings.current().base_url
     return {
         "issuer": issuer,
-        "authorization_endpoint": issuer + url_for("oauth.authorize"),
-        "token_endpoint": issuer + url_for("oauth.token"),
-        "revocation_endpoint": issuer + url_for("oauth.revoke"),
-        "introspection_endpoint": issuer + url_for("oauth.introspect"),
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "token_endpoint": f"{issuer}/oauth/token",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "introspection_endpoint": f"{issuer}/oauth/introspect",
         "scopes_supported": [*scopes.catalogue(), parameters.OFFLINE],
         "response_types_supported": sorted(AuthorizationCodeFlow.RESPONSE_TYPES),
         "response_modes_supported": ["query"],
@@ -55,30 +58,29 @@ def validate(document: dict[str, Any]) -> None:
     AuthorizationServerMetadata(document).validate(metadata_classes=[IssuerMetadata])
 
 
-def _public(document: dict[str, Any]) -> Response:
-    response = cross_origin.for_everybody(Response(json.dumps(document), content_type="application/json"))
-    response.headers["Cache-Control"] = MINUTES
-    return response
+def _public(document: dict[str, Any]) -> Reply:
+    """G-03: it may be read by pages of any origin."""
+    return Reply(200, json.dumps(document).encode(), PUBLIC, [])
 
 
 @blueprint.get("/.well-known/oauth-authorization-server", provide_automatic_options=False)
-def show_server_metadata() -> Response:
+def show_server_metadata(_call: Call) -> Reply:
     """RFC 8414 §3."""
     return _public(authorization_server())
 
 
 @blueprint.get("/.well-known/oauth-protected-resource", provide_automatic_options=False)
-def show_resource_metadata() -> Response:
+def show_resource_metadata(_call: Call) -> Reply:
     """RFC 9728 §3."""
     return _public(protected_resource(resources.account()))
 
 
 @blueprint.get("/.well-known/oauth-protected-resource/<name>", provide_automatic_options=False)
-def show_named_resource_metadata(name: str) -> Response:
+def show_named_resource_metadata(_call: Call, name: str) -> Reply:
     """The same of one API, for its own host to pass on at its own well-known address."""
     resource = resources.catalogue().get(name)
     if resource is None:
-        abort(404)
+        raise NotFound
     return _public(protected_resource(resource))
 
 
@@ -87,16 +89,6 @@ def show_named_resource_metadata(name: str) -> Response:
 @blueprint.route(
     "/.well-known/oauth-protected-resource/<name>", methods=["OPTIONS"], endpoint="ask_named_resource_metadata"
 )
-def ask_metadata(name: str = "") -> Response:  # noqa: ARG001 - the answer is the same for each
+def ask_metadata(_call: Call, name: str = "") -> Reply:  # noqa: ARG001 - the answer is the same for each
     """A browser asks beforehand when its page sends a header of its own."""
-    response = cross_origin.for_everybody(Response(status=204))
-    response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
-    response.headers["Access-Control-Allow-Headers"] = "*"
-    return response
-
-
-@blueprint.route("/oauth/token", methods=["OPTIONS"], endpoint="ask_token")
-@blueprint.route("/oauth/revoke", methods=["OPTIONS"], endpoint="ask_revoke")
-def ask_endpoint() -> Response:
-    """The same for the endpoints that public browser apps post to."""
-    return cross_origin.preflight()
+    return Reply(204, b"", ASKED, [])

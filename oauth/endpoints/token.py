@@ -1,62 +1,55 @@
 """The endpoints that programs post forms to: token (RFC 6749 §3.2) and revocation (RFC 7009)."""
 
-from typing import cast
-
-from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
-from authlib.oauth2.rfc7009 import RevocationEndpoint
-from flask import Response
+from authlib.oauth2.rfc6749 import InvalidRequestError
 
 from latchkey import grants, tokens
 from latchkey.credentials import Kind
 from latchkey.grants import EndReason
-from latchkey.tokens import Token
+from latchkey.store.session import db
 from oauth.blueprint import blueprint
-from oauth.protocol import answers, cross_origin, parties
-from oauth.protocol.server import party_of, server
-from oauth.protocol.settling import answer, respond
-
-
-class Revocation(RevocationEndpoint):
-    """RFC 7009, in which a hint is only a hint and the answer tells nothing."""
-
-    CLIENT_AUTH_METHODS = parties.METHODS
-
-    def authenticate_token(self, request: OAuth2Request, client: object) -> Token | None:
-        """The client's own token; another's is as unknown as one that does not exist (F-04)."""
-        text = request.form.get("token")
-        if text is None:
-            raise InvalidRequestError("The token is missing.")
-        token = tokens.find(text, Kind.ACCESS, Kind.REFRESH)
-        if token is None or token.grant is None or token.grant.client_id != party_of(request).id:
-            return None
-        return token
-
-    def create_endpoint_response(self, request: OAuth2Request) -> tuple[int, Response, list[tuple[str, str]]]:
-        client = self.authenticate_endpoint_client(request)  # type: ignore[no-untyped-call] # their stubs
-        token = self.authenticate_token(request, client)
-        if token is not None:
-            self.revoke_token(token, request)
-        # F-02: the same empty object, whether there was something to end or not; clients read no other type.
-        return 200, answers.as_json(200, {}), []
-
-    def revoke_token(self, token: Token, request: OAuth2Request) -> None:
-        """End the grant: either of a pair takes the other along, whatever else came of it too (F-05)."""
-        if token.grant_id is not None:
-            grants.end(token.grant_id, EndReason.REVOKED)
-
-
-server.register_endpoint(Revocation)
+from oauth.protocol import cross_origin, parties
+from oauth.protocol.parameters import Form, Presented
+from oauth.protocol.settling import Body, answered
+from oauth.token import flows
+from web import calls
+from web.calls import Call, Later, Reply
 
 
 @blueprint.post("/oauth/token", provide_automatic_options=False)
+@calls.hot
 @cross_origin.for_apps
-def token() -> Response:
+def token(call: Call) -> Reply | Later:
     """RFC 6749 §3.2."""
-    return answer("token", lambda asked: cast("Response", server.create_token_response(asked)))
+    return answered(call, "token", flows.tokens_for, needed="grant_type")
 
 
 @blueprint.post("/oauth/revoke", provide_automatic_options=False)
 @cross_origin.for_apps
-def revoke() -> Response:
+def revoke(call: Call) -> Reply | Later:
     """RFC 7009 §2."""
-    return answer("revoke", lambda asked: respond(Revocation.ENDPOINT_NAME, asked))
+    return answered(call, "revoke", _revoked)
+
+
+def _revoked(form: Form, sent: Presented) -> Body:
+    """The client's own token ends, and with it its grant (F-05); a hint is only a hint.
+
+    Another's is as unknown as one that does not exist (F-04). F-02: the same empty object, whether there was something
+    to end or not; clients read no other type.
+    """
+    party = parties.proved(sent, parties.METHODS, "revocation")
+    party.note_use()
+    text = form.parameters.get("token")
+    if text is None:
+        raise InvalidRequestError("The token is missing.")
+    token = tokens.find(text, Kind.ACCESS, Kind.REFRESH)
+    if token is not None and token.grant is not None and token.grant.client_id == party.id:
+        grants.end(token.grant.id, EndReason.REVOKED)
+    db.commit()
+    return {}
+
+
+@blueprint.route("/oauth/token", methods=["OPTIONS"], endpoint="ask_token")
+@blueprint.route("/oauth/revoke", methods=["OPTIONS"], endpoint="ask_revoke")
+def ask_endpoint(call: Call) -> Reply:
+    """A browser asks whether a page of a public app may post here."""
+    return cross_origin.preflight(call)

@@ -7,8 +7,11 @@ from urllib.parse import quote
 from flask import Response
 
 from latchkey import settings
+from web.calls import Reply
 
-PRIVATE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+# D-09: no cache keeps it.
+PRIVATE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
+JSON = ("Content-Type", "application/json")
 
 
 def extended(uri: str, parameters: Mapping[str, str]) -> str:
@@ -34,8 +37,11 @@ def lead(location: str) -> Response:
     return response
 
 
-def as_json(status: int, body: object, headers: tuple[tuple[str, str], ...] = PRIVATE) -> Response:
-    """JSON that no cache keeps (D-09)."""
-    response = Response(json.dumps(body), status, content_type="application/json")
-    response.headers.extend(headers)
-    return response
+def as_json(status: int, body: object, *headers: tuple[str, str]) -> Reply:
+    """JSON that no cache keeps."""
+    return Reply(status, json.dumps(body).encode(), [JSON, *headers], PRIVATE)
+
+
+def granted(body: object) -> Reply:
+    """What a program asked for."""
+    return Reply(200, json.dumps(body).encode(), [JSON], PRIVATE)

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
-from flask import abort, request
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from web.calls import Call
 
 FORM = "application/x-www-form-urlencoded"
 # What these endpoints understand; each at most once (RFC 6749 §3.1, §3.2), `resource` aside (RFC 8707 §2).
@@ -61,16 +63,15 @@ class Form(NamedTuple):
     resources: list[str]
 
 
-def form() -> Form:
-    """What a program sent, from its form alone. Raises `InvalidRequestError`."""
-    if request.mimetype != FORM and (request.mimetype or request.content_length):
+def form(call: Call) -> Form:
+    """What a program sent, from its form alone. Raises `InvalidRequestError`, `RequestEntityTooLarge`."""
+    if call.environ.get("CONTENT_TYPE") != FORM and call.mimetype != FORM and (call.mimetype or call.body):
         raise InvalidRequestError(f"Send the parameters as {FORM}.", status_code=415)
-    if request.query_string and not (KNOWN | {"resource"}).isdisjoint(request.args):
+    if call.environ.get("QUERY_STRING") and not (KNOWN | {"resource"}).isdisjoint(call.query):
         raise InvalidRequestError("Send the parameters in the body, not in the address.")
-    body = request.get_data()
-    if len(body) > LONGEST_FORM:
-        abort(413)
-    return parsed(body)
+    if len(call.body) > LONGEST_FORM:
+        raise RequestEntityTooLarge
+    return parsed(call.body)
 
 
 def parsed(body: bytes) -> Form:
@@ -114,12 +115,25 @@ def presented(parameters: Mapping[str, str], header: str | None) -> Presented:
     return Presented(client_id, secret, "none" if secret is None else "client_secret_post")
 
 
-def claimed() -> str | None:
-    """Whose request a refused one claims to be, proved or not."""
+def loosely(call: Call) -> dict[str, str]:
+    """The first value of each field of a form, whatever else is wrong with it."""
+    if call.mimetype != FORM or len(call.body) > LONGEST_FORM:
+        return {}
     try:
-        return presented(single(request.form), request.headers.get("Authorization")).client_id
+        text = call.body.decode("utf-8", "replace")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return {}
+    return dict(reversed(pairs))
+
+
+def claimed(call: Call) -> str | None:
+    """Whose request a refused one claims to be, proved or not."""
+    sent = loosely(call)
+    try:
+        return presented(_cleaned(sent.copy()), call.header("Authorization")).client_id
     except (InvalidClientError, InvalidRequestError):
-        return request.form.get("client_id")
+        return sent.get("client_id")
 
 
 def _basic(header: str) -> Presented:

@@ -1,7 +1,7 @@
 """Clients as the protocol sees them: what Authlib asks of one, and how one proves who it is."""
 
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error
@@ -25,6 +25,34 @@ PER_CLIENT = (Limit(20, timedelta(minutes=10)),)
 PER_ADDRESS = (Limit(300, timedelta(minutes=10)),)
 
 
+class Noted(OAuth2Error):
+    """A refusal that is written down before it is told, when the request that it ends holds nothing any more."""
+
+    def note(self) -> OAuth2Error:
+        """Write it down; what is told instead, mostly the same."""
+        raise NotImplementedError
+
+
+class NotProved(InvalidClientError, Noted):
+    """Credentials that prove nobody; `.reason` says why, in words for the app's owner."""
+
+    def __init__(self, sent: Presented, reason: str) -> None:
+        super().__init__()
+        self.sent, self.reason = sent, reason
+
+    def note(self) -> OAuth2Error:
+        """Count a wrong secret; one too many is told to wait."""
+        if self.sent.secret is not None:
+            network = origin.current.get().network
+            wait = max(
+                throttle.hit(Counter(f"secret:{self.sent.client_id}", PER_CLIENT)),
+                throttle.hit(Counter(f"secrets-from:{network}", PER_ADDRESS)),
+            )
+            if wait:
+                return TooOften(wait, "Too many wrong client secrets. Wait before the next try.")
+        return self
+
+
 class TooOften(OAuth2Error):
     """Wrong secrets, or tokens that open nothing, came faster than one may try (D-08, F-06); `.wait` is in seconds."""
 
@@ -39,7 +67,7 @@ class TooOften(OAuth2Error):
 class Party(ClientMixin):
     """A client that is not suspended, and the answers to Authlib's questions about it."""
 
-    __slots__ = ("confidential", "id", "pkce_required", "redirect_uris", "resource_server", "scopes")
+    __slots__ = ("confidential", "due", "id", "pkce_required", "redirect_uris", "resource_server", "scopes")
 
     def __init__(
         self,
@@ -55,8 +83,15 @@ class Party(ClientMixin):
         self.id, self.confidential, self.pkce_required = client_id, confidential, pkce_required
         self.resource_server = resource_server
         self.redirect_uris = redirect_uris
+        # The secret that proved it, if its use is to be noted, once in a while.
+        self.due: str | None = None
         # I-06: a scope that makes credentials needs an administrator's trust, also after that was taken back.
         self.scopes = scopes.held(scope) if trusted else scopes.held(scope) - scopes.CREDENTIAL
+
+    def note_use(self) -> None:
+        """Keep when the secret was last used, so that its owner sees when an old one can go (D-12)."""
+        if self.due is not None:
+            clients.note_secret_use(self.due)
 
     def get_client_id(self) -> str:
         return self.id
@@ -126,28 +161,17 @@ _known = PreparedSelect(
 )
 
 
-def authenticate(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
-    """The client that these credentials prove. Raises `InvalidClientError`, `TooOften`.
+def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
+    """The client that these credentials prove, in one statement that reads. Raises `NotProved`.
 
     Unknown clients, suspended ones and wrong secrets cannot be told apart (D-06).
     """
-    found = proved(sent, methods, endpoint)
-    if isinstance(found, str):
-        raise _refused(sent, found)
-    return found
-
-
-def proved(sent: Presented, methods: Iterable[str], endpoint: str, *, writing: bool = True) -> Party | str:
-    """The client that these credentials prove, in one statement; else the reason, in words for its owner.
-
-    Where nothing may be written, a secret whose use is to be noted, once in a while, proves nothing.
-    """
     rows = _known.all(client_id=sent.client_id) if ids.is_id(sent.client_id, "app") else []
     if not rows:
-        return "there is no such app"
+        raise NotProved(sent, "there is no such app")
     first = rows[0]
     if first.suspended:
-        return "the app is suspended"
+        raise NotProved(sent, "the app is suspended")
     party = Party(
         first.id,
         first.scope,
@@ -157,9 +181,14 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str, *, writing: b
         resource_server=first.resource_server,
     )
     if sent.method not in methods or not party.check_endpoint_auth_method(sent.method, endpoint):
-        return _misfit(party)
-    if sent.secret is not None and not _secret_is_right(sent.secret, rows, writing=writing):
-        return "client secret is wrong or no longer valid"
+        raise NotProved(sent, _misfit(party))
+    if sent.secret is not None:
+        now = clock.now()
+        proof = _proof(sent.secret, rows, now)
+        if proof is None:
+            raise NotProved(sent, "client secret is wrong or no longer valid")
+        if proof.last_used_at is None or proof.last_used_at < now - USED_EVERY:
+            party.due = proof.secret_id
     return party
 
 
@@ -169,28 +198,11 @@ def _misfit(party: Party) -> str:
     return "a client secret was sent, or is needed here, and the app is public"
 
 
-def _secret_is_right(plaintext: str, rows: Iterable[Any], *, writing: bool) -> bool:
+def _proof(plaintext: str, rows: Iterable[Any], now: datetime) -> Any:
+    """The row of the secret that this is."""
     if credentials.kind_of(plaintext) is not Kind.SECRET:
-        return False
-    now = clock.now()
+        return None
     for row in rows:
         if credentials.matches(plaintext, row.digest) and (row.expires_at is None or row.expires_at > now):
-            due = row.last_used_at is None or row.last_used_at < now - USED_EVERY
-            if due and writing:
-                clients.note_secret_use(row.secret_id)
-            return writing or not due
-    return False
-
-
-def _refused(sent: Presented, reason: str) -> OAuth2Error:
-    if sent.secret is not None:
-        network = origin.current.get().network
-        wait = max(
-            throttle.hit(Counter(f"secret:{sent.client_id}", PER_CLIENT)),
-            throttle.hit(Counter(f"secrets-from:{network}", PER_ADDRESS)),
-        )
-        if wait:
-            return TooOften(wait, "Too many wrong client secrets. Wait before the next try.")
-    error = InvalidClientError()
-    error.reason = reason  # type: ignore[attr-defined] # for the app's owner, never for the answer
-    return error
+            return row
+    return None

@@ -7,13 +7,14 @@ from typing import Any, cast
 from authlib.oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
-from flask import Response, g
+from flask import Response
 
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant
 from oauth.protocol import answers, parties
 from oauth.protocol.parameters import Presented
 from oauth.protocol.parties import Party, TooOften
+from web.calls import Reply
 
 CHALLENGE = ("WWW-Authenticate", 'Basic realm="oauth"')
 DESCRIPTIONS = {
@@ -31,19 +32,10 @@ class Request(OAuth2Request):
     grant: Grant
     redirect_uri_used: str = ""
 
-    def __init__(
-        self,
-        parameters: dict[str, str],
-        resources: list[str],
-        presented: Presented | None = None,
-        *,
-        at_once: bool = False,
-    ) -> None:
+    def __init__(self, parameters: dict[str, str], resources: list[str], presented: Presented | None = None) -> None:
         # Authlib would judge by this address whether the transport is secure; the settings have done so at the start.
         super().__init__("POST" if presented else "GET", "https://localhost")
         self.parameters, self.resources, self.presented = parameters, resources, presented
-        # Tried in front of Flask: a refusal leaves no trace yet, since the request will be asked about again.
-        self.at_once = at_once
         self.payload = BasicOAuth2Payload(parameters)
 
     @property
@@ -65,14 +57,11 @@ class Server(AuthorizationServer):
         self, request: OAuth2Request, methods: Collection[str], endpoint: str = "token"
     ) -> ClientMixin:
         asked = cast("Request", request)
-        sent = asked.presented
-        if sent is None:
+        if asked.presented is None:
             raise InvalidClientError
-        prove = parties.proved if asked.at_once else parties.authenticate
-        party = prove(sent, methods, endpoint)
-        if isinstance(party, str):
-            raise InvalidClientError
-        request.auth_method = sent.method
+        party = parties.proved(asked.presented, methods, endpoint)
+        party.note_use()
+        request.auth_method = asked.presented.method
         return party
 
     def create_oauth2_request(self, request: Any) -> OAuth2Request:
@@ -82,22 +71,29 @@ class Server(AuthorizationServer):
         """Nobody listens: what must be noted is noted where it happens."""
 
     def handle_response(self, status: int, body: Mapping[str, object] | str, headers: object) -> Response:
-        if isinstance(body, Response):
-            return body
-        return answers.as_json(status, body)
+        return cast("Response", body)
 
     def handle_error_response(self, request: OAuth2Request | None, error: OAuth2Error) -> Response:
-        """Back to the app where its address is known to be right, else JSON; the reason is kept for its owner."""
+        """Back to the app, at its address; where nobody knows it to be right, nobody is led."""
+        if not error.redirect_uri:
+            raise error
         described = _described(error)
-        g.refused = (str(error.error), str(getattr(error, "reason", "") or described))
-        if error.redirect_uri:
-            return answers.to_app(error.redirect_uri, error.state, error=str(error.error), error_description=described)
-        body = {"error": error.error, "error_description": described}
-        if isinstance(error, InvalidClientError):
-            return answers.as_json(401, body, (*answers.PRIVATE, CHALLENGE))
-        if isinstance(error, TooOften):
-            return answers.as_json(429, body, (*answers.PRIVATE, ("Retry-After", str(error.wait))))
-        return answers.as_json(error.status_code, body)
+        return answers.to_app(error.redirect_uri, error.state, error=str(error.error), error_description=described)
+
+
+def reason(error: OAuth2Error) -> tuple[str, str]:
+    """What a refusal is kept as for the app's owner."""
+    return str(error.error), str(getattr(error, "reason", "") or _described(error))
+
+
+def refusal(error: OAuth2Error) -> Reply:
+    """What a program is told of it (RFC 6749 §5.2)."""
+    body = {"error": error.error, "error_description": _described(error)}
+    if isinstance(error, InvalidClientError):
+        return answers.as_json(401, body, CHALLENGE)
+    if isinstance(error, TooOften):
+        return answers.as_json(429, body, ("Retry-After", str(error.wait)))
+    return answers.as_json(error.status_code, body)
 
 
 def _described(error: OAuth2Error) -> str:

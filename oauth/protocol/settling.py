@@ -1,47 +1,51 @@
-"""How an endpoint for programs reads, answers and settles a request: commit a success, keep the reason of a refusal."""
+"""How an endpoint for programs reads a form and answers it: a refusal is counted and kept for the app's owner."""
 
 from collections.abc import Callable
-from typing import cast
+from functools import partial
+from typing import Any, TypeAlias
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
-from flask import Response, g, request
 
 from latchkey import ids
 from latchkey.journal import refusals
 from latchkey.store.session import db
-from oauth.protocol import parameters
-from oauth.protocol.server import Request, server
+from oauth.protocol import answers, parameters, server
+from oauth.protocol.parameters import Form, Presented
+from oauth.protocol.parties import Noted
+from web.calls import Call, Later, Reply
+
+Body: TypeAlias = dict[str, Any]
+# The body of a success, or how to get at it where that has to wait for a turn to write. May raise `OAuth2Error`.
+Decide: TypeAlias = Callable[[Form, Presented], Body | Callable[[], Body]]
 
 
-def answer(endpoint: str, respond: Callable[[Request], Response]) -> Response:
-    """Read the request, let Authlib answer it, and settle what came of it."""
+def answered(call: Call, endpoint: str, decide: Decide, *, needed: str = "") -> Reply | Later:
+    """Read a call and decide about it, once; without the parameter that is `needed` nobody asks who calls."""
     try:
-        form = parameters.form()
-        if endpoint == "token" and "grant_type" not in form.parameters:
-            raise InvalidRequestError("The grant_type is missing.")
-        sent = parameters.presented(form.parameters, request.environ.get("HTTP_AUTHORIZATION"))
-        return settle(endpoint, respond(Request(*form, sent)))
+        form = parameters.form(call)
+        if needed and needed not in form.parameters:
+            raise InvalidRequestError(f"The {needed} is missing.")
+        sent = parameters.presented(form.parameters, call.environ.get("HTTP_AUTHORIZATION"))
+        body = decide(form, sent)
     except OAuth2Error as error:
-        return settle(endpoint, server.handle_error_response(None, error))
+        return partial(_refused, call, endpoint, error)
+    return partial(_finished, call, endpoint, body) if callable(body) else answers.granted(body)
 
 
-def respond(name: str, asked: Request) -> Response:
-    """What Authlib's endpoint of this name answers."""
-    return cast("Response", server.create_endpoint_response(name, asked))  # type: ignore[no-untyped-call] # their stubs
+def _finished(call: Call, endpoint: str, rest: Callable[[], Body]) -> Reply:
+    try:
+        return answers.granted(rest())
+    except OAuth2Error as error:
+        return _refused(call, endpoint, error)
 
 
-def settle(endpoint: str, response: Response) -> Response:
-    """Commit what a success did; roll back what a refusal began, and keep the reason for the app's owner."""
-    if response.status_code < 400:
-        if db.registry.has():
-            db.commit()
-    else:
-        db.rollback()
-        claimed = parameters.claimed()
-        if claimed is not None and ids.is_id(claimed, "app"):
-            refusals.record(claimed, endpoint, *g.refused)
-            db.commit()
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Pragma"] = "no-cache"
-    return response
+def _refused(call: Call, endpoint: str, error: OAuth2Error) -> Reply:
+    """Undo what was begun, write down what is to be kept, and say no."""
+    db.rollback()
+    told = error.note() if isinstance(error, Noted) else error
+    claimed = parameters.claimed(call)
+    if claimed is not None and ids.is_id(claimed, "app"):
+        refusals.record(claimed, endpoint, *server.reason(told))
+    db.commit()
+    return server.refusal(told)

@@ -3,6 +3,7 @@
 import hmac
 import re
 from base64 import urlsafe_b64encode
+from contextlib import nullcontext
 from hashlib import sha256
 from typing import Any, cast
 
@@ -22,13 +23,14 @@ from latchkey import clock, credentials, notices, scopes
 from latchkey import grants as records
 from latchkey.clients import redirects
 from latchkey.grants import EndReason, Grant
-from latchkey.store.prepared import write_lock
+from latchkey.store.prepared import of_session, write_lock
 from latchkey.store.session import db
 from latchkey.tokens.issued import issuing, refreshing
 from latchkey.tokens.issued.issuing import Issued, Under
 from latchkey.tokens.issued.refreshing import Succession
 from oauth.protocol import answers, parties, scoping
 from oauth.protocol.parameters import Form, Presented
+from oauth.protocol.parties import Noted
 from oauth.protocol.server import Request, party_of, server
 from oauth.token import codes, targets
 from oauth.token.targets import Target
@@ -44,6 +46,25 @@ def answered(tokens: Issued) -> dict[str, object]:
     if tokens.refresh is not None:
         body["refresh_token"] = tokens.refresh
     return body | {"scope": tokens.scope}
+
+
+class Replayed(InvalidGrantError, Noted):
+    """What is used once was used before: somebody has a copy (C-07, E-05)."""
+
+    def __init__(self, description: str, grant_id: str, reason: EndReason) -> None:
+        super().__init__(description)
+        self.grant_id, self.ended_for = grant_id, reason
+
+    def note(self) -> OAuth2Error:
+        """End the grant, for good, whatever becomes of the refusal."""
+        if records.end(self.grant_id, self.ended_for):
+            grant = db.get_one(Grant, self.grant_id)
+            if grant.user is not None:
+                code = self.ended_for is EndReason.CODE_REPLAYED
+                told = notices.code_replayed if code else notices.refresh_replayed
+                told(grant.user, grant.client)
+        db.commit()
+        return self
 
 
 class TokenFlow(grants.BaseGrant):
@@ -72,18 +93,6 @@ class TokenFlow(grants.BaseGrant):
         if not wanted <= allowed or not wanted & target.scopes:
             raise InvalidScopeError(scoping.description(asked, target.scopes, NOT_GRANTED))
         return target._replace(scopes=wanted & target.scopes)
-
-    def end_replayed(self, grant_id: str, reason: EndReason) -> None:
-        """Somebody has a copy: end the grant, for good, and only then refuse (C-07, E-05)."""
-        if cast("Request", self.request).at_once:
-            return
-        db.rollback()
-        if records.end(grant_id, reason):
-            grant = db.get_one(Grant, grant_id)
-            if grant.user is not None:
-                told = notices.code_replayed if reason is EndReason.CODE_REPLAYED else notices.refresh_replayed
-                told(grant.user, grant.client)
-        db.commit()
 
 
 class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: ignore[misc] # stubs: list or Collection
@@ -141,8 +150,7 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
             again = codes.find(asked.parameters["code"])
             if again is not None and not again.consumed:
                 raise InvalidGrantError("The code has expired or does not work any more.")
-            self.end_replayed(code.grant_id, EndReason.CODE_REPLAYED)
-            raise InvalidGrantError("The code was used before.")
+            raise Replayed("The code was used before.", code.grant_id, EndReason.CODE_REPLAYED)
         return 200, answered(tokens), HEADERS
 
 
@@ -168,8 +176,7 @@ class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
             [use.retire, use.retire_again], under, old.scope, refresh_id=use.successor_id, settle=use.settle
         )
         if tokens is None:
-            self.end_replayed(old.grant_id, EndReason.REFRESH_REPLAYED)
-            raise InvalidGrantError("The refresh token was used before.")
+            raise Replayed("The refresh token was used before.", old.grant_id, EndReason.REFRESH_REPLAYED)
         return 200, answered(tokens), HEADERS
 
 
@@ -183,7 +190,9 @@ class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
         ends_at = clock.now() + issuing.ACCESS_LIFETIME
         grant = records.begin(party.id, access.scopes, ends_at, access.resource)
         under = Under(grant.id, None, grant.expires_at, *access)
-        return 200, answered(issuing.issue(db.connection().connection, under)), HEADERS
+        body = answered(issuing.issue(of_session(), under))
+        db.commit()
+        return 200, body, HEADERS
 
 
 def matches(verifier: str, challenge: str) -> bool:
@@ -222,16 +231,12 @@ for flow in FLOWS:
 USED_UP = (AuthorizationCodeFlow.GRANT_TYPE, RefreshTokenFlow.GRANT_TYPE)
 
 
-def at_once(form: Form, sent: Presented) -> dict[str, Any] | None:
-    """Tokens for a code or refresh token, decided by Authlib without Flask; None leaves the request to both."""
-    if form.parameters.get("grant_type") not in USED_UP:
-        return None
-    asked = Request(*form, sent, at_once=True)
-    try:
-        with write_lock():
-            grant = cast("AuthorizationCodeFlow | RefreshTokenFlow", server.get_token_grant(asked))
-            grant.validate_token_request()
-            _, body, _ = grant.create_token_response()
-    except OAuth2Error:
-        return None
+def tokens_for(form: Form, sent: Presented) -> dict[str, Any]:
+    """The tokens that this request is granted, as Authlib decides. Raises `OAuth2Error`."""
+    asked = Request(*form, sent)
+    # What uses something up will write: it holds the lock from its first lookup on.
+    with write_lock() if asked.parameters["grant_type"] in USED_UP else nullcontext():
+        flow = cast("AuthorizationCodeFlow | RefreshTokenFlow", server.get_token_grant(asked))
+        flow.validate_token_request()
+        _, body, _ = flow.create_token_response()
     return cast("dict[str, Any]", body)

@@ -1,4 +1,4 @@
-"""What a server answers where it dispatches requests waits for nobody: neither for the turn to write nor for a body."""
+"""What a server answers where requests arrive waits for nobody: neither for the write lock nor for a body."""
 
 from io import BytesIO
 
@@ -8,8 +8,10 @@ from werkzeug.test import create_environ
 from latchkey import credentials
 from latchkey.accounts import users
 from latchkey.credentials import Kind
+from latchkey.journal.refusals import Refusal
 from latchkey.store.engines import Engines
 from latchkey.store.session import db, engines
+from oauth.protocol import parties
 from tests import factories
 from tests.oauth import dance
 from web.layer import middleware
@@ -28,18 +30,18 @@ def nobody_writes(monkeypatch):
     def forbid():
         monkeypatch.setattr(engines().write, "connect", refuse)
         monkeypatch.setattr(engines().write, "raw_connection", refuse)
-        monkeypatch.setattr(Engines, "turn", refuse)
+        monkeypatch.setattr(Engines, "write_lock", refuse)
 
     return forbid
 
 
 def begin(app, path: str, **given):
-    """The status of what is answered at once, else None."""
+    """The status of what is answered at once, else None; and what is left to do."""
     started = []
-    environ = create_environ(path, **given) | {middleware.AT_ONCE: True}
+    environ = create_environ(path, **given)
     environ.setdefault("REMOTE_ADDR", "127.0.0.1")
-    body = app.wsgi_app(environ, lambda status, _headers, _error=None: started.append(status[:3]))
-    return started[0] if isinstance(body, list) else None
+    body = app.wsgi_app.begin(environ, lambda status, _headers, _error=None: started.append(status[:3]))
+    return (started[0], None) if isinstance(body, list) else (None, lambda: (body.run(), started[0])[1])
 
 
 @pytest.mark.parametrize("dead", ["live", "unknown", "nonsense", "revoked"])
@@ -56,10 +58,10 @@ def test_nothing_that_is_answered_at_once_writes(app, caller, nobody_writes, cap
     nobody_writes()
 
     for path in ("/v1/me", "/v1/token", "/oauth/check"):
-        status = begin(app, path, headers={"Authorization": f"Bearer {sent}"})
-        assert status in ({"200"} if dead == "live" else {"401", None})
+        status, _ = begin(app, path, headers={"Authorization": f"Bearer {sent}"})
+        assert status == ("200" if dead == "live" else "401")
     form = {"input_stream": BytesIO(f"token={sent}".encode()), "content_length": len(f"token={sent}")}
-    told = begin(
+    told, _ = begin(
         app, "/oauth/introspect", method="POST", content_type="application/x-www-form-urlencoded",
         headers={"Authorization": basic}, **form,
     )  # fmt: skip
@@ -70,12 +72,39 @@ def test_nothing_that_is_answered_at_once_writes(app, caller, nobody_writes, cap
 
 
 def test_what_cannot_be_answered_at_once_is_not_begun(app):
-    assert begin(app, "/oauth/introspect", method="POST") is None
-    assert begin(app, "/v1/me?" + "x" * 20_000) is None
+    assert begin(app, "/v1/tokens")[0] is None
+    assert begin(app, "/oauth/token", method="POST")[0] is None
+    assert begin(app, "/v1/me?" + "x" * 20_000)[0] is None
+
+
+def test_what_has_to_be_written_is_left_to_somebody_who_may_wait_and_decided_once(
+    app, example_client, alice, monkeypatch
+):
+    token = factories.make_token(alice).plaintext
+    body = f"token={token}".encode()
+    wrong = dance.basic(example_client.client.id, "lk_sec_x")["Authorization"]
+    right = dance.basic(example_client.client.id, example_client.secret)["Authorization"]
+    decided, proved = [], parties.proved
+
+    def noted(sent, *more):
+        decided.append(sent.secret)
+        return proved(sent, *more)
+
+    monkeypatch.setattr(parties, "proved", noted)
+    for proof, expected in ((wrong, "401"), (right, "200"), (None, "401")):
+        headers = {"Authorization": proof} if proof else {}
+        status, rest = begin(
+            app, "/oauth/introspect", method="POST", content_type="application/x-www-form-urlencoded",
+            headers=headers, input_stream=BytesIO(body), content_length=len(body),
+        )  # fmt: skip
+        assert (status, rest()) == (None, expected)
+
+    assert db.query(Refusal).count() == 1
+    assert decided == ["lk_sec_x", example_client.secret]
 
 
 def test_only_an_embedded_database_is_asked_where_requests_are_dispatched(app):
-    at_once = app.extensions[middleware.AT_ONCE]
+    at_once = app.extensions[middleware.AT_ARRIVAL]
 
     assert "/oauth/token" not in at_once
     assert ("/v1/me" in at_once) is engines().embedded

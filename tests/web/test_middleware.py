@@ -1,7 +1,6 @@
 import json
 import re
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
@@ -267,11 +266,14 @@ def test_a_fault_after_the_headers_were_given_still_ends_in_500(settings):
     assert started[1][2][0] is RuntimeError
 
 
-def ask(layer, body):
-    """The status of a POST to a short way with this body."""
-    environ = create_environ("/short", method="POST") | {"wsgi.input": body, "CONTENT_LENGTH": "4"}
+def ask(app, body):
+    """The status of a form posted to the token endpoint, with this body."""
+    environ = create_environ("/oauth/token", method="POST") | {
+        "wsgi.input": body, "CONTENT_LENGTH": "4", "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "REMOTE_ADDR": "127.0.0.1",
+    }  # fmt: skip
     started = []
-    b"".join(layer(environ, lambda status, _headers, _error=None: started.append(status)))
+    b"".join(app.wsgi_app(environ, lambda status, _headers, _error=None: started.append(status)))
     return started[-1]
 
 
@@ -287,74 +289,32 @@ class Stalled:
         return b"last"
 
 
-def short_layer(at_once):
-    way = middleware.ShortWay(at_once, alone=True)
-    return middleware.Layer(Response("whole"), {"/short": way}, secure=False)
-
-
-def test_a_body_that_does_not_come_keeps_nobody_from_a_short_way(settings):
-    def at_once(environ, start):
-        start("200 OK", [])
-        return [environ["wsgi.input"].read(4)]
-
-    layer, stalled = short_layer(at_once), Stalled()
+def test_a_body_that_does_not_come_keeps_nobody_from_the_token_endpoint(app):
+    stalled = Stalled()
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(ask, layer, stalled)
+        first = pool.submit(ask, app, stalled)
         assert stalled.asked.wait(10)
         try:
-            assert pool.submit(ask, layer, BytesIO(b"soon")).result(timeout=5) == "200 OK"
+            assert pool.submit(ask, app, BytesIO(b"soon")).result(timeout=5).startswith("400")
         finally:
             stalled.let.set()
-        assert first.result(timeout=5) == "200 OK"
+        assert first.result(timeout=5).startswith("400")
 
 
-def test_on_a_short_way_of_an_embedded_database_one_goes_after_the_other(settings):
-    inside, most = [], []
+@pytest.mark.parametrize("path", ["/v1/me", "/v1/tokens", "/oauth/introspect"])
+def test_a_fault_in_answering_a_fault_of_a_call_is_told_plainly_and_logged(app, client, lines, monkeypatch, path):
+    def broken(*_args, **_named):
+        raise RuntimeError("what somebody typed")
 
-    def at_once(_environ, start):
-        inside.append(1)
-        most.append(len(inside))
-        time.sleep(0.005)
-        inside.pop()
-        start("200 OK", [])
-        return []
+    monkeypatch.setattr("latchkey.tokens.access.admit", broken)
+    monkeypatch.setattr("latchkey.store.conflicts.again", broken)
+    monkeypatch.setattr(app, "handle_user_exception", broken)
 
-    layer = short_layer(at_once)
-    with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: ask(layer, BytesIO()), range(24))) == {"200 OK"}
+    answer = client.post(path) if path.startswith("/oauth") else client.get(path)
 
-    assert set(most) == {1}
-
-
-def test_a_short_way_that_breaks_ends_in_500_and_lets_the_next_one_pass(settings):
-    broken = [RuntimeError("what somebody typed")]
-
-    def at_once(_environ, start):
-        start("200 OK", [])
-        if broken:
-            raise broken.pop()
-        return []
-
-    layer = short_layer(at_once)
-
-    assert ask(layer, BytesIO()).startswith("500")
-    assert ask(layer, BytesIO()) == "200 OK"
-
-
-def test_a_fault_of_a_short_way_is_reported_and_answered_the_whole_way(settings, caplog):
-    def at_once(_environ, _start):
-        raise RuntimeError
-
-    answer = Client(short_layer(at_once)).post("/short", data="form")
-
-    assert answer.text == "whole"
-    assert answer.headers["X-Request-Id"] in caplog.text
-
-
-def test_what_a_short_way_does_not_answer_goes_the_whole_way(settings):
-    layer = short_layer(lambda _environ, _start: None)
-
-    assert Client(layer).post("/short", data="form").text == "whole"
+    assert answer.status_code == 500
+    assert "typed" not in answer.text
+    assert [line["status"] for line in read(lines)] == [500]
 
 
 def test_times_in_the_log_are_the_real_ones(client, lines):

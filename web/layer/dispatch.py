@@ -3,18 +3,19 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 
-from latchkey import settings
 from latchkey.store import conflicts
 from latchkey.store.session import db
 from web import calls
-from web.calls import Call, Refusal, Reply
+from web.calls import Call, Later, Refusal, Reply
 
+Result = TypeVar("Result")
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -22,18 +23,23 @@ class Endpoint(NamedTuple):
     """A view of a `Call` under one rule."""
 
     rule: str
-    view: Callable[..., Reply]
+    view: Callable[..., Reply | Later]
+    hot: bool
     at_arrival: bool
 
-    @property
-    def may_wait(self) -> bool:
-        """Whether it must not be answered where requests arrive: it writes, or asks a counter elsewhere."""
-        return not self.at_arrival or settings.current().api_rate_limit is not None
 
-
+# HEAD goes to Flask, which leaves the body out.
+FLASKS = frozenset({"HEAD", "OPTIONS"})
 Ids: TypeAlias = Mapping[str, Any]
 Found: TypeAlias = tuple[Endpoint, Ids]
+# What is left of an answer that must not be waited for where requests arrive.
+Rest: TypeAlias = Callable[[], list[bytes]]
 NONE: Ids = {}
+
+
+def _ours(rule: Rule) -> set[str]:
+    """The methods of a rule that its own view answers."""
+    return (rule.methods or set()) - (FLASKS if rule.provide_automatic_options else {"HEAD"})  # type: ignore[attr-defined] # Flask's
 
 
 class Dispatcher:
@@ -42,36 +48,36 @@ class Dispatcher:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._map = app.url_map.bind("localhost")
-        self._exact: dict[tuple[str, str], Endpoint] = {}
+        self._exact: dict[tuple[str, str], Found] = {}
+        self._any_method: dict[str, Found] = {}
         self._named: dict[str, Endpoint] = {}
         beginnings: set[str] = set()
         for rule in app.url_map.iter_rules():
             view = getattr(app.view_functions.get(rule.endpoint), "call", None)
             if view is None:
                 continue
-            endpoint = Endpoint(rule.rule, view, hasattr(view, "at_arrival"))
+            endpoint = Endpoint(rule.rule, view, hasattr(view, "hot"), hasattr(view, "at_arrival"))
             beginning, variable, _ = rule.rule.partition("<")
             if variable:
                 self._named[rule.endpoint] = endpoint
                 beginnings.add(beginning)
+            elif (rule.methods or set()) >= calls.EVERY_METHOD:
+                self._any_method[rule.rule] = endpoint, NONE
             else:
-                # HEAD is answered by Flask, which leaves the body out.
-                self._exact |= {(rule.rule, method): endpoint for method in (rule.methods or set()) - {"HEAD"}}
+                self._exact |= {(rule.rule, method): (endpoint, NONE) for method in _ours(rule)}
         self._beginnings = tuple(beginnings)
 
-    @property
-    def arriving(self) -> frozenset[str]:
-        """The paths that have a call which may be answered where requests arrive."""
-        return frozenset(path for (path, _), endpoint in self._exact.items() if endpoint.at_arrival)
+    def paths(self, wanted: Callable[[Endpoint], bool]) -> frozenset[str]:
+        """Those of fixed paths that have such an endpoint."""
+        found = (*self._exact.values(), *self._any_method.values())
+        return frozenset(endpoint.rule for endpoint, _ in found if wanted(endpoint))
 
     def find(self, environ: WSGIEnvironment) -> Found | None:
         """Who answers this, and the ids in its path."""
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        endpoint = self._exact.get((path, method))
-        if endpoint is not None:
-            return endpoint, NONE
-        if not path.startswith(self._beginnings) or method == "HEAD" or not path.isascii():
-            return None
+        found = self._exact.get((path, method)) or self._any_method.get(path)
+        if found is not None or not path.startswith(self._beginnings) or method in FLASKS or not path.isascii():
+            return found
         try:
             name, ids = self._map.match(path, method)
         except HTTPException:
@@ -79,39 +85,49 @@ class Dispatcher:
         endpoint = self._named.get(name)
         return None if endpoint is None else (endpoint, ids)
 
-    def answer(self, found: Found, environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
-        """The body of the answer, decided once."""
+    def answer(self, found: Found, environ: WSGIEnvironment, start: StartResponse) -> list[bytes] | Rest:
+        """The body of the answer, decided once; or what is left to do, if that has to wait for a turn to write."""
         endpoint, ids = found
         environ["latchkey.route"] = endpoint.rule
         call = Call(environ, endpoint.rule)
         calls.current.set(call)
         try:
-            try:
-                reply = self._decided(endpoint, call, ids)
-            except Refusal as refusal:
-                reply = refusal.reply(call.request_id)
-            except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
-                return self._fault(error, environ, start)
+            # A statement that reads meets nobody's change.
+            reply = endpoint.view(call) if endpoint.at_arrival else self._decided(endpoint, call, ids)
+        except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
+            return self._failed(call, error, start)
         finally:
             if db.registry.has():
                 db.remove()
-        if "HTTP_IF_NONE_MATCH" in environ:
-            reply = calls.conditional(call, reply)
-        start(_STATUS[reply.status], calls.headers(call, reply))
-        return [reply.body]
+        return _sent(call, reply, start) if isinstance(reply, Reply) else partial(self._finish, call, reply, start)
 
-    def _decided(self, endpoint: Endpoint, call: Call, ids: Ids) -> Reply:
-        if endpoint.at_arrival:
-            # A statement that reads meets nobody's change.
-            return endpoint.view(call)
-        view: Callable[[], Reply] = partial(endpoint.view, call, **ids)
-        if call.method == "GET":
-            return conflicts.again(view)
+    def _finish(self, call: Call, rest: Later, start: StartResponse) -> list[bytes]:
+        calls.current.set(call)
+        try:
+            return _sent(call, self._with_letters(rest), start)
+        except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
+            return self._failed(call, error, start)
+
+    def _decided(self, endpoint: Endpoint, call: Call, ids: Ids) -> Reply | Later:
+        view = partial(endpoint.view, call, **ids)
+        # A hot call writes no letters; what else it has to do is `Later`.
+        return conflicts.again(view) if endpoint.hot or call.method == "GET" else self._with_letters(view)
+
+    def _with_letters(self, view: Callable[[], Result]) -> Result:
         # Whoever writes may write letters too, whose templates are the application's.
         with self._app.app_context():
             return conflicts.again(view)
 
-    def _fault(self, error: Exception, environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
-        with self._app.request_context(environ):
+    def _failed(self, call: Call, error: Exception, start: StartResponse) -> list[bytes]:
+        if isinstance(error, Refusal):
+            return _sent(call, error.reply(call.request_id), start)
+        with self._app.request_context(call.environ):
             answer = self._app.make_response(self._app.handle_user_exception(error))
-            return [b"".join(cast("Any", answer)(environ, start))]
+            return [b"".join(answer(call.environ, start))]
+
+
+def _sent(call: Call, reply: Reply, start: StartResponse) -> list[bytes]:
+    if "HTTP_IF_NONE_MATCH" in call.environ:
+        reply = calls.conditional(call, reply)
+    start(_STATUS[reply.status], calls.headers(call, reply))
+    return [reply.body]

@@ -9,16 +9,17 @@ import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from flask import Flask
 
 from web.layer import faults, middleware
+from web.layer.middleware import Layer
 from web.server.environ import Scope, environ_of
 from web.server.receiving import LONGEST, Receiver
 from web.server.threads import Threads
 
-# Short ways may wait for a database elsewhere, but never for pages and passwords. On an embedded database they go one
+# Hot calls may wait for a database elsewhere, but never for pages and passwords. On an embedded database they go one
 # at a time anyway, and a thread that goes on with the next saves waking another.
 QUICK_THREADS, THREADS = 4, 12
 
@@ -28,10 +29,10 @@ Run: TypeAlias = Callable[[], Iterable[bytes]]
 class Exchange:
     """One request: what the application is told of it, and the way back to whoever asked."""
 
-    __slots__ = ("_headers", "_protocol", "_status", "_wsgi", "environ")
+    __slots__ = ("_headers", "_layer", "_protocol", "_status", "environ")
 
-    def __init__(self, wsgi: Any, scope: Scope, protocol: Any) -> None:
-        self._wsgi, self._protocol, self.environ = wsgi, protocol, environ_of(scope)
+    def __init__(self, layer: Layer, scope: Scope, protocol: Any) -> None:
+        self._layer, self._protocol, self.environ = layer, protocol, environ_of(scope)
 
     def start(self, status: str, headers: list[tuple[str, str]], _error: object = None, /) -> Callable[[bytes], object]:
         """PEP 3333's start_response; nothing is sent yet, so that a fault may start anew."""
@@ -40,13 +41,15 @@ class Exchange:
 
     def run(self) -> Iterable[bytes]:
         """The application's answer."""
-        answer: Iterable[bytes] = self._wsgi(self.environ, self.start)
-        return answer
+        return self._layer(self.environ, self.start)
+
+    def begin(self) -> Iterable[bytes]:
+        """What the application can answer without waiting."""
+        return self._layer.begin(self.environ, self.start)
 
     def refuse(self, status: str) -> None:
         """Answer without the application."""
-        self.environ[middleware.REFUSED] = status
-        body = self.run()
+        body = self._layer.refuse(self.environ, self.start, status)
         self._headers.append(("Connection", "close"))
         self.send(body)
 
@@ -82,10 +85,10 @@ class Application:
     """What the server's workers call: `dispatch` for each request, in the one thread that they have for it."""
 
     def __init__(self, app: Flask) -> None:
-        self._wsgi = app.wsgi_app
-        self._short: frozenset[str] = app.extensions[middleware.SHORT]
-        self._at_once: frozenset[str] = app.extensions[middleware.AT_ONCE]
-        self._quick = Threads("quick", 1 if self._at_once else QUICK_THREADS)
+        self._layer = cast("Layer", app.wsgi_app)
+        self._hot: frozenset[str] = app.extensions[middleware.HOT]
+        self._at_arrival: frozenset[str] = app.extensions[middleware.AT_ARRIVAL]
+        self._quick = Threads("quick", 1 if self._at_arrival else QUICK_THREADS)
         self._others = Threads("request", THREADS)
         self._receiver: Receiver | None = None
 
@@ -110,10 +113,10 @@ class Application:
             self._answer(scope, protocol, b"")
 
     def _refuse(self, scope: Scope, protocol: Any, status: str) -> None:
-        Exchange(self._wsgi, scope, protocol).refuse(status)
+        Exchange(self._layer, scope, protocol).refuse(status)
 
     def _answer(self, scope: Scope, protocol: Any, body: bytes) -> None:
-        exchange = Exchange(self._wsgi, scope, protocol)
+        exchange = Exchange(self._layer, scope, protocol)
         environ = exchange.environ
         environ["wsgi.input"] = BytesIO(body)
         if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
@@ -121,12 +124,11 @@ class Application:
             environ["CONTENT_LENGTH"] = str(len(body))
         path = environ["PATH_INFO"]
         run: Run = exchange.run
-        if path in self._at_once:
-            environ[middleware.AT_ONCE] = True
-            begun = run()
+        if path in self._at_arrival:
+            begun = exchange.begin()
             if isinstance(begun, list):
                 exchange.send(begun)
                 return
             # It was asked only for what it could do at once; the rest may take its time.
             run = begun.run if isinstance(begun, middleware.Exchange) else lambda: begun
-        (self._quick if path in self._short else self._others).submit(partial(exchange.finish, run))
+        (self._quick if path in self._hot else self._others).submit(partial(exchange.finish, run))
