@@ -26,6 +26,7 @@ def _shown(client: Client) -> dict[str, Any]:
         "homepage": client.homepage,
         "redirect_uris": client.redirect_uris,
         "scopes": scopes.serialize(client.scopes).split(),
+        "waiting_scopes": scopes.serialize(client.waiting_scopes).split(),
         "optional_scopes": scopes.serialize(client.optional).split(),
         "confidential": client.confidential,
         "pkce_required": client.pkce_required,
@@ -138,6 +139,7 @@ def change_app(call: Call, app_id: str) -> Reply:
     by = auth.writer(call.bearer)
     client = _own(by.user, app_id, lock=True)
     now = {name: getattr(client, name) for name in CHANGEABLE} | {"optional_scopes": client.optional}
+    now["scopes"] = client.scopes | client.waiting_scopes
     settings = now | given
     try:
         changes = clients.change(client, **settings, by=by.user)

@@ -13,7 +13,7 @@ _PROPERTIES = {
     "id": text("Never changes, not even when the token is regenerated."),
     "description": text("What its user calls it."),
     "scopes": texts("What it may do at most."),
-    "status": text("Whether it works.", enum=["active", "paused", "expired", "revoked"]),
+    "status": text("Whether it works.", enum=["active", "waiting", "paused", "expired", "revoked"]),
     "last4": text("Its last four characters."),
     "parent_id": maybe(text("The token that made it, and with which it ends.")),
     "replaces": maybe(

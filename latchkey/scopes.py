@@ -13,7 +13,7 @@ from latchkey import texts
 
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,38}:[a-z][a-z0-9_.-]{0,38}", re.ASCII)
 TEXTS = {"title": 80, "description": 200, "group": 40}
-SWITCHES = ("sensitive", "default")
+SWITCHES = ("sensitive", "default", "approval")
 # Verbs that only look; what others do, people are told as a change.
 LOOKING = frozenset({"read", "list", "view", "get", "search", "export", "download"})
 ACCESS = ("read", "write")
@@ -44,11 +44,18 @@ class Scope:
     offered: bool | None = None
     # `read` or `write` as the operator says; None: by its verb.
     kind: str | None = None
+    # Whether whoever asks for it waits for an administrator.
+    approval: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether whoever asks for it waits for an administrator: by the catalogue, or by a policy."""
+        return self.approval or self.name in _by_policy
 
     @property
     def default(self) -> bool:
         """Whether discovery offers it to every app."""
-        return not self.sensitive if self.offered is None else self.offered
+        return not (self.sensitive or self.approval) if self.offered is None else self.offered
 
     @property
     def access(self) -> str:
@@ -120,6 +127,21 @@ def _shipped() -> dict[str, Scope]:
 
 
 _catalogue: dict[str, Scope] = _shipped()
+# Scopes that an administrator gave this mark to, beside those of the file.
+_by_policy: set[str] = set()
+
+
+def require_approval(names: Iterable[str]) -> None:
+    """Let these wait for an administrator too, beside those that the file marks."""
+    wanted = set(names)
+    if wanted != _by_policy:
+        _by_policy.clear()
+        _by_policy.update(wanted)
+
+
+def waiting(names: Iterable[str]) -> frozenset[str]:
+    """Of these, the scopes for which whoever asks waits for an administrator."""
+    return frozenset(name for name in names if name in _catalogue and _catalogue[name].waits)
 
 
 def load(path: Path) -> None:
@@ -155,7 +177,8 @@ def _entry(name: str, entry: Any) -> Scope:
     if (kind := entry.get("access")) not in (None, *ACCESS):
         raise BadCatalogue(f'scopes.toml: "{name}" has access, which must be "read" or "write"')
     sensitive, offered = entry.get("sensitive", False), entry.get("default")
-    return Scope(name=name, sensitive=sensitive, offered=offered, kind=kind, **said)
+    approval = entry.get("approval", False)
+    return Scope(name=name, sensitive=sensitive, offered=offered, kind=kind, approval=approval, **said)
 
 
 def _line(name: str, key: str, text: Any, longest: int) -> str:

@@ -63,6 +63,9 @@ WORDINGS: dict[str, Wording] = {
     EventKind.RESUMED: Wording("You let everything act for you again", "play", "ok"),
     EventKind.USER_DISABLED: Wording("You suspended your account", "user-x", "bad"),
     EventKind.USER_ENABLED: Wording("You ended the suspension of your account", "user-plus", "ok"),
+    EventKind.APPROVAL_ASKED: Wording("You asked for what {name} needs approval for: {asked}", "hourglass"),
+    EventKind.APPROVAL_GIVEN: Wording("What {name} asked for was approved: {asked}", "user-check", "ok"),
+    EventKind.APPROVAL_REFUSED: Wording("What {name} asked for was refused: {asked}", "ban", "warn"),
     EventKind.ADMINISTRATOR_MADE: Wording("Your account became an administrator’s", "shield-check", "warn"),
     EventKind.ADMINISTRATOR_UNMADE: Wording("Your account is no administrator’s any more", "undo-2"),
     EventKind.SIGNED_OUT_EVERYWHERE: Wording("All your browsers were signed out", "log-out"),
@@ -119,6 +122,7 @@ CHANGES = {
     "homepage": "homepage",
     "redirect_uris": "redirect URIs",
     "scope": "scopes",
+    "waiting_scope": "scopes that wait for an administrator",
     "pkce_required": "PKCE",
 }
 
@@ -189,6 +193,7 @@ def _filled(part: str, detail: Mapping[str, Any]) -> str:
             "people": _counted(int(detail.get("count", 0)), "person", "people"),
             "changes": _listed([CHANGES.get(name, name) for name in detail.get("changes", ())] or ["settings"]),
             "scopes": _scopes(detail),
+            "asked": ", ".join(detail.get("asked", ())),
             "cause": CAUSES.get(detail.get("cause", ""), ""),
             "who": ENDERS.get(detail.get("by", ""), "The people who run it ended"),
         }

@@ -47,6 +47,11 @@ _FAULTS = {
     Fault.EXPIRED: ("expired-token", "The token has expired", "The token has expired."),
     Fault.REVOKED: ("revoked-token", "The token was revoked", "The token was revoked."),
     Fault.PAUSED: ("token-paused", "The token is paused", "The user has paused everything that acts for them."),
+    Fault.WAITING: (
+        "token-waiting",
+        "The token waits for an administrator",
+        "The token waits for an administrator, because of one of its scopes.",
+    ),
     Fault.ELSEWHERE: ("wrong-resource", "The token is for another API", "The token works, but for another API."),
 }
 _MALFORMED = (
@@ -66,6 +71,8 @@ def invalid_token(plaintext: str, refusal: InvalidToken) -> Problem:
     elif formed and formed[1] == "oat":
         way = f"The app gets a new one with its refresh token at {_ours('/oauth/token')}, or by asking the user again."
         fix_url = _ours(GUIDE)
+    elif refusal.fault is Fault.WAITING:
+        fix_url, way = _ours("/tokens"), "Its owner gets an e-mail when that is decided."
     else:
         fix_url = _ours("/tokens/new")
         way = f"Make a new one at {fix_url}."

@@ -32,6 +32,7 @@ class Client(Base):
         CheckConstraint("confidential OR pkce_required", name="public_pkce"),
         CheckConstraint("confidential OR NOT trusted", name="public_untrusted"),
         Index(None, "owner_id", "form_id", unique=True),
+        some("ix_client_waiting", "id", where="waiting_since IS NOT NULL"),
         some("ix_client_suspended", "id", where="suspended_at IS NOT NULL"),
         some("ix_client_trusted", "id", where="trusted"),
         some("ix_client_resource_servers", "id", where="resource_server"),
@@ -43,6 +44,9 @@ class Client(Base):
     homepage: Mapped[str] = mapped_column(String(LONGEST_HOMEPAGE))
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
     scope: Mapped[str] = mapped_column(String(4000))
+    # What it asked for and an administrator has to decide about; until then it may not ask people for it.
+    waiting_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
+    waiting_since: Mapped[datetime | None]
     # Those of them that people may keep from it.
     optional_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
     # Since when it has had these scopes and its calls are counted; None: since it was registered.
@@ -100,6 +104,11 @@ class Client(Base):
     def optional(self) -> frozenset[str]:
         """Those of its scopes that it can do without, so that people may untick them."""
         return scopes.held(self.optional_scope) & self.scopes
+
+    @property
+    def waiting_scopes(self) -> frozenset[str]:
+        """What it asked for and an administrator has to decide about."""
+        return scopes.held(self.waiting_scope)
 
     @property
     def ceiling(self) -> frozenset[str] | None:

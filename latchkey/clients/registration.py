@@ -7,6 +7,7 @@ from functools import partial
 from sqlalchemy import delete, func, select
 
 from latchkey import clock, origin, settings
+from latchkey import scopes as catalogue
 from latchkey.accounts import users
 from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.users import User
@@ -69,11 +70,20 @@ def register(
         pkce_required=pkce_required,
         trusted=trusted,
         form_id=form_id,
-        **wanted._asdict(),
+        **wanted._asdict() | _split(wanted.scope, frozenset()),
     )
+    client.waiting_since = clock.now() if client.waiting_scope else None
     db.add(client)
     db.flush()
     return client, add_secret(client) if confidential else None
+
+
+def _split(asked: str, held: frozenset[str]) -> dict[str, str]:
+    """Of what a client asks for, what it may have now, and what it has to wait for, unless an operator does it."""
+    operator = origin.current.get().actor.doer in origin.OPERATORS
+    wait = frozenset() if operator else catalogue.waiting(catalogue.held(asked) - held)
+    have = catalogue.held(asked) - wait
+    return {"scope": catalogue.serialize(have), "waiting_scope": catalogue.serialize(wait)}
 
 
 def may_register(owner: User) -> bool:
@@ -115,15 +125,17 @@ def change(
     wanted = may(name, homepage, redirect_uris, scopes)
     if not client.confidential:
         _check_public(pkce_required=pkce_required, trusted=False)
-    values = wanted._asdict() | {"pkce_required": pkce_required}
+    values = wanted._asdict() | _split(wanted.scope, client.scopes) | {"pkce_required": pkce_required}
     changed = [field for field, value in values.items() if getattr(client, field) != value]
     for field in PROTECTED.intersection(changed):
         rules.spare(client, by, field)
-    if not frozenset(wanted.scope.split()) <= client.scopes:
+    if not frozenset(values["scope"].split()) <= client.scopes:
         # What it has now was not watched for long.
         client.counted_since = clock.now()
     for field in changed:
         setattr(client, field, values[field])
+    if "waiting_scope" in changed:
+        client.waiting_since = clock.now() if client.waiting_scope else None
     if client.trusted and "name" in changed:
         client.trusted = False
         changed.append("trusted")

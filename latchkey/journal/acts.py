@@ -37,6 +37,8 @@ class ActKind(StrEnum):
     APP_SECRET_ROTATED = "app.secret_rotated"
     TOKEN_REVOKED = "token.revoked"
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn"
+    APPROVAL_GIVEN = "approval.given"
+    APPROVAL_REFUSED = "approval.refused"
     CREDENTIAL_FOUND = "credential.found"
     LETTERS_RETRIED = "mail.retried"
     POLICIES_CHANGED = "policies.changed"

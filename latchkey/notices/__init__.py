@@ -31,6 +31,7 @@ from latchkey.notices.account import (
     signed_up,
     verification_asked,
 )
+from latchkey.notices.approvals import approval_asked, approval_decided
 from latchkey.notices.apps import (
     app_changed,
     app_cut_off,
@@ -79,6 +80,8 @@ __all__ = [
     "app_stopped",
     "app_suspended",
     "appointed",
+    "approval_asked",
+    "approval_decided",
     "authorization_denied",
     "authorization_withdrawn",
     "authorized",

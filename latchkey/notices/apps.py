@@ -8,6 +8,7 @@ from latchkey.clients import Cause, Client
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
+from latchkey.notices.approvals import approval_asked
 from latchkey.notices.wording import here, listed, unlinked, web_address
 
 ASK = "Write to the people who run this portal if you think that it is a mistake."
@@ -33,11 +34,15 @@ def app_registered(owner: User, client: Client) -> None:
     """An app was registered, perhaps by a token; its owner hears of a new key in their name (I-06)."""
     activity.record(owner, EventKind.APP_REGISTERED, **_about(client))
     _letter(owner, client, "app_registered", scopes=listed(client.scopes))
+    if client.waiting_scope:
+        approval_asked(owner, client.name, client.waiting_scopes)
 
 
 def app_changed(owner: User, client: Client, changes: list[str]) -> None:
     """An app has other settings; `changes` are the names of the fields. New redirect URIs are worth a letter."""
     activity.record(owner, EventKind.APP_CHANGED, changes=changes, **_about(client))
+    if "waiting_scope" in changes and client.waiting_scope:
+        approval_asked(owner, client.name, client.waiting_scopes)
     if "redirect_uris" in changes:
         _letter(owner, client, "app_redirects_changed")
 

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from latchkey import origin
+from latchkey import origin, scopes
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
+from latchkey.notices.approvals import approval_asked
 from latchkey.notices.wording import here, listed, unlinked, web_address
 from latchkey.tokens import Token
 from latchkey.tokens.canaries import Canary
@@ -38,9 +39,15 @@ def _path(token: Token) -> str:
     return f"/tokens/{token.id}" if token.kind == Kind.DEVELOPER else "/authorized-apps"
 
 
+def _ask(user: User, token: Token) -> None:
+    if token.status == "waiting":
+        approval_asked(user, token.description or token.id, scopes.waiting(token.scopes))
+
+
 def token_created(user: User, token: Token) -> None:
     activity.record(user, EventKind.TOKEN_CREATED, scopes=sorted(token.scopes), **_about(token))
     _letter(user, token, "token_created")
+    _ask(user, token)
 
 
 def token_changed(user: User, token: Token, before: frozenset[str]) -> None:
@@ -55,6 +62,7 @@ def token_widened(user: User, token: Token, before: frozenset[str]) -> None:
         user, EventKind.TOKEN_WIDENED, added=sorted(added), removed=sorted(before - token.scopes), **_about(token)
     )
     _letter(user, token, "token_widened", added=listed(added))
+    _ask(user, token)
 
 
 def token_regenerated(user: User, token: Token) -> None:

@@ -41,7 +41,7 @@ def find_authorization(authorization_id: str) -> Authorization | None:
 
 def live(token: Token) -> bool:
     """Whether a token still opens something."""
-    return token.status == "active" and token.consumed_at is None and (token.grant is None or token.grant.live)
+    return not token.ended and token.consumed_at is None and (token.grant is None or token.grant.live)
 
 
 def name(token: Token) -> str:

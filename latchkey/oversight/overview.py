@@ -15,6 +15,7 @@ from latchkey.journal.activity import Event, EventKind
 from latchkey.journal.refusals import Refusal
 from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
+from latchkey.oversight import approval
 from latchkey.oversight.listing import SOON
 from latchkey.store.session import db
 from latchkey.tokens import Token
@@ -47,6 +48,7 @@ class RefusedApp(NamedTuple):
 class Attention(NamedTuple):
     """What needs somebody; what is empty or zero does not."""
 
+    waiting: int
     failing: int
     trouble: str | None
     guessing: Guessing | None
@@ -76,7 +78,7 @@ def attention() -> Attention:
         )
     )
     trouble = outbox.standing().trouble if failing else None
-    return Attention(failing or 0, trouble, _guessing(), _refused(), _ending(), findings())
+    return Attention(approval.count(), failing or 0, trouble, _guessing(), _refused(), _ending(), findings())
 
 
 def _guessing() -> Guessing | None:

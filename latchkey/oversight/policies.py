@@ -14,7 +14,7 @@ from sqlalchemy import String, Text, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, settings
+from latchkey import clock, scopes, settings
 from latchkey.credentials import Kind
 from latchkey.journal import acts
 from latchkey.journal.acts import ActKind
@@ -26,6 +26,8 @@ from latchkey.tokens import Token
 log = logging.getLogger("latchkey.policies")
 
 SECONDS = 2.0
+# Scopes that need approval beside those that scopes.toml marks; no setting of the environment.
+APPROVAL = "approval_scopes"
 NAMES = ("token_max_days", "token_default_days", "signup", "require_second_factor", "apps", "introspection")
 
 
@@ -55,13 +57,17 @@ def fixed(name: str) -> bool:
 def refresh() -> None:
     """Take over what is stored now. What an earlier or later version wrote and this one cannot read is left out."""
     found: dict[str, Any] = {}
+    approvals: list[str] = []
     for name, value in db.execute(select(Policy.name, Policy.value)).all():
         try:
-            if name in NAMES:
+            if name == APPROVAL:
+                approvals = json.loads(value).split()
+            elif name in NAMES:
                 found[name] = settings.parse(name, json.loads(value))
         except SettingError:
             log.warning("the policy %s cannot be read and does not count", name)
     settings.overlay(found)
+    scopes.require_approval(approvals)
 
 
 def save(wanted: Mapping[str, str]) -> list[str]:
@@ -71,12 +77,14 @@ def save(wanted: Mapping[str, str]) -> list[str]:
     """
     stored = {row.name: row for row in db.scalars(select(Policy).with_for_update())}
     changed, errors = [], {}
-    for name in NAMES:
+    for name in (*NAMES, APPROVAL):
         text = wanted.get(name, "").strip()
         if name not in wanted or fixed(name) or text == (json.loads(stored[name].value) if name in stored else ""):
             continue
         try:
-            if text:
+            if name == APPROVAL:
+                text = _known_scopes(text)
+            elif text:
                 settings.parse(name, text)
         except SettingError as error:
             errors[name] = str(error).rpartition(": ")[2]
@@ -89,6 +97,13 @@ def save(wanted: Mapping[str, str]) -> list[str]:
         said = ", ".join(f"{name} = {wanted[name].strip() or 'default'}" for name in changed)
         acts.record(ActKind.POLICIES_CHANGED, "", said)
     return changed
+
+
+def _known_scopes(text: str) -> str:
+    try:
+        return scopes.serialize(scopes.parse(" ".join(text.replace(",", " ").split())))
+    except scopes.UnknownScope:
+        raise SettingError(f"{APPROVAL}: scopes of the catalogue") from None
 
 
 def _store(name: str, text: str) -> None:

@@ -74,7 +74,7 @@ def _end_token(plaintext: str, place: str) -> bool:
 
 
 def _end_bearer(token: Token) -> bool:
-    return token.status == "active" and token.consumed_at is None and tokens.revoke(token)
+    return not token.ended and token.consumed_at is None and tokens.revoke(token)
 
 
 def _end_grant(token: Token) -> bool:

@@ -42,6 +42,7 @@ _REASONS = {
     Fault.EXPIRED: Reason.EXPIRED,
     Fault.REVOKED: Reason.REVOKED,
     Fault.PAUSED: Reason.PAUSED,
+    Fault.WAITING: Reason.WAITING,
     Fault.ELSEWHERE: Reason.RESOURCE,
     Fault.UNKNOWN: Reason.ADDRESS,
 }
@@ -61,6 +62,7 @@ def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
         (ended, literal_column(f"'{Fault.REVOKED}'")),
         (over, literal_column(f"'{Fault.EXPIRED}'")),
         (user.paused_at.is_not(None), literal_column(f"'{Fault.PAUSED}'")),
+        (token.waiting_since.is_not(None), literal_column(f"'{Fault.WAITING}'")),
         else_=literal_column("''"),
     )
 

@@ -16,6 +16,7 @@ class Fault(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     PAUSED = "paused"
+    WAITING = "waiting"
     ELSEWHERE = "wrong-resource"
 
 
@@ -24,6 +25,7 @@ _WORDS = {
     Fault.EXPIRED: "The token has expired.",
     Fault.REVOKED: "The token was revoked.",
     Fault.PAUSED: "The token is paused by its user.",
+    Fault.WAITING: "The token waits for an administrator.",
     Fault.ELSEWHERE: "The token is for another API.",
 }
 

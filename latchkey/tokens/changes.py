@@ -27,7 +27,7 @@ def locked(token: Token, *, expired: bool = False) -> Token:
     """
     fresh = select(Token).where(Token.id == token.id).with_for_update(of=Token, key_share=True)
     found = db.scalar(fresh.execution_options(populate_existing=True))
-    known = ("active", "expired") if expired else ("active",)
+    known = ("active", "waiting", "expired") if expired else ("active", "waiting")
     if found is None or found.status not in known or found.successor_id is not None:
         raise TokenEnded
     return found
@@ -50,6 +50,8 @@ def narrow(token: Token, wanted: Iterable[str]) -> None:
     if not chosen <= held.scopes:
         raise ScopeTooWide
     held.scope = scopes.serialize(chosen)
+    if not scopes.waiting(chosen):
+        held.waiting_since = None
     if (former := _former(held)) is not None:
         # Both strings are of one token: whoever takes something away means both.
         former.scope = scopes.serialize(former.scopes & chosen)
@@ -68,6 +70,7 @@ def widen(token: Token, wanted: Iterable[str]) -> None:
     if not scopes.held(chosen) <= held.scopes:
         # What it has now was not watched for long.
         held.counted_since = clock.now()
+        held.waiting_since = held.waiting_since or lifetimes.waiting(scopes.held(chosen) - held.scopes)
     held.scope = chosen
     db.flush()
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import joinedload, selectinload
 
-from latchkey import clock, credentials, origin, texts
+from latchkey import clock, credentials, texts
 from latchkey import scopes as catalogue
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.store.session import affected, db
 from latchkey.tokens import lifetimes, lineage, listing, ranges
-from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, serialized
+from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, columns, serialized
 
 PAGE = 50
 
@@ -82,19 +82,16 @@ def mint(
     listing.check_quota(user.id)
     plaintext = credentials.generate(Kind.DEVELOPER)
     token = Token(
-        kind=Kind.DEVELOPER,
-        digest=credentials.digest(plaintext),
-        last4=plaintext[-4:],
+        **columns(plaintext, Kind.DEVELOPER),
         user_id=user.id,
         parent_id=parent.id if parent else None,
         description=name,
         scope=_checked(wanted, above),
         allowed_addresses=_bound(addresses, above),
         form_id=form_id,
-        created_address=origin.current.get().address,
-        created_agent=origin.current.get().agent,
         expires_at=lifetimes.end(lifetime, (elder.expires_at for elder in above)),
         term_seconds=lifetimes.seconds(lifetime),
+        waiting_since=lifetimes.waiting(wanted),
     )
     db.add(token)
     db.flush()

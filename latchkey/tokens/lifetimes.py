@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from latchkey import clock, settings
+from latchkey import clock, origin, scopes, settings
 
 # A token with an end works for ten years at most; where no longest life is configured, it may also have no end.
 LONGEST_DAYS = 3660
@@ -66,3 +66,10 @@ def end(lifetime: timedelta | None, parents: Iterable[datetime | None] = (), *, 
     if not cut:
         raise LifetimeTooLong("A token lives no longer than the one that made it.")
     return last
+
+
+def waiting(asked: Iterable[str]) -> datetime | None:
+    """Since when a token that asks for these scopes waits for an administrator; not if an operator makes it."""
+    if origin.current.get().actor.doer in origin.OPERATORS or not scopes.waiting(asked):
+        return None
+    return clock.now()

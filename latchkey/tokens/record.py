@@ -55,6 +55,7 @@ class Token(Base):
         some(None, "grant_id", where="grant_id IS NOT NULL"),
         some(None, "parent_id", where="parent_id IS NOT NULL"),
         some(None, "expires_at", where=NOT_REFRESH),
+        some("ix_token_waiting", "id", where="waiting_since IS NOT NULL"),
         some(None, "revoked_at", where="revoked_at IS NOT NULL"),
         some("ix_token_listed", *LIST_READS, where=LISTED),
     )
@@ -91,6 +92,8 @@ class Token(Base):
     reminded_days: Mapped[int | None]
     told_disused_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    # Since when it waits for an administrator, because of one of its scopes; None: it does not.
+    waiting_since: Mapped[datetime | None]
     # A refresh token that was used, or the string that a regenerated token had before, and what took its place. Of two
     # refresh tokens that took one's place, each names the other until either is used.
     consumed_at: Mapped[datetime | None]
@@ -118,10 +121,17 @@ class Token(Base):
 
     @property
     def status(self) -> str:
-        """`active`, `expired` or `revoked`."""
+        """`active`, `waiting` (for an administrator), `expired` or `revoked`."""
         if self.revoked_at is not None:
             return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= clock.now() else "active"
+        if self.expires_at is not None and self.expires_at <= clock.now():
+            return "expired"
+        return "active" if self.waiting_since is None else "waiting"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has expired or was revoked."""
+        return self.status in ("expired", "revoked")
 
     @property
     def condition(self) -> str:
@@ -197,7 +207,7 @@ def revoke_many(user_id: str, token_ids: Iterable[str]) -> list[Token]:
     """End those of some developer tokens that are a user's and still work, and what they made; which these were."""
     ids = list(token_ids)
     live = select(Token).where(Token.id.in_(ids), Token.user_id == user_id, text(LISTED), Token.revoked_at.is_(None))
-    ended = [token for token in db.scalars(live.order_by(Token.id)) if token.status == "active"]
+    ended = [token for token in db.scalars(live.order_by(Token.id)) if not token.ended]
     family = _family(*(token.id for token in ended))
     db.execute(select(Token.id).where(Token.id.in_(family)).order_by(Token.id).with_for_update(of=Token))
     revoked = update(Token).where(Token.id.in_(family), Token.revoked_at.is_(None)).values(revoked_at=clock.now())

@@ -23,7 +23,7 @@ LONGEST_KEEP = KEEP[-1]
 # What the former string keeps: where it was used is evidence, and what it may do is what it could.
 KEPT = (
     *("kind", "digest", "last4", "user_id", "parent_id", "description", "scope", "resource", "expires_at"),
-    *("allowed_addresses", "counted_since"),
+    *("allowed_addresses", "counted_since", "waiting_since"),
     *("created_at", "created_address", "created_agent", "last_used_at", "last_used_address", "last_used_agent"),
 )
 

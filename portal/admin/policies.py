@@ -34,6 +34,11 @@ SECTIONS = (
         "Tokens",
         (
             Entry("token_max_days", "Longest life", "In days. No token is made that works longer. Empty: no limit."),
+            Entry(
+                "approval_scopes",
+                "Scopes that need approval",
+                "Beside those that scopes.toml marks; separated by spaces. A token or app that asks for one waits.",
+            ),
             Entry("token_default_days", "Preset life", "In days. What the form starts with. Empty: 90."),
         ),
     ),
@@ -82,7 +87,7 @@ def _page(form: FlaskForm, typed: dict[str, str], errors: dict[str, str], status
         typed=typed,
         errors=errors,
         fixed=policies.fixed,
-        in_force=lambda name: getattr(in_force, name),
+        in_force=lambda name: getattr(in_force, name, None),
         outliving=policies.outliving(lifetimes.longest()) if in_force.token_max_days else 0,
     )
     return Response(page, status)
@@ -98,7 +103,7 @@ def admin_policies() -> Response:
 def save_policies() -> BaseResponse:
     """Store them; they hold in every process within seconds."""
     form = FlaskForm()
-    typed = {name: request.form[name] for name in policies.NAMES if name in request.form}
+    typed = {name: request.form[name] for name in (*policies.NAMES, policies.APPROVAL) if name in request.form}
     require_proof()
     if not form.validate():
         return _page(form, typed, {}, 422)

@@ -27,6 +27,8 @@ WORDINGS = {
     ActKind.APP_SECRET_ROTATED: ("rotated the secret of the app", "rotate-cw", ""),
     ActKind.TOKEN_REVOKED: ("revoked the token", "ban", "bad"),
     ActKind.AUTHORIZATION_WITHDRAWN: ("took back the authorization of", "ban", "bad"),
+    ActKind.APPROVAL_GIVEN: ("approved the request of", "user-check", "ok"),
+    ActKind.APPROVAL_REFUSED: ("refused the request of", "ban", "bad"),
     ActKind.CREDENTIAL_FOUND: ("looked up a credential of", "scan-line", ""),
     ActKind.POLICIES_CHANGED: ("changed the policies:", "sliders-horizontal", "warn"),
     ActKind.LETTERS_RETRIED: ("had letters tried again:", "mail", ""),

@@ -90,7 +90,7 @@ def edit_app(client_id: str) -> BaseResponse:
     client = own_app(client_id)
     if request.method != "POST":
         now = {"name": client.name, "homepage": client.homepage, "pkce_required": client.pkce_required}
-        now |= {"scope": sorted(client.scopes), "optional": sorted(client.optional)}
+        now |= {"scope": sorted(client.scopes | client.waiting_scopes), "optional": sorted(client.optional)}
         form = EditAppForm(client, formdata=drafts.typed(), data=now)
         return _page(client, form)
     form = EditAppForm(client)

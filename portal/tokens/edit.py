@@ -17,7 +17,7 @@ from portal.tokens.forms import TokenForm
 def edit_token(token_id: str) -> BaseResponse:
     """The form of an existing token. Taking scopes away is free; adding some takes fresh proof (L-09)."""
     token = tokens.get_for(this_user(), token_id) or abort(404)
-    if token.status != "active":
+    if token.ended:
         return _back(token, "This token has ended and cannot be changed.")
     linked = frozenset(request.args.get("add", "").split()) & _allowed(token) - token.scopes
     form = TokenForm(

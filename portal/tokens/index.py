@@ -121,7 +121,7 @@ def revoke_token(token_id: str) -> BaseResponse:
     """Asks first, then ends the token and what it made."""
     user = this_user()
     token = tokens.get_for(user, token_id) or abort(404)
-    if token.status != "active":
+    if token.ended:
         return redirect(url_for("portal.show_token", token_id=token.id), 303)
     if request.method != "POST":
         page = render_template(
@@ -141,7 +141,7 @@ def revoke_token(token_id: str) -> BaseResponse:
 def report_token(token_id: str) -> BaseResponse:
     """Asks first, then suspends what a token that has ended already made or changed while somebody else had it."""
     token = tokens.get_for(this_user(), token_id) or abort(404)
-    if token.status == "active":
+    if not token.ended:
         return redirect(url_for("portal.revoke_token", token_id=token.id), 303)
     if request.method != "POST":
         apps = tokens.traces.made_or_changed(token)

@@ -35,7 +35,7 @@ def give_back_scopes(token_id: str) -> BaseResponse:
     token = tokens.get_for(this_user(), token_id) or abort(404)
     form = FlaskForm()
     names = sorted(least.droppable(token))
-    if token.status != "active" or not names:
+    if token.ended or not names:
         return _back(token.id, "There is nothing to give back.")
     require_proof()
     if request.method != "POST" or not form.validate():

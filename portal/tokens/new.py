@@ -116,7 +116,7 @@ def _shown_before(token: Token) -> BaseResponse:
 def regenerate_token(token_id: str) -> BaseResponse:
     """Asks first; then a new string for the same settings, shown once like a new token's."""
     token = tokens.get_for(this_user(), token_id) or abort(404)
-    if token.status != "active":
+    if token.ended:
         return _ended(token)
     require_proof()
     form = OneTimeForm(data={"form_id": credentials.opaque()})

@@ -35,7 +35,7 @@ def meant(args: Mapping[str, str]) -> str | None:
     """The user's token named in the API's `fix_url`; None if it is not live."""
     asked = args.get("token", "")
     token = tokens.get_for(this_user(), asked) if ids.is_id(asked, "tok") else None
-    return token.id if token is not None and token.status == "active" else None
+    return token.id if token is not None and not token.ended else None
 
 
 def _description(form: NewTokenForm, text: str) -> bool:

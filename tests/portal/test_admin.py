@@ -44,6 +44,7 @@ def there(app, db, alice, bob, example_client) -> dict[str, str]:
         "user_id": alice.id,
         "client_id": example_client.client.id,
         "token_id": factories.make_token(alice).token.id,
+        "request_id": example_client.client.id,
     }
 
 

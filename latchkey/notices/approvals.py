@@ -1,0 +1,40 @@
+"""What waits for an administrator, and what they decided: both sides hear of it."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from latchkey import clock
+from latchkey.accounts.users import User
+from latchkey.journal import activity
+from latchkey.journal.activity import Event, EventKind
+from latchkey.mail import outbox
+from latchkey.notices.wording import here, listed, unlinked
+from latchkey.store.session import db
+
+# However much one user asks for, administrators are written to so often; the page lists all of it.
+MOST_LETTERS, WINDOW = 3, timedelta(hours=1)
+MOST_ADMINISTRATORS = 20
+
+
+def approval_asked(owner: User, name: str, wanted: Iterable[str]) -> None:
+    """Something of a user waits for an administrator; they all get a letter, within bounds."""
+    asked = sorted(wanted)
+    lately = (Event.kind == EventKind.APPROVAL_ASKED, Event.at > clock.now() - WINDOW)
+    told = db.scalar(select(func.count()).where(Event.user_id == owner.id, *lately)) or 0
+    activity.record(owner, EventKind.APPROVAL_ASKED, description=name, asked=asked)
+    if told >= MOST_LETTERS:
+        return
+    able = select(User.email).where(User.is_admin, User.disabled_at.is_(None), User.id != owner.id)
+    for email in db.scalars(able.order_by(User.id).limit(MOST_ADMINISTRATORS)).all():
+        outbox.post(email, "approval_asked", name=unlinked(name), owner=unlinked(owner.name), scopes=listed(asked))
+
+
+def approval_decided(owner: User, name: str, wanted: Iterable[str], *, approved: bool, path: str) -> None:
+    """An administrator decided; the owner reads the reason."""
+    asked = sorted(wanted)
+    kind = EventKind.APPROVAL_GIVEN if approved else EventKind.APPROVAL_REFUSED
+    activity.record(owner, kind, description=name, asked=asked)
+    context = {"name": unlinked(name), "scopes": listed(asked), "approved": approved, "path": path}
+    outbox.post(owner.email, "approval_decided", **context, **here())

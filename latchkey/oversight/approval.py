@@ -1,0 +1,75 @@
+"""Tokens and apps that ask for a scope which an administrator has to approve, and the decision."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from latchkey import clients, notices, scopes, tokens
+from latchkey.accounts import users
+from latchkey.accounts.users import User
+from latchkey.clients import Client
+from latchkey.journal import acts
+from latchkey.journal.acts import ActKind
+from latchkey.store.session import db
+from latchkey.tokens import Token
+
+MOST = 50
+
+
+class OwnRequest(Exception):
+    """Nobody decides about what they ask for themselves."""
+
+
+class NothingWaits(Exception):
+    """It was decided, changed or ended meanwhile."""
+
+
+def waiting() -> tuple[list[Token], list[Client]]:
+    """What waits, the longest first: tokens and apps."""
+    held = select(Token).where(Token.waiting_since.is_not(None), Token.revoked_at.is_(None))
+    held = held.options(joinedload(Token.user)).order_by(Token.id).limit(MOST)
+    apps = select(Client).where(Client.waiting_since.is_not(None)).order_by(Client.id).limit(MOST)
+    return [token for token in db.scalars(held) if token.status == "waiting"], list(db.scalars(apps))
+
+
+def count() -> int:
+    """How many requests wait, the ended ones among them."""
+    held = select(func.count()).where(Token.waiting_since.is_not(None), Token.revoked_at.is_(None))
+    apps = select(func.count()).where(Client.waiting_since.is_not(None))
+    return (db.scalar(held) or 0) + (db.scalar(apps) or 0)
+
+
+def decide_token(token_id: str, *, by: User, approve: bool) -> Token:
+    """Let a token work, or revoke it; its owner reads which. Raises `OwnRequest`, `NothingWaits`."""
+    token = db.get(Token, token_id)
+    owner = users.lock(token.user_id) if token is not None and token.user_id is not None else None
+    token = db.get(Token, token_id, populate_existing=True, with_for_update=True)
+    if owner is None or token is None or token.status != "waiting":
+        raise NothingWaits
+    if owner.id == by.id:
+        raise OwnRequest
+    asked, name = scopes.waiting(token.scopes), token.description or token.id
+    token.waiting_since = None
+    db.flush()
+    if not approve:
+        tokens.revoke(token)
+    notices.approval_decided(owner, name, asked, approved=approve, path=f"/tokens/{token.id}")
+    acts.record(ActKind.APPROVAL_GIVEN if approve else ActKind.APPROVAL_REFUSED, token.id, f"{name}, {owner.email}")
+    return token
+
+
+def decide_client(client_id: str, *, by: User, approve: bool) -> Client:
+    """Let an app ask for what it waits for, or not; its owner reads which. Raises `OwnRequest`, `NothingWaits`."""
+    client = clients.lock(client_id)
+    if client is None or client.waiting_since is None:
+        raise NothingWaits
+    if client.owner_id == by.id:
+        raise OwnRequest
+    asked = client.waiting_scopes
+    if approve:
+        client.scope = scopes.serialize(client.scopes | asked)
+    client.waiting_scope, client.waiting_since = "", None
+    db.flush()
+    notices.approval_decided(client.owner, client.name, asked, approved=approve, path=f"/apps/{client.id}")
+    target = f"{client.name}, {client.owner.email}"
+    acts.record(ActKind.APPROVAL_GIVEN if approve else ActKind.APPROVAL_REFUSED, client.id, target)
+    return client

@@ -1,0 +1,64 @@
+"""What waits for an administrator: tokens and apps that ask for scopes which need approval."""
+
+from flask import Response, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from latchkey import scopes
+from latchkey.oversight import approval
+from latchkey.store.session import db
+from portal.admin.guard import ActForm, begin
+from portal.blueprint import blueprint
+from portal.guards import require_proof, this_user
+
+ANSWERS = ("approve", "refuse")
+VERBS = {"tokens": approval.decide_token, "apps": approval.decide_client}
+OWN = "Nobody decides about what they ask for themselves. Another administrator has to."
+WHY = "Write why it is refused: the owner reads it."
+
+
+def _page(form: ActForm, about: str = "", status: int = 200) -> Response:
+    tokens, apps = approval.waiting()
+    page = render_template(
+        "portal/admin/approvals/index.html",
+        form=form,
+        about=about,
+        tokens=tokens,
+        apps=apps,
+        me=this_user().id,
+        asked=lambda names: [scope for name, scope in scopes.catalogue().items() if name in scopes.waiting(names)],
+    )
+    return Response(page, status)
+
+
+@blueprint.get("/admin/approvals")
+def admin_approvals() -> Response:
+    """The requests, the longest first."""
+    return _page(ActForm(formdata=None))
+
+
+@blueprint.post("/admin/approvals/<any(tokens,apps):kind>/<id:request_id>")
+def decide(kind: str, request_id: str) -> BaseResponse:
+    """Approve or refuse one; its owner is told, with the reason."""
+    form, answer = ActForm(), request.form.get("do")
+    if answer not in ANSWERS:
+        abort(404)
+    require_proof()
+    if not form.validate():
+        return _page(form, request_id, 422)
+    if answer == "refuse" and not form.reason.data:
+        form.reason.errors = [WHY]
+        return _page(form, request_id, 422)
+    by = begin(form.reason.data)
+    try:
+        VERBS[kind](request_id, by=by, approve=answer == "approve")
+    except approval.OwnRequest:
+        db.rollback()
+        form.reason.errors = [OWN]
+        return _page(form, request_id, 409)
+    except approval.NothingWaits:
+        db.rollback()
+        flash("Nothing waits there any more.")
+    else:
+        db.commit()
+        flash("Approved." if answer == "approve" else "Refused.")
+    return redirect(url_for("portal.admin_approvals"), 303)

@@ -1,0 +1,252 @@
+"""Scopes that an administrator has to approve: what waits is refused, and both sides hear what was decided."""
+
+import threading
+
+import pytest
+from sqlalchemy import select
+
+from latchkey import clients, notices, origin, scopes, tokens
+from latchkey.accounts import users
+from latchkey.journal.acts import Act
+from latchkey.oversight import approval, policies
+from latchkey.store import session as database
+from latchkey.tokens import Token, access
+from tests import factories, pages
+
+pytestmark = pytest.mark.settings(require_second_factor="nobody")
+CATALOGUE = """
+["payments:refund"]
+title = "Pay money back"
+description = "Refund payments."
+group = "Payments"
+approval = true
+"""
+BOTH = ("account:read", "payments:refund")
+
+
+@pytest.fixture(autouse=True)
+def catalogue(settings):
+    path = settings.instance / "scopes.toml"
+    path.write_text(CATALOGUE)
+    scopes.load(path)
+    yield
+    path.unlink()
+    scopes.load(path)
+    scopes.require_approval(())
+
+
+@pytest.fixture
+def ada(db):
+    return factories.make_user("ada@example.com", name="Ada", admin=True)
+
+
+@pytest.fixture
+def admin(app, ada):
+    return pages.sign_in(app.test_client(), ada)
+
+
+def ask(app, user, *names: str):
+    """A token as its owner makes it, with letters and all."""
+    with app.test_request_context():
+        from_page = tokens.mint(users.find(user.id), description="Refunds", scopes=names, lifetime=None)
+        notices.token_created(users.find(user.id), from_page.token)
+        database.db.commit()
+        return from_page.token.id, from_page.plaintext
+
+
+def decide(admin, kind, request_id, do, **fields):
+    token = pages.csrf(admin.get("/admin/approvals"))
+    return admin.post(f"/admin/approvals/{kind}/{request_id}", data={"csrf_token": token, "do": do, **fields})
+
+
+def call(app, plaintext):
+    return app.test_client().get("/v1/me", headers={"Authorization": f"Bearer {plaintext}"})
+
+
+def test_a_token_waits_and_says_so_everywhere(app, alice, ada, signed_in, mailbox):
+    token_id, plaintext = ask(app, alice, *BOTH)
+
+    refused = call(app, plaintext)
+    check = app.test_client().get("/oauth/check", headers={"Authorization": f"Bearer {plaintext}"})
+    assert (refused.status_code, refused.json["type"].rpartition("#")[2]) == (401, "problem-token-waiting")
+    assert check.status_code == 401
+    assert "It waits for an administrator." in signed_in.get(f"/tokens/{token_id}").text
+    letter = mailbox.last(ada.email)
+    assert "payments:refund" in letter.text
+    assert letter.link("/admin/approvals")
+
+
+def test_an_approved_token_works_from_the_next_call_on(app, db, alice, admin, mailbox):
+    token_id, plaintext = ask(app, alice, *BOTH)
+
+    assert decide(admin, "tokens", token_id, "approve").status_code == 303
+
+    assert call(app, plaintext).status_code == 200
+    assert mailbox.last(alice.email).subject == "An administrator decided about your request"
+    assert [act.kind for act in db.scalars(select(Act))] == ["approval.given"]
+
+
+def test_a_refused_token_is_dead_and_its_owner_reads_why(app, db, alice, admin, mailbox):
+    token_id, plaintext = ask(app, alice, *BOTH)
+
+    assert decide(admin, "tokens", token_id, "refuse").status_code == 422
+    assert decide(admin, "tokens", token_id, "refuse", reason="Use the shop instead").status_code == 303
+
+    assert call(app, plaintext).json["type"].endswith("revoked-token")
+    assert "Use the shop instead" in mailbox.last(alice.email).text
+
+
+def test_nobody_decides_about_their_own_request(app, db, ada, admin):
+    token_id, _ = ask(app, ada, *BOTH)
+
+    assert decide(admin, "tokens", token_id, "approve").status_code == 409
+    assert db.get(Token, token_id, populate_existing=True).waiting_since is not None
+
+
+def test_an_owner_revokes_narrows_and_reports_what_waits(app, db, alice, signed_in):
+    first, _ = ask(app, alice, *BOTH)
+    pages.submit(signed_in, f"/tokens/{first}/revoke")
+    assert db.get(Token, first, populate_existing=True).status == "revoked"
+
+    second, plaintext = ask(app, alice, *BOTH)
+    with app.test_request_context():
+        tokens.narrow(db.get(Token, second), ["account:read"])
+        database.db.commit()
+    assert call(app, plaintext).status_code == 200
+
+    _, leaked = ask(app, alice, *BOTH)
+    app.test_client().post("/v1/credentials/revoke", json={"credentials": [leaked]})
+    assert call(app, leaked).json["type"].endswith("revoked-token")
+
+
+def test_a_live_token_that_gets_such_a_scope_waits(app, db, alice):
+    minted = factories.make_token(alice)
+    tokens.widen(db.get(Token, minted.token.id), BOTH)
+    db.commit()
+
+    with pytest.raises(access.InvalidToken) as refused:
+        access.find(minted.plaintext)
+    assert refused.value.fault is access.Fault.WAITING
+
+
+def test_regenerating_gets_nobody_past_the_decision(app, db, alice):
+    token_id, before = ask(app, alice, *BOTH)
+    plaintext = tokens.regenerate(db.get(Token, token_id))
+    db.commit()
+
+    assert call(app, plaintext).json["type"].endswith("token-waiting")
+    assert call(app, before).status_code == 401
+
+
+def test_a_token_by_the_api_is_made_and_waits(app, alice):
+    parent = factories.make_token(alice, scopes=["tokens:write", "account:read"])
+    origin.current.set(origin.COMMAND_LINE)
+    wide = factories.make_token(alice, description="Wide", scopes=["tokens:write", "payments:refund"])
+    body = {"description": "Child", "scopes": ["payments:refund"], "expires_in_days": 1}
+
+    answer = app.test_client().post("/v1/tokens", json=body, headers={"Authorization": f"Bearer {wide.plaintext}"})
+
+    assert (answer.status_code, answer.json["status"]) == (201, "waiting")
+    assert parent.token.status == "active"
+
+
+def test_an_app_has_what_needs_no_approval_and_waits_for_the_rest(app, db, bob, admin, mailbox):
+    client = factories.make_client(bob, scopes=BOTH).client
+    assert (client.scopes, client.waiting_scopes) == ({"account:read"}, {"payments:refund"})
+    assert client.name in admin.get("/admin/approvals").text
+
+    decide(admin, "apps", client.id, "approve")
+
+    db.expire_all()
+    assert clients.find(client.id).scopes == set(BOTH)
+    assert mailbox.last(bob.email).subject == "An administrator decided about your request"
+
+
+def test_a_refused_app_goes_on_with_what_it_has(db, bob, admin):
+    client = factories.make_client(bob, scopes=BOTH).client
+
+    decide(admin, "apps", client.id, "refuse", reason="No")
+
+    db.expire_all()
+    client = clients.find(client.id)
+    assert (client.scopes, client.waiting_scopes, client.waiting_since) == ({"account:read"}, set(), None)
+
+
+def test_changing_something_else_of_an_app_keeps_what_waits_and_what_was_approved(app, db, bob, admin):
+    client = factories.make_client(bob, scopes=BOTH).client
+    token = factories.make_token(bob, scopes=["apps:write"]).plaintext
+
+    def rename(name):
+        headers = {"Authorization": f"Bearer {token}"}
+        assert app.test_client().patch(f"/v1/apps/{client.id}", json={"name": name}, headers=headers).status_code == 200
+        db.expire_all()
+        return clients.find(client.id)
+
+    assert rename("One").waiting_scopes == {"payments:refund"}
+    decide(admin, "apps", client.id, "approve")
+    assert (rename("Two").scopes, rename("Three").waiting_scopes) == (set(BOTH), set())
+
+
+def test_a_waiting_scope_of_an_app_is_an_invalid_one(app, bob):
+    registered = factories.make_client(bob, scopes=BOTH)
+    form = {
+        "grant_type": "client_credentials",
+        "scope": "payments:refund",
+        "client_id": registered.client.id,
+        "client_secret": registered.secret,
+    }
+
+    answer = app.test_client().post("/oauth/token", data=form)
+
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_scope")
+
+
+def test_many_requests_are_few_letters(app, db, alice, ada, mailbox):
+    for number in range(6):
+        with app.test_request_context():
+            minted = tokens.mint(users.find(alice.id), description=f"T{number}", scopes=BOTH, lifetime=None)
+            notices.token_created(users.find(alice.id), minted.token)
+            database.db.commit()
+
+    assert len(mailbox.letters(ada.email)) == 3
+
+
+def test_a_policy_marks_a_scope_too(app, db, alice, admin):
+    said = pages.submit(admin, "/admin/policies", approval_scopes="tokens:read, account:write")
+    assert said.status_code == 303
+    # The administrator's request was the last to say who acts.
+    origin.current.set(origin.Origin("", "", ""))
+    assert factories.make_token(alice, scopes=["tokens:read"]).token.status == "waiting"
+    assert pages.submit(admin, "/admin/policies", approval_scopes="no:scope").status_code == 422
+
+    pages.submit(admin, "/admin/policies", approval_scopes="")
+    assert factories.make_token(alice, description="B", scopes=["tokens:read"]).token.status == "active"
+
+
+def test_two_administrators_deciding_at_once_decide_once(app, db, alice):
+    admins = [factories.make_user(f"a{number}@example.com", admin=True) for number in range(2)]
+    token_id, _ = ask(app, alice, *BOTH)
+    ids = [admin.id for admin in admins]
+    db.remove()
+    barrier, outcomes = threading.Barrier(2), []
+
+    def work(admin_id, approve):
+        with app.test_request_context():
+            barrier.wait()
+            try:
+                approval.decide_token(token_id, by=users.find(admin_id), approve=approve)
+                database.db.commit()
+                outcomes.append("decided")
+            except approval.NothingWaits:
+                outcomes.append("late")
+            finally:
+                database.db.remove()
+
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(ids, (True, False), strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(outcomes) == ["decided", "late"]
+    assert policies.written() == {}
