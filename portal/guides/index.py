@@ -2,9 +2,8 @@
 
 import shlex
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from flask import Flask, current_app, redirect, render_template, request, url_for
 from flask_login import current_user
@@ -15,19 +14,6 @@ from latchkey import clients, resources, settings, tokens
 from portal.blueprint import blueprint
 from portal.guides import reference, search
 from portal.guides.kept import kept
-
-SEARCHED = (
-    "portal.guide_authentication",
-    "portal.guide_oauth",
-    "portal.guide_scopes",
-    "portal.guide_secrets",
-    "portal.guide_api",
-    "portal.guide_your_api",
-    "portal.guide_your_api_inside",
-    "portal.guide_your_api_gateway",
-    "portal.guide_your_api_service",
-    "portal.guide_gateways",
-)
 
 
 class Sample(NamedTuple):
@@ -119,12 +105,7 @@ def _reference(*, personal: bool = False) -> Reference:
 
 
 def _index() -> search.Index:
-    """What can be found, as the guides read to who is not signed in."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - the proxy's own way out
-    # Contexts of their own: nobody is signed in there.
-    with app.app_context(), app.test_request_context():
-        pages = {url_for(endpoint): cast("Callable[[], str]", app.view_functions[endpoint]) for endpoint in SEARCHED}
-        return search.Index(search.sections(pages))
+    return search.Index(search.sections(search.pages()))
 
 
 def prepare(app: Flask) -> None:

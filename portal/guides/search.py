@@ -2,8 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from html.parser import HTMLParser
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from flask import current_app, url_for
+
+GUIDES = (
+    "portal.guide_authentication",
+    "portal.guide_oauth",
+    "portal.guide_scopes",
+    "portal.guide_secrets",
+    "portal.guide_api",
+    "portal.guide_your_api",
+    "portal.guide_your_api_inside",
+    "portal.guide_your_api_gateway",
+    "portal.guide_your_api_service",
+    "portal.guide_gateways",
+)
 MOST = 20
 AROUND = 90
 
@@ -81,12 +95,21 @@ class _Reader(HTMLParser):
         self._text = self._code = ""
 
 
-def sections(pages: Mapping[str, Callable[[], str]]) -> list[Section]:
-    """The sections of these pages, by the addresses at which they are rendered."""
+def pages() -> dict[str, str]:
+    """Every guide by its path, as it reads to who is not signed in."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - the proxy's own way out
+    # Contexts of their own: nobody is signed in there.
+    with app.app_context(), app.test_request_context():
+        views = {url_for(endpoint): cast("Callable[[], str]", app.view_functions[endpoint]) for endpoint in GUIDES}
+        return {path: view() for path, view in views.items()}
+
+
+def sections(pages: Mapping[str, str]) -> list[Section]:
+    """The sections of these pages, by their addresses."""
     found: list[Section] = []
-    for url, render in pages.items():
+    for url, page in pages.items():
         reader = _Reader(url)
-        reader.feed(render())
+        reader.feed(page)
         found += reader.sections
     return found
 
