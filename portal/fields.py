@@ -1,7 +1,7 @@
 """Rules for what people type about themselves, worded by the domain and shown beside the field."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 from flask_wtf import FlaskForm
@@ -10,7 +10,9 @@ from wtforms import Field, ValidationError
 from latchkey import texts
 from latchkey.accounts import emails, passwords, users
 from latchkey.naming import names
+from latchkey.scopes import Scope
 
+ALL_OF = re.compile(r"all:([1-9]\d?)", re.ASCII)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -56,3 +58,17 @@ class NewPassword:
             passwords.check(field.data, known=self.known(form))
         except passwords.WeakPassword as weak:
             raise ValidationError(str(weak)) from None
+
+
+def ticked(do: str | None, groups: Iterable[Iterable[Scope]], chosen: Iterable[str]) -> list[str] | None:
+    """What a button for all scopes, or for all of one group, ticks; None: it was another. For those without script.
+
+    The groups are as the form shows them, counted from one.
+    """
+    members = [[scope.name for scope in group] for group in groups]
+    if do == "select-all":
+        return [name for group in members for name in group]
+    which = ALL_OF.fullmatch(do or "")
+    if which is None or int(which[1]) > len(members):
+        return None
+    return list(dict.fromkeys([*chosen, *members[int(which[1]) - 1]]))

@@ -9,6 +9,7 @@ from latchkey import clients, scopes
 from latchkey.clients import BadClient
 from latchkey.scopes import Group, Scope
 from portal.apps import pictures
+from portal.fields import ticked
 
 # The domain's names of what may be wrong, where the form has another one.
 FIELDS = {"scopes": "scope", "optional_scopes": "optional"}
@@ -76,10 +77,11 @@ class AppForm(FlaskForm):
 
     def wants_all(self) -> bool:
         """Whether “Select all scopes” was pressed, which without a script is a button; it ticks what is offered."""
-        if request.form.get("do") != "select-all":
+        groups = offered(trusted=self.trusted, ceiling=self.ceiling).values()
+        names = ticked(request.form.get("do"), groups, self.scope.data or ())
+        if names is None:
             return False
-        groups = offered(trusted=self.trusted, ceiling=self.ceiling)
-        self.scope.data = [scope.name for members in groups.values() for scope in members]
+        self.scope.data = names
         return True
 
 

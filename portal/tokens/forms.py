@@ -10,7 +10,7 @@ from wtforms import Field, HiddenField, RadioField, SelectMultipleField, StringF
 
 from latchkey import clock, credentials, scopes, texts
 from latchkey.tokens import LONGEST_DESCRIPTION, lifetimes
-from portal.fields import day
+from portal.fields import day, ticked
 
 DAYS = (7, 30, 90, 365)
 
@@ -79,9 +79,11 @@ class TokenForm(FlaskForm):
 
     def wants_all(self, names: Iterable[str]) -> bool:
         """Whether “Select all scopes” was pressed, which without a script is a button; it ticks these."""
-        if request.form.get("do") != "select-all":
+        allowed = frozenset(names)
+        chosen = ticked(request.form.get("do"), scopes.groups().values(), self.scope.data or ())
+        if chosen is None:
             return False
-        self.scope.data = list(names)
+        self.scope.data = [name for name in chosen if name in allowed]
         return True
 
 
