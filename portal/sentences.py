@@ -151,10 +151,9 @@ def of(event: Event) -> Sentence:
 
 
 def _text(event: Event, text: str) -> str:
-    if event.kind == EventKind.TOKEN_REVOKED and "selected" in event.detail:
-        return "You revoked {tokens}, such as {first}"
     if event.kind == EventKind.TOKEN_REVOKED and "count" in event.detail:
-        return "You revoked all your tokens: " + ("{count}" if event.detail["count"] else "there were none")
+        every = "all your tokens: " + ("{count}" if event.detail["count"] else "there were none")
+        return "You revoked " + ("{tokens}" if "selected" in event.detail else every)
     if event.kind == EventKind.TOKEN_REVOKED and "suspended" in event.detail:
         return text + ", which had leaked"
     return text
@@ -189,7 +188,6 @@ def _filled(part: str, detail: Mapping[str, Any]) -> str:
             "new": domains.shown_address(detail.get("new", "")),
             "count": f"{detail.get('count', 0):,}",
             "tokens": _counted(int(detail.get("count", 0)), "token", "tokens"),
-            "first": f"“{next(iter(detail.get('selected', ())), '')}”",
             "people": _counted(int(detail.get("count", 0)), "person", "people"),
             "changes": _listed([CHANGES.get(name, name) for name in detail.get("changes", ())] or ["settings"]),
             "scopes": _scopes(detail),
