@@ -201,11 +201,7 @@ def _filled(part: str, detail: Mapping[str, Any]) -> str:
 def _scopes(detail: Mapping[str, Any]) -> str:
     if "scopes" in detail:
         return _counted(len(detail["scopes"]), "scope", "scopes")
-    parts = [
-        f"{verb} {_listed(detail[key])}"
-        for key, verb in (("added", "added"), ("removed", "removed"))
-        if detail.get(key)
-    ]
+    parts = [f"{verb} {_listed(detail[verb])}" for verb in ("added", "removed") if detail.get(verb)]
     return f": {' and '.join(parts)}" if parts else ""
 
 
