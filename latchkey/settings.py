@@ -62,6 +62,7 @@ class Settings:
     token_max_days: int | None = _setting(values.number(1, 3660))
     token_default_days: int = _setting(values.number(1, 3660), 90)
     apps: str = _setting(values.choice("everybody", "administrators"), "everybody")
+    token_disused_days: int | None = _setting(values.number(30, 3660))
     signup: str = _setting(values.signup, "open")
     require_second_factor: str = _setting(values.choice("nobody", "administrators", "everybody"), "administrators")
     trusted_proxies: int = _setting(values.number(0, 10), 0)

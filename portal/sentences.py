@@ -44,9 +44,7 @@ WORDINGS: dict[str, Wording] = {
     EventKind.RENAMED: Wording("You changed your name", "pencil"),
     EventKind.SIGNED_IN: Wording("You signed in", "log-in"),
     EventKind.SIGN_IN_FAILED: Wording("Somebody tried to sign in with a wrong password", "triangle-alert", "warn"),
-    EventKind.SIGN_IN_THROTTLED: Wording(
-        "Signing in was stopped for a while after too many wrong passwords", "shield-alert", "warn"
-    ),
+    EventKind.SIGN_IN_THROTTLED: Wording("Too many wrong passwords stopped sign-in", "shield-alert", "warn"),
     EventKind.CODE_FAILED: Wording("Somebody with your password gave a wrong code", "triangle-alert", "warn"),
     EventKind.SIGNED_OUT: Wording("You signed out", "log-out"),
     EventKind.SESSION_ENDED: Wording("You signed out another browser", "log-out"),
@@ -72,11 +70,11 @@ WORDINGS: dict[str, Wording] = {
     EventKind.TOKEN_CREATED: Wording("You created the token {name}", "key-round", "ok"),
     EventKind.TOKEN_CHANGED: Wording("You changed the token {name}{scopes}", "square-pen"),
     EventKind.TOKEN_WIDENED: Wording("You gave the token {name} more scopes{scopes}", "shield-alert", "warn"),
+    EventKind.TOKEN_EXTENDED: Wording("You let {name} work longer or from more places", "shield-alert", "warn"),
+    EventKind.TOKEN_DISUSED: Wording("{name} was not used for long, so it was ended", "clock", "warn"),
     EventKind.TOKEN_REGENERATED: Wording("You regenerated the token {name}", "rotate-cw"),
     EventKind.TOKEN_REVOKED: Wording("You revoked the token {name}", "ban", "bad"),
-    EventKind.TOKEN_REPORTED: Wording(
-        "Somebody found {name} and reported it, so it was revoked", "shield-alert", "warn"
-    ),
+    EventKind.TOKEN_REPORTED: Wording("{name} was found and reported, so it was revoked", "shield-alert", "warn"),
     EventKind.CANARY_MADE: Wording("You made the canary {name}", "key-round", "ok"),
     EventKind.CANARY_REMOVED: Wording("You removed the canary {name}", "trash-2"),
     EventKind.CANARY_TRIED: Wording("Somebody tried your canary {name}", "shield-alert", "bad"),

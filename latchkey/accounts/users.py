@@ -196,6 +196,12 @@ def rename(user: User, name: str) -> None:
     db.flush()
 
 
+def set_reminders(user: User, *, on: bool) -> None:
+    """Whether letters tell a user before a token ends."""
+    user.reminders = on
+    db.flush()
+
+
 def prepare_password(user: User, password: str) -> str:
     """The hash of a user's next password, made before anything is written. Raises `WeakPassword`."""
     passwords.check(password, known=(user.email, user.name))

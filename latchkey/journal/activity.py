@@ -55,6 +55,8 @@ class EventKind(StrEnum):
     TOKEN_CREATED = "token.created"
     TOKEN_CHANGED = "token.changed"
     TOKEN_WIDENED = "token.widened"
+    TOKEN_EXTENDED = "token.extended"
+    TOKEN_DISUSED = "token.disused"
     TOKEN_REGENERATED = "token.regenerated"
     TOKEN_REVOKED = "token.revoked"
     TOKEN_REPORTED = "token.reported"

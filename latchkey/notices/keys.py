@@ -1,9 +1,10 @@
 """What happens to developer tokens, and to tokens that somebody found."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from latchkey import origin, scopes
+from latchkey import clock, origin, scopes
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
@@ -11,12 +12,13 @@ from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
 from latchkey.notices.approvals import approval_asked
-from latchkey.notices.wording import here, listed, unlinked, web_address
+from latchkey.notices.wording import device, here, listed, unlinked, web_address
 from latchkey.tokens import Token
 from latchkey.tokens.canaries import Canary
 
 # Of many tokens that end together so many are named.
 TOLD = 50
+MOST_LISTED = 20
 
 
 def _about(token: Token) -> dict[str, Any]:
@@ -63,6 +65,44 @@ def token_widened(user: User, token: Token, before: frozenset[str]) -> None:
     )
     _letter(user, token, "token_widened", added=listed(added))
     _ask(user, token)
+
+
+def tokens_end(user: User, ending: Sequence[Token]) -> None:
+    """Tokens end soon, the first of these first."""
+    first, now = ending[0], clock.now()
+    if len(ending) > 1:
+        outbox.post(user.email, "tokens_expire", **_listed(ending, lambda token: token.expires_at))
+        return
+    days = max(1, round(((first.expires_at or now) - now) / timedelta(days=1)))
+    _letter(user, first, "token_expires", days=days, last_used_at=first.last_used_at, used_from=_used_from(first))
+
+
+def _used_from(token: Token) -> str:
+    return f"{token.last_used_address}, {device(token.last_used_agent or '')}" if token.last_used_address else ""
+
+
+def _listed(found: Sequence[Token], when: Callable[[Token], datetime | None]) -> dict[str, Any]:
+    """The first of several tokens, each with a moment, and how many more there are."""
+    told = [(unlinked(token.description or ""), when(token)) for token in found[:MOST_LISTED]]
+    return {"tokens": told, "more": len(found) - len(told), "path": "/tokens"}
+
+
+def tokens_disused(user: User, found: Sequence[Token], days: int, ends_at: datetime) -> None:
+    """Tokens that nobody uses end, unless somebody does."""
+    told = _listed(found, lambda token: token.last_used_at)
+    outbox.post(user.email, "tokens_disused", days=days, ends_at=ends_at, **told)
+
+
+def token_disused(user: User, token: Token) -> None:
+    """A token was ended because nobody used it."""
+    activity.record(user, EventKind.TOKEN_DISUSED, **_about(token))
+
+
+def token_extended(user: User, token: Token) -> None:
+    """A token works longer than before, or from more addresses."""
+    addresses = (token.allowed_addresses or "").split()
+    activity.record(user, EventKind.TOKEN_EXTENDED, **_about(token))
+    _letter(user, token, "token_extended", addresses=", ".join(addresses) or "anywhere")
 
 
 def token_regenerated(user: User, token: Token) -> None:

@@ -30,6 +30,7 @@ from latchkey.tokens.renewal import (
     by_token,
     end_former,
     former,
+    length,
     live_former,
     regenerate,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "get_for",
     "hold",
     "last_issued",
+    "length",
     "lifetimes",
     "listing",
     "live_former",

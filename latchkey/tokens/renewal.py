@@ -162,5 +162,6 @@ def live_former(token_id: str) -> str | None:
 def end_former(token: Token) -> Token | None:
     """End the former string of a token now; the former, if it was still to be ended."""
     users.hold(str(token.user_id))
-    kept = locked(token, expired=True).replaces
+    db.refresh(token)
+    kept = token.replaces
     return kept if kept is not None and revoke(kept) else None

@@ -15,7 +15,7 @@ from latchkey.mail import outbox
 from latchkey.oversight import invitations, policies
 from latchkey.store.session import db
 from latchkey.tokens import usage
-from latchkey.worker import alarms, unverified
+from latchkey.worker import alarms, endings, unverified
 from latchkey.worker.tasks import Loop
 
 # How often the outbox is looked through when nothing wakes the worker: letters of other processes, second attempts.
@@ -103,7 +103,7 @@ def close_chain() -> None:
 
 
 def clear(*more: Purge) -> None:
-    """Remove rows of every kind that nobody needs any more, a kind at a time so that nobody waits long for it.
+    """Tell of tokens that end, and remove rows of every kind that nobody needs any more, a kind at a time.
 
     A purge may do a part of its work and say that there is more.
     """
@@ -124,7 +124,7 @@ def clear(*more: Purge) -> None:
         invitations,
         unverified,
     )
-    for purge in (*(noun.purge for noun in nouns), *more):
+    for purge in (endings.remind, endings.end_disused, *(noun.purge for noun in nouns), *more):
         while purge():
             db.commit()
         db.commit()

@@ -12,7 +12,7 @@ from portal import devices, theme
 from portal.blueprint import blueprint
 from portal.guards import acting_user, enter, password_is_right, require_proof, signed_in, this_session, this_user
 from portal.settings import page as settings_page
-from portal.settings.page import DeleteForm, PasswordForm, ProfileForm, ThemeForm
+from portal.settings.page import DeleteForm, PasswordForm, ProfileForm, RemindersForm, ThemeForm
 
 
 def _back(part: str, said: str) -> Response:
@@ -27,7 +27,7 @@ def settings() -> ResponseReturnValue:
     return settings_page.show()
 
 
-@blueprint.get("/settings/<any(profile, theme, email, password, sessions, delete):part>")
+@blueprint.get("/settings/<any(profile, theme, reminders, email, password, sessions, delete):part>")
 @signed_in
 def show_settings(part: str) -> ResponseReturnValue:
     """A part of the page by its own address, which a form that was sent back leaves in the browser."""
@@ -58,6 +58,18 @@ def change_theme() -> ResponseReturnValue:
     response = _back("theme", f"Theme: {theme.THEMES[wanted].lower()}.")
     theme.choose(response, wanted)
     return response
+
+
+@blueprint.post("/settings/reminders")
+@signed_in
+def change_reminders() -> ResponseReturnValue:
+    """Whether letters tell before a token expires."""
+    form = RemindersForm()
+    if not form.validate():
+        return settings_page.show(422, reminders=form)
+    users.set_reminders(this_user(), on=bool(form.reminders.data))
+    db.commit()
+    return _back("reminders", "Reminders are on." if form.reminders.data else "Reminders are off.")
 
 
 @blueprint.post("/settings/password")

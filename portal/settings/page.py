@@ -25,6 +25,12 @@ class ThemeForm(FlaskForm):
     theme = StringField("Theme", [AnyOf(THEMES, "Choose one of these.")])
 
 
+class RemindersForm(FlaskForm):
+    """Which letters are sent that nobody needs."""
+
+    reminders = BooleanField("E-mail me before a token expires")
+
+
 class EmailForm(FlaskForm):
     """Where mail goes from now on."""
 
@@ -69,11 +75,16 @@ def show(status: int = 200, **filled: FlaskForm) -> tuple[str, int]:
     kinds: dict[str, type[FlaskForm]] = {
         "profile": ProfileForm,
         "theme": ThemeForm,
+        "reminders": RemindersForm,
         "email": EmailForm,
         "password": PasswordForm,
         "delete": DeleteForm,
     }
-    known = {"profile": {"name": user.name}, "theme": {"theme": chosen()}}
+    known: dict[str, dict[str, object]] = {
+        "profile": {"name": user.name},
+        "theme": {"theme": chosen()},
+        "reminders": {"reminders": user.reminders},
+    }
     forms = {
         name: filled.get(name) or kind(formdata=drafts.typed(f"/settings/{name}"), data=known.get(name))
         for name, kind in kinds.items()

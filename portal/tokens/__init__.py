@@ -1,5 +1,5 @@
 """Developer tokens."""
 
-from portal.tokens import edit, index, least, new, pasted, revoke_all, revoke_many
+from portal.tokens import edit, index, least, new, pasted, regenerate, revoke_all, revoke_many
 
-__all__ = ["edit", "index", "least", "new", "pasted", "revoke_all", "revoke_many"]
+__all__ = ["edit", "index", "least", "new", "pasted", "regenerate", "revoke_all", "revoke_many"]

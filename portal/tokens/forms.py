@@ -2,17 +2,28 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import Field, HiddenField, RadioField, SelectMultipleField, StringField, ValidationError
+from wtforms import (
+    Field,
+    HiddenField,
+    RadioField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
 
 from latchkey import clock, credentials, scopes, texts
-from latchkey.tokens import LONGEST_DESCRIPTION, lifetimes
+from latchkey.tokens import LONGEST_DESCRIPTION, Renewal, Token, lifetimes, ranges
 from portal.fields import day, ticked
 
 DAYS = (7, 30, 90, 365)
+LONGEST_ADDRESSES = 4_000
+# How many seconds the old string goes on, as it is sent, and as people read it.
+KEEP = {"0": "Not at all", "3600": "1 hour", "86400": "24 hours", "604800": "7 days"}
 
 
 class Life(NamedTuple):
@@ -87,15 +98,21 @@ class TokenForm(FlaskForm):
         return True
 
 
-class NewTokenForm(TokenForm, OneTimeForm):
-    """Everything about a new token."""
+class ExpiryForm(FlaskForm):
+    """How long a token works."""
 
     expires = RadioField("Expires", choices=[], validate_choice=False)
     until = StringField("Last day it works")
+    # The first choice, where there is one before: as long as then, or until then.
+    same: Life | None = None
+
+    def offered(self) -> list[Life]:
+        """The choices."""
+        return lives() if self.same is None else [self.same, *lives()]
 
     def validate_expires(self, field: Field) -> None:
         """One of the choices that were offered."""
-        if field.data not in {life.value for life in lives()}:
+        if field.data not in {life.value for life in self.offered()}:
             raise ValidationError("Choose when the token expires.")
 
     def validate_until(self, field: Field) -> None:
@@ -116,3 +133,72 @@ class NewTokenForm(TokenForm, OneTimeForm):
             return timedelta(days=int(self.expires.data))
         end = datetime.combine(day(self.until.data) or date.min, time(23, 59, 59), UTC) - clock.now()
         return min(end, timedelta(days=lifetimes.longest()))
+
+
+class AddressesForm(FlaskForm):
+    """From where a token works."""
+
+    allowed_addresses = TextAreaField("Addresses and ranges")
+
+    def validate_allowed_addresses(self, field: Field) -> None:
+        """Ranges, one a line; none means any."""
+        if len(field.data or "") > LONGEST_ADDRESSES:
+            raise ValidationError(f"Name at most {ranges.MOST} ranges.")
+        try:
+            field.data = "\n".join((ranges.check((field.data or "").split()) or "").split())
+        except ranges.BadRange as fault:
+            raise ValidationError(str(fault)) from None
+
+    def bound(self) -> str | None:
+        """What to keep of them."""
+        return ranges.check((self.allowed_addresses.data or "").split())
+
+
+class NewTokenForm(TokenForm, ExpiryForm, AddressesForm, OneTimeForm):
+    """Everything about a new token."""
+
+
+class EditTokenForm(TokenForm, ExpiryForm, AddressesForm):
+    """What may be changed about a token; what is not sent stays."""
+
+    def __init__(self, token: Token, **given: Any) -> None:
+        end = token.expires_at
+        self.same = Life("same", f"{_named(end.date())}, as now" if end else "No expiry, as now", end and end.date())
+        ours = "\n".join((token.allowed_addresses or "").split())
+        given["data"] = {"expires": "same", "allowed_addresses": ours, **given.get("data", {})}
+        super().__init__(**given)
+
+
+class RegenerateForm(ExpiryForm, OneTimeForm):
+    """How long the new string works, and how long the old one goes on."""
+
+    keep = RadioField("Keep the old one working for", choices=[], validate_choice=False)
+
+    def __init__(self, length: timedelta | None, **given: Any) -> None:
+        until = None if length is None else (clock.now() + length).date()
+        self.same = Life("same", f"{_counted(length)}, as before", until)
+        given["data"] = {"expires": "same", "keep": "0", **given.get("data", {})}
+        super().__init__(**given)
+
+    def validate_keep(self, field: Field) -> None:
+        """One of the choices that were offered."""
+        if field.data not in KEEP:
+            raise ValidationError("Choose how long the old one goes on.")
+
+    def chosen(self) -> Renewal:
+        """What the verb takes."""
+        keep = timedelta(seconds=int(self.keep.data))
+        if self.expires.data == "same":
+            return Renewal(keep=keep)
+        return Renewal(self.lifetime(), as_before=False, keep=keep)
+
+
+def _named(end: date) -> str:
+    return f"{end.day} {end:%B %Y}"
+
+
+def _counted(length: timedelta | None) -> str:
+    if length is None:
+        return "No expiry"
+    days = max(1, round(length / timedelta(days=1)))
+    return "In 1 year" if days == 365 else f"In {days} day{'s' * (days != 1)}"

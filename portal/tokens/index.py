@@ -7,8 +7,7 @@ from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
-from latchkey import credentials, notices, scopes, tokens
-from latchkey.accounts import sessions
+from latchkey import notices, scopes, tokens
 from latchkey.journal import activity, use
 from latchkey.safety import leaks, least
 from latchkey.store.session import db
@@ -16,9 +15,8 @@ from latchkey.tokens import Token, listing
 from latchkey.tokens.listing import Listing, Wanted
 from portal import sentences
 from portal.blueprint import blueprint
-from portal.guards import acting_user, asked_next, signed_in, this_session, this_user
+from portal.guards import acting_user, asked_next, signed_in, this_user
 from portal.tokens import pasted, wanted
-from portal.tokens.forms import OneTimeForm
 from web import htmx
 
 EVENTS = 5
@@ -108,8 +106,6 @@ def show_token(token_id: str) -> str:
             (event, sentences.of(event))
             for event in activity.list_for(user, group="token", search=token.id, limit=EVENTS)
         ],
-        form=OneTimeForm(data={"form_id": credentials.opaque()}),
-        confirmed=sessions.recently_authenticated(this_session()),
         device=notices.device,
         shown_before=session.pop("token_shown_before", None) == token.id,
     )

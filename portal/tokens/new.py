@@ -1,17 +1,15 @@
-"""New tokens: the form, and the one answer that ever shows a token."""
+"""New tokens: the form, and what it makes."""
 
-from flask import Response, abort, flash, redirect, render_template, request, session, url_for
+from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import credentials, notices, resources, scopes, tokens
+from latchkey import notices, origin, scopes, tokens
 from latchkey.accounts.limits import QuotaReached
 from latchkey.store.session import db
-from latchkey.tokens import Token, access
-from latchkey.tokens.access import Bearer
 from portal.blueprint import blueprint
-from portal.guards import acting_user, require_proof, this_user, verified
-from portal.tokens import forms, prefill
-from portal.tokens.forms import NewTokenForm, OneTimeForm
+from portal.guards import acting_user, require_proof, verified
+from portal.tokens import forms, prefill, summary
+from portal.tokens.forms import NewTokenForm
 from web import htmx
 
 
@@ -22,12 +20,12 @@ def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_
         status,
         form=form,
         groups=scopes.groups(),
-        lives=forms.lives(),
         first_day=forms.day_in(1),
         last_day=forms.last_day(),
         max_days=tokens.lifetimes.bound(),
         by_link=by_link,
         left_out=left_out,
+        here=origin.current.get().address,
     )
 
 
@@ -58,10 +56,11 @@ def _mint(form: NewTokenForm) -> BaseResponse:
             scopes=form.scope.data or (),
             lifetime=form.lifetime(),
             form_id=form.form_id.data,
+            addresses=(form.allowed_addresses.data or "").split(),
             unique=True,
         )
     except tokens.AlreadyMinted as again:
-        return _shown_before(again.token)
+        return summary.shown_before(again.token)
     except tokens.DescriptionTaken:
         db.rollback()
         form.description.errors = ["You have a token with this description."]
@@ -72,74 +71,4 @@ def _mint(form: NewTokenForm) -> BaseResponse:
         return _page(form, 409)
     notices.token_created(user, token)
     db.commit()
-    return _shown_once(token, plaintext)
-
-
-def _shown_once(token: Token, plaintext: str, *, again: bool = False) -> Response:
-    """The token, in the only answer that ever holds it (I-03)."""
-    bearer = access.find(plaintext, bound=False)
-    held = bearer.scopes
-    response = htmx.render(
-        "portal/tokens/created.html",
-        "portal/tokens/_created.html",
-        token=token,
-        plaintext=plaintext,
-        again=again,
-        swapped=htmx.wants_partial(),
-        detected=[scope for name, scope in scopes.catalogue().items() if name in held],
-        call=_try(bearer),
-    )
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _try(bearer: Bearer) -> str:
-    """A call that works with it, also if it is for other APIs alone; those know their own paths."""
-    if not bearer.is_for(resources.account()):
-        return "/oauth/check"
-    return "/v1/me" if "account:read" in bearer.scopes else "/v1/token"
-
-
-def _shown_before(token: Token) -> BaseResponse:
-    """A form that was sent before leads to what it made, without the string."""
-    db.rollback()
-    session["token_shown_before"] = token.id
-    address = url_for("portal.show_token", token_id=token.id)
-    if htmx.wants_partial():
-        # A script follows a redirect by itself and would put that page into this one.
-        return Response(status=409, headers={"HX-Redirect": address})
-    return redirect(address, 303)
-
-
-@blueprint.route("/tokens/<id:token_id>/regenerate", methods=["GET", "POST"])
-@verified
-def regenerate_token(token_id: str) -> BaseResponse:
-    """Asks first; then a new string for the same settings, shown once like a new token's."""
-    token = tokens.get_for(this_user(), token_id) or abort(404)
-    if token.ended:
-        return _ended(token)
-    require_proof()
-    form = OneTimeForm(data={"form_id": credentials.opaque()})
-    if request.method == "POST" and form.validate():
-        return _regenerate(token, str(form.form_id.data))
-    page = render_template("portal/tokens/regenerate.html", token=token, form=form, made=tokens.children(token))
-    return Response(page, 422 if form.errors else 200)
-
-
-def _regenerate(token: Token, form_id: str) -> BaseResponse:
-    user = acting_user()
-    try:
-        plaintext = tokens.regenerate(token, form_id=form_id)
-    except tokens.AlreadyMinted as again:
-        return _shown_before(again.token)
-    except tokens.TokenEnded:
-        db.rollback()
-        return _ended(token)
-    notices.token_regenerated(user, token)
-    db.commit()
-    return _shown_once(token, plaintext, again=True)
-
-
-def _ended(token: Token) -> BaseResponse:
-    flash("This token has ended and cannot be changed.")
-    return redirect(url_for("portal.show_token", token_id=token.id), 303)
+    return summary.shown_once(token, plaintext)

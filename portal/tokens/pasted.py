@@ -25,7 +25,8 @@ def place_of(text: str) -> str | None:
 
 def _developer_token(token: Token) -> str:
     if token.successor_id is not None:
-        flash("This is what the token was before it was regenerated. It no longer works.")
+        works = "It still works, beside the new one" if token.status == "active" else "It no longer works"
+        flash(f"This is what the token was before it was regenerated. {works}.")
     else:
         flash(f"This is your token “{token.description}”.")
     return url_for("portal.show_token", token_id=token.successor_id or token.id)

@@ -633,15 +633,17 @@ def test_adding_a_scope_asks_for_the_password(either_page, alice):
     expect(page.get_by_role("rowheader", name="tokens:read")).to_be_visible()
 
 
-def test_regenerating_from_the_dialog_shows_the_new_string(alices_page, alice):
+def test_regenerating_shows_the_new_string_and_then_both(alices_page, alice):
     minted = make_token(alice, description="CI deploy")
     page = alices_page
     page.goto(f"/tokens/{minted.token.id}")
 
-    page.get_by_role("link", name="Regenerate").click()
-    dialog = page.get_by_role("dialog", name="Regenerate “CI deploy”?")
-    expect(dialog.get_by_role("button", name="Keep current")).to_be_focused()
-    dialog.get_by_role("button", name="Regenerate").click()
+    page.get_by_role("link", name="Regenerate").first.click()
+    expect(page.get_by_role("radio", name="In 90 days, as before")).to_be_checked()
+    expect(page.get_by_role("radio", name="Not at all")).to_be_checked()
+    page.get_by_role("radio", name="24 hours").check()
+    assert_accessible(page)
+    page.get_by_role("button", name="Regenerate").click()
 
     shown = page.get_by_label("Token", exact=True).input_value()
     assert shown != minted.plaintext
@@ -649,6 +651,10 @@ def test_regenerating_from_the_dialog_shows_the_new_string(alices_page, alice):
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("CI deploy")
     assert shown not in page.content()
+    expect(page.get_by_role("heading", name="Two tokens work now")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_role("button", name="End it now").click()
+    expect(page.get_by_text("The former token has ended.")).to_be_visible()
 
 
 @pytest.mark.standard("N-08")

@@ -83,6 +83,31 @@ FACTS = {
         "may do more: Nightly backup",
         ("Nightly backup", "Added", "tokens:read", "203.0.113.9, Firefox on Linux"),
     ),
+    "token_extended": (
+        lambda s: notices.token_extended(s["user"], s["token"]),
+        EventKind.TOKEN_EXTENDED,
+        "works longer or from more places: Nightly backup",
+        ("Nightly backup", "anywhere", "203.0.113.9, Firefox on Linux"),
+    ),
+    "token_disused": (lambda s: notices.token_disused(s["user"], s["token"]), EventKind.TOKEN_DISUSED, None, ()),
+    "tokens_end": (
+        lambda s: notices.tokens_end(s["user"], [s["token"]]),
+        None,
+        "Token expires in 90 days: Nightly backup",
+        ("Nightly backup", "It was never used.", "/edit"),
+    ),
+    "several_tokens_end": (
+        lambda s: notices.tokens_end(s["user"], [s["token"]] * 22),
+        None,
+        "Several tokens of yours expire soon",
+        ("Nightly backup", "And 2 more tokens."),
+    ),
+    "tokens_disused": (
+        lambda s: notices.tokens_disused(s["user"], [s["token"]], 120, s["token"].created_at),
+        None,
+        "Tokens that you do not use will end",
+        ("Nightly backup", "never used", "120 days"),
+    ),
     "token_regenerated": (
         lambda s: notices.token_regenerated(s["user"], s["token"]),
         EventKind.TOKEN_REGENERATED,
@@ -310,8 +335,8 @@ def test_a_name_that_looks_like_a_host_is_no_link(stage, db, mailbox):
 
 @pytest.mark.standard("P-06")
 def test_subjects_hold_nothing_that_a_stranger_typed():
-    own = {"token_created", "token_widened", "token_regenerated", "token_reported", "token_revoked", "canary_tried"}
-    own |= {"tokens_revoked"}
+    own = {"token_created", "token_widened", "token_extended", "token_expires"}
+    own |= {"token_regenerated", "token_reported", "token_revoked", "canary_tried", "tokens_revoked"}
     own |= {path.parent.name for path in (ROOT / "templates" / "mail").glob("app_*/subject.txt")} - {"app_stopped"}
     subjects = list((ROOT / "templates" / "mail").glob("*/subject.txt"))
 
