@@ -6,10 +6,10 @@ Their identifiers (RFC 8707) are compared as RFC 3986 §6.2.2 and §6.2.3 normal
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from latchkey import addresses, scopes, settings, texts
 from latchkey.scopes import BadCatalogue, Group, Scope
@@ -18,8 +18,6 @@ LONGEST_TITLE = 80
 NAME = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
 KEYS = frozenset({"identifier", "title", "scopes", "documentation"})
 ACCOUNT, MCP = "account", "mcp"
-# From so many on a page is arranged for many.
-MANY = 16
 
 
 class UnknownResource(Exception):
@@ -221,30 +219,11 @@ def grouped(names: Iterable[str] | None = None) -> list[tuple[Resource, dict[Gro
     return [(resource, parts[name]) for name, resource in catalogue().items() if parts[name]]
 
 
-class Part(NamedTuple):
-    """Scopes of one group, and on which API they are; where there is only the one here, that goes without saying."""
-
-    api: str
-    group: Group
-    scopes: list[Scope]
-
-
-def boxes(names: Collection[str]) -> dict[str, list[Part]]:
-    """What the consent screen shows: scopes that only look (`read`) and those that change things (`write`).
-
-    Where there are many, the sensitive ones come first and apart.
-    """
-    many = len(names) >= MANY
-    order = ("sensitive", "write", "read") if many else ("read", "write")
-    found: dict[str, list[Part]] = {kind: [] for kind in order}
-    for resource, groups in grouped(names):
-        for group, members in groups.items():
-            for kind in order:
-                mine = [scope for scope in members if _kind(scope, many) == kind]
-                if mine:
-                    found[kind].append(Part(resource.title if _operators else "", group, mine))
-    return {kind: parts for kind, parts in found.items() if parts}
-
-
-def _kind(scope: Scope, many: bool) -> str:  # noqa: FBT001 - the page's, not a caller's
-    return "sensitive" if many and scope.sensitive else scope.access
+def groups() -> dict[Group, list[Scope]]:
+    """The catalogue for forms: a group of an operator's API says on which it is."""
+    found: dict[Group, list[Scope]] = {}
+    for resource, parts in grouped():
+        for group, members in parts.items():
+            shown = group if resource.own is None else replace(group, about=f"On the {resource.title}")
+            found.setdefault(shown, []).extend(members)
+    return found

@@ -121,6 +121,7 @@ CHANGES = {
     "redirect_uris": "redirect URIs",
     "scope": "scopes",
     "waiting_scope": "scopes that wait for an administrator",
+    "optional_scope": "optional scopes",
     "pkce_required": "PKCE",
 }
 

@@ -1,6 +1,6 @@
 """Authorizations: what a user lets an app do; and grants: each sign-in of an app, parent of its code and tokens."""
 
-from latchkey.grants.choices import LASTS, Choice, until
+from latchkey.grants.choices import LASTS, Choice, boxes, until
 from latchkey.grants.listing import count_for, get_for, list_for, people, relied_on
 from latchkey.grants.reasons import EndReason
 from latchkey.grants.record import (
@@ -28,6 +28,7 @@ __all__ = [
     "allow",
     "allows",
     "begin",
+    "boxes",
     "count_for",
     "end",
     "end_one",

@@ -1,10 +1,14 @@
-"""What people choose when an app asks them: of what it can do without, how much it gets, and for how long."""
+"""What people are shown when an app asks them, and what they choose: how much it gets, and for how long."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from latchkey import clock
+from latchkey import clock, resources
+from latchkey.scopes import Group, Scope
 
+# From so many on the page is arranged for many.
+MANY = 16
 # By what the form sends; the first is preset.
 LASTS: dict[str, tuple[str, timedelta | None]] = {
     "": ("Until I take it back", None),
@@ -31,3 +35,32 @@ def until(lasts: str) -> datetime | None:
 def sooner(one: datetime | None, other: datetime | None) -> datetime | None:
     """The first of two ends."""
     return min(filter(None, (one, other)), default=None)
+
+
+class Part(NamedTuple):
+    """Scopes of one group, and on which API they are; where there is only the one here, that goes without saying."""
+
+    api: str
+    group: Group
+    scopes: list[Scope]
+
+
+def boxes(names: Collection[str]) -> dict[str, list[Part]]:
+    """What the consent screen shows: scopes that only look (`read`) and those that change things (`write`).
+
+    Where there are many, the sensitive ones come first and apart.
+    """
+    many = len(names) >= MANY
+    order = ("sensitive", "write", "read") if many else ("read", "write")
+    found: dict[str, list[Part]] = {kind: [] for kind in order}
+    for resource, groups in resources.grouped(names):
+        for group, members in groups.items():
+            for kind in order:
+                mine = [scope for scope in members if _kind(scope, many) == kind]
+                if mine:
+                    found[kind].append(Part(resource.title if resources.operators() else "", group, mine))
+    return {kind: parts for kind, parts in found.items() if parts}
+
+
+def _kind(scope: Scope, many: bool) -> str:  # noqa: FBT001 - the page's, not a caller's
+    return "sensitive" if many and scope.sensitive else scope.access

@@ -5,7 +5,7 @@ from typing import cast
 from flask import Response, make_response, render_template
 from flask_login import current_user
 
-from latchkey import addresses, grants, resources
+from latchkey import addresses, grants
 from latchkey.accounts import sessions
 from latchkey.accounts.sessions import BrowserSession, SessionEnded
 from latchkey.clients import redirects
@@ -47,10 +47,10 @@ def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, agai
         client=asked.client,
         homepage=addresses.parts(asked.client.homepage).netloc,
         user=here.user,
-        boxes=resources.boxes(shown),
+        boxes=grants.boxes(shown),
         optional=optional,
         known=known,
-        settled=resources.boxes(settled),
+        settled=grants.boxes(settled),
         lasts=grants.LASTS,
         handle=handle,
         destination=redirects.destination(asked.redirect_uri),

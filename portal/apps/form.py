@@ -5,7 +5,7 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import SelectMultipleField, StringField
 
-from latchkey import clients, scopes
+from latchkey import clients, resources, scopes
 from latchkey.clients import BadClient
 from latchkey.scopes import Group, Scope
 from portal.apps import pictures
@@ -20,7 +20,7 @@ def offered(*, trusted: bool = False, ceiling: frozenset[str] | None = None) -> 
     refused = frozenset() if trusted else scopes.CREDENTIAL
     within = (frozenset(scopes.catalogue()) if ceiling is None else ceiling) - refused
     allowed = {
-        group: [scope for scope in members if scope.name in within] for group, members in scopes.groups().items()
+        group: [scope for scope in members if scope.name in within] for group, members in resources.groups().items()
     }
     return {group: members for group, members in allowed.items() if members}
 

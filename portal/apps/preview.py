@@ -2,7 +2,7 @@
 
 from flask import render_template
 
-from latchkey import addresses, grants, resources
+from latchkey import addresses, grants
 from latchkey.clients import redirects
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint
@@ -19,7 +19,7 @@ def preview_consent(client_id: str) -> str:
         client=client,
         homepage=addresses.parts(client.homepage).netloc,
         user=this_user(),
-        boxes=resources.boxes(client.scopes),
+        boxes=grants.boxes(client.scopes),
         optional=client.optional,
         known=frozenset(),
         settled={},

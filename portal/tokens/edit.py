@@ -6,7 +6,11 @@ from typing import NamedTuple
 from flask import Response, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+<<<<<<< HEAD
 from latchkey import clock, notices, origin, scopes, tokens
+=======
+from latchkey import notices, resources, scopes, tokens
+>>>>>>> 2d336d4 (Say in forms on which API a group of scopes is)
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from portal import drafts
@@ -143,7 +147,7 @@ def _page(
         "portal/tokens/edit.html",
         token=token,
         form=form,
-        groups=scopes.groups(),
+        groups=resources.groups(),
         held=_allowed(token) if token.parent is not None else None,
         first_day=forms.day_in(1),
         last_day=forms.last_day(),

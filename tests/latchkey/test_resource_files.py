@@ -95,3 +95,19 @@ def test_a_bad_file_is_refused_with_one_line_that_names_the_fault(catalogues, te
 
     assert said in str(refusal.value)
     assert str(refusal.value).startswith("resources.toml") and "\n" not in str(refusal.value)
+
+
+def test_forms_say_on_which_api_a_group_is(two_apis):
+    about = {group.name: group.about for group in resources.groups()}
+
+    assert about["Projects"] == "On the Projects API"
+    assert about["Billing"] == "On the Billing API"
+    assert about["Account"] == "Name and e-mail address"
+
+
+def test_groups_of_two_apis_with_one_name_and_title_keep_all_their_scopes(catalogues):
+    same = apis.SCOPES.replace('"Billing"', '"Projects"')
+    catalogues(same, apis.RESOURCES.replace("Billing API", "Projects API"))
+
+    names = [scope.name for members in resources.groups().values() for scope in members]
+    assert sorted(names) == sorted(scopes.catalogue())
