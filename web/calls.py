@@ -146,7 +146,10 @@ def hot(view: View) -> View:
 
 
 def at_arrival(view: View) -> View:
-    """Marks a hot call that only reads: an embedded database is asked where requests arrive. What writes is `Later`."""
+    """Marks a hot call that only reads: an embedded database is asked where requests arrive. What writes is `Later`.
+
+    It asks by prepared statements, since nobody removes a session after it.
+    """
     view.__dict__["at_arrival"] = True
     return hot(view)
 

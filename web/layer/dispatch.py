@@ -92,13 +92,10 @@ class Dispatcher:
         call = Call(environ, endpoint.rule)
         calls.current.set(call)
         try:
-            # A statement that reads meets nobody's change.
+            # A statement that reads meets nobody's change, and opens no session.
             reply = endpoint.view(call) if endpoint.at_arrival else self._decided(endpoint, call, ids)
         except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
             return self._failed(call, error, start)
-        finally:
-            if db.registry.has():
-                db.remove()
         return _sent(call, reply, start) if isinstance(reply, Reply) else partial(self._finish, call, reply, start)
 
     def _finish(self, call: Call, rest: Later, start: StartResponse) -> list[bytes]:
@@ -111,10 +108,16 @@ class Dispatcher:
     def _decided(self, endpoint: Endpoint, call: Call, ids: Ids) -> Reply | Later:
         view = partial(endpoint.view, call, **ids)
         # A hot call writes no letters; what else it has to do is `Later`.
-        return conflicts.again(view) if endpoint.hot or call.method == "GET" else self._with_letters(view)
+        if not endpoint.hot and call.method != "GET":
+            return self._with_letters(view)
+        try:
+            return conflicts.again(view)
+        finally:
+            if db.registry.has():
+                db.remove()
 
     def _with_letters(self, view: Callable[[], Result]) -> Result:
-        # Whoever writes may write letters too, whose templates are the application's.
+        # Whoever writes may write letters too, whose templates are the application's, which removes the session.
         with self._app.app_context():
             return conflicts.again(view)
 
