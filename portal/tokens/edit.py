@@ -6,11 +6,7 @@ from typing import NamedTuple
 from flask import Response, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-<<<<<<< HEAD
-from latchkey import clock, notices, origin, scopes, tokens
-=======
-from latchkey import notices, resources, scopes, tokens
->>>>>>> 2d336d4 (Say in forms on which API a group of scopes is)
+from latchkey import clock, notices, origin, resources, scopes, tokens
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from portal import drafts

@@ -3,7 +3,7 @@
 from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import notices, origin, scopes, tokens
+from latchkey import notices, origin, resources, scopes, tokens
 from latchkey.accounts.limits import QuotaReached
 from latchkey.store.session import db
 from portal.blueprint import blueprint
@@ -19,12 +19,7 @@ def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_
         "portal/tokens/_new.html",
         status,
         form=form,
-<<<<<<< HEAD
-        groups=scopes.groups(),
-=======
         groups=resources.groups(),
-        lives=forms.lives(),
->>>>>>> 2d336d4 (Say in forms on which API a group of scopes is)
         first_day=forms.day_in(1),
         last_day=forms.last_day(),
         max_days=tokens.lifetimes.bound(),
