@@ -1,18 +1,27 @@
-"""Rules for what people type about themselves, worded by the domain and shown beside the field."""
+"""What several forms have in common: rules for what people type about themselves, and how they show who they are."""
 
 import re
 from collections.abc import Callable, Iterable
 from datetime import date
+from hashlib import sha256
+from typing import NamedTuple
 
+from flask import session
 from flask_wtf import FlaskForm
-from wtforms import Field, ValidationError
+from flask_wtf.csrf import generate_csrf
+from wtforms import Field, HiddenField, StringField, ValidationError
 
 from latchkey import texts
-from latchkey.accounts import emails, passwords, users
+from latchkey.accounts import challenges, emails, passkeys, passwords, users
+from latchkey.accounts.challenges import Purpose
+from latchkey.accounts.passkeys import Answer
+from latchkey.accounts.users import User
 from latchkey.naming import names
 from latchkey.scopes import Scope
 
 ALL_OF = re.compile(r"all:([1-9]\d?)", re.ASCII)
+NO_PASSKEY = "That passkey did not work here, or it took too long. Try again."
+NO_CODE = "This code is not right, or it was used before."
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -72,3 +81,64 @@ def ticked(do: str | None, groups: Iterable[Iterable[Scope]], chosen: Iterable[s
     if which is None or int(which[1]) > len(members):
         return None
     return list(dict.fromkeys([*chosen, *members[int(which[1]) - 1]]))
+
+
+class Question(NamedTuple):
+    """What a script hands to the browser, and does no more than that; and the challenge as the form carries it."""
+
+    options: str
+    sealed: str
+
+
+def this_browser() -> str:
+    """What challenges are bound to before anybody is signed in."""
+    generate_csrf()
+    return sha256(f"passkey {session['csrf_token']}".encode()).hexdigest()
+
+
+def ask(purpose: Purpose, bound: str, user: User | None = None) -> Question | None:
+    """A fresh question; None where there is no passkey that could answer it."""
+    if user is not None and not passkeys.any_of(user):
+        return None
+    challenge = challenges.issue(purpose, bound)
+    options = passkeys.to_use(challenge.random, user)
+    return Question(options, challenge.sealed) if options is not None else None
+
+
+def ask_to_register(bound: str, user: User) -> Question | None:
+    """A fresh question for a new passkey; None where there can be none."""
+    challenge = challenges.issue(Purpose.REGISTER, bound)
+    options = passkeys.to_register(user, challenge.random)
+    return Question(options, challenge.sealed) if options is not None else None
+
+
+class PasskeyForm(FlaskForm):
+    """What an authenticator answered, and the challenge that it was to sign."""
+
+    credential = HiddenField()
+    challenge = HiddenField()
+    refusal = ""
+
+    def answer(self, purpose: Purpose, bound: str) -> Answer | None:
+        """What there is to check; None if nothing was sent, or its challenge does not count here and now."""
+        random = challenges.read(self.challenge.data or "", purpose, bound)
+        return Answer(self.credential.data, random) if self.credential.data and random is not None else None
+
+
+class SecondFactorForm(PasskeyForm):
+    """A passkey's answer, a code of the app, or a recovery code."""
+
+    code = StringField("Code")
+
+    def shown(self, purpose: Purpose, bound: str) -> str | Answer | None:
+        """What there is to check."""
+        if self.credential.data:
+            return self.answer(purpose, bound)
+        return self.code.data or None
+
+    def refuse(self) -> None:
+        """Say that it was not right."""
+        if self.credential.data:
+            self.refusal = NO_PASSKEY
+        else:
+            self.code.errors = [NO_CODE if self.code.data else "Type a code."]

@@ -22,7 +22,6 @@ from portal import devices
 # A scheme-less, host-less path with single slashes, then any query. No % before the query: nothing hides in it (L-10).
 LOCAL = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*/?)?(?:\?[!-~]*)?", re.ASCII)
 
-NO_CODE = "This code is not right, or it was used before."
 
 # What is open to whoever ended their password and has not chosen another one yet.
 WITHOUT_PASSWORD = frozenset({"portal.show_report", "portal.choose_password"})
@@ -32,6 +31,7 @@ TO_SET_UP = frozenset(
     {
         "portal.security",
         "portal.set_up_authenticator",
+        "portal.add_passkey",
         "portal.renew_recovery_codes",
         "portal.show_proof",
         "portal.prove",

@@ -54,6 +54,10 @@ WORDINGS: dict[str, Wording] = {
     EventKind.PASSWORD_RESET: Wording("You chose a new password by a mailed link", "lock", "ok"),
     EventKind.SECOND_FACTOR_ON: Wording("You set up an authenticator app", "lock", "ok"),
     EventKind.SECOND_FACTOR_OFF: Wording("You turned two-factor sign-in off", "shield-alert", "warn"),
+    EventKind.AUTHENTICATOR_REMOVED: Wording("You removed the authenticator app", "lock", "warn"),
+    EventKind.PASSKEY_ADDED: Wording("You added the passkey {name}", "fingerprint", "ok"),
+    EventKind.PASSKEY_REMOVED: Wording("You removed the passkey {name}", "fingerprint", "warn"),
+    EventKind.PASSKEY_CLONED: Wording("A copy of the passkey {name} was used, and refused", "triangle-alert", "bad"),
     EventKind.RECOVERY_CODES_MADE: Wording("You made new recovery codes", "lock", "ok"),
     EventKind.RECOVERY_CODE_USED: Wording("A recovery code was used", "lock", "warn"),
     EventKind.EVERYTHING_ENDED: Wording("You ended everything that acted for you", "shield-alert", "bad"),
@@ -91,11 +95,9 @@ WORDINGS: dict[str, Wording] = {
     EventKind.AUTHORIZATION_WITHDRAWN: Wording("{who} the access of {name}", "undo-2"),
     EventKind.SIGN_IN_ENDED: Wording("You ended a sign-in of {name}", "log-out"),
     EventKind.AUTHORIZATION_STOPPED: Wording("{name}, which you authorized, was suspended", "ban"),
-    EventKind.CODE_REPLAYED: Wording(
-        "A sign-in code of {name} was used twice, so that sign-in was ended", "shield-alert", "warn"
-    ),
+    EventKind.CODE_REPLAYED: Wording("A code of {name} was used twice: that sign-in ended", "shield-alert", "warn"),
     EventKind.REFRESH_REPLAYED: Wording(
-        "A refresh token of {name} was used twice, so that sign-in was ended", "shield-alert", "warn"
+        "A refresh token of {name} came twice: its sign-in ended", "shield-alert", "warn"
     ),
 }
 YOU = "You "

@@ -258,7 +258,7 @@ ONCE = {
     "sessions.open": {"latchkey/safety/signin.py"},
     "users.authenticate": {"latchkey/safety/signin.py"},
     "passwords.verify": {"latchkey/accounts/users.py", "latchkey/safety/signin.py"},
-    "second_factors.spend": {"latchkey/safety/signin.py"},
+    "second_factors.spend": {"latchkey/safety/second_factor.py"},
     "limits.sign_in": {"latchkey/safety/signin.py"},
     "links.issue": {"latchkey/safety/mailed.py"},
     "users.disable": {"latchkey/safety/lockdown.py"},

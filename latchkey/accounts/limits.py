@@ -106,6 +106,13 @@ def code(user: User, typed: str, *, network: str, device: str | None) -> Tries:
     return tries
 
 
+def passkey(network: str) -> Tries:
+    """Count an answer of an authenticator: it cannot be guessed, but takes work to look at. Raises `TooMany`."""
+    tries = Tries((), _from("passkey-from", network, NETWORK))
+    throttle.admit(*tries.shared)
+    return tries
+
+
 def password(user: User) -> Counter:
     """Count a try of somebody signed in to give the password again. Raises `TooMany`."""
     counter = Counter(f"password:{user.id}", GUESSES)

@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, ForeignKey, LargeBinary, Text, delete, func, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, settings, vault
+from latchkey.accounts import passkeys
 from latchkey.accounts.users import User
 from latchkey.store.session import Base, affected, db, stamp
 
@@ -51,14 +52,14 @@ class RecoveryCode(Base):
 
 
 def find(user: User) -> Authenticator | None:
-    """The authenticator app of a user, as stored now; with one, the password alone opens nothing."""
+    """The authenticator app of a user, as stored now."""
     statement = select(Authenticator).where(Authenticator.user_id == user.id)
     return db.scalar(statement.execution_options(populate_existing=True))
 
 
 def protects(user: User) -> bool:
     """Whether the password alone opens nothing."""
-    return find(user) is not None
+    return find(user) is not None or passkeys.any_of(user)
 
 
 def owes_setup(user: User, *, to_administer: bool = False) -> bool:
@@ -148,7 +149,11 @@ def spend(user: User, typed: str) -> bool:
     return affected(once.values(last_step=step, last_used_at=now)) == 1
 
 
-def remove(user: User) -> bool:
-    """Turn the second factor off; whether there was one. The user is locked."""
+def forget_codes(user: User) -> None:
+    """No recovery code works any more. The user is locked."""
     db.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+
+
+def remove_app(user: User) -> bool:
+    """Take the authenticator app off; whether there was one. The user is locked."""
     return affected(delete(Authenticator).where(Authenticator.user_id == user.id)) == 1

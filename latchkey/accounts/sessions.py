@@ -1,6 +1,7 @@
 """Browser sessions: who is signed in where, kept here so that ending one really ends it."""
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from flask_login import UserMixin
 from sqlalchemy import ForeignKey, LargeBinary, String, Text, delete, select, update
@@ -30,6 +31,20 @@ class NotOpened(Exception):
     """What was proved does not count any more: another password, a suspension, or the account is gone."""
 
 
+class How(StrEnum):
+    """By what a browser was signed in."""
+
+    PASSWORD = "password"
+    CODE = "code"
+    RECOVERY_CODE = "recovery_code"
+    SECOND_PASSKEY = "second_passkey"
+    PASSKEY = "passkey"
+    LINK = "link"
+    INVITATION = "invitation"
+    # Opened before this was kept.
+    UNKNOWN = ""
+
+
 class BrowserSession(UserMixin, Base):
     """One signed-in browser; Flask-Login's current_user."""
 
@@ -44,6 +59,7 @@ class BrowserSession(UserMixin, Base):
     last_seen_at: Mapped[datetime] = mapped_column(default=stamp)
     authenticated_at: Mapped[datetime] = mapped_column(default=stamp)
     ended_at: Mapped[datetime | None]
+    how: Mapped[str] = mapped_column(String(20), default=How.UNKNOWN)
     # What was typed into a form before its user had to sign in, sealed by the page that fills it in again.
     kept: Mapped[str | None] = mapped_column(Text)
 
@@ -57,7 +73,9 @@ class BrowserSession(UserMixin, Base):
         return self.plaintext
 
 
-def open(user: User, epoch: int | None = None, *, authenticated_at: datetime | None = None) -> BrowserSession:
+def open(
+    user: User, epoch: int | None = None, *, how: How = How.UNKNOWN, authenticated_at: datetime | None = None
+) -> BrowserSession:
     """Sign a browser in; `.plaintext` is the id for its cookie.
 
     `epoch` is the user's from when the password was looked at; without it whoever calls has locked the user before
@@ -68,7 +86,9 @@ def open(user: User, epoch: int | None = None, *, authenticated_at: datetime | N
         raise NotOpened
     plaintext = credentials.opaque()
     here = origin.current.get()
-    session = BrowserSession(digest=credentials.digest(plaintext), user=fresh, address=here.address, agent=here.agent)
+    session = BrowserSession(
+        digest=credentials.digest(plaintext), user=fresh, address=here.address, agent=here.agent, how=how
+    )
     if authenticated_at is not None:
         session.authenticated_at = authenticated_at
     session.plaintext = plaintext

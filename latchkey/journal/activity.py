@@ -39,6 +39,10 @@ class EventKind(StrEnum):
     PASSWORD_RESET = "security.password_reset"
     SECOND_FACTOR_ON = "security.second_factor_on"
     SECOND_FACTOR_OFF = "security.second_factor_off"
+    AUTHENTICATOR_REMOVED = "security.authenticator_removed"
+    PASSKEY_ADDED = "security.passkey_added"
+    PASSKEY_REMOVED = "security.passkey_removed"
+    PASSKEY_CLONED = "security.passkey_cloned"
     RECOVERY_CODES_MADE = "security.recovery_codes_made"
     RECOVERY_CODE_USED = "security.recovery_code_used"
     EVERYTHING_ENDED = "security.everything_ended"
@@ -87,6 +91,7 @@ SUSPICIOUS = frozenset(
         EventKind.SIGN_IN_THROTTLED,
         EventKind.CODE_FAILED,
         EventKind.RECOVERY_CODE_USED,
+        EventKind.PASSKEY_CLONED,
         EventKind.TOKEN_REPORTED,
         EventKind.CANARY_TRIED,
         EventKind.CODE_REPLAYED,

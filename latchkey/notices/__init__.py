@@ -4,7 +4,6 @@ from latchkey.notices.account import (
     account_deleted,
     address_taken,
     appointed,
-    code_failed,
     disabled,
     email_change_asked,
     email_changed,
@@ -16,16 +15,11 @@ from latchkey.notices.account import (
     password_reset_asked,
     paused,
     proved_again,
-    recovery_code_used,
-    recovery_codes_made,
     renamed,
     resumed,
-    second_factor_off,
-    second_factor_on,
     session_ended,
     sign_in_failed,
     sign_in_throttled,
-    signed_in,
     signed_out,
     signed_out_everywhere,
     signed_up,
@@ -50,6 +44,19 @@ from latchkey.notices.apps import (
     refresh_replayed,
     sign_in_ended,
 )
+from latchkey.notices.factors import (
+    authenticator_removed,
+    code_failed,
+    new_device,
+    passkey_added,
+    passkey_cloned,
+    passkey_removed,
+    recovery_code_used,
+    recovery_codes_made,
+    second_factor_off,
+    second_factor_on,
+    signed_in,
+)
 from latchkey.notices.keys import (
     all_tokens_revoked,
     canary_made,
@@ -67,7 +74,7 @@ from latchkey.notices.keys import (
     tokens_end,
     tokens_revoked,
 )
-from latchkey.notices.wording import by, device
+from latchkey.notices.wording import by, device, signed_in_by
 
 __all__ = [
     "account_deleted",
@@ -86,6 +93,7 @@ __all__ = [
     "appointed",
     "approval_asked",
     "approval_decided",
+    "authenticator_removed",
     "authorization_denied",
     "authorization_withdrawn",
     "authorized",
@@ -102,6 +110,10 @@ __all__ = [
     "email_verified",
     "enabled",
     "everything_ended",
+    "new_device",
+    "passkey_added",
+    "passkey_cloned",
+    "passkey_removed",
     "password_changed",
     "password_reset",
     "password_reset_asked",
@@ -119,6 +131,7 @@ __all__ = [
     "sign_in_failed",
     "sign_in_throttled",
     "signed_in",
+    "signed_in_by",
     "signed_out",
     "signed_out_everywhere",
     "signed_up",

@@ -49,10 +49,6 @@ def renamed(user: User) -> None:
     activity.record(user, EventKind.RENAMED)
 
 
-def signed_in(user: User) -> None:
-    activity.record(user, EventKind.SIGNED_IN)
-
-
 def sign_in_failed(user: User) -> None:
     """Somebody gave a wrong password."""
     activity.record(user, EventKind.SIGN_IN_FAILED)
@@ -93,35 +89,6 @@ def password_reset(user: User) -> None:
     """A new password was chosen by a mailed link."""
     activity.record(user, EventKind.PASSWORD_RESET)
     outbox.post(user.email, "password_reset", **here())
-
-
-def code_failed(user: User) -> None:
-    """Somebody who had the password gave a wrong code."""
-    activity.record(user, EventKind.CODE_FAILED)
-
-
-def second_factor_on(user: User) -> None:
-    """An authenticator app was set up."""
-    activity.record(user, EventKind.SECOND_FACTOR_ON)
-    outbox.post(user.email, "second_factor_on", **here())
-
-
-def second_factor_off(user: User) -> None:
-    """Two-factor sign-in was turned off, by the user or by an operator."""
-    activity.record(user, EventKind.SECOND_FACTOR_OFF)
-    outbox.post(user.email, "second_factor_off", **here())
-
-
-def recovery_codes_made(user: User) -> None:
-    """There are new recovery codes, and those before stopped working."""
-    activity.record(user, EventKind.RECOVERY_CODES_MADE)
-    outbox.post(user.email, "recovery_codes_made", **here())
-
-
-def recovery_code_used(user: User, left: int) -> None:
-    """A recovery code was given instead of a code of the app."""
-    activity.record(user, EventKind.RECOVERY_CODE_USED, left=left)
-    outbox.post(user.email, "recovery_code_used", left=left, **here())
 
 
 def paused(user: User) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from latchkey import clock, origin, scopes
+from latchkey.accounts.sessions import BrowserSession, How
 from latchkey.origin import Actor, Doer
 
 # P-06: what a stranger typed as a name must not become a link in a mail that we sign.
@@ -55,6 +56,16 @@ def device(agent: str) -> str:
     return program.group() if program else "an unknown program"
 
 
+HOW = {
+    How.PASSWORD: "Password",
+    How.CODE: "Password and a code",
+    How.RECOVERY_CODE: "Password and a recovery code",
+    How.SECOND_PASSKEY: "Password and a passkey",
+    How.PASSKEY: "Passkey",
+    How.LINK: "Link by mail",
+    How.INVITATION: "Invitation",
+    How.UNKNOWN: "",
+}
 DOERS = {
     Doer.OWNER: "you",
     Doer.TOKEN: "your token {name}",
@@ -68,6 +79,11 @@ DOERS = {
 def by(actor: Actor) -> str:
     """Who it was, for people: `you`, `your token “Nightly backup”`."""
     return DOERS[actor.doer].format(name=f"“{unlinked(actor.name)}”" if actor.name else actor.id)
+
+
+def signed_in_by(session: BrowserSession) -> str:
+    """By what a browser was signed in, for people."""
+    return HOW[How(session.how)]
 
 
 def here() -> dict[str, object]:

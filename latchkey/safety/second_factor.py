@@ -1,23 +1,139 @@
-"""Turning two-factor sign-in on and off: what it ends, and what its owner hears."""
+"""Second factors: shown to get in or to prove who one is; set up and taken off, with what it ends. Each verb once."""
 
-from latchkey import notices
-from latchkey.accounts import second_factors, sessions, steps
-from latchkey.accounts.sessions import BrowserSession
+from latchkey import notices, origin
+from latchkey.accounts import challenges, limits, passkeys, second_factors, sessions, steps, users
+from latchkey.accounts.limits import Tries
+from latchkey.accounts.passkeys import Answer, Passkey
+from latchkey.accounts.sessions import BrowserSession, How
+from latchkey.accounts.throttle import TooMany
 from latchkey.accounts.users import User
+from latchkey.safety import signin
+
+# A code as it was typed, or what an authenticator answered.
+Shown = str | Answer
 
 
-def turn_on(user: User, key: str, typed: str, *, keep: BrowserSession) -> list[str] | None:
-    """Take an authenticator app, and end the sessions that were opened without it; None if the code is not right.
+def finish(plaintext: str, shown: Shown, device: str | None = None) -> tuple[BrowserSession, Tries] | None:
+    """Open the session of a step; None after leaving a trace, if what was shown is not right.
 
-    Answers the recovery codes that come with a first app. The user is locked.
+    Each step hears five tries, and each code and challenge counts once. Raises `TooMany`, and `sessions.NotOpened` for
+    a step that is over. `device` is a browser that signed in to this account before. Whoever calls commits in any case,
+    and says then that the tries were right: what counts them writes by itself.
     """
-    first = second_factors.find(user) is None
+    step = steps.find(plaintext)
+    if step is None:
+        raise sessions.NotOpened
+    try:
+        limits.step(step.id)
+    except TooMany:
+        steps.over(plaintext)
+        raise sessions.NotOpened from None
+    tries = _count(step.user, shown, device)
+    user = signin.held(step.user, step.epoch)
+    if steps.find(plaintext) is None:
+        raise sessions.NotOpened
+    how = _accept(user, shown)
+    if how is None:
+        return None
+    steps.over(plaintext)
+    return signin.opened(user, how), tries
+
+
+def enter_alone(answer: Answer) -> BrowserSession | None:
+    """Open a session by a passkey alone, which has looked at who its user is; None if it proves nothing.
+
+    Raises `TooMany`. Whoever calls commits in any case.
+    """
+    limits.passkey(origin.current.get().network)
+    passkey = passkeys.find(answer)
+    user = users.lock(passkey.user_id) if passkey is not None else None
+    if user is None or user.disabled_at is not None or not _accept_passkey(user, answer, alone=True):
+        return None
+    return signin.opened(user, How.PASSKEY)
+
+
+def show_again(here: BrowserSession, shown: Shown, device: str | None = None) -> Tries | None:
+    """Take the second factor of somebody who is signed in; None after leaving a trace, if it is not right.
+
+    Raises `TooMany`, `sessions.SessionEnded`. Whoever calls commits in any case, and says then that the tries were
+    right.
+    """
+    tries = _count(here.user, shown, device)
+    return tries if _accept(sessions.hold(here), shown) is not None else None
+
+
+def _count(user: User, shown: Shown, device: str | None) -> Tries:
+    network = origin.current.get().network
+    if isinstance(shown, Answer):
+        return limits.passkey(network)
+    return limits.code(user, shown, network=network, device=device)
+
+
+def _accept(user: User, shown: Shown) -> How | None:
+    """What it was, used up by this; None after leaving a trace, if it is not right. The user is locked."""
+    if isinstance(shown, Answer):
+        return How.SECOND_PASSKEY if _accept_passkey(user, shown, alone=False) else None
+    if not second_factors.spend(user, shown):
+        notices.code_failed(user)
+        return None
+    if second_factors.from_app(shown):
+        return How.CODE
+    notices.recovery_code_used(user, second_factors.codes_left(user))
+    return How.RECOVERY_CODE
+
+
+def _accept_passkey(user: User, answer: Answer, *, alone: bool) -> bool:
+    """Whether one of the user's passkeys signed a challenge that was not used before. The user is locked."""
+    passkey = passkeys.find(answer)
+    if passkey is None or passkey.user_id != user.id:
+        return False
+    try:
+        counted = passkeys.check(passkey, answer, alone=alone)
+    except passkeys.Refused:
+        return False
+    if not challenges.spend(answer.challenge):
+        return False
+    if passkeys.count(passkey, counted):
+        return True
+    notices.passkey_cloned(user, passkey)
+    return False
+
+
+def set_up_app(user: User, key: str, typed: str, *, keep: BrowserSession) -> list[str] | None:
+    """Take an authenticator app; None if the code is not right.
+
+    Answers the recovery codes that come with a first factor. The user is locked.
+    """
+    first = not second_factors.protects(user)
     if not second_factors.set_up(user, key, typed):
         return None
+    notices.second_factor_on(user)
+    return _begin(user, keep) if first else _only_here(user, keep)
+
+
+def add_passkey(user: User, answer: Answer, name: str, *, keep: BrowserSession) -> list[str]:
+    """Take a passkey; the recovery codes that come with a first factor. The user is locked.
+
+    Raises `passkeys.Refused`, `passkeys.TooManyPasskeys`.
+    """
+    first = not second_factors.protects(user)
+    passkey = passkeys.register(user, answer, name)
+    if not challenges.spend(answer.challenge):
+        raise passkeys.Refused
+    notices.passkey_added(user, passkey)
+    return _begin(user, keep) if first else []
+
+
+def _begin(user: User, keep: BrowserSession) -> list[str]:
+    """Sessions that were opened by a password alone end."""
+    _only_here(user, keep)
+    return second_factors.make_codes(user)
+
+
+def _only_here(user: User, keep: BrowserSession) -> list[str]:
     sessions.end_all(user, keep=keep)
     steps.cancel(user)
-    notices.second_factor_on(user)
-    return second_factors.make_codes(user) if first else []
+    return []
 
 
 def new_codes(user: User) -> list[str]:
@@ -27,10 +143,34 @@ def new_codes(user: User) -> list[str]:
     return codes
 
 
+def remove_app(user: User) -> None:
+    """Take the authenticator app off. The user is locked."""
+    if second_factors.remove_app(user):
+        notices.authenticator_removed(user)
+        _after_removal(user)
+
+
+def remove_passkey(user: User, passkey: Passkey) -> None:
+    """Take a passkey off. The user is locked."""
+    if passkeys.remove(passkey):
+        notices.passkey_removed(user, passkey)
+        _after_removal(user)
+
+
+def _after_removal(user: User) -> None:
+    steps.cancel(user)
+    if not second_factors.protects(user):
+        second_factors.forget_codes(user)
+        notices.second_factor_off(user)
+
+
 def turn_off(user: User) -> bool:
     """Let the password alone open sessions again; whether that is new. The user is locked."""
-    if not second_factors.remove(user):
+    if not second_factors.protects(user):
         return False
+    second_factors.remove_app(user)
+    passkeys.remove_all(user)
+    second_factors.forget_codes(user)
     steps.cancel(user)
     notices.second_factor_off(user)
     return True

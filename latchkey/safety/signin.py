@@ -1,19 +1,22 @@
 """Signing in, in steps: a password, counted before it is looked at (L-05), then the second factor, then a session."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from latchkey import notices, origin
+from latchkey import clock, notices, origin
 from latchkey.accounts import limits, links, passwords, second_factors, sessions, steps, throttle, users
-from latchkey.accounts.limits import Tries
 from latchkey.accounts.links import Link, Purpose
-from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.sessions import BrowserSession, How
 from latchkey.accounts.steps import Step
 from latchkey.accounts.throttle import TooMany
 from latchkey.accounts.users import User
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 
 VERIFY = Purpose.VERIFY_EMAIL
+# Later on, an account without a sign-in on record is one that was not used for long.
+FIRST_DAY = timedelta(days=1)
 
 
 RESET_HELPS = "If the account is yours, choose “Forgot password?” instead: a new password lets you in at once."
@@ -55,68 +58,33 @@ def enter(proof: Proof, pressed: Sequence[str] = ()) -> BrowserSession | Step:
     `pressed` are ids of links whose button was pressed in this browser: now that its password was given here too, a
     link for this user proves the address. Raises `sessions.NotOpened`.
     """
-    user = _held(proof.user, proof.epoch)
+    user = held(proof.user, proof.epoch)
     if proof.rehashed is not None:
         user.password_hash = proof.rehashed
     if not user.verified and any(_proves(link, user) for link in links.among(pressed, VERIFY)):
         prove_address(user)
         sessions.end_all(user)
-    return open_for(user)
+    return open_for(user, How.PASSWORD)
 
 
-def _held(user: User, epoch: int) -> User:
+def held(user: User, epoch: int) -> User:
+    """The user, locked, if what was proved at an epoch still counts. Raises `sessions.NotOpened`."""
     held = users.lock(user.id)
     if held is None or held.disabled_at is not None or held.epoch != epoch:
         raise sessions.NotOpened
     return held
 
 
-def open_for(user: User, authenticated_at: datetime | None = None) -> BrowserSession | Step:
+def open_for(user: User, how: How, authenticated_at: datetime | None = None) -> BrowserSession | Step:
     """What a first proof opens, whatever it was: a session only where no second factor is owed. The user is locked."""
-    if second_factors.protects(user):
-        return steps.begin(user)
-    return _opened(user, authenticated_at)
+    return steps.begin(user) if second_factors.protects(user) else opened(user, how, authenticated_at)
 
 
-def _opened(user: User, authenticated_at: datetime | None = None) -> BrowserSession:
-    opened = sessions.open(user, authenticated_at=authenticated_at)
-    notices.signed_in(user)
-    return opened
-
-
-def finish(plaintext: str, typed: str, device: str | None = None) -> tuple[BrowserSession, Tries] | None:
-    """Open the session of a step, by a code; None after leaving a trace, if it is not right.
-
-    Each step hears five tries, and each code counts once. Raises `TooMany`, and `sessions.NotOpened` for a step that is
-    over. `device` is a browser that signed in to this account before. Whoever calls commits in any case,
-    and says then that the tries were right: what counts them writes by itself.
-    """
-    step = steps.find(plaintext)
-    if step is None:
-        raise sessions.NotOpened
-    try:
-        limits.step(step.id)
-    except TooMany:
-        steps.over(plaintext)
-        raise sessions.NotOpened from None
-    tries = limits.code(step.user, typed, network=origin.current.get().network, device=device)
-    user = _held(step.user, step.epoch)
-    if steps.find(plaintext) is None:
-        raise sessions.NotOpened
-    if not _spend(user, typed):
-        return None
-    steps.over(plaintext)
-    return _opened(user), tries
-
-
-def show_again(here: BrowserSession, typed: str, device: str | None = None) -> Tries | None:
-    """Use up a code of somebody who is signed in; None after leaving a trace, if it is not right.
-
-    Raises `TooMany`, `sessions.SessionEnded`. Whoever calls commits in any case, and says then that the
-    tries were right.
-    """
-    tries = limits.code(here.user, typed, network=origin.current.get().network, device=device)
-    return tries if _spend(sessions.hold(here), typed) else None
+def opened(user: User, how: How, authenticated_at: datetime | None = None) -> BrowserSession:
+    """The session of somebody who owes nothing more. The user is locked."""
+    session = sessions.open(user, how=how, authenticated_at=authenticated_at)
+    notices.signed_in(user, session)
+    return session
 
 
 def confirm(user: User, password: str) -> bool:
@@ -132,13 +100,10 @@ def confirm(user: User, password: str) -> bool:
     return False
 
 
-def _spend(user: User, typed: str) -> bool:
-    if not second_factors.spend(user, typed):
-        notices.code_failed(user)
-        return False
-    if not second_factors.from_app(typed):
-        notices.recovery_code_used(user, second_factors.codes_left(user))
-    return True
+def is_first(user: User) -> bool:
+    """Whether the sign-in of now is the account's first: no other browser was ever here."""
+    before = activity.list_for(user, kinds=[EventKind.SIGNED_IN], limit=2)
+    return len(before) < 2 and user.created_at > clock.now() - FIRST_DAY
 
 
 def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession | Step | None:
@@ -152,7 +117,7 @@ def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession
         return None
     prove_address(link.user)
     sessions.end_all(link.user)
-    return open_for(link.user, here.authenticated_at if here else sessions.NEVER)
+    return open_for(link.user, How.LINK, here.authenticated_at if here else sessions.NEVER)
 
 
 def prove_address(user: User) -> None:

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
 from latchkey import grants, tokens
-from latchkey.accounts import links, sessions, steps, throttle
+from latchkey.accounts import challenges, links, sessions, steps, throttle
 from latchkey.journal import activity, acts, chain, counting, counts, refusals
 from latchkey.mail import outbox
 from latchkey.oversight import invitations, policies
@@ -112,6 +112,7 @@ def clear(*more: Purge) -> None:
         links,
         sessions,
         steps,
+        challenges,
         activity,
         acts,
         chain,

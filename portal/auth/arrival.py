@@ -4,15 +4,19 @@ from flask import flash, redirect, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from latchkey import notices, vault
 from latchkey.accounts import sessions
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.steps import Step
+from latchkey.safety import signin
 from latchkey.store.session import db
 from portal import devices, drafts
-from portal.guards import enter, this_session
+from portal.guards import absolute, enter, this_session
 
 # Where the browser keeps that it gave the password, until it is signed in.
 STEP = "second_factor"
+# What the links of letters about new browsers are signed for.
+ENDS_SESSION = "end-session"
 
 
 def go_on(
@@ -30,6 +34,8 @@ def go_on(
     returns = form is not None and form.account == opened.user_id
     if returns:
         sessions.keep(opened, sealed)
+    if devices.known(opened.user.email) is None and not signin.is_first(opened.user):
+        notices.new_device(opened.user, opened, _ending(opened))
     db.commit()
     enter(opened)
     if returns:
@@ -39,8 +45,13 @@ def go_on(
     return response
 
 
+def _ending(opened: BrowserSession) -> str:
+    """The address by which the letter about a new browser ends its session; it can do nothing else."""
+    return absolute("portal.end_reported", token=vault.signer(ENDS_SESSION).dumps(opened.id))
+
+
 def _ask(step: Step, next_path: str | None, sealed: str | None) -> ResponseReturnValue:
     step.kept = sealed
     db.commit()
     session[STEP] = step.plaintext
-    return redirect(url_for("portal.second_factor", next=next_path), 303)
+    return redirect(url_for("portal.ask_second_factor", next=next_path), 303)

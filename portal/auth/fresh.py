@@ -4,18 +4,19 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import Field, PasswordField, StringField
+from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
 from latchkey import notices
 from latchkey.accounts import limits, second_factors, sessions
-from latchkey.safety import signin
+from latchkey.accounts.challenges import Purpose
+from latchkey.safety import second_factor
 from latchkey.store.session import db
-from portal import devices, drafts
+from portal import devices, drafts, fields
 from portal.auth.late import page_of
 from portal.blueprint import blueprint
+from portal.fields import SecondFactorForm
 from portal.guards import (
-    NO_CODE,
     ProofAsked,
     acting_user,
     asked_next,
@@ -32,11 +33,6 @@ class PasswordProof(FlaskForm):
 
     password = PasswordField("Password", [InputRequired("Type your password.")])
 
-    @property
-    def shown(self) -> Field:
-        """The field that holds the proof."""
-        return self.password
-
     def is_right(self) -> bool:
         """Whether it is. Commits. 429 after too many."""
         if not password_is_right(self.password.data or ""):
@@ -45,24 +41,25 @@ class PasswordProof(FlaskForm):
         return True
 
 
-class CodeProof(FlaskForm):
-    """A code, where there is a second factor: the password alone shows nothing then."""
-
-    code = StringField("Code", [InputRequired("Type a code.")])
+class FactorProof(SecondFactorForm):
+    """A passkey or a code, where there is a second factor: the password alone shows nothing then."""
 
     def is_right(self) -> bool:
         """Whether it is, used up by it. Commits. 429 after too many."""
-        tries = signin.show_again(this_session(), self.code.data or "", devices.known(this_user().email))
-        db.commit()
+        here, shown = this_session(), self.shown(Purpose.PROOF, this_session().id)
+        tries = None
+        if shown is not None:
+            tries = second_factor.show_again(here, shown, devices.known(this_user().email))
+            db.commit()
         if tries is None:
-            self.code.errors = [NO_CODE]
+            self.refuse()
             return False
         limits.was_right(tries)
         return True
 
 
-def _form() -> PasswordProof | CodeProof:
-    return CodeProof() if second_factors.protects(this_user()) else PasswordProof()
+def _form() -> PasswordProof | FactorProof:
+    return FactorProof() if second_factors.protects(this_user()) else PasswordProof()
 
 
 @blueprint.app_errorhandler(ProofAsked)
@@ -89,6 +86,8 @@ def _page(back: str, sealed: str | None = None, form: FlaskForm | None = None) -
         back=back,
         sealed=sealed,
         by_link=by_link,
+        by_app=second_factors.find(this_user()) is not None,
+        question=fields.ask(Purpose.PROOF, this_session().id, this_user()),
         pictures=any(file.filename for file in request.files.values()),
     )
 

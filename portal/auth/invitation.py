@@ -9,6 +9,7 @@ from wtforms.validators import InputRequired
 
 from latchkey import origin
 from latchkey.accounts import limits, users
+from latchkey.accounts.sessions import How
 from latchkey.oversight import invitations
 from latchkey.oversight.invitations import Invitation
 from latchkey.safety import signin
@@ -70,4 +71,4 @@ def _accept(invitation: Invitation, form: InvitationForm) -> ResponseReturnValue
         db.rollback()
         flash(TAKEN)
         return redirect(url_for("portal.sign_in"), 303)
-    return arrival.go_on(signin.open_for(user))
+    return arrival.go_on(signin.open_for(user, How.INVITATION))

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from flask import Response, current_app, flash, redirect, request, session, url_for
+from flask import Response, current_app, flash, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 from flask_wtf.csrf import CSRFError
@@ -78,6 +78,7 @@ def sign_in_first(_error: SessionEnded) -> ResponseReturnValue:
         # What a browser keeps that was not signed in stays: a reset link that is open, the tokens of other tabs' forms.
         logout_user()
         session.clear()
+        g.pop("csrf_token", None)
     if not account or request.blueprint != blueprint.name:
         return cast("BaseResponse", current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
     if "HX-Request" in request.headers:

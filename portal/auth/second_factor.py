@@ -1,38 +1,31 @@
-"""/login/second-factor: the code, after the password was right (L-11)."""
+"""/login/second-factor: a code or a passkey, after the password was right (L-11)."""
 
 from flask import Response, flash, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
-from wtforms import StringField
-from wtforms.validators import InputRequired
 
-from latchkey.accounts import limits, sessions, steps
+from latchkey.accounts import limits, second_factors, sessions, steps
+from latchkey.accounts.challenges import Purpose
 from latchkey.accounts.steps import Step
-from latchkey.safety import signin
+from latchkey.safety import second_factor
 from latchkey.store.session import db
-from portal import devices
+from portal import devices, fields
 from portal.auth import arrival, waiting_app
 from portal.blueprint import blueprint
-from portal.guards import NO_CODE, asked_next
-
-
-class CodeForm(FlaskForm):
-    """A code of the app, or a recovery code."""
-
-    code = StringField("Code", [InputRequired("Type a code.")])
+from portal.fields import SecondFactorForm
+from portal.guards import asked_next
 
 
 @blueprint.route("/login/second-factor", methods=["GET", "POST"])
-def second_factor() -> ResponseReturnValue:
-    """The form for the code; only in the browser that gave the password, for ten minutes."""
+def ask_second_factor() -> ResponseReturnValue:
+    """The form for a code or a passkey; only in the browser that gave the password, for ten minutes."""
     plaintext, next_path = str(session.get(arrival.STEP, "")), asked_next()
     step = steps.find(plaintext)
     if step is None:
         return _over(next_path)
-    form = CodeForm()
-    if form.validate_on_submit():
+    form = SecondFactorForm()
+    if form.validate_on_submit() and (shown := form.shown(Purpose.SECOND_FACTOR, step.id)) is not None:
         try:
-            finished = signin.finish(plaintext, form.code.data or "", devices.known(step.user.email))
+            finished = second_factor.finish(plaintext, shown, devices.known(step.user.email))
         except sessions.NotOpened:
             db.commit()
             return _over(next_path)
@@ -42,11 +35,12 @@ def second_factor() -> ResponseReturnValue:
             limits.was_right(tries)
             return response
         db.commit()
-        form.code.errors = [NO_CODE]
+    if form.is_submitted():
+        form.refuse()
     return _page(form, step, next_path, 422 if form.is_submitted() else 200)
 
 
-def _page(form: CodeForm, step: Step, next_path: str | None, status: int) -> Response:
+def _page(form: SecondFactorForm, step: Step, next_path: str | None, status: int) -> Response:
     app = waiting_app.find(next_path)
     page = render_template(
         "portal/signin/second_factor.html",
@@ -54,6 +48,8 @@ def _page(form: CodeForm, step: Step, next_path: str | None, status: int) -> Res
         email=step.user.email,
         next_path=next_path,
         recovery=request.args.get("with") == "recovery-code",
+        by_app=second_factors.find(step.user) is not None,
+        question=fields.ask(Purpose.SECOND_FACTOR, step.id, step.user),
     )
     response = make_response(page, status)
     waiting_app.let_lead_on(response, app)

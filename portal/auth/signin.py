@@ -9,14 +9,15 @@ from wtforms.validators import InputRequired
 
 from latchkey import domains, settings
 from latchkey.accounts import links, sessions
-from latchkey.accounts.links import Purpose
+from latchkey.accounts.challenges import Purpose
 from latchkey.accounts.throttle import TooMany
-from latchkey.safety import signin
+from latchkey.safety import second_factor, signin
 from latchkey.safety.signin import Proof
 from latchkey.store.session import db
-from portal import devices, drafts
+from portal import devices, drafts, fields
 from portal.auth import arrival, proofs, waiting_app
 from portal.blueprint import blueprint
+from portal.fields import NO_PASSKEY, PasskeyForm, this_browser
 from portal.guards import asked_next, leave
 
 
@@ -54,7 +55,7 @@ def _carried() -> str | None:
 
 
 def _prefilled() -> str:
-    waits = links.among(proofs.pressed(), Purpose.VERIFY_EMAIL)
+    waits = links.among(proofs.pressed(), signin.VERIFY)
     return domains.shown_address(waits[0].email) if waits else ""
 
 
@@ -65,7 +66,8 @@ def _page(form: SignInForm, next_path: str | None, status: int, **more: object) 
         form=form,
         next_path=next_path,
         app=app,
-        one_more_step=bool(links.among(proofs.pressed(), Purpose.VERIFY_EMAIL)),
+        question=fields.ask(Purpose.SIGN_IN, this_browser()),
+        one_more_step=bool(links.among(proofs.pressed(), signin.VERIFY)),
         open_to_all=settings.current().signup != "invite",
         **more,
     )
@@ -89,6 +91,18 @@ def _attempt(email: str, password: str, next_path: str | None) -> ResponseReturn
     except sessions.NotOpened:
         db.rollback()
         return None
+
+
+@blueprint.post("/login/passkey")
+def sign_in_by_passkey() -> ResponseReturnValue:
+    """Let somebody in by a passkey alone, which their device asked who they are for."""
+    form, next_path = PasskeyForm(), asked_next()
+    answer = form.answer(Purpose.SIGN_IN, this_browser()) if form.validate() else None
+    opened = second_factor.enter_alone(answer) if answer is not None else None
+    if opened is not None:
+        return arrival.go_on(opened, next_path, _carried())
+    db.commit()
+    return _page(SignInForm(formdata=None), next_path, 422, refusal=NO_PASSKEY, sealed=_carried())
 
 
 def let_in(proof: Proof, next_path: str | None) -> ResponseReturnValue:

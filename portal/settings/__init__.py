@@ -1,5 +1,5 @@
 """A person's own settings."""
 
-from portal.settings import data, email, index, security, sessions
+from portal.settings import data, email, index, passkeys, security, sessions
 
-__all__ = ["data", "email", "index", "security", "sessions"]
+__all__ = ["data", "email", "index", "passkeys", "security", "sessions"]

@@ -12,11 +12,12 @@ from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
 
 from latchkey import clock, settings, vault
-from latchkey.accounts import second_factors, steps
+from latchkey.accounts import passkeys, second_factors, steps
 from latchkey.safety import second_factor
 from latchkey.store.session import db
 from portal.blueprint import blueprint
-from portal.guards import NO_CODE, acting_user, asked_next, require_proof, this_session, this_user, verified
+from portal.fields import NO_CODE
+from portal.guards import acting_user, asked_next, require_proof, this_session, this_user, verified
 
 MARK = "authenticator:"
 LONGEST_SEALED = 2000
@@ -38,6 +39,8 @@ def security() -> ResponseReturnValue:
     return render_template(
         "portal/settings/security.html",
         app=app,
+        passkeys=passkeys.list_for(user),
+        can_have_passkeys=passkeys.party() is not None,
         left=second_factors.codes_left(user),
         owes=second_factors.owes_setup(user),
         next_path=asked_next(),
@@ -72,7 +75,7 @@ def set_up_authenticator() -> ResponseReturnValue:
         flash("That took too long. Here is a new key.")
         return redirect(url_for("portal.set_up_authenticator", next=asked_next()), 303)
     if key is not None:
-        codes = second_factor.turn_on(acting_user(), key, form.code.data or "", keep=this_session())
+        codes = second_factor.set_up_app(acting_user(), key, form.code.data or "", keep=this_session())
         db.commit()
         if codes is not None:
             flash("Your authenticator app is set up. Other browsers are signed out.")
@@ -88,7 +91,7 @@ def _set_up_page(form: SetUpForm, key: str) -> ResponseReturnValue:
         "portal/settings/authenticator.html",
         form=form,
         next_path=asked_next(),
-        replaces=second_factors.find(this_user()) is not None,
+        replaces=second_factors.protects(this_user()),
         key=" ".join(key[at : at + 4] for at in range(0, len(key), 4)),
         qr=Markup(segno.make(uri, micro=False).svg_inline(omitsize=True)),  # noqa: S704 - drawn here, of modules alone
     )
@@ -103,13 +106,13 @@ def _codes(codes: list[str]) -> ResponseReturnValue:
 @verified
 def renew_recovery_codes() -> ResponseReturnValue:
     """Ten new codes, shown once; those before stop working."""
-    if second_factors.find(this_user()) is None:
+    if not second_factors.protects(this_user()):
         return redirect(url_for("portal.security"), 303)
     require_proof()
     form = FlaskForm()
     if request.method == "POST" and form.validate():
         user = acting_user()
-        if second_factors.find(user) is None:
+        if not second_factors.protects(user):
             db.rollback()
             return redirect(url_for("portal.security"), 303)
         codes = second_factor.new_codes(user)
@@ -121,15 +124,17 @@ def renew_recovery_codes() -> ResponseReturnValue:
 @blueprint.route("/settings/security/authenticator/remove", methods=["GET", "POST"])
 @verified
 def remove_authenticator() -> ResponseReturnValue:
-    """Turn two-factor sign-in off."""
+    """Asks first; then its codes open nothing any more."""
     require_proof()
     form = FlaskForm()
     if request.method == "POST" and form.validate():
-        second_factor.turn_off(acting_user())
+        second_factor.remove_app(acting_user())
         db.commit()
-        flash("Two-factor sign-in is off. Your password alone lets you in.")
+        flash("The authenticator app is removed.")
         return redirect(url_for("portal.security"), 303)
-    text = "Then your password alone lets somebody in. Your recovery codes stop working, too."
+    text = "Its codes no longer work."
+    if not passkeys.any_of(this_user()):
+        text = "Then your password alone lets somebody in. Your recovery codes stop working, too."
     return _confirm(form, "Remove the authenticator app", text, "Remove the app")
 
 

@@ -14,6 +14,7 @@ from web import htmx
 
 # `Firefox on Linux`, as letters say it too.
 blueprint.add_app_template_filter(notices.device, "device")
+blueprint.add_app_template_filter(notices.signed_in_by, "signed_in_by")
 
 
 @blueprint.post("/settings/sessions/<id:session_id>/end")

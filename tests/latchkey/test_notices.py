@@ -40,7 +40,7 @@ FACTS = {
     "verification_asked": (lambda s: notices.verification_asked(s["user"], LINK), None, "Confirm your", (LINK,)),
     "email_verified": (lambda s: notices.email_verified(s["user"]), EventKind.EMAIL_VERIFIED, None, ()),
     "renamed": (lambda s: notices.renamed(s["user"]), EventKind.RENAMED, None, ()),
-    "signed_in": (lambda s: notices.signed_in(s["user"]), EventKind.SIGNED_IN, None, ()),
+    "signed_in": (lambda s: notices.signed_in(s["user"], s["session"]), EventKind.SIGNED_IN, None, ()),
     "sign_in_failed": (lambda s: notices.sign_in_failed(s["user"]), EventKind.SIGN_IN_FAILED, None, ()),
     "sign_in_throttled": (lambda s: notices.sign_in_throttled(s["user"]), EventKind.SIGN_IN_THROTTLED, None, ()),
     "signed_out": (lambda s: notices.signed_out(s["user"]), EventKind.SIGNED_OUT, None, ()),
@@ -337,6 +337,7 @@ def test_a_name_that_looks_like_a_host_is_no_link(stage, db, mailbox):
 def test_subjects_hold_nothing_that_a_stranger_typed():
     own = {"token_created", "token_widened", "token_extended", "token_expires"}
     own |= {"token_regenerated", "token_reported", "token_revoked", "canary_tried", "tokens_revoked"}
+    own |= {"passkey_added", "passkey_removed", "passkey_cloned"}
     own |= {path.parent.name for path in (ROOT / "templates" / "mail").glob("app_*/subject.txt")} - {"app_stopped"}
     subjects = list((ROOT / "templates" / "mail").glob("*/subject.txt"))
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from latchkey import settings as configured
 from latchkey.accounts import links, second_factors, sessions, steps, users
-from latchkey.safety import lockdown, second_factor, signin
+from latchkey.safety import lockdown, second_factor
 from latchkey.store.session import db
 from tests import pages
 from tests.factories import CALLBACK, PASSWORD
@@ -176,7 +176,7 @@ def test_a_code_used_sixteen_times_at_once_opens_one_session(app, alice, codes, 
     def use(plaintext):
         with app.app_context():
             at_once.wait()
-            opened = signin.finish(plaintext, code)
+            opened = second_factor.finish(plaintext, code)
             db.commit()
             return opened is not None
 

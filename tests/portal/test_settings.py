@@ -159,7 +159,8 @@ def test_sessions_say_device_address_since_when_and_last_seen(signed_in, elsewhe
     assert len(rows) == 2
     assert any("This browser" in row and "127.0.0.1" in row and "End session" not in row for row in rows)
     assert any(
-        row.startswith("Firefox on Linux 192.0.2.44 Signed in just now Last seen just now End session") for row in rows
+        row.startswith("Firefox on Linux 192.0.2.44 Signed in just now Password Last seen just now End session")
+        for row in rows
     )
 
 

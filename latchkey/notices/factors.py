@@ -1,0 +1,68 @@
+"""How somebody signs in: browsers, second factors, and what goes wrong with them."""
+
+from latchkey.accounts.passkeys import Passkey
+from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.users import User
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
+from latchkey.mail import outbox
+from latchkey.notices.wording import here, signed_in_by, unlinked
+
+
+def signed_in(user: User, session: BrowserSession) -> None:
+    activity.record(user, EventKind.SIGNED_IN, how=session.how)
+
+
+def new_device(user: User, session: BrowserSession, link: str) -> None:
+    """A browser was signed in that the account does not know; by the link the session is ended."""
+    outbox.post(user.email, "new_device", how=signed_in_by(session), link=link, **here())
+
+
+def code_failed(user: User) -> None:
+    """Somebody who had the password gave a wrong code."""
+    activity.record(user, EventKind.CODE_FAILED)
+
+
+def second_factor_on(user: User) -> None:
+    """An authenticator app was set up."""
+    activity.record(user, EventKind.SECOND_FACTOR_ON)
+    outbox.post(user.email, "second_factor_on", **here())
+
+
+def second_factor_off(user: User) -> None:
+    """Two-factor sign-in was turned off, by the user or by an operator."""
+    activity.record(user, EventKind.SECOND_FACTOR_OFF)
+    outbox.post(user.email, "second_factor_off", **here())
+
+
+def recovery_codes_made(user: User) -> None:
+    """There are new recovery codes, and those before stopped working."""
+    activity.record(user, EventKind.RECOVERY_CODES_MADE)
+    outbox.post(user.email, "recovery_codes_made", **here())
+
+
+def recovery_code_used(user: User, left: int) -> None:
+    """A recovery code was given instead of a code of the app."""
+    activity.record(user, EventKind.RECOVERY_CODE_USED, left=left)
+    outbox.post(user.email, "recovery_code_used", left=left, **here())
+
+
+def authenticator_removed(user: User) -> None:
+    activity.record(user, EventKind.AUTHENTICATOR_REMOVED)
+    outbox.post(user.email, "authenticator_removed", **here())
+
+
+def passkey_added(user: User, passkey: Passkey) -> None:
+    activity.record(user, EventKind.PASSKEY_ADDED, name=passkey.name)
+    outbox.post(user.email, "passkey_added", name=unlinked(passkey.name), **here())
+
+
+def passkey_removed(user: User, passkey: Passkey) -> None:
+    activity.record(user, EventKind.PASSKEY_REMOVED, name=passkey.name)
+    outbox.post(user.email, "passkey_removed", name=unlinked(passkey.name), **here())
+
+
+def passkey_cloned(user: User, passkey: Passkey) -> None:
+    """A passkey counted no further than before, as only a copy of it does; it was refused."""
+    activity.record(user, EventKind.PASSKEY_CLONED, name=passkey.name)
+    outbox.post(user.email, "passkey_cloned", name=unlinked(passkey.name), **here())
