@@ -4,6 +4,7 @@ from latchkey.clients.record import (
     LONGEST_HOMEPAGE,
     LONGEST_NAME,
     LONGEST_REASON,
+    PAGE,
     Client,
     ClientGone,
     ClientSecret,
@@ -15,6 +16,7 @@ from latchkey.clients.record import (
     lock,
     made_by,
     owned,
+    page_of,
     share,
 )
 from latchkey.clients.registration import (
@@ -58,6 +60,7 @@ __all__ = [
     "LONGEST_REASON",
     "OVERLAP",
     "OWNERS_TO_LIFT",
+    "PAGE",
     "AlreadyRegistered",
     "AlreadyRotated",
     "AppsClosed",
@@ -85,6 +88,7 @@ __all__ = [
     "may_register",
     "note_secret_use",
     "owned",
+    "page_of",
     "protected",
     "register",
     "remove",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, select
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from latchkey import clock, ids, scopes, settings
@@ -15,6 +15,7 @@ from latchkey.naming import names
 from latchkey.store.conflicts import Gone
 from latchkey.store.session import Base, db, some, stamp
 
+PAGE = 30
 LONGEST_NAME = 60
 LONGEST_HOMEPAGE = 500
 LONGEST_REASON = 200
@@ -184,6 +185,16 @@ def lock(client_id: str) -> Client | None:
 def list_for(owner: User) -> list[Client]:
     """The clients of a user, the newest first."""
     return list(db.scalars(select(Client).where(Client.owner_id == owner.id).order_by(Client.id.desc())))
+
+
+def page_of(owner: User, search: str, page: int) -> tuple[list[Client], int]:
+    """A page of a user's clients that match, the newest first, and how many match; in one statement."""
+    statement = select(Client, func.count().over()).where(Client.owner_id == owner.id)
+    if search:
+        columns = (Client.name, Client.homepage, Client.id)
+        statement = statement.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    rows = db.execute(statement.order_by(Client.id.desc()).limit(PAGE).offset((page - 1) * PAGE)).all()
+    return [row[0] for row in rows], rows[0][1] if rows else 0
 
 
 def owned(owner: User | None = None) -> list[Client]:

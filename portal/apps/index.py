@@ -1,5 +1,7 @@
 """The apps that a user registered, and registering one."""
 
+import re
+
 from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field, HiddenField, RadioField, TextAreaField, ValidationError
@@ -14,15 +16,30 @@ from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import acting_user, require_proof, signed_in, this_user, verified
 
 TYPES = ("confidential", "public")
+LONGEST_SEARCH = 80
+PAGE_NUMBER = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
 
 @blueprint.get("/apps")
 @signed_in
-def list_apps() -> str:
-    """All of them, the newest first."""
-    own = clients.list_for(this_user())
-    may = clients.may_register(this_user())
-    return render_template("portal/apps/index.html", apps=own, may_register=may, people=grants.people(own))
+def list_apps() -> BaseResponse:
+    """A page of them, the newest first; searched by name, homepage or id."""
+    search, asked = request.args.get("q", "").strip()[:LONGEST_SEARCH].replace("\0", ""), request.args.get("page", "1")
+    page = int(asked) if PAGE_NUMBER.fullmatch(asked) else 1
+    own, number = clients.page_of(this_user(), search, page)
+    if page > 1 and not own:
+        return redirect(url_for("portal.list_apps", q=search or None), 303)
+    shown = render_template(
+        "portal/apps/index.html",
+        apps=own,
+        may_register=clients.may_register(this_user()),
+        people=grants.people(own),
+        search=search,
+        number=number,
+        page=page,
+        size=clients.PAGE,
+    )
+    return Response(shown)
 
 
 class NewAppForm(AppForm):
