@@ -14,7 +14,7 @@ from latchkey.settings import Settings
 from latchkey.store import session as db
 from latchkey.worker import loop
 from web import assets, errors, signin
-from web.layer import bounds, compression, middleware, request_log
+from web.layer import bounds, compression, metrics, middleware, request_log
 from web.layer.conflicts import Application
 from web.server import rsgi
 
@@ -48,7 +48,8 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     outbox.configure(app)
     app.teardown_appcontext(lambda _error: db.db.remove())
     write = request_log.to_stderr if background else None
-    middleware.install(app, write=write)
+    observe = metrics.register(app, background=background)
+    middleware.install(app, write=write, observe=observe)
     if background:
         portal.prepare(app)
         loop.start(app, (oauth.codes.purge, oauth.pending.purge))

@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -199,4 +200,16 @@ def serve(host: str, port: int, workers: int) -> None:
     server = listening(address, port, workers)
     server.announcement = _announcement(ours, host, port)
     server.leash = Leash()
-    server.serve(spawn, partial(_work, server.leash))
+    with _counts(ours):
+        server.serve(spawn, partial(_work, server.leash))
+
+
+@contextlib.contextmanager
+def _counts(ours: Settings) -> Iterator[None]:
+    """Where the workers add up what they count, if somebody reads it; gone with the server."""
+    if ours.metrics_token is None:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="latchkey-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield

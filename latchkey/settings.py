@@ -66,6 +66,7 @@ class Settings:
     signup: str = _setting(values.signup, "open")
     require_second_factor: str = _setting(values.choice("nobody", "administrators", "everybody"), "administrators")
     trusted_proxies: int = _setting(values.number(0, 10), 0)
+    metrics_token: str | None = _setting(values.matching(r"[!-~]{16,200}", "16 to 200 characters without spaces"))
     security_contact: str | None = _setting(values.contact)
     scanner_keys_url: str | None = _setting(values.web_address)
     introspection: str = _setting(values.choice("any", "marked"), "any")
@@ -193,7 +194,11 @@ def _parsed(name: str, label: str, value: Any) -> Any:
     try:
         return known[name].metadata["parse"](value)
     except ValueError as error:
-        shown = "what it is set to" if "secret" in name or "password" in name else repr(value)[:60]
+        shown = (
+            "what it is set to"
+            if any(word in name for word in ("secret", "password", "metrics_token"))
+            else repr(value)[:60]
+        )
         raise SettingError(f"{label} cannot be {shown}: allowed is {error}") from None
 
 

@@ -1,7 +1,12 @@
 """A FIFO lock."""
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
+
+# Told how long a thread had to wait.
+watchers: list[Callable[[float], object]] = []
 
 
 class Queue:
@@ -20,7 +25,10 @@ class Queue:
                 return True
             acquired = threading.Event()
             self._waiting.append(acquired)
+        begun = time.perf_counter()
         if acquired.wait(seconds):
+            for tell in watchers:
+                tell(time.perf_counter() - begun)
             return True
         with self._guard:
             if acquired.is_set():

@@ -18,6 +18,7 @@ from latchkey.store import session as db
 from web import policy
 from web.layer import bounds, faults, proxies, request_log
 from web.layer.dispatch import Dispatcher, Endpoint, Found, Rest
+from web.layer.metrics import Observe
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -53,7 +54,7 @@ class Exchange:
             if name == "Content-Security-Policy":
                 more = self._wrapped.other_headers
                 break
-        if self._wrapped.write is not None:
+        if self._wrapped.write is not None or self._wrapped.observe is not None:
             self._route = self._route_of_request()
         headers.append(("X-Request-Id", self._request_id))
         headers.extend(more)
@@ -143,6 +144,8 @@ class Exchange:
             self._log()
 
     def _log(self) -> None:
+        if self._wrapped.observe is not None:
+            self._wrapped.observe(self._route, self._status, time.perf_counter() - self._started)
         if self._wrapped.write is not None:
             self._wrapped.write(request_log.line(self._environ, self._route, self._status, self._started))
 
@@ -155,7 +158,9 @@ class Exchange:
 class Layer:
     """The WSGI application around the application, behind as many proxies as are `trusted`.
 
-    `write` gets one JSON line a request; None: no log. Without a dispatcher everything is the application's.
+    `write` gets one JSON line a request, `observe` what is counted of it; None: neither.
+
+    Without a dispatcher everything is the application's.
     """
 
     find: Callable[[WSGIEnvironment], Found | None] = staticmethod(lambda _environ: None)
@@ -169,8 +174,9 @@ class Layer:
         secure: bool,
         trusted: int = 0,
         write: Write | None = None,
+        observe: Observe | None = None,
     ) -> None:
-        self.app, self.trusted, self.write = app, trusted, write
+        self.app, self.trusted, self.write, self.observe = app, trusted, write, observe
         if dispatcher is not None:
             self.find, self.answer = dispatcher.find, dispatcher.answer
         self.other_headers = [*policy.HEADERS, policy.STRICT_TRANSPORT] if secure else policy.HEADERS
@@ -194,10 +200,12 @@ def _never_waits(endpoint: Endpoint) -> bool:
     return endpoint.at_arrival and db.engines().embedded and not counted
 
 
-def install(app: Flask, *, write: Write | None = None) -> None:
+def install(app: Flask, *, write: Write | None = None, observe: Observe | None = None) -> None:
     """Put the layer around an application."""
     ours, dispatcher = settings.current(), Dispatcher(app)
     app.extensions[HOT] = dispatcher.paths(lambda endpoint: endpoint.hot)
     app.extensions[AT_ARRIVAL] = dispatcher.paths(_never_waits)
-    layer = Layer(app.wsgi_app, dispatcher, secure=ours.secure, trusted=ours.trusted_proxies, write=write)
+    layer = Layer(
+        app.wsgi_app, dispatcher, secure=ours.secure, trusted=ours.trusted_proxies, write=write, observe=observe
+    )
     app.wsgi_app = layer  # type: ignore[assignment] # Flask's documented way to add middleware
