@@ -3,17 +3,19 @@
 import contextlib
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Error, Locator, Page, expect
 
-from latchkey import clients, grants, notices
+from latchkey import clients, clock, credentials, grants, notices
+from latchkey.credentials import Kind
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in
-from tests.factories import CALLBACK, make_client
+from tests.factories import CALLBACK, make_client, record_token
 
 
 def toast(page: Page, text: str) -> None:
@@ -277,7 +279,12 @@ def test_activity_is_taken_away(alices_page, alice):
 def test_every_page_is_accessible_and_fits(open_context, alice, bob, scheme, width):
     mine = make_client(alice, name="A name as long as a name can be, to see that it still fits", pkce_required=False)
     clients.rotate_secret(mine.client, by=None)
-    grants.allow(alice, make_client(bob, name="Ledger").client, {"account:read"})
+    ledger = make_client(bob, name="Ledger").client
+    for _ in range(2):
+        begun = grants.allow(alice, ledger, {"account:read"})
+        ends_at = clock.now() + timedelta(hours=1)
+        plaintext = credentials.generate(Kind.ACCESS)
+        record_token(plaintext, kind=Kind.ACCESS, grant=begun, scopes=begun.scopes, expires_at=ends_at)
     notices.sign_in_failed(alice)
     session.commit()
     page = sign_in(open_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page(), alice)
@@ -299,3 +306,8 @@ def test_every_page_is_accessible_and_fits(open_context, alice, bob, scheme, wid
         page.goto(path)
         assert_accessible(page)
         assert_fits(page)
+    page.goto("/authorized-apps")
+    page.get_by_role("button", name="Pause everything").click()
+    expect(page.get_by_text("Everything that acts for you is paused", exact=True)).to_be_visible()
+    assert_accessible(page)
+    assert_fits(page)
