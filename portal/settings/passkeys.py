@@ -108,5 +108,6 @@ def remove_passkey(passkey_id: str) -> ResponseReturnValue:
         title=f"Remove the passkey “{passkey.name}”",
         text="It no longer signs in here. Delete it in your browser or on your key, too.",
         button="Remove the passkey",
+        removes=True,
     )
     return page, 422 if form.is_submitted() else 200

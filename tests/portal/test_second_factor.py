@@ -424,3 +424,17 @@ def test_who_owes_one_is_the_operators_word(alice, codes, bob, asked, expected):
         assert not second_factors.owes_setup(alice, to_administer=True)
     finally:
         configured.use(before)
+
+
+@pytest.mark.standard("A-09", "L-11")
+def test_a_new_secret_key_leaves_every_app_and_step_working(client, alice, codes, clock):
+    """As after a restart with another key: what the one before sealed still opens."""
+    half_in(client, alice)
+    before = configured.current()
+    configured.use(replace(before, secret_key="k" * 40, secret_key_fallbacks=(before.secret_key,)))
+    try:
+        assert second_factors.spend(users.lock(alice.id), now(clock))
+        db.rollback()
+    finally:
+        configured.use(before)
+    assert pages.submit(client, AT, code=now(clock)).status_code == 303
