@@ -75,6 +75,7 @@ def load(path: Path) -> None:
     _operators.update((resource.name, resource) for resource in found)
     _owners.clear()
     _owners.update((name, resource.name) for resource in found for name in resource.own or ())
+    reached.cache_clear()
 
 
 def _parsed(path: Path) -> list[Resource]:
@@ -198,9 +199,10 @@ def owner(scope: str) -> Resource:
     return catalogue()[_owners.get(scope, ACCOUNT)]
 
 
-def reached(names: Iterable[str]) -> set[str]:
+@lru_cache(maxsize=256)
+def reached(names: frozenset[str]) -> frozenset[str]:
     """The names of the resources of these scopes; without any it is the API here, where none opens nothing."""
-    return {_owners.get(name, ACCOUNT) for name in names} or {ACCOUNT}
+    return frozenset(_owners.get(name, ACCOUNT) for name in names) or frozenset({ACCOUNT})
 
 
 def within(names: frozenset[str], chosen: Iterable[Resource]) -> frozenset[str]:

@@ -225,7 +225,8 @@ def check(names: Iterable[str]) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def held(scope: str) -> frozenset[str]:
     """The scopes of a stored wire string. A scope that left the catalogue since then permits nothing any more."""
-    return frozenset(scope.split()) & _catalogue.keys()
+    # The intersection with a view of keys alone would be a set, which whoever narrows it would change for everybody.
+    return frozenset(name for name in scope.split() if name in _catalogue)
 
 
 def serialize(names: Iterable[str]) -> str:

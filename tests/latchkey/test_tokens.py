@@ -429,3 +429,16 @@ def test_ended_tokens_are_kept_for_ninety_days(db, alice, clock):
     tokens.purge()
 
     assert count(db) == 0
+
+
+@pytest.mark.standard("I-06")
+def test_what_a_narrowed_parent_takes_from_its_child_is_taken_from_nobody_else(db, alice, bob):
+    parent, _ = make_token(alice, scopes=["account:read", "tokens:write"])
+    _, child = make_token(alice, scopes=["account:read", "tokens:write"], parent=parent, lifetime=SHORT)
+    _, other = make_token(bob, scopes=["account:read", "tokens:write"])
+    tokens.narrow(parent, ["tokens:write"])
+    db.commit()
+
+    assert access.admit(child).scopes == {"tokens:write"}
+
+    assert access.admit(other, {"account:read"}).scopes == {"account:read", "tokens:write"}
