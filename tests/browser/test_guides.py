@@ -59,6 +59,7 @@ def long_brand(settings):
 
 
 @pytest.mark.standard("N-08")
+@pytest.mark.own_server
 def test_a_long_brand_fits(long_brand, open_context):
     page = open_context(viewport={"width": 320, "height": 640}).new_page()
 
