@@ -52,6 +52,10 @@ class Settings:
     brand_name: str = _setting(values.matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters"), "Latchkey")
     brand_accent: str = _setting(values.matching(r"#[0-9a-fA-F]{6}", "a colour such as #0b6b5c"), "#0b6b5c")
     brand_logo: str | None = _setting(values.text)
+    brand_tagline: str | None = _setting(values.matching(r"[^\x00-\x1f<>]{1,160}", "1 to 160 characters"))
+    api_docs_url: str | None = _setting(values.link)
+    links: tuple[tuple[str, str], ...] = _setting(values.links, ())
+    operator_guides: str = _setting(values.choice("everybody", "administrators"), "administrators")
     rate_limit_url: str = _setting(
         values.matching(r"(memory|redis|rediss)://.*", "memory:// or redis://…"), "memory://"
     )
@@ -146,6 +150,7 @@ def read(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
     parsed = {name: _parsed(name, label, value) for name, (label, value) in given.items()}
     if parsed.get("mode") == "development":
         # Whoever tries things out signs up often, always from one place.
+        parsed.setdefault("operator_guides", "everybody")
         parsed.setdefault("quota_signups", Limit(200, timedelta(minutes=10)))
     return Settings(**parsed, given=frozenset(given))
 

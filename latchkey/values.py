@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 from latchkey import domains
 from latchkey.addresses import DEFAULT_PORTS
+from latchkey.texts import BadText, line
 
 SAMPLE_SECRETS = {"changeme", "secret", "secret_key", "secret-key", "dev", "development", "password", "latchkey"}
 SHORTEST_SECRET = 32
 LONGEST_SENDER = 320
 LONGEST_CONTACT = 1000
+MOST_LINKS, LONGEST_LABEL = 8, 40
 ADDRESS = re.compile(r"[\x21-\x7e]+@[\w.-]+")
 # What stands in a mailto: address as it is.
 MAILBOX = re.compile(r"[\w.!$'*+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.ASCII | re.IGNORECASE)
@@ -171,6 +173,27 @@ def contact(value: Any) -> str:
     if len(given) > LONGEST_CONTACT or not CONTACT.fullmatch(given):
         raise ValueError("a mail address such as security@example.com, or an address that begins with https://")
     return given
+
+
+def link(value: Any) -> str:
+    """An https address that pages may lead to."""
+    given = text(value)
+    if len(given) > LONGEST_CONTACT or not CONTACT.fullmatch(given):
+        raise ValueError("an https address such as https://docs.example.com")
+    return given
+
+
+def links(value: Any) -> tuple[tuple[str, str], ...]:
+    """A few names, each with an address: `Terms=https://…,Privacy=https://…`."""
+    allowed = f"up to {MOST_LINKS} of Name=https://…, separated by commas"
+    pairs = [each.strip().partition("=") for each in text(value).split(",")]
+    try:
+        found = tuple((line(name, LONGEST_LABEL), link(address)) for name, _, address in pairs)
+    except (ValueError, BadText):
+        raise ValueError(allowed) from None
+    if len(found) > MOST_LINKS:
+        raise ValueError(allowed)
+    return found
 
 
 def kept_secret(path: Path) -> str:

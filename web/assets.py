@@ -50,6 +50,9 @@ class Brand:
     name: str
     css: str
     logo: str | None
+    tagline: str | None
+    links: tuple[tuple[str, str], ...]
+    api_docs: str | None
     light: dict[str, str]
     dark: dict[str, str]
 
@@ -160,6 +163,9 @@ def _register_brand(app: Flask, ours: settings.Settings) -> None:
         name=ours.brand_name,
         css=f"/brand.css?v={_fingerprint(sheet.body)}",
         logo=f"/brand/logo?v={_fingerprint(logo.body)}" if logo else None,
+        tagline=ours.brand_tagline,
+        links=ours.links,
+        api_docs=ours.api_docs_url,
         light=light,
         dark=dark,
     )

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from latchkey import clients, resources, settings, tokens
 from portal.blueprint import blueprint
 from portal.guides import reference, search
-from portal.guides.kept import kept
+from portal.guides.kept import kept, readable
 
 
 class Sample(NamedTuple):
@@ -118,5 +118,5 @@ def prepare(app: Flask) -> None:
 def search_guides() -> str:
     """Sections of the guides that hold all the words asked for."""
     asked = request.args.get("q", "")[:80].replace("\x00", "")
-    found = kept("guides", _index).find(asked)
+    found = [each for each in kept("guides", _index).find(asked) if readable(each.section.url)]
     return render_template("guides/search.html", asked=asked, found=found)

@@ -1,9 +1,10 @@
-"""What is made once for everybody, until the settings or the scopes change; and what caches may keep of it."""
+"""What is made once for everybody, until settings or scopes change; what caches keep of it, and who may read it."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Response, current_app, request, session
+from flask import Response, abort, current_app, request, session
+from flask_login import current_user
 
 from latchkey import scopes, settings
 from portal.blueprint import blueprint
@@ -11,6 +12,8 @@ from portal.blueprint import blueprint
 Made = TypeVar("Made")
 SECONDS = 300
 PREFIX = "portal.guide_"
+# About protecting an API of one's own: for everybody, or administrators alone.
+PATHS = ("/docs/your-api", "/docs/gateways")
 
 
 def kept(name: str, make: Callable[[], Made]) -> Made:
@@ -36,3 +39,23 @@ def keep(response: Response) -> Response:
     response.add_etag(weak=True)
     response.make_conditional(request)
     return response
+
+
+@blueprint.app_template_global()
+def sees_operator_guides() -> bool:
+    """Whether the reader of this page does."""
+    if settings.current().operator_guides == "everybody":
+        return True
+    return bool(current_user.is_authenticated) and current_user.user.is_admin
+
+
+@blueprint.url_value_preprocessor
+def for_operators(_endpoint: str | None, _values: dict[str, object] | None) -> None:
+    """404 for whoever does not, for the text of a guide too."""
+    if not readable(request.path):
+        abort(404)
+
+
+def readable(path: str) -> bool:
+    """Whether the reader may be led to a guide."""
+    return not path.startswith(PATHS) or sees_operator_guides()

@@ -11,7 +11,7 @@ from flask import Response, abort, request, url_for
 from latchkey import settings
 from portal.blueprint import blueprint
 from portal.guides import search
-from portal.guides.kept import kept
+from portal.guides.kept import kept, readable
 
 VOID = frozenset({"area", "br", "hr", "img", "input", "link", "meta", "path", "source", "wbr"})
 # What says nothing without the page around it.
@@ -218,7 +218,7 @@ def list_for_programs() -> Response:
 
 
 def _all() -> Iterator[Guide]:
-    yield from kept("markdown", _guides).values()
+    yield from (guide for guide in kept("markdown", _guides).values() if readable(guide.path))
 
 
 @blueprint.after_request
