@@ -178,7 +178,8 @@ def stage(app, client, alice, example_client) -> Stage:
     db.commit()
     ids = {
         "token_id": made.token.id, "client_id": own.client.id, "app_id": own.client.id, "secret_id": "sec_" + "0" * 28,
-        "authorization_id": grant.authorization_id, "session_id": "ses_" + "0" * 28, "letter_id": "ltr_" + "0" * 28,
+        "authorization_id": grant.authorization_id, "session_id": "ses_" + "0" * 28, "passkey_id": "pky_" + "0" * 28,
+        "letter_id": "ltr_" + "0" * 28,
         "token": "x" * 43, "file": "nginx.conf", "asked": "x", "path:name": "app.js",
     }  # fmt: skip
     program = caller(app.test_client(use_cookies=False), alice, description="Everything")
