@@ -30,7 +30,8 @@ LONGEST_ANSWER = 16 * 1024
 LONGEST_ID = 1023
 MOST = 20
 # What the library raises for an answer that is none: its own, and what reads JSON, base64, CBOR and keys.
-FAULTS = (WebAuthnException, cbor2.CBORError, ValueError, TypeError, LookupError, AttributeError, OverflowError)
+_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+FAULTS = (WebAuthnException, cbor2.CBORError, *_MALFORMED)
 
 
 class Refused(Exception):

@@ -22,7 +22,12 @@ log = logging.getLogger("latchkey.chain")
 
 AT_A_TIME = 500
 TRIES = 3
+SEALED_AT_A_TIME = 1_000
 ANCHOR = "activity_chain"
+
+
+class Unreadable(Exception):
+    """What was written down of the end of the chain says nothing."""
 
 
 class Verdict(NamedTuple):
@@ -41,7 +46,7 @@ def close() -> int:
     if db.scalar(select(Event.id).where(Event.seq.is_(None)).limit(1)) is None:
         return 0
     head = _hold_head(wait=False)
-    key = links.key_of(head) if head is not None else None
+    key = _key(head)
     if head is None or key is None:
         return 0
     known = exists().where(Link.event_id == Event.id)
@@ -68,6 +73,12 @@ def _hold_head(*, wait: bool) -> Head | None:
     return head
 
 
+def _key(head: Head | None) -> bytes | None:
+    """The key to go on with from this end; None if it is not as it was left: nothing of ours vouches for that."""
+    key = links.key_of(head) if head is not None else None
+    return key if head is not None and key is not None and head.proof == head.expected(key) else None
+
+
 def _first() -> Head:
     nothing = {"seq": 0, "mac": links.START, "sealed_to": 0, "sealed_mac": links.START}
     head = Head(id=1, sealed_key=links.new_key(), proof=b"", **nothing)
@@ -90,26 +101,38 @@ def _link(head: Head, key: bytes, row: Row[Any]) -> Link:
     return link
 
 
-def purge() -> None:
-    """Seal the stretch whose events were all purged: its links go, and where it ended is kept."""
+def purge() -> bool:
+    """Seal a part of the stretch whose events were all purged, and say whether there is more.
+
+    Its links go, and where it ended is kept. Only as they were closed do they tell that their events were long ago.
+    """
     head = _hold_head(wait=True)
-    key = links.key_of(head) if head is not None else None
+    key = _key(head)
     if head is None or key is None:
-        return
+        return False
     first = db.scalar(select(func.min(Link.seq)).where(Link.event_id >= links.id_of(clock.now() - KEPT - walk.SLACK)))
     last = head.seq if first is None else first - 1
-    end = _mac_at(last)
-    if end is not None:
-        db.execute(delete(Link).where(Link.seq <= last))
-        head.sealed_to, head.sealed_mac = last, end
+    part = min(last, head.sealed_to + SEALED_AT_A_TIME)
+    end = walk.stretch(key, head, part)
+    if end is None:
+        log.error("the chain over all activity is broken where it should be sealed; run: latchkey doctor")
+        return False
+    if part > head.sealed_to:
+        db.execute(delete(Link).where(Link.seq <= part))
+        head.sealed_to, head.sealed_mac = part, end
         _keep(head, key)
     db.execute(delete(Gap).where(Gap.at < clock.now() - KEPT - 2 * walk.SLACK))
+    return part < last
 
 
 def anchor() -> None:
     """Write down in the instance folder where the chain ends, so that nobody cuts its end off unseen."""
     head = db.scalar(select(Head))
-    before = _anchored()
+    try:
+        before = _anchored()
+    except Unreadable:
+        log.warning("what was written down of the end of the chain over all activity cannot be read: %s", _anchor())
+        return
     if head is None:
         return
     if before is not None and before[0] > head.sealed_to and _mac_at(before[0]) != before[1]:
@@ -137,6 +160,8 @@ def _anchored() -> tuple[int, bytes] | None:
         return int(kept["seq"]), bytes.fromhex(kept["mac"])
     except FileNotFoundError:
         return None
+    except (ValueError, TypeError, KeyError):
+        raise Unreadable from None
 
 
 def check() -> Verdict:
@@ -145,7 +170,10 @@ def check() -> Verdict:
     verdict = Verdict(0, waiting, None)
     for _ in range(TRIES):
         head = db.scalar(select(Head).execution_options(populate_existing=True))
-        anchored = _anchored()
+        try:
+            anchored = _anchored()
+        except Unreadable:
+            return verdict._replace(broken=Broken(1, "", f"cannot be compared: {ANCHOR} cannot be read"))
         if head is None:
             gone = Broken(1, "", "and all that came after it are gone") if anchored else None
             return verdict._replace(broken=gone or walk.put_in())

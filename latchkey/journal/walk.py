@@ -99,6 +99,16 @@ def _place(key: bytes, entry: Entry, before: int, mac: bytes) -> str | None:
     return None if links.mac_of(key, mac, link) == entry.mac else "has another place in the chain than it was given"
 
 
+def stretch(key: bytes, head: Head, until: int) -> bytes | None:
+    """What the chain ends with at a place, if all links from where it was sealed to there are as they were closed."""
+    seq, mac = head.sealed_to, head.sealed_mac
+    for link in db.scalars(select(Link).where(Link.seq > seq, Link.seq <= until).order_by(Link.seq)):
+        if link.seq != seq + 1 or links.mac_of(key, mac, link) != link.mac:
+            return None
+        seq, mac = link.seq, link.mac
+    return mac if seq == until else None
+
+
 def _end(entry: Entry, ends: dict[int, bytes]) -> str | None:
     return None if ends.get(entry.seq, entry.mac) == entry.mac else "is not what the chain ended with then"
 

@@ -313,7 +313,12 @@ def test_a_passkey_is_one_users_and_there_is_an_end_of_them(app, signed_in, key,
     assert passkeys.list_for(bob) == []
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "0", '{"id":1}', '{"id":"é"}', "x" * 20_000, '{"id":"AAAA"}'])
+NESTED = ("[" * 9_000, '{"a":' * 3_000, '{"id":"AAAA","response":' + "[" * 9_000)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", "0", '{"id":1}', '{"id":"é"}', "x" * 20_000, '{"id":"AAAA"}', *NESTED]
+)
 def test_nonsense_is_refused(app, signed_in, key, text):
     browser = app.test_client()
     page = browser.get("/login")
