@@ -8,8 +8,9 @@ from werkzeug.routing import BaseConverter
 import api
 import oauth
 import portal
-from latchkey import ids, resources, scopes, settings
+from latchkey import ids, settings
 from latchkey.mail import outbox
+from latchkey.naming import presets
 from latchkey.settings import Settings
 from latchkey.store import session as db
 from latchkey.worker import loop
@@ -33,8 +34,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     """
     ours = ours or settings.load()
     settings.use(ours)
-    scopes.load(ours.instance / "scopes.toml")
-    resources.load(ours.instance / "resources.toml")
+    presets.load_catalogue(ours.instance)
     db.configure(ours.database_url)
     app = Application("app", static_folder=None, instance_path=str(ours.instance))
     app.url_map.converters["id"] = IdConverter

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from latchkey import clock, credentials, ids, resources, scopes, settings
+from latchkey import clock, credentials, ids, settings
 from latchkey.accounts import users
 from latchkey.credentials import Kind
+from latchkey.naming import presets
 from latchkey.store import migrations
 from latchkey.store import session as db
 from latchkey.tokens import Token
@@ -21,8 +22,7 @@ BATCH = 10_000
 def connect(instance: Path, **overrides: str) -> None:
     """Point this process at an instance, with the schema in place."""
     settings.use(settings.load(os.environ, instance=instance, **overrides))
-    scopes.load(instance / "scopes.toml")
-    resources.load(instance / "resources.toml")
+    presets.load_catalogue(instance)
     db.configure(settings.current().database_url)
     migrations.upgrade()
 

@@ -20,6 +20,7 @@ from latchkey import clock, resources, scopes, settings
 from latchkey.accounts import users
 from latchkey.journal import chain
 from latchkey.mail import outbox, transport
+from latchkey.naming import presets
 from latchkey.store import migrations
 from latchkey.store import session as db
 
@@ -51,8 +52,7 @@ def _instance() -> str:
 
 def _scopes() -> str:
     path = settings.current().instance / "scopes.toml"
-    scopes.load(path)
-    resources.load(path.with_name("resources.toml"))
+    presets.load_catalogue(path.parent)
     named = ", ".join(resource.name for resource in resources.operators())
     found = f"{len(scopes.catalogue())} scopes, {'with' if path.is_file() else 'without'} scopes.toml"
     return f"{found}; in front of {named}" if named else found

@@ -5,7 +5,8 @@ from collections.abc import Collection
 import click
 
 from cli.base import Refused, json_option, latchkey, tell
-from latchkey import gateways, resources, scopes, settings
+from latchkey import gateways, resources, settings
+from latchkey.naming import presets
 from latchkey.resources import Resource
 
 
@@ -20,8 +21,7 @@ def write(name: str, resource: str | None) -> None:
     """
     ours = settings.load()
     settings.use(ours)
-    scopes.load(ours.instance / "scopes.toml")
-    resources.load(ours.instance / "resources.toml")
+    presets.load_catalogue(ours.instance)
     [gateway] = [gateway for gateway in gateways.GATEWAYS if gateway.id == name]
     text = gateways.text(gateway, ours.base_url, tuple(_behind(resource)))
     tell({"gateway": gateway.id, "file": gateway.file, "text": text}, text.removesuffix("\n"))

@@ -1,7 +1,8 @@
 """`latchkey init`: an installation that can serve."""
 
 from cli.base import json_option, latchkey, tell
-from latchkey import resources, scopes, settings
+from latchkey import settings
+from latchkey.naming import presets
 from latchkey.store import migrations
 from latchkey.store import session as db
 
@@ -11,8 +12,7 @@ def prepare() -> str:
     ours = settings.load()
     settings.use(ours)
     # A mistake there is told before anything is changed.
-    scopes.load(ours.instance / "scopes.toml")
-    resources.load(ours.instance / "resources.toml")
+    presets.load_catalogue(ours.instance)
     db.configure(ours.database_url)
     if migrations.revision() != migrations.head():
         migrations.upgrade()

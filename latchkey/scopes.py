@@ -17,6 +17,8 @@ SWITCHES = ("sensitive", "default", "approval")
 # Verbs that only look; what others do, people are told as a change.
 LOOKING = frozenset({"read", "list", "view", "get", "search", "export", "download"})
 ACCESS = ("read", "write")
+# A table of the file that is no scope: see `naming/presets.py`.
+PRESETS = "presets"
 
 
 class UnknownScope(Exception):
@@ -154,11 +156,15 @@ def load(path: Path) -> None:
 
 
 def _parsed(path: Path) -> dict[str, Scope]:
+    return {name: _entry(name, entry) for name, entry in tables(path).items() if name != PRESETS}
+
+
+def tables(path: Path) -> dict[str, Any]:
+    """What stands in the file. Raises `BadCatalogue`."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadCatalogue(f"scopes.toml cannot be read: {error}") from None
-    return {name: _entry(name, entry) for name, entry in table.items()}
 
 
 def _entry(name: str, entry: Any) -> Scope:

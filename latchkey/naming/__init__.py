@@ -1,1 +1,1 @@
-"""What people and apps may be called, so that nobody is taken for somebody else."""
+"""What people, apps and sets of scopes may be called, so that nobody is taken for somebody else."""

@@ -138,6 +138,13 @@ def _order(sort: str) -> list[Any]:
     return [func.lower(Token.description), newest] if sort == "name" else [newest]
 
 
+def latest(user: User) -> list[tuple[str, str]]:
+    """Ids and descriptions of the tokens that a user made last and that work."""
+    mine, active, _ = _meant(user)
+    rows = select(Token.id, Token.description).where(mine, active).order_by(Token.id.desc()).limit(PAGE)
+    return [(str(row.id), row.description or "") for row in db.execute(rows)]
+
+
 def live(user: User, token_ids: Iterable[str]) -> list[Token]:
     """Those of some tokens that are a user's and work."""
     mine, active, _ = _meant(user)

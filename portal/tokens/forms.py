@@ -88,6 +88,11 @@ class TokenForm(FlaskForm):
         except scopes.UnknownScope:
             raise ValidationError("Choose from these scopes only; others do not exist here.") from None
 
+    def tick(self, names: Iterable[str]) -> None:
+        """Tick these too, as far as they are there."""
+        wanted = {*names, *(self.scope.data or ())}
+        self.scope.data = [name for name in scopes.catalogue() if name in wanted]
+
     def wants_all(self, names: Iterable[str]) -> bool:
         """Whether “Select all scopes” was pressed, which without a script is a button; it ticks these."""
         allowed = frozenset(names)

@@ -5,9 +5,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import notices, origin, resources, scopes, tokens
 from latchkey.accounts.limits import QuotaReached
+from latchkey.naming import presets
 from latchkey.store.session import db
+from latchkey.tokens import listing
 from portal.blueprint import blueprint
-from portal.guards import acting_user, require_proof, verified
+from portal.guards import acting_user, require_proof, this_user, verified
 from portal.tokens import forms, prefill, summary
 from portal.tokens.forms import NewTokenForm
 from web import htmx
@@ -20,6 +22,8 @@ def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_
         status,
         form=form,
         groups=resources.groups(),
+        presets=presets.named(),
+        others=listing.latest(this_user()),
         first_day=forms.day_in(1),
         last_day=forms.last_day(),
         max_days=tokens.lifetimes.bound(),
@@ -39,7 +43,7 @@ def new_token() -> BaseResponse:
         filled = prefill.fill(request.args)
         return _page(filled.form, by_link=filled.by_link, left_out=filled.left_out)
     form = NewTokenForm()
-    if form.wants_all(scopes.catalogue()):
+    if form.wants_all(scopes.catalogue()) or prefill.started(form, request.form):
         return _page(form)
     if not form.validate():
         return _page(form, 422)

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from latchkey import credentials, ids, scopes, texts, tokens
+from latchkey.naming import presets
 from latchkey.tokens import lifetimes
 from portal import drafts
 from portal.guards import this_user
 from portal.tokens.forms import NewTokenForm, day_in, last_day, lives
 
+LIKE, PRESET = "like", "preset:"
 NUMBER = re.compile(r"[1-9]\d{0,4}", re.ASCII)
 
 
@@ -50,8 +52,33 @@ def _description(form: NewTokenForm, text: str) -> bool:
 
 def _scopes(form: NewTokenForm, text: str) -> bool:
     asked = frozenset(text.split())
-    form.scope.data = [name for name in scopes.catalogue() if name in asked]
+    form.tick(asked)
     return asked <= scopes.catalogue().keys()
+
+
+def _preset(form: NewTokenForm, text: str) -> bool:
+    known = presets.named().get(text)
+    form.tick(known or ())
+    return known is not None
+
+
+def _like(form: NewTokenForm, text: str) -> bool:
+    other = tokens.get_for(this_user(), text) if ids.is_id(text, "tok") else None
+    form.tick(other.scopes if other is not None else ())
+    return other is not None
+
+
+def started(form: NewTokenForm, sent: Mapping[str, str]) -> bool:
+    """Whether a button was pressed that lets the form start from a preset or another token, whose scopes are ticked."""
+    do = sent.get("do", "")
+    if do != LIKE and not do.startswith(PRESET):
+        return False
+    form.scope.data = []
+    if do == LIKE:
+        _like(form, sent.get("like", ""))
+    else:
+        _preset(form, do.removeprefix(PRESET))
+    return True
 
 
 def _expiry(form: NewTokenForm, text: str) -> bool:
@@ -69,5 +96,7 @@ def _expiry(form: NewTokenForm, text: str) -> bool:
 FILL: Mapping[str, Callable[[NewTokenForm, str], bool]] = {
     "description": _description,
     "scopes": _scopes,
+    "preset": _preset,
+    "like": _like,
     "expires_in_days": _expiry,
 }

@@ -99,3 +99,43 @@ def test_use_is_drawn_and_what_was_not_used_is_removed_and_offered_back(open_con
     expect(page.get_by_text("Removed tokens:read.")).to_be_visible()
     expect(page.get_by_role("link", name="Undo")).to_be_visible()
     assert db.get_one(Token, minted.token.id, populate_existing=True).scopes == {"account:read"}
+
+
+@pytest.mark.own_server
+@pytest.mark.parametrize("size", [(1280, 800), (320, 640)], ids=["desktop", "phone"])
+def test_the_form_starts_from_a_preset_or_another_token(sixty, open_context, alice, size):
+    other = make_token(alice, description="Nightly", scopes=["account:read", "tokens:read"]).token
+    page = open_context(viewport={"width": size[0], "height": size[1]}).new_page()
+    sign_in(page, alice)
+    page.goto("/tokens/new")
+    page.get_by_label("Description").fill("Robot")
+
+    page.get_by_role("button", name="Read only").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-scope-count]")).to_have_text("5 of 63 selected")
+    expect(page.locator('[data-untick="activity:read"]')).to_be_visible()
+    page.get_by_text("As another of my tokens").click()
+    page.get_by_label("Same scopes as").select_option(other.id)
+    assert_accessible(page)
+    assert_fits(page)
+    page.get_by_role("button", name="Use its scopes").click()
+    expect(page.locator("[data-scope-count]")).to_have_text("2 of 63 selected")
+    expect(page.get_by_label("Description")).to_have_value("Robot")
+    expect(page).to_have_url("/tokens/new")
+
+    page.get_by_label("Description").press("Enter")
+    expect(page.get_by_text("shown only once")).to_be_visible()
+
+
+def test_without_a_script_a_button_ticks_a_preset_and_enter_creates(page_without_javascript, alice):
+    page = page_without_javascript
+    sign_in(page, alice)
+    page.goto("/tokens/new")
+    page.get_by_label("Description").fill("Robot")
+
+    page.get_by_role("button", name="Read only").click()
+
+    expect(page.get_by_label("tokens:read", exact=True)).to_be_checked()
+    expect(page.get_by_label("tokens:write", exact=True)).not_to_be_checked()
+    page.get_by_label("Description").press("Enter")
+    expect(page.get_by_text("shown only once")).to_be_visible()
