@@ -111,7 +111,7 @@ def facts_of(client: Client) -> dict[str, Any]:
     return {
         "client_id": client.id,
         "name": client.name,
-        "owner": client.owner.email,
+        "owner": client.owner.email if client.owner is not None else None,
         "homepage": client.homepage,
         "redirect_uris": client.redirect_uris,
         "scopes": scopes.serialize(client.scopes).split(),
@@ -135,7 +135,8 @@ def list_clients(owner: str | None) -> None:
     with installation():
         found = [facts_of(client) for client in apps.owned(user_of(owner) if owner else None)]
         text = "\n".join(
-            f"{f['client_id']}  {f['owner']}  {f['name']}{'  (suspended)' if f['suspended_at'] else ''}" for f in found
+            f"{f['client_id']}  {f['owner'] or '(nobody)'}  {f['name']}{'  (suspended)' if f['suspended_at'] else ''}"
+            for f in found
         )
         tell({"data": found}, text or "No apps.")
 

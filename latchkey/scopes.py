@@ -120,6 +120,8 @@ GROUPS = {
     )
 }
 
+# Accepted wherever scopes are asked for, and without effect: refresh tokens come without it (OpenID Connect Core §11).
+OFFLINE = "offline_access"
 # I-06: scopes that can create credentials; an OAuth client gets them only when an administrator trusts it.
 CREDENTIAL = frozenset({"tokens:write", "apps:write"})
 

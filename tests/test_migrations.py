@@ -9,6 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 import app  # noqa: F401 - brings every record into the metadata
 from latchkey import clients, grants, settings, tokens
@@ -257,3 +258,24 @@ def test_tokens_that_are_there_keep_their_length_and_their_former_string(connect
     assert abs(found.term_seconds - 30 * 86_400) <= 1
     assert db.db.get(Token, endless.id).term_seconds is None
     assert db.db.get(User, alice.id).reminders is True
+
+
+@pytest.mark.standard("J-07")
+def test_apps_of_nobody_go_when_their_migration_is_taken_back_and_all_others_stay(connected):
+    migrations.upgrade()
+    alice = factories.make_user()
+    client, secret = factories.make_client(alice)
+    grant = grants.allow(alice, client, ["account:read"]).id
+    nobodys = clients.add(clients.Said("Fieldnotes", "", [factories.CALLBACK], "account:read")).id
+    db.db.commit()
+    db.db.remove()
+
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0022")
+    with pytest.raises(IntegrityError), db.engines().write.begin() as connection:
+        connection.execute(text("UPDATE client SET owner_id = NULL"))
+    migrations.upgrade()
+
+    assert clients.find(nobodys) is None
+    assert factories.find_secret(clients.find(client.id), secret) is not None
+    assert db.db.get(Grant, grant).live

@@ -1,13 +1,12 @@
 """Bodies of requests: JSON objects whose fields are known, each of the right kind."""
 
-import json
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from api.kit import problems
 from api.kit.fields import Field, Wrong
-from latchkey import texts
+from latchkey import fetching, texts
 from web import calls
 
 MOST_ERRORS = 20
@@ -70,21 +69,6 @@ def _object() -> dict[str, Any]:
     if call.mimetype != "application/json" or (call.header("Content-Encoding") or "identity") != "identity":
         raise problems.wrong_media_type()
     try:
-        sent = json.loads(call.body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return fetching.read_object(call.body)
+    except fetching.NotAnObject:
         raise problems.not_json() from None
-    if not isinstance(sent, dict):
-        raise problems.not_json()
-    return sent
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Two readers of one document must not see two different ones.
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name comes twice")
-    return found
-
-
-def _refuse(_constant: str) -> Any:
-    raise ValueError("no number of JSON")

@@ -28,6 +28,8 @@ UNDER_ATTACK = (Limit(5, timedelta(minutes=15)),)
 CODES = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=12)))
 CODES_OF_ACCOUNT = (Limit(30, timedelta(hours=1)), Limit(100, timedelta(hours=24)))
 TRIES_OF_STEP = (Limit(5, steps.LIFETIME),)
+# Whoever connects a program makes one; in one office many do.
+REGISTRATIONS = (Limit(30, timedelta(minutes=10)), Limit(200, timedelta(hours=24)))
 CHANGES_OF_ADDRESS = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=6)))
 # What an account's owner reads of an attack; more of the same tells nothing.
 FAILURES_TOLD = (Limit(30, timedelta(hours=1)),)
@@ -145,6 +147,11 @@ def sign_up(network: str) -> None:
     """Count a sign-up. Raises `TooMany`."""
     quota = settings.current().quota_signups
     throttle.admit(*_from("sign-up", network, (quota, Limit(3 * quota.most, 6 * quota.window))))
+
+
+def registration(network: str) -> None:
+    """Count an app that registers itself. Raises `TooMany`."""
+    throttle.admit(*_from("registration", network, REGISTRATIONS))
 
 
 class Asker(NamedTuple):

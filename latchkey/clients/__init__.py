@@ -1,5 +1,6 @@
 """OAuth clients, called apps on screens, and their secrets."""
 
+from latchkey.clients.described import BadMetadata, Said, add
 from latchkey.clients.record import (
     LONGEST_HOMEPAGE,
     LONGEST_NAME,
@@ -65,11 +66,14 @@ __all__ = [
     "AlreadyRotated",
     "AppsClosed",
     "BadClient",
+    "BadMetadata",
     "Cause",
     "Client",
     "ClientGone",
     "ClientSecret",
     "OnlyAdministrator",
+    "Said",
+    "add",
     "add_redirect_uri",
     "any_speaks_from",
     "causes",

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from latchkey import clock, ids, scopes, settings
 from latchkey.accounts import users
 from latchkey.accounts.users import User
-from latchkey.clients import origins
+from latchkey.clients import origins, redirects
 from latchkey.clients.origins import ClientOrigin
 from latchkey.credentials import Kind
 from latchkey.naming import names
@@ -19,6 +19,8 @@ PAGE = 30
 LONGEST_NAME = 60
 LONGEST_HOMEPAGE = 500
 LONGEST_REASON = 200
+# Whose app one is that registered itself.
+NOBODY = "an unknown maker"
 
 
 class ClientGone(Gone):
@@ -40,7 +42,8 @@ class Client(Base):
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: ids.new_id("app"))
-    owner_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    # None: it registered itself (RFC 7591), and nobody answers for it.
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(LONGEST_NAME))
     homepage: Mapped[str] = mapped_column(String(LONGEST_HOMEPAGE))
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
@@ -71,7 +74,7 @@ class Client(Base):
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
 
-    owner: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+    owner: Mapped[User | None] = relationship(lazy="joined")
     secrets: Mapped[list["ClientSecret"]] = relationship(
         lazy="selectin", order_by="ClientSecret.id.desc()", viewonly=True
     )
@@ -94,7 +97,12 @@ class Client(Base):
     @property
     def publisher(self) -> str:
         """Whose app it is, as the people read it who are asked (J-04)."""
-        return names.shown(self.owner.name, ours=self.owner.is_admin)
+        return names.shown(self.owner.name, ours=self.owner.is_admin) if self.owner is not None else NOBODY
+
+    @property
+    def speaks_for(self) -> list[str]:
+        """The hosts that an app without an owner leads back to; none: only programs on people's own devices."""
+        return list(dict.fromkeys(filter(None, map(redirects.destination, self.redirect_uris))))
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -117,7 +125,7 @@ class Client(Base):
 
         Nobody is asked about a trusted app, so only an administrator gives it more than it was trusted with (J-06).
         """
-        return self.scopes if self.trusted and not self.owner.is_admin else None
+        return self.scopes if self.trusted and not (self.owner is not None and self.owner.is_admin) else None
 
 
 class ClientSecret(Base):

@@ -1,6 +1,8 @@
 """What happens to OAuth apps, and between users and apps."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Concatenate, ParamSpec
 
 from latchkey import origin
 from latchkey.accounts.users import User
@@ -21,6 +23,19 @@ BECAUSE = {
 LOOK = "Look at its redirect URIs, scopes and secrets. If all is as you want it, start the app again there."
 REMEDY = {Cause.LEAK: LOOK, Cause.HACKED: LOOK}
 
+What = ParamSpec("What")
+
+
+def _if_owned(tell: Callable[Concatenate[User, What], None]) -> Callable[Concatenate[User | None, What], None]:
+    """An app that registered itself has no owner: nobody is told."""
+
+    @wraps(tell)
+    def told(owner: User | None, /, *args: What.args, **named: What.kwargs) -> None:
+        if owner is not None:
+            tell(owner, *args, **named)
+
+    return told
+
 
 def _about(client: Client) -> dict[str, str]:
     return {"client_id": client.id, "app": client.name}
@@ -38,6 +53,7 @@ def app_registered(owner: User, client: Client) -> None:
         approval_asked(owner, client.name, client.waiting_scopes)
 
 
+@_if_owned
 def app_changed(owner: User, client: Client, changes: list[str]) -> None:
     """An app has other settings; `changes` are the names of the fields. New redirect URIs are worth a letter."""
     activity.record(owner, EventKind.APP_CHANGED, changes=changes, **_about(client))
@@ -47,11 +63,13 @@ def app_changed(owner: User, client: Client, changes: list[str]) -> None:
         _letter(owner, client, "app_redirects_changed")
 
 
+@_if_owned
 def app_secret_rotated(owner: User, client: Client) -> None:
     activity.record(owner, EventKind.APP_SECRET_ROTATED, **_about(client))
     _letter(owner, client, "app_secret_rotated")
 
 
+@_if_owned
 def app_secret_removed(owner: User, client: Client, place: str = "") -> None:
     """An old secret of an app was ended before its time; `place` is where somebody found it."""
     found = {"found_at": place} if place else {}
@@ -64,12 +82,14 @@ def app_secrets_ended(owner: User, client: Client) -> None:
     activity.record(owner, EventKind.APP_SECRET_REMOVED, **_about(client))
 
 
+@_if_owned
 def app_suspended(owner: User, client: Client, cause: Cause) -> None:
     """An app is stopped, for everybody."""
     activity.record(owner, EventKind.APP_SUSPENDED, cause=cause, **_about(client))
     _letter(owner, client, "app_suspended", because=BECAUSE[cause], remedy=REMEDY.get(cause, ASK))
 
 
+@_if_owned
 def app_restored(owner: User, client: Client) -> None:
     activity.record(owner, EventKind.APP_RESTORED, **_about(client))
     _letter(owner, client, "app_restored")
@@ -81,6 +101,7 @@ def app_stopped(user: User, client: Client) -> None:
     _letter(user, client, "app_stopped")
 
 
+@_if_owned
 def app_deleted(owner: User, client: Client) -> None:
     activity.record(owner, EventKind.APP_DELETED, **_about(client))
 

@@ -60,7 +60,7 @@ def decide_token(token_id: str, *, by: User, approve: bool) -> Token:
 def decide_client(client_id: str, *, by: User, approve: bool) -> Client:
     """Let an app ask for what it waits for, or not; its owner reads which. Raises `OwnRequest`, `NothingWaits`."""
     client = clients.lock(client_id)
-    if client is None or client.waiting_since is None:
+    if client is None or client.owner is None or client.waiting_since is None:
         raise NothingWaits
     if client.owner_id == by.id:
         raise OwnRequest

@@ -21,7 +21,8 @@ class Found(NamedTuple):
     """Whose a credential is: a token, or an app by its secret or id. `live`: it still opens something."""
 
     kind: str
-    owner: User
+    # None: of an app that registered itself.
+    owner: User | None
     live: bool
     token: Token | None = None
     client: Client | None = None

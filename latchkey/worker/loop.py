@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from latchkey import grants, tokens
 from latchkey.accounts import challenges, links, sessions, steps, throttle
+from latchkey.grants import self_registered
 from latchkey.journal import activity, acts, chain, counting, counts, refusals
 from latchkey.mail import outbox
 from latchkey.oversight import invitations, policies
@@ -119,6 +120,7 @@ def clear(*more: Purge) -> None:
         tokens,
         tokens.traces,
         grants,
+        self_registered,
         refusals,
         counts,
         outbox,

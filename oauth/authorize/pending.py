@@ -70,7 +70,7 @@ class PendingConsent(Base):
 
 def version(client: Client, scope: str) -> str:
     """A fingerprint of what people are shown of an app and of these scopes, and of who can redeem its codes."""
-    shown = (client.name, client.homepage, client.publisher, client.logo_version, client.trusted)
+    shown = (client.name, client.homepage, client.publisher, client.speaks_for, client.logo_version, client.trusted)
     needs = sorted(frozenset(scope.split()) - client.optional)
     # A suspension ends questions, also one that is over already.
     stopped = client.last_suspended_at.isoformat() if client.last_suspended_at else None

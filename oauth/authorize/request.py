@@ -10,7 +10,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, Unsup
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from latchkey import clients, resources, scopes
+from latchkey import clients, ids, resources, scopes
 from latchkey.clients import Client, redirects
 from latchkey.resources import Resource
 from oauth.protocol import parameters as guard
@@ -26,12 +26,13 @@ PROMPTS = frozenset({"none", "login", "consent"})
 class Stopped(Exception):
     """Nobody knows where the answer would have to go: an error page here, never a redirect (B-03).
 
-    The message says why, in words for the app's developer; `.client` is the app, if there is such a one.
+    The message says why, in words for the app's developer; `.client` is the app, if there is such a one. `.unknown`: it
+    may have been one that registered itself, and was forgotten.
     """
 
-    def __init__(self, reason: str, client: Client | None = None) -> None:
+    def __init__(self, reason: str, client: Client | None = None, *, unknown: bool = False) -> None:
         super().__init__(reason)
-        self.client = client
+        self.client, self.unknown = client, unknown
 
 
 class NotSupported(OAuth2Error):
@@ -81,7 +82,7 @@ def understood(values: MultiDict[str, str]) -> Asked:
     parameters = {name: value for name, value in guard.single(values).items() if name in guard.KNOWN}
     client = clients.find(parameters.get("client_id", ""))
     if client is None:
-        raise Stopped("there is no app with this client_id")
+        raise Stopped("there is no app with this client_id", unknown=ids.is_id(parameters.get("client_id", ""), "app"))
     if client.suspended_at is not None:
         raise Stopped("the app is suspended", client)
     state = parameters.get("state", "")

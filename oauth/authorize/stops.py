@@ -6,6 +6,7 @@ Nothing was changed until then, so committing keeps the reason for the app's own
 from authlib.oauth2 import OAuth2Error
 from flask import Response, make_response, render_template, request
 
+from latchkey import settings
 from latchkey.clients import Client
 from latchkey.journal import refusals
 from latchkey.store.session import db
@@ -35,7 +36,9 @@ def stop(stopped: Stopped) -> Response:
     if stopped.client is not None:
         refusals.record(stopped.client.id, "authorize", "invalid_request", str(stopped))
     db.commit()
-    return _page("oauth/stopped.html", reason=str(stopped), reference=request.environ.get("latchkey.request_id", ""))
+    again = stopped.unknown and settings.current().client_registration != "off"
+    reference = request.environ.get("latchkey.request_id", "")
+    return _page("oauth/stopped.html", reason=str(stopped), reference=reference, again=again)
 
 
 def over(why: str, client: Client | None = None) -> Response:

@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 from latchkey import resources, scopes, settings
 from latchkey.resources import Resource
 from oauth.blueprint import blueprint
-from oauth.protocol import parameters, parties
+from oauth.protocol import parties
 from oauth.protocol.cross_origin import EVERYBODY
 from oauth.token.flows import FLOWS, AuthorizationCodeFlow, S256Challenge
 from web.calls import Call, Reply
@@ -28,7 +28,7 @@ def authorization_server() -> dict[str, Any]:
         "token_endpoint": f"{issuer}/oauth/token",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
-        "scopes_supported": [*scopes.catalogue(), parameters.OFFLINE],
+        "scopes_supported": [*scopes.catalogue(), scopes.OFFLINE],
         "response_types_supported": sorted(AuthorizationCodeFlow.RESPONSE_TYPES),
         "response_modes_supported": ["query"],
         "grant_types_supported": [flow.GRANT_TYPE for flow in FLOWS],
@@ -38,7 +38,14 @@ def authorization_server() -> dict[str, Any]:
         "code_challenge_methods_supported": list(S256Challenge.SUPPORTED_CODE_CHALLENGE_METHOD),
         "authorization_response_iss_parameter_supported": True,
         "service_documentation": f"{issuer}/docs/oauth",
+        **_of_settings(issuer),
     }
+
+
+def _of_settings(issuer: str) -> dict[str, Any]:
+    """What works only while a setting lets it."""
+    registers = settings.current().client_registration != "off"
+    return {"registration_endpoint": f"{issuer}/oauth/register"} if registers else {}
 
 
 def protected_resource(resource: Resource) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from latchkey import scopes
 from web.calls import Call
 
 FORM = "application/x-www-form-urlencoded"
@@ -23,8 +24,6 @@ KNOWN = frozenset(
         *("token", "token_type_hint"),
     }
 )
-# Understood and without effect: refresh tokens come without being asked for (OpenID Connect Core §11).
-OFFLINE = "offline_access"
 LONGEST_FORM = 64 * 1024
 MOST_FIELDS = 100
 PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -51,7 +50,7 @@ def single(values: MultiDict[str, str]) -> dict[str, str]:
 def _cleaned(parameters: dict[str, str]) -> dict[str, str]:
     """Without those that say nothing, and the scope without its parts that say nothing."""
     if "scope" in parameters:
-        named = (name for name in parameters["scope"].split(" ") if name not in ("", OFFLINE))
+        named = (name for name in parameters["scope"].split(" ") if name not in ("", scopes.OFFLINE))
         parameters["scope"] = " ".join(named)
     return {name: value for name, value in parameters.items() if value}
 

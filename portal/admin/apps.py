@@ -85,16 +85,20 @@ def change_app(client_id: str, act: str) -> BaseResponse:
     client, doing, form = clients.find(client_id) or abort(404), DOINGS[act], ActForm()
     back = url_for("portal.admin_app", client_id=client_id)
     if not agreed(form, doing):
-        return ask(form, doing, name=client.name, reader=client.owner.name, back=back)
+        return ask(form, doing, name=client.name, reader=_reader(client), back=back)
     begin(form.reason.data)
     try:
         flash(_VERBS[act](client, form.reason.data or None))
     except BadClient as bad:
         db.rollback()
         form.reason.errors = [str(bad)]
-        return ask(form, doing, name=client.name, reader=client.owner.name, back=back, status=409)
+        return ask(form, doing, name=client.name, reader=_reader(client), back=back, status=409)
     db.commit()
     return redirect(url_for("portal.admin_apps") if act == "delete" else back, 303)
+
+
+def _reader(client: Client) -> str:
+    return client.owner.name if client.owner is not None else "Nobody owns it: everybody who uses it"
 
 
 def _locked(client: Client) -> Client:

@@ -51,6 +51,7 @@ def look_up_credential() -> Response:
     if found is None:
         form.token.errors = ["Nobody here has this." if typed else "Paste it here."]
         return _page(form, status=422)
-    acts.record(ActKind.CREDENTIAL_FOUND, found.owner.id, found.owner.email)
+    whose = (found.owner.id, found.owner.email) if found.owner is not None else ("", "nobody")
+    acts.record(ActKind.CREDENTIAL_FOUND, *whose)
     db.commit()
     return _page(form, found)
