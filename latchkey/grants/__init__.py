@@ -9,14 +9,13 @@ from latchkey.grants.record import (
     Grant,
     allow,
     allows,
-    begin,
     end,
     find_authorization,
     purge,
     withdraw,
     withdraw_all,
 )
-from latchkey.grants.sign_ins import end_one, end_own
+from latchkey.grants.sign_ins import begin, end_one, end_own
 
 __all__ = [
     "ABSOLUTE",

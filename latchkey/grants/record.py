@@ -144,8 +144,8 @@ def allow(
 ) -> Grant:
     """Let a client act for a user with these scopes, beside those it has already; the grant is this sign-in's.
 
-    Neither lasts longer than `until`. What stood before with an end of its own is not prolonged by what is new, unless
-    that is all of it. Raises `users.UserGone`, `clients.ClientGone`.
+    None of them lasts longer than `until`. What stood before with an end of its own is not prolonged by what is new,
+    unless that is all of it. Raises `users.UserGone`, `clients.ClientGone`.
     """
     wanted = frozenset(wanted)
     users.hold(user.id)
@@ -159,6 +159,8 @@ def allow(
     found.declined_scope = scopes.serialize((scopes.held(found.declined_scope) - wanted) | frozenset(declined))
     found.scope = scopes.serialize(found.scopes | wanted)
     found.updated_at = clock.now()
+    if found.expires_at is not None:
+        _cut(found, found.expires_at)
     ends_at = clock.now() + ABSOLUTE
     grant = Grant(
         client_id=client.id,
@@ -171,6 +173,12 @@ def allow(
     db.add(grant)
     db.flush()
     return grant
+
+
+def _cut(found: Authorization, ends_at: datetime) -> None:
+    """Let no sign-in of before outlive what its user reads of the app, or it would act and stand in no list."""
+    longer = (Grant.authorization_id == found.id, Grant.ended_at.is_(None), Grant.expires_at > ends_at)
+    db.execute(update(Grant).where(*longer).values(expires_at=ends_at))
 
 
 def _standing(user: User, client: Client) -> Authorization:
@@ -190,18 +198,6 @@ def _standing(user: User, client: Client) -> Authorization:
     except IntegrityError:
         return db.scalars(statement).one()
     return fresh
-
-
-def begin(
-    client_id: str, wanted: Iterable[str], expires_at: datetime | None = None, resource: str | None = None
-) -> Grant:
-    """A grant of an app as itself (RFC 6749 §4.4), which need not outlive its one token. Raises `ClientGone`."""
-    clients.share(client_id)
-    ends_at = expires_at or clock.now() + ABSOLUTE
-    grant = Grant(client_id=client_id, scope=scopes.serialize(wanted), expires_at=ends_at, resource=resource)
-    db.add(grant)
-    db.flush()
-    return grant
 
 
 def end(grant_id: str, reason: EndReason) -> bool:

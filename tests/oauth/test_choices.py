@@ -219,6 +219,21 @@ class TestAccessLasts:
         assert "It may already" not in page.text
         assert ">Already allowed<" in page.text
 
+    @pytest.mark.standard("K-05", "K-06")
+    @pytest.mark.parametrize("kind", ["app_with_options", "public"])
+    def test_no_earlier_sign_in_acts_on_when_the_app_stands_in_no_list_any_more(
+        self, clock, signed_in, alice, request, kind
+    ):
+        registered, caller = request.getfixturevalue(kind), signed_in.application.test_client()
+        earlier = agree(signed_in, registered, keep=list(SCOPES[1:]))
+        agree(signed_in, registered, keep=[], lasts="1h", prompt="consent")
+        assert dance.works(caller, earlier["access_token"])
+        clock.move(hours=1, seconds=1)
+
+        assert grants.list_for(alice) == []
+        assert not dance.works(caller, earlier["access_token"])
+        assert dance.refresh(caller, registered, earlier["refresh_token"]).json["error"] == "invalid_grant"
+
     def test_all_of_it_chosen_anew_lasts_anew(self, clock, signed_in, public, alice):
         agree(signed_in, public, keep=list(SCOPES[1:]), lasts="1h")
         agree(signed_in, public, keep=list(SCOPES[1:]), lasts="")
