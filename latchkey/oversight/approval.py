@@ -20,7 +20,11 @@ class OwnRequest(Exception):
 
 
 class NothingWaits(Exception):
-    """It was decided, changed or ended meanwhile."""
+    """It was decided or ended meanwhile."""
+
+
+class Changed(Exception):
+    """It asks for something else than whoever decides has read."""
 
 
 def waiting() -> tuple[list[Token], list[Client]]:
@@ -38,8 +42,16 @@ def count() -> int:
     return (db.scalar(held) or 0) + (db.scalar(apps) or 0)
 
 
-def decide_token(token_id: str, *, by: User, approve: bool) -> Token:
-    """Let a token work, or revoke it; its owner reads which. Raises `OwnRequest`, `NothingWaits`."""
+def asked_by(holder: Token | Client) -> frozenset[str]:
+    """What somebody decides about."""
+    return scopes.waiting(holder.scopes) if isinstance(holder, Token) else holder.waiting_scopes
+
+
+def decide_token(token_id: str, *, by: User, approve: bool, shown: frozenset[str]) -> Token:
+    """Let a token work with the scopes that were `shown`, or revoke it; its owner reads which.
+
+    Raises `OwnRequest`, `NothingWaits`, `Changed`.
+    """
     token = db.get(Token, token_id)
     owner = users.lock(token.user_id) if token is not None and token.user_id is not None else None
     token = db.get(Token, token_id, populate_existing=True, with_for_update=True)
@@ -47,7 +59,9 @@ def decide_token(token_id: str, *, by: User, approve: bool) -> Token:
         raise NothingWaits
     if owner.id == by.id:
         raise OwnRequest
-    asked, name = scopes.waiting(token.scopes), token.description or token.id
+    asked, name = asked_by(token), token.description or token.id
+    if asked != shown:
+        raise Changed
     token.waiting_since = None
     db.flush()
     if not approve:
@@ -57,14 +71,16 @@ def decide_token(token_id: str, *, by: User, approve: bool) -> Token:
     return token
 
 
-def decide_client(client_id: str, *, by: User, approve: bool) -> Client:
-    """Let an app ask for what it waits for, or not; its owner reads which. Raises `OwnRequest`, `NothingWaits`."""
+def decide_client(client_id: str, *, by: User, approve: bool, shown: frozenset[str]) -> Client:
+    """Let an app ask for what it waits for and was `shown`, or not; its owner reads which. Raises as `decide_token`."""
     client = clients.lock(client_id)
     if client is None or client.owner is None or client.waiting_since is None:
         raise NothingWaits
     if client.owner_id == by.id:
         raise OwnRequest
-    asked = client.waiting_scopes
+    asked = asked_by(client)
+    if asked != shown:
+        raise Changed
     if approve:
         client.scope = scopes.serialize(client.scopes | asked)
     client.waiting_scope, client.waiting_since = "", None

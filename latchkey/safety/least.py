@@ -136,7 +136,8 @@ def _set(user: User, holder: Holder, wanted: frozenset[str]) -> None:
         name=holder.name,
         homepage=holder.homepage,
         redirect_uris=holder.redirect_uris,
-        scopes=wanted,
+        # What waits for an administrator goes on waiting.
+        scopes=wanted | holder.waiting_scopes,
         optional_scopes=holder.optional,
         pkce_required=holder.pkce_required,
         by=user,

@@ -4,8 +4,11 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import scopes
+from latchkey.clients import Client
 from latchkey.oversight import approval
+from latchkey.scopes import Scope
 from latchkey.store.session import db
+from latchkey.tokens import Token
 from portal.admin.guard import ActForm, begin
 from portal.blueprint import blueprint
 from portal.guards import require_proof, this_user
@@ -13,6 +16,7 @@ from portal.guards import require_proof, this_user
 ANSWERS = ("approve", "refuse")
 VERBS = {"tokens": approval.decide_token, "apps": approval.decide_client}
 OWN = "Nobody decides about what they ask for themselves. Another administrator has to."
+CHANGED = "What is asked for was changed while the page was open. Look again before you answer."
 WHY = "Write why it is refused: the owner reads it."
 
 
@@ -25,9 +29,14 @@ def _page(form: ActForm, about: str = "", status: int = 200) -> Response:
         tokens=tokens,
         apps=apps,
         me=this_user().id,
-        asked=lambda names: [scope for name, scope in scopes.catalogue().items() if name in scopes.waiting(names)],
+        asked=_asked,
     )
     return Response(page, status)
+
+
+def _asked(holder: Token | Client) -> list[Scope]:
+    wanted = approval.asked_by(holder)
+    return [scope for name, scope in scopes.catalogue().items() if name in wanted]
 
 
 @blueprint.get("/admin/approvals")
@@ -48,12 +57,12 @@ def decide(kind: str, request_id: str) -> BaseResponse:
     if answer == "refuse" and not form.reason.data:
         form.reason.errors = [WHY]
         return _page(form, request_id, 422)
-    by = begin(form.reason.data)
+    by, shown = begin(form.reason.data), frozenset(request.form.getlist("scope"))
     try:
-        VERBS[kind](request_id, by=by, approve=answer == "approve")
-    except approval.OwnRequest:
+        VERBS[kind](request_id, by=by, approve=answer == "approve", shown=shown)
+    except (approval.OwnRequest, approval.Changed) as refused:
         db.rollback()
-        form.reason.errors = [OWN]
+        form.reason.errors = [OWN if isinstance(refused, approval.OwnRequest) else CHANGED]
         return _page(form, request_id, 409)
     except approval.NothingWaits:
         db.rollback()

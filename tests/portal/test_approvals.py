@@ -1,5 +1,6 @@
 """Scopes that an administrator has to approve: what waits is refused, and both sides hear what was decided."""
 
+import re
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ from latchkey import clients, notices, origin, scopes, tokens
 from latchkey.accounts import users
 from latchkey.journal.acts import Act
 from latchkey.oversight import approval, policies
+from latchkey.safety import least
 from latchkey.store import session as database
 from latchkey.tokens import Token, access
 from tests import factories, pages
@@ -18,6 +20,11 @@ CATALOGUE = """
 ["payments:refund"]
 title = "Pay money back"
 description = "Refund payments."
+group = "Payments"
+approval = true
+["payments:payout"]
+title = "Pay money out"
+description = "Pay out."
 group = "Payments"
 approval = true
 """
@@ -54,9 +61,13 @@ def ask(app, user, *names: str):
         return from_page.token.id, from_page.plaintext
 
 
-def decide(admin, kind, request_id, do, **fields):
-    token = pages.csrf(admin.get("/admin/approvals"))
-    return admin.post(f"/admin/approvals/{kind}/{request_id}", data={"csrf_token": token, "do": do, **fields})
+def decide(admin, kind, request_id, do, page=None, **fields):
+    """An answer to what the page shows, now or when it was opened."""
+    page = page or admin.get("/admin/approvals")
+    [form] = re.findall(rf'action="[^"]*/{request_id}".*?</form>', page.text, re.DOTALL)
+    shown = re.findall(r'name="scope" value="([^"]+)"', form)
+    data = {"csrf_token": pages.csrf(page), "do": do, "scope": shown, **fields}
+    return admin.post(f"/admin/approvals/{kind}/{request_id}", data=data)
 
 
 def call(app, plaintext):
@@ -94,6 +105,38 @@ def test_a_refused_token_is_dead_and_its_owner_reads_why(app, db, alice, admin, 
 
     assert call(app, plaintext).json["type"].endswith("revoked-token")
     assert "Use the shop instead" in mailbox.last(alice.email).text
+
+
+@pytest.mark.standard("I-12")
+def test_what_was_added_while_the_page_was_open_is_not_approved_with_the_rest(app, db, alice, bob, admin):
+    token_id, plaintext = ask(app, alice, *BOTH)
+    client = factories.make_client(bob, scopes=BOTH).client
+    page = admin.get("/admin/approvals")
+    with app.test_request_context():
+        tokens.widen(db.get(Token, token_id), (*BOTH, "payments:payout"))
+        least._set(users.find(bob.id), clients.lock(client.id), frozenset({"account:read", "payments:payout"}))
+        database.db.commit()
+
+    for kind, one in (("tokens", token_id), ("apps", client.id)):
+        answer = decide(admin, kind, one, "approve", page)
+        assert (answer.status_code, "Look again" in answer.text) == (409, True)
+    db.expire_all()
+    assert call(app, plaintext).status_code == 401
+    assert clients.find(client.id).scopes == {"account:read"}
+
+    assert decide(admin, "tokens", token_id, "approve", answer).status_code == 303
+    assert call(app, plaintext).status_code == 200
+
+
+def test_what_waits_is_not_lost_when_an_app_gives_up_what_it_did_not_use(app, db, bob, clock):
+    client = factories.make_client(bob, scopes=(*BOTH, "activity:read")).client
+    clock.move(days=31)
+
+    with app.test_request_context():
+        assert least.drop(users.find(bob.id), clients.lock(client.id), frozenset({"activity:read"}))
+        database.db.commit()
+
+    assert clients.find(client.id).waiting_scopes == {"payments:refund"}
 
 
 def test_nobody_decides_about_their_own_request(app, db, ada, admin):
@@ -234,7 +277,7 @@ def test_two_administrators_deciding_at_once_decide_once(app, db, alice):
         with app.test_request_context():
             barrier.wait()
             try:
-                approval.decide_token(token_id, by=users.find(admin_id), approve=approve)
+                approval.decide_token(token_id, by=users.find(admin_id), approve=approve, shown=frozenset(BOTH[1:]))
                 database.db.commit()
                 outcomes.append("decided")
             except approval.NothingWaits:
