@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
 from latchkey import clock, ids
+from latchkey.accounts.passkeys import Passkey
 from latchkey.accounts.second_factors import Authenticator
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
@@ -111,7 +112,8 @@ def facts(people: Sequence[User]) -> dict[str, Facts]:
         select(BrowserSession.user_id, func.max(BrowserSession.last_seen_at)).where(BrowserSession.user_id.in_(wanted)),
         BrowserSession.user_id,
     )
-    second = set(db.scalars(select(Authenticator.user_id).where(Authenticator.user_id.in_(wanted))))
+    factors = (Authenticator.user_id, Passkey.user_id)
+    second = set(db.scalars(union(*(select(owner).where(owner.in_(wanted)) for owner in factors))))
     return {key: Facts(made.get(key, 0), apps.get(key, 0), seen.get(key), key in second) for key in wanted}
 
 

@@ -28,6 +28,7 @@ log = logging.getLogger("latchkey.policies")
 SECONDS = 2.0
 # Scopes that need approval beside those that scopes.toml marks; no setting of the environment.
 APPROVAL = "approval_scopes"
+LONGEST = 4_000
 NAMES = ("token_max_days", "token_default_days", "signup", "require_second_factor", "apps", "introspection")
 
 
@@ -82,10 +83,7 @@ def save(wanted: Mapping[str, str]) -> list[str]:
         if name not in wanted or fixed(name) or text == (json.loads(stored[name].value) if name in stored else ""):
             continue
         try:
-            if name == APPROVAL:
-                text = _known_scopes(text)
-            elif text:
-                settings.parse(name, text)
+            text = _checked(name, text)
         except SettingError as error:
             errors[name] = str(error).rpartition(": ")[2]
             continue
@@ -93,10 +91,20 @@ def save(wanted: Mapping[str, str]) -> list[str]:
         changed.append(name)
     if errors:
         raise BadPolicies(errors)
-    if changed:
-        said = ", ".join(f"{name} = {wanted[name].strip() or 'default'}" for name in changed)
-        acts.record(ActKind.POLICIES_CHANGED, "", said)
+    for name in changed:
+        # Each by itself: a long one must not push what else was changed out of what the others read.
+        acts.record(ActKind.POLICIES_CHANGED, "", f"{name} = {wanted[name].strip() or 'default'}")
     return changed
+
+
+def _checked(name: str, text: str) -> str:
+    if len(text) > LONGEST:
+        raise SettingError(f"{name}: at most {LONGEST:,} characters")
+    if name == APPROVAL:
+        return _known_scopes(text)
+    if text:
+        settings.parse(name, text)
+    return text
 
 
 def _known_scopes(text: str) -> str:

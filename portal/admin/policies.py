@@ -78,13 +78,25 @@ SECTIONS = (
 )
 
 
-def _page(form: FlaskForm, typed: dict[str, str], errors: dict[str, str], status: int = 200) -> Response:
+# Of a field, what it held when the page was opened.
+SHOWN = "was_"
+
+
+def _page(
+    form: FlaskForm,
+    typed: dict[str, str],
+    errors: dict[str, str],
+    status: int = 200,
+    shown: dict[str, str] | None = None,
+) -> Response:
     in_force = settings.current()
     page = render_template(
         "portal/admin/policies/index.html",
         form=form,
         sections=SECTIONS,
         typed=typed,
+        shown=shown,
+        prefix=SHOWN,
         errors=errors,
         fixed=policies.fixed,
         in_force=lambda name: getattr(in_force, name, None),
@@ -101,18 +113,20 @@ def admin_policies() -> Response:
 
 @blueprint.post("/admin/policies")
 def save_policies() -> BaseResponse:
-    """Store them; they hold in every process within seconds."""
+    """Store those that were changed on the page; they hold in every process within seconds."""
     form = FlaskForm()
     typed = {name: request.form[name] for name in (*policies.NAMES, policies.APPROVAL) if name in request.form}
+    shown = {name: request.form[SHOWN + name] for name in typed if SHOWN + name in request.form}
     require_proof()
     if not form.validate():
-        return _page(form, typed, {}, 422)
+        return _page(form, typed, {}, 422, shown)
     begin()
     try:
-        changed = policies.save(typed)
+        # What another administrator has changed since the page was opened stays, unless it was changed here, too.
+        changed = policies.save({name: value for name, value in typed.items() if value != shown.get(name)})
     except policies.BadPolicies as bad:
         db.rollback()
-        return _page(form, typed, dict(bad.errors), 422)
+        return _page(form, typed, dict(bad.errors), 422, shown)
     db.commit()
     policies.refresh()
     flash("Saved. It holds everywhere within seconds." if changed else "Nothing was changed.")

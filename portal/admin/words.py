@@ -30,7 +30,7 @@ WORDINGS = {
     ActKind.APPROVAL_GIVEN: ("approved the request of", "user-check", "ok"),
     ActKind.APPROVAL_REFUSED: ("refused the request of", "ban", "bad"),
     ActKind.CREDENTIAL_FOUND: ("looked up a credential of", "scan-line", ""),
-    ActKind.POLICIES_CHANGED: ("changed the policies:", "sliders-horizontal", "warn"),
+    ActKind.POLICIES_CHANGED: ("changed the policy", "sliders-horizontal", "warn"),
     ActKind.LETTERS_RETRIED: ("had letters tried again:", "mail", ""),
 }
 

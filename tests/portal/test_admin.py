@@ -1,12 +1,13 @@
 """The administrators' place: nobody else finds it, and each act reaches whom it concerns."""
 
 import re
+import threading
 
 import pytest
 from sqlalchemy import event, select
 
 from latchkey import clients, grants, tokens
-from latchkey.accounts import second_factors, sessions, users
+from latchkey.accounts import passkeys, second_factors, sessions, users
 from latchkey.journal.acts import Act
 from latchkey.mail import outbox
 from latchkey.oversight import invitations, people
@@ -175,6 +176,44 @@ def test_a_lost_second_factor_is_reset(db, admin, alice):
     pages.submit(admin, f"/admin/users/{alice.id}/reset-second-factor")
 
     assert second_factors.find(users.find(alice.id)) is None
+
+
+@pytest.mark.standard("L-11")
+def test_a_passkey_is_a_second_factor_that_is_seen_and_reset(db, admin, alice):
+    db.add(passkeys.Passkey(user_id=alice.id, credential_id=b"x", public_key=b"x", sign_count=0, name="Laptop"))
+    db.commit()
+
+    assert "Password alone" not in admin.get(f"/admin/users/{alice.id}").text
+    assert f"/admin/users/{alice.id}/reset-second-factor" in admin.get(f"/admin/users/{alice.id}").text
+    pages.submit(admin, f"/admin/users/{alice.id}/reset-second-factor")
+
+    assert not second_factors.protects(users.find(alice.id))
+    assert "Password alone" in admin.get(f"/admin/users/{alice.id}").text
+
+
+@pytest.mark.standard("A-05")
+def test_two_administrators_who_dismiss_each_other_at_once_leave_one(app, db):
+    ids = [factories.make_user(f"a{number}@example.com", admin=True).id for number in range(2)]
+    browsers = [pages.sign_in(app.test_client(), users.find(user_id)) for user_id in ids]
+    paths = [f"/admin/users/{user_id}/dismiss" for user_id in reversed(ids)]
+    tokens_of_forms = [pages.csrf(browser.get(path)) for browser, path in zip(browsers, paths, strict=True)]
+    db.remove()
+    barrier, answers = threading.Barrier(2), []
+
+    def press(browser, path, token):
+        barrier.wait()
+        answers.append(browser.post(path, data={"csrf_token": token}).status_code)
+        database.db.remove()
+
+    pairs = zip(browsers, paths, tokens_of_forms, strict=True)
+    threads = [threading.Thread(target=press, args=each) for each in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answers) in ([303, 404], [303, 409])
+    assert sum(users.find(user_id).is_admin for user_id in ids) == 1
 
 
 @pytest.mark.parametrize("act", ["suspend", "dismiss", "delete"])
