@@ -10,7 +10,7 @@ from latchkey.store.session import db
 from tests import factories, pages
 from tests.oauth import conftest as browsers
 
-MACHINES = ("api.", "oauth.token", "oauth.revoke", "oauth.introspect", "oauth.check")
+MACHINES = ("api.", "oauth.token", "oauth.revoke", "oauth.introspect", "oauth.check", "oauth.register")
 # Pages whose policy is their own, and why.
 OWN_POLICY = {
     "/dev/mail": "frames the letter",
@@ -49,6 +49,9 @@ def ids(alice) -> dict[str, str]:
         "user_id": alice.id,
         "canary_id": "cnr_" + "0" * 28,
         "invitation_id": "inv_" + "0" * 28,
+        "passkey_id": "pky_" + "0" * 28,
+        "grant_id": "grt_" + "0" * 28,
+        "request_id": "tok_" + "0" * 28,
         "day": "2026-01-01",
     }
 

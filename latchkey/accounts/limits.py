@@ -60,12 +60,11 @@ def sign_in(email: str, *, network: str, device: str | None) -> Tries:
 
     `device` names a browser that the account knows: it is counted by itself alone.
     """
-    account = emails.key(email)
+    own = _own(emails.key(email), network, device)
     if device is not None:
-        tries = Tries((Counter(f"sign-in-device:{device}:{account}", GUESSES),))
-        throttle.admit(*tries.own)
-        return tries
-    tries = Tries(_of_account(account, network), _from("sign-in-from", network, NETWORK))
+        throttle.admit(*own)
+        return Tries(own)
+    tries = Tries(own, _from("sign-in-from", network, NETWORK))
     throttle.admit(*tries.own, *tries.shared)
     everywhere: tuple[Counter, ...] = (Counter("sign-in-anywhere", EVERYWHERE),)
     if throttle.hit(*everywhere):
@@ -76,6 +75,12 @@ def sign_in(email: str, *, network: str, device: str | None) -> Tries:
     return Tries(tries.own, (*tries.shared, *everywhere))
 
 
+def _own(account: str, network: str, device: str | None) -> tuple[Counter, ...]:
+    if device is not None:
+        return (Counter(f"sign-in-device:{device}:{account}", GUESSES),)
+    return _of_account(account, network)
+
+
 def _of_account(account: str, network: str) -> tuple[Counter, ...]:
     return *_from(f"sign-in:{account}", network, GUESSES), Counter(f"sign-in:{account}", ACCOUNT)
 
@@ -84,6 +89,11 @@ def was_right(tries: Tries) -> None:
     """The try was no guess: the account's count begins anew, and nobody else's has it."""
     throttle.reset(*tries.own)
     throttle.refund(*tries.shared)
+
+
+def with_password(tries: Tries, user: User, *, network: str, device: str | None) -> Tries:
+    """A right second factor ends what was counted of the password before it, too."""
+    return tries._replace(own=(*tries.own, *_own(emails.key(user.email), network, device)))
 
 
 def step(step_id: str) -> None:

@@ -49,7 +49,7 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(200))
     password_changed_at: Mapped[datetime] = mapped_column(default=stamp)
     is_admin: Mapped[bool] = mapped_column(default=False)
-    # Rises whenever what was proved before counts no more: a new password, a suspension.
+    # Rises whenever what was proved before counts no more: a new password, a first second factor, a suspension.
     epoch: Mapped[int] = mapped_column(default=0, server_default="0")
     # Whether letters tell before a token ends, and when the last one did.
     reminders: Mapped[bool] = mapped_column(default=True, server_default=true())
@@ -217,6 +217,12 @@ def store_password(user: User, prepared: str) -> None:
     """Give a user another password, of which `prepare_password` made the hash."""
     user.password_hash = prepared
     user.password_changed_at = clock.now()
+    user.epoch += 1
+    db.flush()
+
+
+def outdate(user: User) -> None:
+    """What was proved before counts no more. The user is locked."""
     user.epoch += 1
     db.flush()
 

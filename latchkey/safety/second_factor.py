@@ -36,7 +36,9 @@ def finish(plaintext: str, shown: Shown, device: str | None = None) -> tuple[Bro
     if how is None:
         return None
     steps.over(plaintext)
-    return signin.opened(user, how), tries
+    return signin.opened(user, how), limits.with_password(
+        tries, user, network=origin.current.get().network, device=device
+    )
 
 
 def enter_alone(answer: Answer) -> BrowserSession | None:
@@ -125,7 +127,8 @@ def add_passkey(user: User, answer: Answer, name: str, *, keep: BrowserSession) 
 
 
 def _begin(user: User, keep: BrowserSession) -> list[str]:
-    """Sessions that were opened by a password alone end."""
+    """Sessions that a password alone opened end, and browsers that it let in are not known any more."""
+    users.outdate(user)
     _only_here(user, keep)
     return second_factors.make_codes(user)
 

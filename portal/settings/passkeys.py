@@ -14,6 +14,7 @@ from latchkey.store.session import db
 from portal.blueprint import blueprint
 from portal.fields import NO_PASSKEY, PasskeyForm, ask_to_register
 from portal.guards import acting_user, asked_next, require_proof, this_session, this_user, verified
+from portal.settings.security import show_codes
 
 
 class NameForm(FlaskForm):
@@ -66,7 +67,7 @@ def _add(form: AddForm) -> ResponseReturnValue | None:
     db.commit()
     flash(f"Added the passkey “{form.name.data}”.")
     if codes:
-        return render_template("portal/settings/recovery_codes.html", codes=codes, next_path=asked_next())
+        return show_codes(codes)
     return redirect(asked_next() or url_for("portal.security"), 303)
 
 

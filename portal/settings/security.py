@@ -4,7 +4,7 @@ import json
 
 import segno
 from cryptography.fernet import InvalidToken
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from markupsafe import Markup
@@ -15,6 +15,7 @@ from latchkey import clock, settings, vault
 from latchkey.accounts import passkeys, second_factors, steps
 from latchkey.safety import second_factor
 from latchkey.store.session import db
+from portal import devices
 from portal.blueprint import blueprint
 from portal.fields import NO_CODE
 from portal.guards import acting_user, asked_next, require_proof, this_session, this_user, verified
@@ -79,7 +80,7 @@ def set_up_authenticator() -> ResponseReturnValue:
         db.commit()
         if codes is not None:
             flash("Your authenticator app is set up. Other browsers are signed out.")
-            return _codes(codes) if codes else redirect(url_for("portal.security"), 303)
+            return show_codes(codes) if codes else redirect(url_for("portal.security"), 303)
         form.code.errors = [NO_CODE]
     return _set_up_page(form, key or _shown(form.shown.data or "") or second_factors.new_key())
 
@@ -98,8 +99,13 @@ def _set_up_page(form: SetUpForm, key: str) -> ResponseReturnValue:
     return page, 422 if form.is_submitted() else 200
 
 
-def _codes(codes: list[str]) -> ResponseReturnValue:
-    return render_template("portal/settings/recovery_codes.html", codes=codes, next_path=asked_next())
+def show_codes(codes: list[str]) -> ResponseReturnValue:
+    """The page that shows them this once, in a browser that stays known when all others are not."""
+    response = make_response(
+        render_template("portal/settings/recovery_codes.html", codes=codes, next_path=asked_next())
+    )
+    devices.remember(response, this_user())
+    return response
 
 
 @blueprint.route("/settings/security/recovery-codes", methods=["GET", "POST"])
@@ -117,7 +123,7 @@ def renew_recovery_codes() -> ResponseReturnValue:
             return redirect(url_for("portal.security"), 303)
         codes = second_factor.new_codes(user)
         db.commit()
-        return _codes(codes)
+        return show_codes(codes)
     return _confirm(form, "Make new recovery codes", "The codes that you have stop working at once.", "Make new codes")
 
 

@@ -1,0 +1,73 @@
+"""What whoever has the password, and was in the account before, can still do against its second factor."""
+
+import pyotp
+import pytest
+
+from latchkey.accounts import steps
+from tests import pages
+from tests.factories import PASSWORD
+from tests.portal.test_second_factor import AT, codes, half_in, is_in, now, set_up, shown
+
+__all__ = ["codes"]
+
+
+def sign_out(browser):
+    browser.post("/logout", data={"csrf_token": pages.csrf(browser.get("/settings"))})
+
+
+@pytest.mark.standard("L-05", "L-11")
+def test_browsers_that_the_password_let_in_are_strangers_once_there_is_a_second_factor(app, signed_in, alice, clock):
+    """Each would have tries at the codes of its own, however many of them a thief had signed in before."""
+    thieves = [pages.sign_in(app.test_client(), alice) for _ in range(6)]
+    assert set_up(signed_in, clock).status_code == 200
+
+    heard = []
+    for thief in thieves * 2:
+        clock.move(seconds=10)
+        heard.append(pages.submit(half_in(thief, alice), AT, code="000000").status_code)
+
+    assert heard[:10] == [422] * 10
+    assert heard[10:] == [429, 429]
+
+
+@pytest.mark.standard("L-13")
+def test_a_browser_from_before_the_second_factor_is_told_of_as_new(app, signed_in, alice, clock, mailbox):
+    before = pages.sign_in(app.test_client(), alice)
+    page = signed_in.get("/settings/security/authenticator")
+    key, sealed = shown(page)
+    fields = {"csrf_token": pages.csrf(page), "shown": sealed}
+    code = pyotp.TOTP(key).at(int(clock.now().timestamp()))
+    signed_in.post("/settings/security/authenticator", data=fields | {"code": code})
+    sign_out(signed_in)
+
+    for browser, letters in ((signed_in, 0), (before, 1)):
+        told = len(mailbox.letters(alice.email))
+        clock.move(minutes=2)
+        half_in(browser, alice)
+        pages.submit(browser, AT, code=pyotp.TOTP(key).at(int(clock.now().timestamp())))
+        assert is_in(browser)
+        assert len(mailbox.letters(alice.email)) == told + letters
+
+
+@pytest.mark.standard("L-05", "L-11")
+@pytest.mark.slow("signs in more often than there may be steps")
+@pytest.mark.parametrize("networks", [1, 120])
+@pytest.mark.usefixtures("codes")
+def test_whoever_has_the_password_cannot_push_the_owners_step_out(app, client, alice, clock, networks):
+    half_in(client, alice)
+    thief = app.test_client()
+    fields = {"csrf_token": pages.csrf(thief.get("/login")), "email": alice.email, "password": PASSWORD}
+    for number in range(steps.MOST + 20):
+        thief.post("/login", data=fields, environ_overrides={"REMOTE_ADDR": f"203.0.113.{number % networks}"})
+        clock.move(seconds=4)
+
+    assert pages.submit(client, AT, code=now(clock)).status_code == 303
+
+
+@pytest.mark.standard("L-05")
+@pytest.mark.usefixtures("codes")
+def test_a_whole_sign_in_begins_the_count_anew(app, alice, clock):
+    for _ in range(12):
+        clock.move(minutes=1)
+        browser = half_in(app.test_client(), alice)
+        assert pages.submit(browser, AT, code=now(clock)).status_code == 303
