@@ -1,15 +1,16 @@
 """What the Settings page is put together from: its forms, and the page with one of them filled in."""
 
-from flask import render_template
+from flask import make_response, render_template
+from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import AnyOf, InputRequired
 
 from latchkey.accounts import emails, links, sessions, users
 from latchkey.accounts.links import Purpose
-from portal import drafts
+from portal import devices, drafts
 from portal.fields import Address, Name, NewPassword
-from portal.guards import this_session, this_user
+from portal.guards import asked_next, this_session, this_user
 from portal.theme import THEMES, chosen
 
 
@@ -98,3 +99,12 @@ def show(status: int = 200, **filled: FlaskForm) -> tuple[str, int]:
         change=links.waiting(user, Purpose.CHANGE_EMAIL),
     )
     return page, status
+
+
+def show_codes(codes: list[str]) -> ResponseReturnValue:
+    """The page that shows them this once, in a browser that stays known when all others are not."""
+    response = make_response(
+        render_template("portal/settings/recovery_codes.html", codes=codes, next_path=asked_next())
+    )
+    devices.remember(response, this_user())
+    return response

@@ -14,7 +14,7 @@ from latchkey.store.session import db
 from portal.blueprint import blueprint
 from portal.fields import NO_PASSKEY, PasskeyForm, ask_to_register
 from portal.guards import acting_user, asked_next, require_proof, this_session, this_user, verified
-from portal.settings.security import show_codes
+from portal.settings.page import show_codes
 
 
 class NameForm(FlaskForm):

@@ -4,7 +4,7 @@ import json
 
 import segno
 from cryptography.fernet import InvalidToken
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from markupsafe import Markup
@@ -15,10 +15,10 @@ from latchkey import clock, settings, vault
 from latchkey.accounts import passkeys, second_factors, steps
 from latchkey.safety import second_factor
 from latchkey.store.session import db
-from portal import devices
 from portal.blueprint import blueprint
 from portal.fields import NO_CODE
 from portal.guards import acting_user, asked_next, require_proof, this_session, this_user, verified
+from portal.settings.page import show_codes
 
 MARK = "authenticator:"
 LONGEST_SEALED = 2000
@@ -97,15 +97,6 @@ def _set_up_page(form: SetUpForm, key: str) -> ResponseReturnValue:
         qr=Markup(segno.make(uri, micro=False).svg_inline(omitsize=True)),  # noqa: S704 - drawn here, of modules alone
     )
     return page, 422 if form.is_submitted() else 200
-
-
-def show_codes(codes: list[str]) -> ResponseReturnValue:
-    """The page that shows them this once, in a browser that stays known when all others are not."""
-    response = make_response(
-        render_template("portal/settings/recovery_codes.html", codes=codes, next_path=asked_next())
-    )
-    devices.remember(response, this_user())
-    return response
 
 
 @blueprint.route("/settings/security/recovery-codes", methods=["GET", "POST"])
