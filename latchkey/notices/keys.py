@@ -71,7 +71,10 @@ def tokens_end(user: User, ending: Sequence[Token]) -> None:
     """Tokens end soon, the first of these first."""
     first, now = ending[0], clock.now()
     if len(ending) > 1:
-        outbox.post(user.email, "tokens_expire", **_listed(ending, lambda token: token.expires_at))
+        last = max(token.expires_at or now for token in ending)
+        told = _listed(ending, lambda token: token.expires_at)
+        path = f"/tokens?sort=expires&ends_by={last.date().isoformat()}"
+        outbox.post(user.email, "tokens_expire", **told | {"path": path})
         return
     days = max(1, round(((first.expires_at or now) - now) / timedelta(days=1)))
     _letter(user, first, "token_expires", days=days, last_used_at=first.last_used_at, used_from=_used_from(first))

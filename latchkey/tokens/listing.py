@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select, text, true
@@ -34,6 +34,8 @@ class Wanted:
     filters: frozenset[str] = frozenset()
     scope: str = ""
     page: int = 1
+    # Those that end on this day in UTC, or before it.
+    ends_by: date | None = None
 
     def query(self, **other: object) -> dict[str, Any]:
         """The parameters of its address, with some of them changed; what is usual is left out."""
@@ -41,6 +43,8 @@ class Wanted:
         usual = {"status": "active", "q": "", "sort": "created", "scope": "", "page": 1}
         named = {"status": wanted.status, "q": wanted.search, "sort": wanted.sort, "scope": wanted.scope}
         kept = {name: value for name, value in (named | {"page": wanted.page}).items() if value != usual[name]}
+        if wanted.ends_by is not None:
+            kept["ends_by"] = wanted.ends_by.isoformat()
         return kept | {name: "1" for name in FILTERS if name in wanted.filters}
 
     def toggled(self, name: str) -> dict[str, Any]:
@@ -101,6 +105,8 @@ def _conditions(wanted: Wanted, meant: dict[str, ColumnElement[bool]]) -> list[C
         chosen.append(or_(literal(value=False), *(_says(part) for part in _writing())))
     if wanted.scope:
         chosen.append(_says(f" {wanted.scope} "))
+    if wanted.ends_by is not None:
+        chosen.append(Token.expires_at <= datetime.combine(wanted.ends_by, time.max, UTC))
     if wanted.search:
         # One text, so that a row is looked through once.
         texts = (Token.description, Token.scope, Token.last4, func.coalesce(Token.last_used_address, ""))

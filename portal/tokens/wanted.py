@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from latchkey import scopes, texts
 from latchkey.tokens.listing import FILTERS, LAST_PAGE, SORTS, Wanted
+from portal.fields import day
 
 LISTS = ("active", "ended")
 LONGEST_SEARCH = 80
@@ -26,12 +27,14 @@ def asked(args: Mapping[str, str]) -> Asked:
     status, sort = args.get("status", "active"), args.get("sort", "created")
     scope, page, search = args.get("scope", ""), args.get("page", "1"), args.get("q", "").strip()
     page_known = _PAGE.fullmatch(page) and int(page) <= LAST_PAGE
+    ends_by = day(args.get("ends_by"))
     known = status in LISTS and sort in SORTS and page_known and (not scope or scope in scopes.catalogue())
+    known = known and (ends_by is not None or not args.get("ends_by"))
     fault = _fault(search) if known else NO_LIST
     if fault:
         return Asked(Wanted(status if status in LISTS else "active"), search[:LONGEST_SEARCH], fault)
     filters = frozenset(name for name in FILTERS if args.get(name) == "1")
-    return Asked(Wanted(status, search, sort, filters, scope, int(page)), search, "")
+    return Asked(Wanted(status, search, sort, filters, scope, int(page), ends_by), search, "")
 
 
 def _fault(search: str) -> str:

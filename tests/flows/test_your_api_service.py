@@ -137,6 +137,12 @@ def test_the_service_answers_each_kind_of_call_as_rfc_6750_says(service, db, bob
         assert answer.headers["Cache-Control"] == "no-store"
         assert [project["name"] for project in answer.json()["data"]] == ["Harbour survey"] * 2
 
+    # Bound to addresses, from there and from elsewhere.
+    for ranges, status in ((["127.0.0.0/8"], 200), (["203.0.113.0/24"], 401)):
+        made = factories.make_token(service.alice, description=ranges[0], scopes=[READ], addresses=ranges)
+        assert service.get(made.plaintext).status_code == status
+        assert service.get(made.plaintext, **{"X-Forwarded-For": "203.0.113.9"}).status_code == status
+
     # Revoked, and dead at once.
     for token in (by_hand, by_app):
         tokens.revoke(tokens.find(token))

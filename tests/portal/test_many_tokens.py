@@ -1,16 +1,19 @@
 """Thousands of tokens: found, filtered, sorted and paged by one statement, and revoked together with one letter."""
 
+import json
 import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, insert, select, text, update
 
-from latchkey import ids, tokens
+from latchkey import ids, tokens, vault
 from latchkey.journal import activity
+from latchkey.mail.outbox import Letter
 from latchkey.store.session import db, engines
 from latchkey.tokens import Token, access, listing, usage
 from latchkey.tokens.listing import Wanted
+from latchkey.worker import endings
 from tests import factories, pages
 
 
@@ -215,3 +218,44 @@ def test_fifty_and_five_thousand_are_counted_by_the_same_plan(alice, bob, settin
 
     assert listing.listing(alice, Wanted()).active == 50
     assert listing.listing(bob, Wanted(sort="used", page=40)).matching("active") == 2_000
+
+
+@pytest.mark.standard("I-09")
+def test_the_letter_about_several_leads_to_a_list_of_exactly_those_with_renewal_one_click_away(
+    signed_in, app, alice, clock
+):
+    now = clock.now()
+    many(alice, 6, expires_at=lambda n: None if n == 0 else now + timedelta(days=(6.9, 7.9, 9, 40, 400)[n - 1]))
+    db.execute(update(Token).values(term_seconds=500 * 86_400))
+    db.commit()
+
+    with app.app_context():
+        endings.remind()
+
+    [letter] = db.scalars(select(Letter))
+    told = json.loads(vault.unseal(letter.sealed))["text"]
+    page = signed_in.get(re.search(r"http://localhost(/tokens\?\S+)", told).group(1)).text
+    assert names(page) == ["Token 0001", "Token 0002"]
+    for token in db.scalars(select(Token).where(Token.description.in_(["Token 0001", "Token 0002"]))):
+        assert f'href="/tokens/{token.id}/regenerate"' in page
+    assert 'id="f-ends-by" href="/tokens?sort=expires"' in page
+    assert page.count("/regenerate") == 2
+
+
+@pytest.mark.parametrize("day", ["x", "2026-13-01", "20261201", "2026-12-01T00:00:00", "' OR 1=1", "\x00", "9" * 400])
+def test_a_day_that_is_none_is_refused_in_words(signed_in, alice, day):
+    many(alice, 2)
+
+    page = signed_in.get("/tokens", query_string={"ends_by": day})
+
+    assert page.status_code == 422
+    assert "There is no such list." in page.text
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_first_and_the_last_day_are_days(signed_in, alice, clock, day):
+    many(alice, 2, expires_at=lambda n: clock.now() + timedelta(days=n + 1))
+
+    page = signed_in.get("/tokens", query_string={"ends_by": day, "status": "active", "sort": "expires", "q": "Token"})
+
+    assert len(names(page.text)) == (2 if day > "2000" else 0)

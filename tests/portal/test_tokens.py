@@ -132,7 +132,7 @@ def test_a_bad_address_of_the_list_is_refused_in_words(signed_in, alice, query):
     assert 'role="alert"' in page.text
 
 
-def test_a_script_gets_the_list_alone(signed_in, alice):
+def test_a_script_gets_the_list_alone(signed_in, alice, clock):
     make_token(alice)
 
     part = signed_in.get("/tokens", headers=HTMX)

@@ -34,7 +34,8 @@ class Introspection(IntrospectTokenValidator):
 
     def introspect_token(self, token_string: str) -> dict[str, Any]:
         try:
-            asked = {"token": token_string}
+            # A token may be bound to address ranges. Behind a proxy that you trust, ProxyFix makes this the caller's.
+            asked = {"token": token_string, "client_address": request.remote_addr or ""}
             answer = requests.post(f"{PORTAL}/oauth/introspect", asked, auth=CREDENTIALS, timeout=5)
             answer.raise_for_status()
         except requests.RequestException:
