@@ -18,8 +18,12 @@ from tests.api.calls import caller
 from tests.factories import CALLBACK, PASSWORD
 from tests.oauth import conftest as browsers
 from tests.oauth.dance import CHALLENGE, VERIFIER, basic
+from tests.routes import addresses
 
-pytestmark = pytest.mark.slow("sends every kind of nonsense to every address")
+pytestmark = [
+    pytest.mark.slow("sends every kind of nonsense to every address"),
+    pytest.mark.settings(require_second_factor="nobody"),
+]
 
 # As bytes, since much of it is no text.
 HOSTILE = [
@@ -88,6 +92,29 @@ FORMS: dict[str, dict[str, bytes]] = {
     "portal.delete_app": {},
     "portal.restore_app": {},
     "portal.revoke_access": {},
+    "portal.revoke_all_access": {},
+    "portal.pause_everything": {},
+    "portal.resume_everything": {},
+    "portal.end_app_sign_in": {},
+    "portal.end_former_token": {},
+    "portal.change_reminders": {"reminders": b"y"},
+    "portal.download_data": {},
+    "portal.list_canaries": {"description": b"The shared drive"},
+    "portal.remove_canary": {},
+    "portal.end_everything": {"since": b"date", "since_date": b"2026-01-31"},
+    "portal.choose_password": {"password": b"123456"},
+    "portal.accept_invitation": {"name": b"Ada", "password": b"123456"},
+    "portal.change_user": {"reason": b"Spam"},
+    "portal.change_app": {"reason": b"Spam"},
+    "portal.end_token": {"reason": b"Spam"},
+    "portal.end_authorization": {"reason": b"Spam"},
+    "portal.decide": {"do": b"approve", "reason": b"As agreed"},
+    "portal.invite_person": {"email": b"new@example.com", "admin": b"y"},
+    "portal.take_invitation_back": {},
+    "portal.look_up_credential": {"token": b"lk_dev_x"},
+    "portal.save_policies": {"token_max_days": b"90"},
+    "portal.retry_letters": {},
+    "portal.send_test_letter": {},
     "oauth.decide": {"handle": b"x", "decision": b"allow"},
 }
 PROGRAMS: dict[str, dict[str, bytes]] = {
@@ -131,6 +158,8 @@ JSON_BODIES = {
     "api.change_app": {"name": "Notes", "homepage": "", "redirect_uris": [CALLBACK], "pkce_required": True},
     "api.revoke_credentials": {"credentials": ["hello"]},
     "api.rotate_app_secret": {},
+    "api.regenerate_token": {"expires_in_days": 7, "keep_old_seconds": 60},
+    "api.take_alerts": {"token": "lk_dev_x", "type": "latchkey", "url": "https://code.example/1", "source": "content"},
 }
 HOSTILE_JSON = [
     None, True, 0, -1, 1e308, 10**400, "", " ", "\0", "a\0b", "\ud800", "\udfff\ud800", "\u202ex", "<b>", "'", [],
@@ -153,11 +182,7 @@ class Stage:
 
     def path(self, rule) -> str:
         """The address of a route with ids of Alice's."""
-        path = rule.rule
-        for name, value in self.ids.items():
-            for kind in (f"<id:{name}>", f"<{name}>"):
-                path = path.replace(kind, value)
-        return path.replace("<any(profile, theme, email, password, sessions, delete):part>", "profile")
+        return addresses(rule, self.ids)[0]
 
     def send(self, client: FlaskClient, method: str, path: str, *about: object, **options: object) -> int:
         answer = client.open(path, method=method, **options)
@@ -172,6 +197,12 @@ class Stage:
 
 
 @pytest.fixture
+def alice(db):
+    """An administrator, so that every form is hers to send."""
+    return factories.make_user("alice@example.com", name="Alice", admin=True)
+
+
+@pytest.fixture
 def stage(app, client, alice, example_client) -> Stage:
     made, own = factories.make_token(alice, description="Old"), factories.make_client(alice, name="Hers")
     grant = grants.allow(alice, example_client.client, {"account:read"})
@@ -180,7 +211,9 @@ def stage(app, client, alice, example_client) -> Stage:
         "token_id": made.token.id, "client_id": own.client.id, "app_id": own.client.id, "secret_id": "sec_" + "0" * 28,
         "authorization_id": grant.authorization_id, "session_id": "ses_" + "0" * 28, "passkey_id": "pky_" + "0" * 28,
         "letter_id": "ltr_" + "0" * 28,
-        "token": "x" * 43, "file": "nginx.conf", "asked": "x", "path:name": "app.js",
+        "token": "x" * 43, "file": "nginx.conf", "asked": "x", "name": "app.js",
+        "grant_id": grant.id, "user_id": alice.id, "canary_id": "cnr_" + "0" * 28, "request_id": made.token.id,
+        "invitation_id": "inv_" + "0" * 28, "day": "2026-01-01",
     }  # fmt: skip
     program = caller(app.test_client(use_cookies=False), alice, description="Everything")
     return Stage(app, browsers.enter(client, alice), program, ids)

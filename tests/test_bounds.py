@@ -16,6 +16,7 @@ MILLISECONDS = 100
 
 
 @pytest.mark.slow("sends what takes long where it is not bounded")
+@pytest.mark.timeout(600)
 @pytest.mark.settings(quota_apps=200)
 def test_no_request_of_a_stranger_is_dear(app, bob, monkeypatch):
     for number in range(100):

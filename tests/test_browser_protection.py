@@ -9,6 +9,7 @@ from latchkey.accounts import sessions
 from latchkey.store.session import db
 from tests import factories, pages
 from tests.oauth import conftest as browsers
+from tests.routes import addresses
 
 MACHINES = ("api.", "oauth.token", "oauth.revoke", "oauth.introspect", "oauth.check", "oauth.register")
 # Pages whose policy is their own, and why.
@@ -47,6 +48,9 @@ def ids(alice) -> dict[str, str]:
         "asked": "x",
         "name": "app.js",
         "user_id": alice.id,
+        "passkey_id": "pky_" + "0" * 28,
+        "grant_id": "gnt_" + "0" * 28,
+        "request_id": "tok_" + "0" * 28,
         "canary_id": "cnr_" + "0" * 28,
         "invitation_id": "inv_" + "0" * 28,
         "passkey_id": "pky_" + "0" * 28,
@@ -54,19 +58,6 @@ def ids(alice) -> dict[str, str]:
         "request_id": "tok_" + "0" * 28,
         "day": "2026-01-01",
     }
-
-
-def addresses(rule, ids: dict[str, str]) -> list[str]:
-    """Each address of a route: one for every word that it may take, with Alice's ids."""
-    words = next((found[1].split(",") for found in re.finditer(r"<any\(([^)]*)\):", rule.rule)), [""])
-    return [
-        re.sub(
-            r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>",
-            lambda part, word=word: word.strip(" '") if part[1] == "any" else ids[part[2]],
-            rule.rule,
-        )
-        for word in words
-    ]
 
 
 def routes(app, method: str, ids: dict[str, str]) -> list[tuple[str, str]]:

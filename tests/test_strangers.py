@@ -6,8 +6,10 @@ import pytest
 
 from latchkey import clients, grants, tokens
 from latchkey.accounts import sessions
+from latchkey.accounts.passkeys import Passkey
 from latchkey.mail import outbox
 from latchkey.store.session import db
+from latchkey.tokens import canaries
 from tests import factories, pages
 from tests.oauth import conftest as browsers
 
@@ -26,12 +28,18 @@ def hers(app, alice, bob, example_client) -> dict[str, str]:
         letter = outbox.post(alice.email, "address_taken")
         db.commit()
     opened = sessions.open(alice)
+    passkey = Passkey(user_id=alice.id, credential_id=b"x", public_key=b"x", sign_count=0, name="Hers")
+    db.add(passkey)
+    db.commit()
     return {
         "token_id": factories.make_token(alice, description="Hers").token.id,
         "client_id": own.id,
         "secret_id": clients.live_secrets(own)[-1].id,
         "authorization_id": grant.authorization_id,
+        "grant_id": grant.id,
         "session_id": opened.id,
+        "canary_id": canaries.make(alice, "In a drawer")[0].id,
+        "passkey_id": passkey.id,
         "letter_id": letter.id,
     }
 

@@ -206,6 +206,7 @@ def test_a_change_says_what_changed(alice, clock):
         "homepage": client.homepage,
         "redirect_uris": client.redirect_uris,
         "scopes": client.scopes,
+        "optional_scopes": [],
         "pkce_required": True,
     }
     clock.move(minutes=1)
@@ -231,6 +232,7 @@ def test_a_change_is_held_to_the_rules_of_registration(alice):
             homepage="",
             redirect_uris=client.redirect_uris,
             scopes=client.scopes,
+            optional_scopes=[],
             pkce_required=False,
             by=None,
         )

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from latchkey import notices
-from latchkey.accounts import users
+from latchkey.accounts import sessions, users
 from latchkey.accounts.users import User
 from latchkey.worker import loop, unverified
 from tests.factories import make_client, make_user
@@ -33,7 +33,7 @@ def test_an_account_that_was_never_verified_goes_after_a_week(db, clock):
 
 def _came_back(user, clock):
     clock.move(days=5)
-    notices.signed_in(user)
+    notices.signed_in(user, sessions.open(user))
     clock.move(days=-5)
 
 
