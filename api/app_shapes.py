@@ -33,6 +33,7 @@ _PROPERTIES = {
     "optional_scopes": texts("Those of them that it can do without: people may untick them."),
     "confidential": flag("Whether it has a secret, as server apps do."),
     "pkce_required": flag("Whether it must use PKCE; public apps always must."),
+    "device_flow": flag("Whether it may sign in devices by a code that people type (RFC 8628)."),
     "trusted": flag("Whether an administrator trusts it, so that people are not asked."),
     "suspended_at": maybe(moment("Since when it is stopped; null when it is not.")),
     "secrets": {"type": "array", "items": nested(_SECRET), "description": "Its live secrets, the newest first."},
@@ -49,6 +50,7 @@ _EXAMPLE = {
     "optional_scopes": [],
     "confidential": True,
     "pkce_required": True,
+    "device_flow": False,
     "trusted": False,
     "suspended_at": None,
     "secrets": [dict(_SECRET.example)],
@@ -93,6 +95,7 @@ NEW_APP = Body(
     ),
     confidential=fields.flag("Whether it has a secret, as server apps do.", example=True),
     pkce_required=fields.flag("Whether it must use PKCE; public apps always must.", example=True),
+    device_flow=fields.flag("Whether it may sign in devices by a code that people type (RFC 8628).", example=False),
 )
 # A public app cannot do without PKCE.
 NEW_APP.never = {

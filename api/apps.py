@@ -16,7 +16,7 @@ from latchkey.store.session import db
 from web.calls import Call, Reply
 
 APP_ID = identifier("app_id", "one of the user's apps", str(APP.example["id"]))
-CHANGEABLE = ("name", "homepage", "redirect_uris", "scopes", "pkce_required")
+CHANGEABLE = ("name", "homepage", "redirect_uris", "scopes", "pkce_required", "device_flow")
 
 
 def _shown(client: Client) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def _shown(client: Client) -> dict[str, Any]:
         "optional_scopes": scopes.serialize(client.optional).split(),
         "confidential": client.confidential,
         "pkce_required": client.pkce_required,
+        "device_flow": client.device_flow,
         "trusted": client.trusted,
         "suspended_at": answers.moment(client.suspended_at),
         "secrets": [

@@ -45,6 +45,7 @@ def group() -> None:
 @click.option("--scope", "scopes", multiple=True, required=True, help="The most it may ask for; may be repeated.")
 @click.option("--optional-scope", "optional_scopes", multiple=True, help="One of them that people may untick.")
 @click.option("--public", is_flag=True, help="It cannot keep a secret: an app on people's devices or in browsers.")
+@click.option("--device-flow", is_flag=True, help="It may sign in devices by a code that people type (RFC 8628).")
 @click.option("--trusted", is_flag=True, help="Skip the consent screen: an app of your own.")
 @json_option
 def create(
@@ -56,6 +57,7 @@ def create(
     scopes: tuple[str, ...],
     optional_scopes: tuple[str, ...],
     public: bool,
+    device_flow: bool,
     trusted: bool,
 ) -> None:
     """Register an app; its secret is printed once."""
@@ -74,6 +76,7 @@ def create(
                 scopes=scopes,
                 optional_scopes=optional_scopes,
                 confidential=not public,
+                device_flow=device_flow,
                 trusted=trusted,
             )
         except apps.BadClient as error:
@@ -118,6 +121,7 @@ def facts_of(client: Client) -> dict[str, Any]:
         "optional_scopes": scopes.serialize(client.optional).split(),
         "confidential": client.confidential,
         "pkce_required": client.pkce_required,
+        "device_flow": client.device_flow,
         "trusted": client.trusted,
         "suspended_at": moment(client.suspended_at),
         "suspended_for": sorted(apps.causes(client)),

@@ -22,6 +22,10 @@ FORM = re.compile(r"([a-z][a-z0-9]{1,9})_([a-z]{3})_([0-9A-Za-z]{36})", re.ASCII
 # What somebody could take for a credential, of ours or of another installation, whole or cut off, alone or in a text.
 LOOKS = re.compile(r"[a-z][a-z0-9]{0,15}_(?:dev|oat|ort|sec|dvc)_[0-9a-z]{16,}", re.ASCII | re.IGNORECASE)
 
+# What people type who read it off a device: consonants alone, so that no code is a word (RFC 8628 §6.1).
+USER_CODE = re.compile(r"[BCDFGHJKLMNPQRSTVWXZ]{8}", re.ASCII)
+_CONSONANTS = "BCDFGHJKLMNPQRSTVWXZ"
+
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 # Two digits at a time: every bearer call computes a checksum.
@@ -35,6 +39,7 @@ class Kind(StrEnum):
     ACCESS = "oat"
     REFRESH = "ort"
     SECRET = "sec"
+    DEVICE = "dvc"
 
 
 def _checksum(text: str) -> str:
@@ -86,6 +91,11 @@ def opaque() -> str:
 def is_opaque(text: str) -> bool:
     """Whether a text has the form of those that `opaque` makes."""
     return bool(_OPAQUE.fullmatch(text))
+
+
+def user_code() -> str:
+    """Eight random letters that a person types; 34 bits, so that guessing them has to be slow."""
+    return "".join(secrets.choice(_CONSONANTS) for _ in range(8))
 
 
 def digest(plaintext: str) -> bytes:

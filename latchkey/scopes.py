@@ -237,6 +237,11 @@ def held(scope: str) -> frozenset[str]:
     return frozenset(name for name in scope.split() if name in _catalogue)
 
 
+def open_to(names: frozenset[str], *, trusted: bool) -> frozenset[str]:
+    """Of an app's scopes those that it may ask for: with I-06 none that makes credentials, unless it is trusted now."""
+    return names if trusted else names - CREDENTIAL
+
+
 def serialize(names: Iterable[str]) -> str:
     """The wire string, in the catalogue's order."""
     chosen = set(names)

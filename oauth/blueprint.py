@@ -5,7 +5,9 @@ from flask import current_app, request
 from web.calls import Calls
 
 # Where people, not programs, come: these look at cookies, and their changes need a CSRF token (N-01).
-BROWSER_ENDPOINTS = frozenset({"oauth.authorize", "oauth.decide"})
+BROWSER_ENDPOINTS = frozenset(
+    {"oauth.authorize", "oauth.decide", "oauth.device", "oauth.type_code", "oauth.decide_device"}
+)
 
 blueprint = Calls("oauth", __name__)
 

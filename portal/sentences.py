@@ -125,6 +125,7 @@ CHANGES = {
     "waiting_scope": "scopes that wait for an administrator",
     "optional_scope": "optional scopes",
     "pkce_required": "PKCE",
+    "device_flow": "sign-in of devices",
 }
 
 

@@ -37,11 +37,12 @@ DOORS = ("portal", "oauth", "api", "cli")
 # Of the HTTP kit, what doors may use; the rest of `web` is the application's.
 KIT = {"web.calls", "web.htmx", "web.policy"}
 # The places of a door, where their order matters: each may import those before it. Elsewhere neighbours never meet.
-PLACES = {"oauth": ("protocol", "token", "authorize", "endpoints")}
+PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints")}
 # The files that spend codes and issue tokens by statements given to the driver; beside them only `store/`.
 # What answers when the database is away knows what the drivers raise, and nothing else of them.
 DRIVERS = {
     "oauth/token/codes.py", "latchkey/tokens/issued/issuing.py", "latchkey/tokens/issued/refreshing.py",
+    "latchkey/tokens/issued/device_codes.py",
     "web/errors.py",
 }  # fmt: skip
 # Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.
@@ -51,7 +52,8 @@ ENGINES = {
 }  # fmt: skip
 # Where the doors of programs make a blueprint, or see to a person's browser; machine endpoints see a `Call`.
 FLASK = {
-    "oauth/blueprint.py", "oauth/authorize/consent.py", "oauth/authorize/deciding.py", "oauth/authorize/granting.py",
+    "oauth/blueprint.py", "oauth/authorize/choosing.py", "oauth/authorize/consent.py", "oauth/authorize/deciding.py",
+    "oauth/authorize/granting.py", "oauth/device/deciding.py", "oauth/device/page.py", "oauth/device/question.py",
     "oauth/authorize/moments.py", "oauth/authorize/question.py", "oauth/authorize/request.py",
     "oauth/authorize/stops.py", "oauth/protocol/answers.py", "oauth/protocol/server.py",
     "api/kit/blueprint.py", "api/kit/openapi.py",

@@ -116,17 +116,20 @@ FORMS: dict[str, dict[str, bytes]] = {
     "portal.retry_letters": {},
     "portal.send_test_letter": {},
     "oauth.decide": {"handle": b"x", "decision": b"allow"},
+    "oauth.type_code": {"code": b"BCDF-GHJK"},
+    "oauth.decide_device": {"handle": b"x", "decision": b"allow"},
 }
 PROGRAMS: dict[str, dict[str, bytes]] = {
     "oauth.token": {
         "grant_type": b"authorization_code", "code": b"x" * 43, "redirect_uri": CALLBACK.encode(), "scope": b"",
-        "code_verifier": VERIFIER.encode(), "refresh_token": b"lk_ort_x", "resource": b"http://localhost",
+        "code_verifier": VERIFIER.encode(), "device_code": b"lk_dvc_x", "refresh_token": b"lk_ort_x", "resource": b"http://localhost",
     },
     "oauth.revoke": {"token": b"lk_oat_x", "token_type_hint": b"access_token"},
     "oauth.introspect": {"token": b"lk_oat_x", "token_type_hint": b"access_token"},
     "oauth.check": {"scope": b"account:read"},
+    "oauth.device_authorization": {"scope": b"account:read", "resource": b"http://localhost"},
 }  # fmt: skip
-GRANTS = ("authorization_code", "refresh_token", "client_credentials")
+GRANTS = ("authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code")
 # What the addresses of pages and calls may carry.
 QUERIES: dict[str, list[str]] = {
     "portal.list_tokens": ["q", "status", "sort", "scope", "page"],

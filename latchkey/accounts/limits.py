@@ -30,6 +30,13 @@ CODES_OF_ACCOUNT = (Limit(30, timedelta(hours=1)), Limit(100, timedelta(hours=24
 TRIES_OF_STEP = (Limit(5, steps.LIFETIME),)
 # Whoever connects a program makes one; in one office many do.
 REGISTRATIONS = (Limit(30, timedelta(minutes=10)), Limit(200, timedelta(hours=24)))
+# Codes that people read off a device, of which one in 25 thousand million is there: by who types them, and by network.
+USER_CODES = (Limit(10, timedelta(minutes=5)), Limit(40, timedelta(hours=1)), Limit(120, timedelta(hours=24)))
+# Devices that ask to be signed in, of a public app, in whose name anybody can ask; they are kept for ten minutes.
+DEVICES_OF_APP = (Limit(30, timedelta(minutes=10)),)
+DEVICES = (Limit(120, timedelta(minutes=10)),)
+DEVICES_EVERYWHERE = (Limit(600, timedelta(minutes=10)),)
+DEVICES_UNDER_ATTACK = (Limit(3, timedelta(minutes=10)),)
 CHANGES_OF_ADDRESS = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=6)))
 # What an account's owner reads of an attack; more of the same tells nothing.
 FAILURES_TOLD = (Limit(30, timedelta(hours=1)),)
@@ -205,3 +212,36 @@ def letter(purpose: Purpose, email: str, asker: Asker, *, new: bool = False) -> 
 def change_of_address(user: User) -> None:
     """Count a change of address that somebody asks for. Raises `TooMany`."""
     throttle.admit(Counter(f"letters-for:{user.id}", CHANGES_OF_ADDRESS))
+
+
+def user_code(user_id: str, network: str) -> Tries:
+    """Count a code of a device that somebody signed in has typed. Raises `TooMany`.
+
+    A right one is taken out of the count again and never begins it anew: whoever guesses has right ones of their own.
+    While many are typed everywhere, a network has fewer.
+    """
+    tries = Tries((Counter(f"user-code:{user_id}", USER_CODES),), _from("user-code-from", network, NETWORK))
+    throttle.admit(*tries.own, *tries.shared)
+    everywhere = (Counter("user-code-anywhere", EVERYWHERE),)
+    if not throttle.hit(*everywhere):
+        return Tries(tries.own, (*tries.shared, *everywhere))
+    throttle.admit(*_from("user-code-under-attack", network, UNDER_ATTACK))
+    return tries
+
+
+def was_a_device(tries: Tries) -> None:
+    """The code that was typed was a device's."""
+    throttle.refund(*tries.own, *tries.shared)
+
+
+def device(client_id: str, network: str) -> None:
+    """Count a device that asks to be signed in, by a public app. Raises `TooMany`.
+
+    However many strangers ask in an app's name, each network can still sign in a few devices.
+    """
+    throttle.admit(
+        *_from(f"device:{client_id}", network, DEVICES_OF_APP),
+        *_from("device-from", network, DEVICES),
+    )
+    if throttle.hit(Counter(f"device:{client_id}", DEVICES_EVERYWHERE)):
+        throttle.admit(*_from(f"device-under-attack:{client_id}", network, DEVICES_UNDER_ATTACK))

@@ -61,6 +61,8 @@ class Client(Base):
     confidential: Mapped[bool]
     pkce_required: Mapped[bool] = mapped_column(default=True)
     trusted: Mapped[bool] = mapped_column(default=False)
+    # Whether it may sign in devices by a code that people type (RFC 8628).
+    device_flow: Mapped[bool] = mapped_column(default=False, server_default=false())
     resource_server: Mapped[bool] = mapped_column(default=False, server_default=false())
     logo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     logo_version: Mapped[str | None] = mapped_column(String(16))
@@ -108,6 +110,11 @@ class Client(Base):
     def scopes(self) -> frozenset[str]:
         """The most that this client may ask for."""
         return scopes.held(self.scope)
+
+    @property
+    def askable(self) -> frozenset[str]:
+        """What it may ask for now: a scope that makes credentials needs an administrator's trust (I-06)."""
+        return scopes.open_to(self.scopes, trusted=self.trusted)
 
     @property
     def optional(self) -> frozenset[str]:

@@ -46,6 +46,7 @@ def register(
     optional_scopes: Iterable[str] = (),
     homepage: str = "",
     pkce_required: bool = True,
+    device_flow: bool = False,
     trusted: bool = False,
     form_id: str | None = None,
 ) -> tuple[Client, str | None]:
@@ -68,6 +69,7 @@ def register(
         owner=owner,
         confidential=confidential,
         pkce_required=pkce_required,
+        device_flow=device_flow,
         trusted=trusted,
         form_id=form_id,
         **wanted._asdict() | _split(wanted.scope, frozenset()),
@@ -114,6 +116,7 @@ def change(
     scopes: Iterable[str],
     optional_scopes: Iterable[str],
     pkce_required: bool,
+    device_flow: bool,
     by: User | None,
 ) -> list[str]:
     """Give a client other settings; the names of those that changed. The client is locked.
@@ -126,6 +129,7 @@ def change(
     if not client.confidential:
         _check_public(pkce_required=pkce_required, trusted=False)
     values = wanted._asdict() | _split(wanted.scope, client.scopes) | {"pkce_required": pkce_required}
+    values["device_flow"] = device_flow
     changed = [field for field, value in values.items() if getattr(client, field) != value]
     for field in PROTECTED.intersection(changed):
         rules.spare(client, by, field)

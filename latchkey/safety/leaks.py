@@ -14,6 +14,8 @@ from latchkey.origin import Actor, Doer
 from latchkey.safety import shutdown
 from latchkey.store.session import affected, db
 from latchkey.tokens import Token
+from latchkey.tokens.issued import device_answers
+from latchkey.tokens.issued.device_codes import DeviceCode
 
 # A letter takes milliseconds, and an embedded database has one writer at a time.
 PART = 20
@@ -28,13 +30,16 @@ def report(plaintext: str, place: str = "") -> bool:
     if kind is None:
         return False
     origin.act(Actor(Doer.OTHER))
+    if kind is Kind.DEVICE:
+        return _end_device(plaintext)
     return _end_secret(plaintext, place) if kind is Kind.SECRET else _end_token(plaintext, place)
 
 
 def known(plaintexts: Iterable[str]) -> set[str]:
     """Those of these that are or were credentials of ours. Two statements, however many are nobody's."""
     formed = {credentials.digest(text): text for text in plaintexts if credentials.kind_of(text) is not None}
-    kept = (select(column).where(column.in_(formed)) for column in (Token.digest, ClientSecret.digest))
+    columns = (Token.digest, ClientSecret.digest, DeviceCode.digest)
+    kept = (select(column).where(column.in_(formed)) for column in columns)
     return {formed[digest] for statement in kept for digest in db.scalars(statement)}
 
 
@@ -83,6 +88,16 @@ def _end_grant(token: Token) -> bool:
     A retired one may have been copied before it was: as with a replay, nobody can tell who holds its successor.
     """
     return token.grant_id is not None and grants.end(token.grant_id, EndReason.REPORTED)
+
+
+def _end_device(plaintext: str) -> bool:
+    """A code of a device is good for minutes, and nobody's until somebody agreed: there is no owner to tell."""
+    code = device_answers.end(credentials.digest(plaintext))
+    if code is None:
+        return False
+    if code.grant_id is not None:
+        grants.end(code.grant_id, EndReason.REPORTED)
+    return True
 
 
 def _end_secret(plaintext: str, place: str) -> bool:

@@ -140,6 +140,7 @@ def _set(user: User, holder: Holder, wanted: frozenset[str]) -> None:
         scopes=wanted | holder.waiting_scopes,
         optional_scopes=holder.optional,
         pkce_required=holder.pkce_required,
+        device_flow=holder.device_flow,
         by=user,
     )
     notices.app_changed(user, holder, ["scope"])

@@ -17,7 +17,7 @@ SNIFFED = 8000
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BODY_LENGTH = credentials.RANDOM_LENGTH + credentials.CHECKSUM_LENGTH
 # Device codes are credentials too (contract §4), though none is kept as a token.
-KINDS = "|".join(sorted({*Kind, "dvc"}))
+KINDS = "|".join(sorted(Kind))
 
 
 class Found(NamedTuple):

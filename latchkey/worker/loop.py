@@ -16,6 +16,7 @@ from latchkey.mail import outbox
 from latchkey.oversight import invitations, policies
 from latchkey.store.session import db
 from latchkey.tokens import usage
+from latchkey.tokens.issued import device_codes
 from latchkey.worker import alarms, endings, unverified
 from latchkey.worker.tasks import Loop
 
@@ -119,6 +120,7 @@ def clear(*more: Purge) -> None:
         chain,
         tokens,
         tokens.traces,
+        device_codes,
         grants,
         self_registered,
         refusals,

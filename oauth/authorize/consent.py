@@ -5,14 +5,12 @@ from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, grants, scopes
-from latchkey.accounts import second_factors, waybacks
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.accounts.users import User
 from latchkey.grants import Choice
 from latchkey.store.session import db
 from oauth.authorize import granting, moments, stops
 from oauth.authorize import request as asking
-from oauth.authorize.question import present, question
+from oauth.authorize.question import owed, present, question, way_back
 from oauth.authorize.request import Asked, Stopped
 from oauth.blueprint import blueprint
 from oauth.token.flows import AuthorizationCodeFlow
@@ -54,7 +52,7 @@ def _signed_in(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession)
     wanted = scopes.parse(str(grant.request.scope))
     settled = grants.allows(here.user, asked.client, wanted)
     asks = "consent" in asked.prompts or not settled
-    first = _owed(here.user)
+    first = owed(here.user)
     if "none" in asked.prompts and (asks or first is not None):
         return stops.silent(asked, "consent_required", "The user has to agree first.")
     if "login" in asked.prompts and not moments.fresh(asked, here):
@@ -71,21 +69,8 @@ def _signed_in(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession)
     return response
 
 
-def _owed(user: User) -> str | None:
-    """Where somebody has to go first who owes a password, a proof of the address or a second factor."""
-    if user.needs_password:
-        return url_for("portal.end_everything")
-    if not user.verified:
-        return url_for("portal.ask_verification", next=_way_back())
-    return url_for("portal.security", next=_way_back()) if second_factors.owes_setup(user) else None
-
-
-def _way_back() -> str | None:
-    return waybacks.carried(f"{request.path}?{request.query_string.decode('ascii', 'replace')}")
-
-
 def _to_sign_in(asked: Asked) -> BaseResponse:
-    back = _way_back()
+    back = way_back()
     if back is None:
         return stops.stop(Stopped("the address is too long", asked.client))
     db.commit()

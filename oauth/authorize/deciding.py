@@ -5,16 +5,16 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidScopeError
-from flask import Response, redirect, request, session, url_for
+from flask import Response, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, grants, notices, scopes
-from latchkey.accounts import second_factors, sessions, waybacks
+from latchkey.accounts import second_factors, waybacks
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.grants import Choice, Grant
+from latchkey.grants import Grant
 from latchkey.store.session import db
-from oauth.authorize import granting, moments, pending, stops
+from oauth.authorize import choosing, granting, moments, pending, stops
 from oauth.authorize import request as asking
 from oauth.authorize.pending import PendingConsent
 from oauth.authorize.question import present, question
@@ -24,10 +24,6 @@ from oauth.protocol import answers, parties, scoping
 from oauth.protocol.server import server
 from oauth.token import codes
 from oauth.token.flows import AuthorizationCodeFlow
-
-CHANGED = "This app was changed while the page was open. Look again before you answer."
-TAKEN_BACK = "You took something back from this app while the page was open. Look again before you answer."
-NOTHING = "You unticked everything. Leave at least one permission, or cancel."
 
 
 @blueprint.post("/oauth/authorize")
@@ -47,7 +43,7 @@ def decide() -> BaseResponse:
     if frozen.decided_at is not None and frozen.decision != decision:
         return stops.over(f"answered {frozen.decision}", clients.find(frozen.client_id))
     if decision == "switch":
-        _leave(here)
+        stops.leave(here)
     clients.hold(frozen.client_id)
     try:
         asked = asking.understood(MultiDict(frozen.parameters))
@@ -73,7 +69,7 @@ def _deny(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseRes
 def _allow(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseResponse:
     """Grant what was shown, or show it again if it is not what it was. Raises `Stopped`, `OAuth2Error`."""
     if asked.redirect_uri != frozen.redirect_uri or pending.version(asked.client, frozen.scope) != frozen.version:
-        return _ask_again(asked, frozen, here, CHANGED)
+        return _ask_again(asked, frozen, here, choosing.CHANGED)
     offered = frozen.scopes & parties.of(asked.client).scopes
     if not offered:
         raise InvalidScopeError(scoping.NONE_LEFT, redirect_uri=asked.redirect_uri, state=asked.state)
@@ -83,17 +79,11 @@ def _allow(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseRe
         return _allow_again(frozen, flow, here)
     standing = grants.find_authorization(here.user, asked.client)
     if not scopes.held(frozen.known_scope) <= (standing.scopes if standing is not None else frozenset()):
-        return _ask_again(asked, frozen, here, TAKEN_BACK)
-    choice = _chosen(frozen, offered)
+        return _ask_again(asked, frozen, here, choosing.TAKEN_BACK)
+    choice = choosing.chosen(scopes.held(frozen.optional_scope), offered)
     if not choice.scopes:
-        return _ask_again(asked, frozen, here, NOTHING)
+        return _ask_again(asked, frozen, here, choosing.NOTHING)
     return _lead(frozen, "allow", granting.grant(asked, flow, here, choice))
-
-
-def _chosen(frozen: PendingConsent, offered: frozenset[str]) -> Choice:
-    """What the person left ticked of what could be unticked, with all the rest, and for how long."""
-    unticked = scopes.held(frozen.optional_scope) - frozenset(request.form.getlist("scope"))
-    return Choice(offered - unticked, offered & unticked, grants.until(request.form.get("lasts", "")))
 
 
 def _ask_again(asked: Asked, frozen: PendingConsent, here: BrowserSession, why: str) -> BaseResponse:
@@ -124,14 +114,6 @@ def _lead(frozen: PendingConsent, decision: str, response: Response) -> Response
     frozen.decide(decision, response.headers["Location"])
     db.commit()
     return response
-
-
-def _leave(here: BrowserSession) -> None:
-    """Not you? Sign out, whatever became of the app's request (K-08)."""
-    notices.signed_out(here.user)
-    sessions.end(here)
-    db.commit()
-    session.clear()
 
 
 def _switch(asked: Asked) -> BaseResponse:

@@ -2,12 +2,13 @@
 
 from typing import cast
 
-from flask import Response, make_response, render_template
+from flask import Response, make_response, render_template, request, url_for
 from flask_login import current_user
 
 from latchkey import addresses, grants
-from latchkey.accounts import sessions
+from latchkey.accounts import second_factors, sessions, waybacks
 from latchkey.accounts.sessions import BrowserSession, SessionEnded
+from latchkey.accounts.users import User
 from latchkey.clients import redirects
 from latchkey.store.session import db
 from oauth.authorize import pending
@@ -27,6 +28,20 @@ def present() -> BrowserSession | None:
         db.commit()
         return None
     return here
+
+
+def owed(user: User) -> str | None:
+    """Where somebody has to go first who owes a password, a proof of the address or a second factor."""
+    if user.needs_password:
+        return url_for("portal.end_everything")
+    if not user.verified:
+        return url_for("portal.ask_verification", next=way_back())
+    return url_for("portal.security", next=way_back()) if second_factors.owes_setup(user) else None
+
+
+def way_back() -> str | None:
+    """How to come back to this page afterwards; None when its address is too long for that."""
+    return waybacks.carried(f"{request.path}?{request.query_string.decode('ascii', 'replace')}")
 
 
 def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, again: str = "") -> Response:
@@ -56,6 +71,7 @@ def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, agai
         destination=redirects.destination(asked.redirect_uri),
         lifetime_days=grants.ABSOLUTE.days,
         again=again,
+        device=None,
     )
     response = make_response(page)
     response.headers["Content-Security-Policy"] = policy.LEADS_TO_AN_APP

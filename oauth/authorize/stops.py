@@ -4,9 +4,11 @@ Nothing was changed until then, so committing keeps the reason for the app's own
 """
 
 from authlib.oauth2 import OAuth2Error
-from flask import Response, make_response, render_template, request
+from flask import Response, make_response, render_template, request, session
 
-from latchkey import settings
+from latchkey import notices, settings
+from latchkey.accounts import sessions
+from latchkey.accounts.sessions import BrowserSession
 from latchkey.clients import Client
 from latchkey.journal import refusals
 from latchkey.store.session import db
@@ -46,6 +48,14 @@ def over(why: str, client: Client | None = None) -> Response:
     response = _page("oauth/over.html", why=why, client=client)
     db.commit()
     return response
+
+
+def leave(here: BrowserSession) -> None:
+    """Not you? Sign out, whatever became of the app's request (K-08). Commits."""
+    notices.signed_out(here.user)
+    sessions.end(here)
+    db.commit()
+    session.clear()
 
 
 def _page(template: str, **context: object) -> Response:

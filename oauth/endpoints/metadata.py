@@ -12,7 +12,8 @@ from latchkey.resources import Resource
 from oauth.blueprint import blueprint
 from oauth.protocol import parties
 from oauth.protocol.cross_origin import EVERYBODY
-from oauth.token.flows import FLOWS, AuthorizationCodeFlow, S256Challenge
+from oauth.token.flows import FLOWS, AuthorizationCodeFlow
+from oauth.token.pkce import S256Challenge
 from web.calls import Call, Reply
 
 PUBLIC = [("Content-Type", "application/json"), EVERYBODY, ("Cache-Control", "public, max-age=300")]
@@ -28,6 +29,7 @@ def authorization_server() -> dict[str, Any]:
         "token_endpoint": f"{issuer}/oauth/token",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "device_authorization_endpoint": f"{issuer}/oauth/device_authorization",
         "scopes_supported": [*scopes.catalogue(), scopes.OFFLINE],
         "response_types_supported": sorted(AuthorizationCodeFlow.RESPONSE_TYPES),
         "response_modes_supported": ["query"],

@@ -50,6 +50,7 @@ def _revoked(form: Form, sent: Presented) -> Body:
 
 @blueprint.route("/oauth/token", methods=["OPTIONS"], endpoint="ask_token")
 @blueprint.route("/oauth/revoke", methods=["OPTIONS"], endpoint="ask_revoke")
+@blueprint.route("/oauth/device_authorization", methods=["OPTIONS"], endpoint="ask_device_authorization")
 def ask_endpoint(call: Call) -> Reply:
     """A browser asks whether a page of a public app may post here."""
     return cross_origin.preflight(call)

@@ -18,6 +18,7 @@ from oauth.protocol.parameters import Presented
 
 METHODS = ("client_secret_basic", "client_secret_post", "none")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 USED_EVERY = timedelta(minutes=1)
 # Wrong secrets, per client and per address. The right one always passes: strangers cannot lock an app out, and
 # 178 random bits are not found by trying.
@@ -67,7 +68,16 @@ class TooOften(OAuth2Error):
 class Party(ClientMixin):
     """A client that is not suspended, and the answers to Authlib's questions about it."""
 
-    __slots__ = ("confidential", "due", "id", "pkce_required", "redirect_uris", "resource_server", "scopes")
+    __slots__ = (
+        "confidential",
+        "device_flow",
+        "due",
+        "id",
+        "pkce_required",
+        "redirect_uris",
+        "resource_server",
+        "scopes",
+    )
 
     def __init__(
         self,
@@ -77,16 +87,16 @@ class Party(ClientMixin):
         confidential: bool,
         pkce_required: bool,
         trusted: bool,
+        device_flow: bool = False,
         resource_server: bool = False,
         redirect_uris: Collection[str] = (),
     ) -> None:
         self.id, self.confidential, self.pkce_required = client_id, confidential, pkce_required
-        self.resource_server = resource_server
+        self.resource_server, self.device_flow = resource_server, device_flow
         self.redirect_uris = redirect_uris
         # The secret that proved it, if its use is to be noted, once in a while.
         self.due: str | None = None
-        # I-06: a scope that makes credentials needs an administrator's trust, also after that was taken back.
-        self.scopes = scopes.held(scope) if trusted else scopes.held(scope) - scopes.CREDENTIAL
+        self.scopes = scopes.open_to(scopes.held(scope), trusted=trusted)
 
     def note_use(self) -> None:
         """Keep when the secret was last used, so that its owner sees when an old one can go (D-12)."""
@@ -119,6 +129,8 @@ class Party(ClientMixin):
         return response_type == "code"
 
     def check_grant_type(self, grant_type: str) -> bool:
+        if grant_type == DEVICE_GRANT:
+            return self.device_flow
         return self.confidential or grant_type != "client_credentials"
 
 
@@ -130,6 +142,7 @@ def of(client: Client) -> Party:
         confidential=client.confidential,
         pkce_required=client.pkce_required,
         trusted=client.trusted,
+        device_flow=client.device_flow,
         redirect_uris=client.redirect_uris,
     )
 
@@ -148,6 +161,7 @@ _known = PreparedSelect(
         Client.confidential,
         Client.pkce_required,
         Client.trusted,
+        Client.device_flow,
         Client.resource_server,
         Client.suspended_at.is_not(None).label("suspended"),
         ClientSecret.id.label("secret_id"),
@@ -178,6 +192,7 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
         confidential=first.confidential,
         pkce_required=first.pkce_required,
         trusted=first.trusted,
+        device_flow=first.device_flow,
         resource_server=first.resource_server,
     )
     if sent.method not in methods or not party.check_endpoint_auth_method(sent.method, endpoint):

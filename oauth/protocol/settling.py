@@ -15,6 +15,9 @@ from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.parties import Noted
 from web.calls import Call, Later, Reply
 
+# A device asks again and again, as it was told to: that nobody has answered yet is nothing to look into.
+QUIET = frozenset({"authorization_pending", "slow_down"})
+
 Body: TypeAlias = dict[str, Any]
 # The body of a success, or how to get at it where that has to wait for a turn to write. May raise `OAuth2Error`.
 Decide: TypeAlias = Callable[[Form, Presented], Body | Callable[[], Body]]
@@ -45,7 +48,7 @@ def _refused(call: Call, endpoint: str, error: OAuth2Error) -> Reply:
     db.rollback()
     told = error.note() if isinstance(error, Noted) else error
     claimed = parameters.claimed(call)
-    if claimed is not None and ids.is_id(claimed, "app"):
+    if told.error not in QUIET and claimed is not None and ids.is_id(claimed, "app"):
         refusals.record(claimed, endpoint, *server.reason(told))
     db.commit()
     return server.refusal(told)

@@ -1,10 +1,6 @@
 """The grant types: Authlib decides whether a request is valid, each hook here is one call into our records."""
 
-import hmac
-import re
-from base64 import urlsafe_b64encode
 from contextlib import nullcontext
-from hashlib import sha256
 from typing import Any, cast
 
 from authlib.oauth2 import OAuth2Error
@@ -17,15 +13,15 @@ from authlib.oauth2.rfc6749 import (
     OAuth2Request,
     grants,
 )
-from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc8628 import DeviceCodeGrant
+from authlib.oauth2.rfc8628.errors import AuthorizationPendingError, ExpiredTokenError, SlowDownError
 
 from latchkey import clock, credentials, notices, scopes
 from latchkey import grants as records
-from latchkey.clients import redirects
 from latchkey.grants import EndReason, Grant
 from latchkey.store.prepared import of_session, write_lock
 from latchkey.store.session import db
-from latchkey.tokens.issued import issuing, refreshing
+from latchkey.tokens.issued import device_codes, issuing, refreshing
 from latchkey.tokens.issued.issuing import Issued, Under
 from latchkey.tokens.issued.refreshing import Succession
 from oauth.protocol import answers, parties, scoping
@@ -33,9 +29,9 @@ from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.parties import Noted
 from oauth.protocol.server import Request, party_of, server
 from oauth.token import codes, targets
+from oauth.token.pkce import S256Challenge
 from oauth.token.targets import Target
 
-CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 HEADERS: list[tuple[str, str]] = []
 NOT_GRANTED = "not granted, or no longer open to the app:"
 
@@ -74,6 +70,8 @@ class TokenFlow(grants.BaseGrant):
 
     def authenticate_token_endpoint_client(self) -> ClientMixin:
         client = self.server.authenticate_client(self.request, self.TOKEN_ENDPOINT_AUTH_METHODS)
+        # Authlib says so itself only when what is redeemed was found.
+        self.request.client = client
         targets.named(cast("Request", self.request).resources)
         return cast("ClientMixin", client)
 
@@ -195,40 +193,49 @@ class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
         return 200, body, HEADERS
 
 
-def matches(verifier: str, challenge: str) -> bool:
-    """RFC 7636 §4.6, in constant time."""
-    hashed = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=")
-    return hmac.compare_digest(hashed, challenge.encode())
+class DeviceCodeFlow(TokenFlow, DeviceCodeGrant):
+    """RFC 8628 §3.4."""
+
+    def query_device_credential(self, device_code: str) -> device_codes.Found:
+        found = device_codes.find(device_code)
+        if found is None or found.client_id != party_of(self.request).id:
+            raise InvalidGrantError("The device code is unknown, or was issued to another client.")
+        return found
+
+    def validate_device_credential(self, credential: device_codes.Found) -> str | None:
+        """Who agreed. Raises what a device is told until then (§3.5); a consumed code is looked at once more below."""
+        if credential.consumed:
+            return credential.user_id
+        if credential.decision == "deny":
+            raise AccessDeniedError
+        if credential.expired:
+            raise ExpiredTokenError("The device code has expired. Ask for another one.")
+        if credential.decision is None:
+            raise AuthorizationPendingError if device_codes.keeps_pace(credential) else SlowDownError
+        if credential.orphaned:
+            raise InvalidGrantError("The device code does not work any more.")
+        return credential.user_id
+
+    def create_token_response(self) -> Any:
+        """Spend the code and issue tokens in one transaction; spent already means a replay."""
+        asked = cast("Request", self.request)
+        code = cast("device_codes.Found", asked.credential)
+        access = targets.narrowed(self.left_of(code.scope), code.resource, asked.resources)
+        under = Under(str(code.grant_id), code.user_id, code.grant_expires_at, *access)
+        tokens = issuing.exchange([lambda at: device_codes.consume(at, code)], under, code.scope)
+        if tokens is None:
+            again = device_codes.find(asked.parameters["device_code"])
+            if again is None or not again.consumed:
+                raise InvalidGrantError("The device code does not work any more.")
+            raise Replayed("The device code was used before.", under.grant_id, EndReason.CODE_REPLAYED)
+        return 200, answered(tokens), HEADERS
 
 
-class S256Challenge(CodeChallenge):
-    """RFC 7636 with S256 alone, asked of every client unless its owner turned that off for a confidential one."""
-
-    DEFAULT_CODE_CHALLENGE_METHOD = "S256"
-    SUPPORTED_CODE_CHALLENGE_METHOD = ["S256"]  # noqa: RUF012 - Authlib's own way to declare it
-    CODE_CHALLENGE_METHODS = {"S256": matches}  # noqa: RUF012 - Authlib's own way to declare it
-
-    def validate_code_challenge(self, grant: Any, redirect_uri: object) -> None:
-        """At the authorization endpoint, so that nobody consents in vain (C-01, C-02, C-03)."""
-        parameters = cast("Request", grant.request).parameters
-        challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
-        # RFC 8252 §8.1: another app may have claimed the scheme, and then gets the code.
-        required = party_of(grant.request).pkce_required or redirects.private(grant.request.redirect_uri_used)
-        if challenge is None and method is None and not required:
-            return
-        if challenge is None:
-            raise InvalidRequestError("The code_challenge is missing: PKCE is required.")
-        if method != "S256":
-            raise InvalidRequestError("The code_challenge_method must be S256.")
-        if not CHALLENGE.fullmatch(challenge):
-            raise InvalidRequestError("The code_challenge must be 43 base64url characters.")
-
-
-FLOWS = (AuthorizationCodeFlow, RefreshTokenFlow, ClientCredentialsFlow)
+FLOWS = (AuthorizationCodeFlow, RefreshTokenFlow, ClientCredentialsFlow, DeviceCodeFlow)
 for flow in FLOWS:
     server.register_grant(flow, [S256Challenge(required=True)] if flow is AuthorizationCodeFlow else None)
 
-USED_UP = (AuthorizationCodeFlow.GRANT_TYPE, RefreshTokenFlow.GRANT_TYPE)
+USED_UP = (AuthorizationCodeFlow.GRANT_TYPE, RefreshTokenFlow.GRANT_TYPE, DeviceCodeFlow.GRANT_TYPE)
 
 
 def tokens_for(form: Form, sent: Presented) -> dict[str, Any]:

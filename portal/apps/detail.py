@@ -90,6 +90,7 @@ def edit_app(client_id: str) -> BaseResponse:
     client = own_app(client_id)
     if request.method != "POST":
         now = {"name": client.name, "homepage": client.homepage, "pkce_required": client.pkce_required}
+        now |= {"device_flow": client.device_flow}
         now |= {"scope": sorted(client.scopes | client.waiting_scopes), "optional": sorted(client.optional)}
         form = EditAppForm(client, formdata=drafts.typed(), data=now)
         return _page(client, form)
@@ -123,6 +124,7 @@ def _change(client: Client, form: EditAppForm) -> None:
         scopes=form.scope.data or (),
         optional_scopes=form.optional.data or (),
         pkce_required=bool(form.pkce_required.data) if form.pkce_required else client.pkce_required,
+        device_flow=bool(form.device_flow.data),
         by=this_user(),
     )
     if form.picture or (client.logo_version and form.remove_logo and form.remove_logo.data):

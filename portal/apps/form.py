@@ -3,7 +3,7 @@
 from flask import request
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import SelectMultipleField, StringField
+from wtforms import BooleanField, SelectMultipleField, StringField
 
 from latchkey import clients, resources, scopes
 from latchkey.clients import BadClient
@@ -32,6 +32,7 @@ class AppForm(FlaskForm):
     homepage = StringField("Homepage")
     logo = FileField("Logo")
     scope = SelectMultipleField("Scopes", choices=[], validate_choice=False)
+    device_flow = BooleanField("Sign in devices")
     optional = SelectMultipleField("Optional scopes", choices=[], validate_choice=False)
 
     trusted = False

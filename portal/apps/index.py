@@ -100,6 +100,7 @@ def _register(form: NewAppForm) -> BaseResponse:
             redirect_uris=form.addresses(),
             scopes=form.scope.data or (),
             optional_scopes=form.optional.data or (),
+            device_flow=bool(form.device_flow.data),
             confidential=form.type.data == "confidential",
             form_id=form.form_id.data,
         )

@@ -208,6 +208,7 @@ def test_a_change_says_what_changed(alice, clock):
         "scopes": client.scopes,
         "optional_scopes": [],
         "pkce_required": True,
+        "device_flow": False,
     }
     clock.move(minutes=1)
 
@@ -215,10 +216,12 @@ def test_a_change_says_what_changed(alice, clock):
     assert client.updated_at < clock.now()
 
     changed = clients.change(
-        client, **same | {"name": "Notes", "pkce_required": False, "scopes": ["activity:read"], "by": None}
+        client,
+        **same
+        | {"name": "Notes", "pkce_required": False, "device_flow": True, "scopes": ["activity:read"], "by": None},
     )
 
-    assert set(changed) == {"name", "pkce_required", "scope"}
+    assert set(changed) == {"name", "pkce_required", "device_flow", "scope"}
     assert client.updated_at == clock.now()
 
 
@@ -234,6 +237,7 @@ def test_a_change_is_held_to_the_rules_of_registration(alice):
             scopes=client.scopes,
             optional_scopes=[],
             pkce_required=False,
+            device_flow=False,
             by=None,
         )
 

@@ -14,6 +14,7 @@ from tests import pages
 from tests.factories import CALLBACK, Registered
 
 VERIFIER = "a-verifier-of-exactly-forty-three-characters"
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 CHALLENGE = create_s256_code_challenge(VERIFIER)
 
 
@@ -116,3 +117,37 @@ def works(app_client: FlaskClient, access_token: str) -> bool:
     answer = app_client.get("/oauth/check", headers={"Authorization": f"Bearer {access_token}"})
     assert answer.status_code in (200, 401)
     return answer.status_code == 200
+
+
+def begin(app_client: FlaskClient, registered: Registered, **fields: object) -> TestResponse:
+    """A device asks for its codes (RFC 8628)."""
+    return post(app_client, "/oauth/device_authorization", registered, **fields)
+
+
+def poll(app_client: FlaskClient, registered: Registered, device_code: str, **fields: object) -> TestResponse:
+    given = {"grant_type": DEVICE, "device_code": device_code} | fields
+    return post(app_client, "/oauth/token", registered, **given)
+
+
+def type_code(browser: FlaskClient, user_code: str) -> TestResponse:
+    page = browser.get("/device")
+    return browser.post("/device", data={"csrf_token": pages.csrf(page), "code": user_code})
+
+
+def answer_device(browser: FlaskClient, page: TestResponse, decision: str = "allow", **more: object) -> TestResponse:
+    fields = {"csrf_token": pages.csrf(page), "handle": handle(page), "decision": decision} | more
+    return browser.post("/device/decision", data=fields)
+
+
+def agree(browser: FlaskClient, begun: dict[str, str], **more: object) -> TestResponse:
+    """The user types the code and says yes."""
+    answer = answer_device(browser, type_code(browser, begun["user_code"]), **more)
+    assert answer.status_code == 200, answer.text[:1500]
+    return answer
+
+
+def agreed(browser: FlaskClient, app_client: FlaskClient, registered: Registered, **fields: object) -> str:
+    """A device code that the user said yes to."""
+    begun = begin(app_client, registered, **fields).json
+    agree(browser, begun)
+    return begun["device_code"]

@@ -62,18 +62,18 @@ def test_what_it_says(document):
         "jwks_uri",
         "userinfo_endpoint",
         "pushed_authorization_request_endpoint",
-        "device_authorization_endpoint",
     ):
         assert name not in document
 
 
 @pytest.mark.standard("G-02")
 def test_every_grant_type_works_and_no_other(document, caller, signed_in, bob):
-    app = factories.make_client(bob)
+    app = factories.make_client(bob, device_flow=True)
     tried = {
         "authorization_code": lambda: dance.redeem(caller, app, dance.code(signed_in, app)),
         "refresh_token": lambda: dance.refresh(caller, app, dance.tokens(signed_in, app)["refresh_token"]),
         "client_credentials": lambda: dance.post(caller, "/oauth/token", app, grant_type="client_credentials"),
+        dance.DEVICE: lambda: dance.poll(caller, app, dance.agreed(signed_in, caller, app)),
     }
 
     assert set(document["grant_types_supported"]) == set(tried)
@@ -82,7 +82,6 @@ def test_every_grant_type_works_and_no_other(document, caller, signed_in, bob):
     for grant_type in (
         "password",
         "implicit",
-        "urn:ietf:params:oauth:grant-type:device_code",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
     ):
         answer = dance.post(caller, "/oauth/token", app, grant_type=grant_type)

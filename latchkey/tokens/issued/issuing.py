@@ -99,7 +99,7 @@ def issue(
     return Issued(token, successor, scope, round((expires_at - now).total_seconds()))
 
 
-def remove_unused(begun: Select[str]) -> None:
+def remove_unused(begun: Select[str] | Select[str | None]) -> None:
     """Remove those of these grants under which no token was issued: sign-ins that nobody went on with."""
     unused = Grant.id.in_(begun), ~exists().where(Token.grant_id == Grant.id)
     db.execute(delete(Grant).where(*unused).execution_options(synchronize_session=False))
