@@ -1,17 +1,10 @@
 """Whether this process lives, and whether it can work; for load balancers, without a word more."""
 
-from functools import cache
-
 from flask import Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from latchkey.store import migrations, rates
 from portal.blueprint import blueprint
-
-
-@cache
-def _expected() -> str | None:
-    return migrations.head()
 
 
 def _answer(status: int, word: str) -> Response:
@@ -33,7 +26,7 @@ def show_readiness() -> Response:
     Without a store of limits calls go on uncounted, so it is named and no reason to send nobody here.
     """
     try:
-        ready = migrations.revision() == _expected()
+        ready = migrations.revision() == migrations.head()
     except SQLAlchemyError:
         ready = False
     if not ready:

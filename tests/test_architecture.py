@@ -48,7 +48,7 @@ DRIVERS = {
 # Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.
 ENGINES = {
     "latchkey/accounts/throttle.py", "latchkey/journal/counts.py", "latchkey/journal/idempotency.py",
-    "latchkey/tokens/usage.py", "web/layer/middleware.py", "cli/doctor.py", "cli/installation.py",
+    "latchkey/tokens/usage.py", "web/layer/middleware.py", "latchkey/oversight/doctor.py", "cli/installation.py",
 }  # fmt: skip
 # Where the doors of programs make a blueprint, or see to a person's browser; machine endpoints see a `Call`.
 FLASK = {

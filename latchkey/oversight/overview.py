@@ -6,7 +6,6 @@ from typing import NamedTuple
 from sqlalchemy import and_, func, or_, select
 
 from latchkey import clients, clock, settings
-from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
@@ -15,7 +14,8 @@ from latchkey.journal.activity import Event, EventKind
 from latchkey.journal.refusals import Refusal
 from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
-from latchkey.oversight import approval
+from latchkey.oversight import approval, doctor
+from latchkey.oversight.doctor import Result
 from latchkey.oversight.listing import SOON
 from latchkey.store.session import db
 from latchkey.tokens import Token
@@ -54,7 +54,7 @@ class Attention(NamedTuple):
     guessing: Guessing | None
     refused: list[RefusedApp]
     ending: int
-    findings: list[str]
+    findings: list[Result]
 
 
 class Figures(NamedTuple):
@@ -107,11 +107,11 @@ def _ending() -> int:
     return db.scalar(select(func.count()).where(*soon, Token.last_used_at > now - USED_LATELY)) or 0
 
 
-def findings() -> list[str]:
-    """What `latchkey doctor` finds too and a page can look at."""
-    found = list(settings.current().warnings.values())
-    if doubled := users.fallen_together():
-        found.append(f"{len(doubled)} accounts get mail that goes to another account’s address as well.")
+def findings() -> list[Result]:
+    """What `latchkey doctor` finds too, as far as a page can wait for it."""
+    found = [result for result in doctor.examine(doctor.QUICK) if not result.ok]
+    if warning := settings.current().warnings.get("mail"):
+        found.append(Result("mail", ok=False, detail=warning))
     return found
 
 

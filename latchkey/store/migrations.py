@@ -1,5 +1,6 @@
 """The schema of the database this process is connected to: bringing it up to date, and asking whether it is."""
 
+from functools import cache
 from typing import Any
 
 from alembic import command
@@ -30,6 +31,7 @@ def upgrade() -> None:
         command.upgrade(_config(connection), "head")
 
 
+@cache
 def head() -> str | None:
     """The revision that this code expects."""
     return ScriptDirectory.from_config(_config()).get_current_head()

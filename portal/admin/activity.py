@@ -2,7 +2,8 @@
 
 from flask import Response
 
-from latchkey.journal import acts
+from latchkey.journal import acts, chain
+from latchkey.journal.chain import Verdict
 from latchkey.oversight import listing
 from latchkey.oversight.listing import PAGE, Page
 from portal import sentences
@@ -18,6 +19,16 @@ GROUPS = ("everything", "sign_in", "security", "token", "app", "authorization", 
 @blueprint.get("/admin/activity")
 def admin_activity() -> Response:
     """A page of everybody's events."""
+    return _page()
+
+
+@blueprint.post("/admin/activity/check")
+def check_chain() -> Response:
+    """The same page, and whether every entry is as it was written."""
+    return _page(chain.check())
+
+
+def _page(verdict: Verdict | None = None) -> Response:
     here = asked(GROUPS, "evt")
     group = None if here.show == GROUPS[0] else here.show
     found = listing.events(group=group, search=here.search, cursor=here.cursor)
@@ -28,6 +39,7 @@ def admin_activity() -> Response:
         owners=listing.owners(found.rows),
         sentence=sentences.of,
         here=here,
+        verdict=verdict,
     )
 
 

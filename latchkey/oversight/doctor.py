@@ -1,0 +1,135 @@
+"""Is everything as it should be: what `latchkey doctor` says line by line, and the overview of `/admin` names."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from latchkey import clock, scopes, settings
+from latchkey.accounts import users
+from latchkey.journal import chain
+from latchkey.mail import outbox
+from latchkey.oversight import surroundings
+from latchkey.oversight.surroundings import Wrong
+from latchkey.store import migrations
+from latchkey.store import session as db
+
+STUCK = timedelta(hours=1)
+SKEW = timedelta(seconds=5)
+
+
+class Result(NamedTuple):
+    """One line."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def instance() -> str:
+    """Whether the folder is ours to write, and nobody else's. Raises `Wrong`."""
+    folder = settings.current().instance
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise Wrong(f"{folder} cannot be written by this user")
+    surroundings.modes()
+    return str(folder)
+
+
+def database() -> str:
+    """Whether it answers, and which it is."""
+    with db.engines().read.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    return db.engines().read.dialect.name
+
+
+def schema() -> str:
+    """Whether the database is what this code expects. Raises `Wrong`."""
+    stands, expected = migrations.revision(), migrations.head()
+    if stands != expected:
+        raise Wrong(f"at {stands or 'none'} instead of {expected}; run: latchkey init")
+    return f"at {stands}"
+
+
+def clocks() -> str:
+    """Whether the database and this host agree on the time. Raises `Wrong`."""
+    sqlite = db.engines().read.dialect.name == "sqlite"
+    question = "SELECT strftime('%s', 'now')" if sqlite else "SELECT extract(epoch FROM clock_timestamp())"
+    with db.engines().read.connect() as connection:
+        theirs = datetime.fromtimestamp(float(connection.execute(text(question)).scalar_one()), UTC)
+    difference = abs(clock.now() - theirs)
+    if difference > SKEW:
+        raise Wrong(f"the database's clock is {difference.total_seconds():.0f} s away from ours")
+    return f"{clock.now():%Y-%m-%d %H:%M:%S} UTC"
+
+
+def accounts() -> str:
+    """Whether each has a mailbox of its own. Raises `Wrong`."""
+    if doubled := users.fallen_together():
+        named = ", ".join(f"{user.id} ({user.email_key})" for user in doubled)
+        raise Wrong(f"their mail goes to another account's address as well: {named}; change the address or delete one")
+    return "each has an address of its own"
+
+
+def letters() -> str:
+    """Whether they leave. Raises `Wrong`."""
+    stand = outbox.standing()
+    counts = f"{stand.waiting} waiting, {stand.given_up} given up in the last {outbox.KEPT.days} days"
+    if stand.oldest_at is not None and clock.now() - stand.oldest_at > STUCK:
+        raise Wrong(f"{counts}, the oldest since {stand.oldest_at:%Y-%m-%d %H:%M} UTC; last trouble: {stand.trouble}")
+    return counts
+
+
+def activity() -> str:
+    """Whether every entry is as it was written; reads all of them. Raises `Wrong`."""
+    verdict = chain.check()
+    if verdict.broken is not None:
+        at = f" of {verdict.broken.at:%Y-%m-%d %H:%M:%S} UTC" if verdict.broken.at else ""
+        named = verdict.broken.event_id or f"entry {verdict.broken.seq}"
+        raise Wrong(
+            f"the chain is broken: {named}{at} {verdict.broken.why}; what stands after it may have been changed"
+        )
+    waiting = f", {verdict.waiting:,} are not closed yet" if verdict.waiting else ""
+    return f"the chain is whole: {verdict.entries:,} entries{waiting}"
+
+
+# What an answer can wait for: neither every entry of the chain nor a conversation with the mail server.
+QUICK: Mapping[str, Callable[[], str]] = {
+    "instance": instance,
+    "proxies": surroundings.proxies,
+    "database": database,
+    "migrations": schema,
+    "clock": clocks,
+    "accounts": accounts,
+    "limits": surroundings.limits,
+    "kernel": surroundings.kernel,
+}
+# Without the first nothing else can be looked at, without the second what lies in the database.
+NEEDS = {
+    "migrations": "database",
+    "clock": "database",
+    "accounts": "migrations",
+    "activity": "migrations",
+    "letters": "migrations",
+}
+
+
+def examine(checks: Mapping[str, Callable[[], str]]) -> Iterator[Result]:
+    """Each check in its order; what needs one that failed is not tried."""
+    failed: set[str] = set()
+    for name, check in checks.items():
+        needed = "configuration" if "configuration" in failed else NEEDS.get(name)
+        if needed in failed:
+            failed.add(name)
+            yield Result(name, ok=False, detail=f"cannot be told without {needed}")
+            continue
+        try:
+            yield Result(name, ok=True, detail=check())
+        except (Wrong, settings.SettingError, scopes.BadCatalogue) as error:
+            failed.add(name)
+            yield Result(name, ok=False, detail=str(error))
+        except (DBAPIError, OSError) as error:
+            failed.add(name)
+            yield Result(name, ok=False, detail=str(getattr(error, "orig", error)))
