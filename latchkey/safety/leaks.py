@@ -68,8 +68,10 @@ def _end_token(plaintext: str, place: str) -> bool:
         return False
     owner = token.user or (token.grant.client.owner if token.grant else None)
     if token.user_id is not None:
-        # The first of all locks; two reports of one string come one after the other.
+        # The first of all locks; two reports of one string come one after the other. Meanwhile its token may have been
+        # regenerated: what leaked is the former string then.
         users.lock(token.user_id)
+        token = tokens.find(plaintext) or token
     if not (_end_grant(token) if token.kind == Kind.REFRESH else _end_bearer(token)):
         return False
     apps = shutdown.after_leak(tokens.traces.made_or_changed(token))

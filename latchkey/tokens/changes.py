@@ -52,10 +52,14 @@ def narrow(token: Token, wanted: Iterable[str]) -> None:
     held.scope = scopes.serialize(chosen)
     if not scopes.waiting(chosen):
         held.waiting_since = None
-    if (former := _former(held)) is not None:
-        # Both strings are of one token: whoever takes something away means both.
-        former.scope = scopes.serialize(former.scopes & chosen)
+    _take_away(held, chosen)
     db.flush()
+
+
+def _take_away(held: Token, chosen: frozenset[str]) -> None:
+    """Both strings are of one token: whoever takes something away means both."""
+    if (former := _former(held)) is not None:
+        former.scope = scopes.serialize(former.scopes & chosen)
 
 
 def widen(token: Token, wanted: Iterable[str]) -> None:
@@ -72,6 +76,7 @@ def widen(token: Token, wanted: Iterable[str]) -> None:
         held.counted_since = clock.now()
         held.waiting_since = held.waiting_since or lifetimes.waiting(scopes.held(chosen) - held.scopes)
     held.scope = chosen
+    _take_away(held, scopes.held(chosen))
     db.flush()
 
 
@@ -86,7 +91,7 @@ def bind(token: Token, kept: str | None, *, wider: bool = False) -> None:
         raise ranges.RangeTooWide
     held.allowed_addresses = kept
     former = _former(held)
-    if former is not None and ranges.within(kept, former.allowed_addresses):
+    if former is not None and not ranges.within(former.allowed_addresses, kept):
         former.allowed_addresses = kept
     db.flush()
 

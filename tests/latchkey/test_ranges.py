@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import origin, tokens
+from latchkey import credentials, origin, tokens
+from latchkey.credentials import Kind
+from latchkey.store.prepared import PreparedSelect
 from latchkey.tokens import access, ranges
 from tests.factories import make_token
 
@@ -147,3 +149,40 @@ def test_ranges_are_only_ever_narrowed_without_proof(db, alice):
     tokens.bind(token, "203.0.113.9/32")
     tokens.bind(token, None, wider=True)
     assert token.allowed_addresses is None
+
+
+@pytest.mark.standard("I-12")
+@pytest.mark.parametrize("ended", ["child", "parent"])
+def test_a_dead_token_is_unknown_outside_the_ranges_of_those_above_it(db, alice, ended):
+    parent, _ = make_token(alice, scopes=["tokens:write"])
+    child = make_token(alice, scopes=["tokens:write"], parent=parent, lifetime=SHORT)
+    tokens.bind(parent, "203.0.113.0/24")
+    tokens.revoke(child.token if ended == "child" else parent)
+    db.commit()
+
+    for address, fault in (("198.51.100.1", access.Fault.UNKNOWN), ("203.0.113.7", access.Fault.REVOKED)):
+        come_from(address)
+        with pytest.raises(access.InvalidToken) as refusal:
+            access.admit(child.plaintext)
+        assert refusal.value.fault == fault
+
+
+@pytest.mark.standard("I-12")
+@pytest.mark.parametrize("depth", [0, 1])
+def test_outside_takes_as_many_statements_as_an_unknown_token(db, alice, monkeypatch, depth):
+    token, plaintext = make_token(alice, scopes=["tokens:write"], addresses=["203.0.113.0/24"])
+    if depth:
+        plaintext = make_token(alice, scopes=["tokens:write"], parent=token, lifetime=SHORT).plaintext
+    asked = []
+    run = PreparedSelect._run
+    monkeypatch.setattr(PreparedSelect, "_run", lambda self, given: asked.append(self) or run(self, given))
+    come_from("198.51.100.1")
+
+    counts = []
+    for text in (plaintext, credentials.generate(Kind.DEVELOPER)):
+        asked.clear()
+        with pytest.raises(access.InvalidToken):
+            access.admit(text)
+        counts.append(len(asked))
+
+    assert counts == [2, 2]

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import clients, tokens
+from latchkey.accounts import users
+from latchkey.safety import leaks
 from latchkey.store.session import db as session
 from latchkey.tokens import Renewal, Token, access, traces
 from tests.factories import CALLBACK, make_token
@@ -307,3 +309,38 @@ def test_sixteen_renewals_at_once_leave_one_string_and_at_most_one_former(app, d
     assert len(set(made)) == 16
     assert len(working) == (2 if keep else 1)
     assert len(db.scalars(select(Token).where(Token.successor_id == token_id)).all()) == 16
+
+
+@pytest.mark.standard("I-09")
+def test_what_is_exchanged_for_something_else_is_taken_from_the_former_string_too(db, alice):
+    token, _ = make_token(alice, scopes=["account:read", "tokens:read"], addresses=["203.0.113.0/24"])
+    renew(token, keep=DAY)
+
+    tokens.widen(token, ["account:read", "account:write"])
+    tokens.bind(token, "198.51.100.0/24", wider=True)
+
+    assert token.replaces.scope == "account:read"
+    assert token.replaces.allowed_addresses == "198.51.100.0/24"
+    tokens.bind(token, None, wider=True)
+    assert token.replaces.allowed_addresses == "198.51.100.0/24"
+
+
+@pytest.mark.standard("I-10")
+@pytest.mark.parametrize("keep", [0, 3600])
+def test_a_string_that_is_replaced_while_it_is_reported_ends_without_the_new_one(app, db, alice, monkeypatch, keep):
+    token, old = make_token(alice)
+    lock, renewed = users.lock, []
+
+    def late(user_id):
+        monkeypatch.setattr(users, "lock", lock)
+        renewed.append(tokens.regenerate(token, Renewal(keep=timedelta(seconds=keep))))
+        return lock(user_id)
+
+    monkeypatch.setattr(users, "lock", late)
+
+    with app.app_context():
+        assert leaks.report(old) is bool(keep)
+        db.commit()
+
+    assert fault(old) == "revoked"
+    assert fault(renewed[0]) == ""

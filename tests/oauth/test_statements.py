@@ -3,6 +3,8 @@
 import pytest
 from sqlalchemy import event
 
+from latchkey import credentials
+from latchkey.credentials import Kind
 from latchkey.store import prepared
 from latchkey.store.session import db, engines
 from tests import factories
@@ -56,12 +58,16 @@ def test_what_is_no_token_costs_nothing(caller, settings, statements, token):
 
 @pytest.mark.standard("I-12")
 @pytest.mark.settings(trusted_proxies=1)
-@pytest.mark.parametrize("address, status", [("203.0.113.9", 200), ("198.51.100.1", 401)])
-def test_ranges_cost_no_statement(caller, alice, statements, address, status):
-    bound = factories.make_token(alice, addresses=["203.0.113.0/24"])
-    headers = {"Authorization": f"Bearer {bound.plaintext}", "X-Forwarded-For": address}
+def test_ranges_cost_no_statement_and_outside_as_many_as_an_unknown_token(caller, alice, statements):
+    bound = factories.make_token(alice, addresses=["203.0.113.0/24"]).plaintext
     statements.clear()
 
-    for path in ("/v1/me", "/oauth/check"):
+    def asked(path, token, address, status):
+        headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": address}
         assert caller.get(path, headers=headers).status_code == status
-        assert count(statements) == ["SELECT"]
+        return count(statements)
+
+    for path in ("/v1/me", "/oauth/check"):
+        assert asked(path, bound, "203.0.113.9", 200) == ["SELECT"]
+        unknown = asked(path, credentials.generate(Kind.DEVELOPER), "198.51.100.1", 401)
+        assert asked(path, bound, "198.51.100.1", 401) == unknown == ["SELECT", "SELECT"]
