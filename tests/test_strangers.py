@@ -5,7 +5,7 @@ import re
 import pytest
 
 from latchkey import clients, grants, tokens
-from latchkey.accounts import sessions
+from latchkey.accounts import passkeys, sessions
 from latchkey.accounts.passkeys import Passkey
 from latchkey.mail import outbox
 from latchkey.store.session import db
@@ -78,6 +78,9 @@ def test_a_stranger_finds_nothing_and_changes_nothing(app, alice, bob, hers):
     [own] = clients.list_for(alice)
     assert (own.name, own.redirect_uris, len(clients.live_secrets(own))) == ("Hers", [factories.CALLBACK], 2)
     assert len(grants.list_for(alice)) == len(sessions.list_live(alice)) == 1
+    assert db.get(grants.Grant, hers["grant_id"]).live
+    assert [canary.id for canary in canaries.list_for(alice)] == [hers["canary_id"]]
+    assert [passkey.name for passkey in passkeys.list_for(alice)] == ["Hers"]
 
 
 def test_an_id_of_another_kind_is_no_page(app, alice, hers):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, or_, select
 
 from latchkey import clients, grants, notices, tokens
-from latchkey.accounts import links, sessions, users
+from latchkey.accounts import links, sessions, steps, users
 from latchkey.accounts.links import Purpose
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
@@ -44,7 +44,11 @@ def change_password(user: User, prepared: str, *, keep: BrowserSession | None = 
 
 
 def sign_out(user: User, *, keep: BrowserSession | None = None) -> int:
-    """Sign a user out everywhere but in `keep`, and make the links that are out worthless; how many sessions ended."""
+    """Sign a user out everywhere but in `keep`, and make links and sign-ins that are out worthless.
+
+    How many sessions ended.
+    """
+    steps.cancel(user)
     for purpose in (Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL):
         links.cancel(user, purpose)
     return sessions.end_all(user, keep=keep)

@@ -5,12 +5,13 @@ Strangers can ask for keys that do not exist: what they send makes this process 
 
 import base64
 import binascii
+import contextlib
 import json
 import threading
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -92,12 +93,13 @@ def _renewed(url: str) -> Keys | None:
 
 
 def _read(body: bytes) -> dict[str, ec.EllipticCurvePublicKey]:
-    listed = json.loads(body)["public_keys"][:MOST_KEYS]
+    """Those that we can use: one of another kind beside them spoils nothing."""
     found = {}
-    for entry in listed:
-        key = load_pem_public_key(entry["key"].encode())
-        if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-            found[str(entry["key_identifier"])] = key
+    for entry in json.loads(body)["public_keys"][:MOST_KEYS]:
+        with contextlib.suppress(ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
+            key = load_pem_public_key(entry["key"].encode())
+            if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+                found[str(entry["key_identifier"])] = key
     return found
 
 

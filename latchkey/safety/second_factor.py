@@ -127,9 +127,13 @@ def add_passkey(user: User, answer: Answer, name: str, *, keep: BrowserSession) 
 
 
 def _begin(user: User, keep: BrowserSession) -> list[str]:
-    """Sessions that a password alone opened end, and browsers that it let in are not known any more."""
+    """Sessions that a password alone opened end, and browsers that it let in are not known any more.
+
+    `keep` goes on under a new id: it was opened so, too, and whoever copied its cookie does not.
+    """
     users.outdate(user)
     _only_here(user, keep)
+    sessions.renew(keep)
     return second_factors.make_codes(user)
 
 

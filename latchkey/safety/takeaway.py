@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, Table, or_, select, tuple_
+from sqlalchemy import ColumnElement, LargeBinary, Table, and_, or_, select, tuple_
 
 from latchkey import clock
 from latchkey.accounts.users import User
+from latchkey.journal import activity
+from latchkey.journal.activity import EventKind
 from latchkey.journal.acts import Act
 from latchkey.mail.outbox import Letter
 from latchkey.store.session import Base, db
@@ -41,9 +43,16 @@ def _tables(user: User) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
         mine = _mine(table, user)
         if mine is not None:
             yield table.name, _rows(table, mine)
-    yield "letter", _rows(Letter.__table__, Letter.recipient == user.email)  # type: ignore[arg-type] # a Table
+    yield "letter", _rows(Letter.__table__, _letters(user))  # type: ignore[arg-type] # a Table
     acts = select(*(getattr(Act, name) for name in OF_ACTS)).where(Act.target_id == user.id).order_by(Act.id)
     yield "act", ({name: _plain(value) for name, value in row._mapping.items()} for row in db.execute(acts))  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _letters(user: User) -> ColumnElement[bool]:
+    """Those to the present address since it is theirs: before, it may have been somebody else's."""
+    changes = activity.list_for(user, kinds=(EventKind.EMAIL_CHANGED,), limit=1)
+    since = changes[0].at if changes else user.created_at
+    return and_(Letter.recipient == user.email, Letter.created_at >= since)
 
 
 def _mine(table: Table, user: User) -> ColumnElement[bool] | None:

@@ -10,7 +10,7 @@ from latchkey.accounts import emails, links, sessions, users
 from latchkey.accounts.links import Purpose
 from portal import devices, drafts
 from portal.fields import Address, Name, NewPassword
-from portal.guards import asked_next, this_session, this_user
+from portal.guards import asked_next, enter, this_session, this_user
 from portal.theme import THEMES, chosen
 
 
@@ -103,6 +103,7 @@ def show(status: int = 200, **filled: FlaskForm) -> tuple[str, int]:
 
 def show_codes(codes: list[str]) -> ResponseReturnValue:
     """The page that shows them this once, in a browser that stays known when all others are not."""
+    enter(this_session())
     response = make_response(
         render_template("portal/settings/recovery_codes.html", codes=codes, next_path=asked_next())
     )

@@ -21,6 +21,12 @@ from tests.factories import find_secret, make_token
 
 KEY, OTHER = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 URL = "https://scanner.example/keys"
+# Well formed, of an algorithm that nobody knows.
+STRANGE = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    + base64.b64encode(bytes.fromhex("300c3006060453030405030200ff")).decode()
+    + "\n-----END PUBLIC KEY-----\n"
+)
 PLACE = "https://github.com/octocat/Hello-World/blob/1234/foo/bar.txt"
 
 
@@ -59,6 +65,18 @@ def send(app, asked):
         return app.test_client().post("/v1/credentials/alerts", data=raw, content_type="application/json", headers=sent)
 
     return post
+
+
+@pytest.mark.standard("I-11")
+@pytest.mark.parametrize("other", ["", "no key", pem(ed25519.Ed25519PrivateKey.generate()), STRANGE, None, 7])
+def test_a_key_of_another_kind_beside_it_spoils_no_report(send, alice, monkeypatch, other):
+    """A scanner that begins to sign in a new way goes on in the old one for a while."""
+    keys = document(first=KEY)
+    keys["public_keys"].insert(0, {"key_identifier": "other", "key": other})
+    monkeypatch.setattr(fetching, "fetch", lambda *_, **__: json.dumps(keys).encode())
+
+    assert send([match(make_token(alice).plaintext)]).status_code == 200
+    assert send([match("x")], name="other").status_code == 403
 
 
 def match(token, **more):

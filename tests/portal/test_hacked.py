@@ -364,6 +364,28 @@ def test_an_app_is_not_authorized_before_a_new_password_is_chosen(signed_in, exa
     assert "error=consent_required" in silent.location
 
 
+@pytest.mark.standard("K-01", "L-07")
+def test_a_question_of_an_app_from_before_is_not_agreed_to(signed_in, alice, example_client):
+    asked = {
+        "response_type": "code",
+        "client_id": example_client.client.id,
+        "redirect_uri": "https://app.example.com/callback",
+        "scope": "account:read",
+        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        "code_challenge_method": "S256",
+    }
+    page = signed_in.get("/oauth/authorize", query_string=asked)
+    handle = pages.hidden(page, "handle")
+    report = signed_in.get(press(signed_in).location)
+
+    answer = signed_in.post(
+        "/oauth/authorize", data={"csrf_token": pages.csrf(report), "handle": handle, "decision": "allow"}
+    )
+
+    assert answer.status_code == 400
+    assert grants.list_for(alice) == []
+
+
 @pytest.mark.standard("P-06")
 def test_every_letter_to_somebody_who_has_an_account_leads_there(signed_in, alice, mailbox):
     make_token(alice)

@@ -3,7 +3,9 @@
 import pyotp
 import pytest
 
-from latchkey.accounts import steps
+from latchkey.accounts import steps, users
+from latchkey.safety import lockdown
+from latchkey.store.session import db
 from tests import pages
 from tests.factories import PASSWORD
 from tests.portal.test_second_factor import AT, codes, half_in, is_in, now, set_up, shown
@@ -62,6 +64,27 @@ def test_whoever_has_the_password_cannot_push_the_owners_step_out(app, client, a
         clock.move(seconds=4)
 
     assert pages.submit(client, AT, code=now(clock)).status_code == 303
+
+
+@pytest.mark.standard("M-02")
+def test_a_copy_of_the_cookie_does_not_outlive_the_set_up(app, signed_in, alice, clock):
+    """The session that goes on was opened by the password alone, and so was whoever copied it."""
+    thief = app.test_client()
+    thief.set_cookie("latchkey", signed_in.get_cookie("latchkey").value)
+
+    set_up(signed_in, clock)
+
+    assert (is_in(signed_in), is_in(thief)) == (True, False)
+
+
+@pytest.mark.standard("M-01")
+@pytest.mark.usefixtures("codes")
+def test_signing_out_everywhere_ends_steps_too(client, alice):
+    half_in(client, alice)
+    lockdown.sign_out(users.lock(alice.id))
+    db.commit()
+
+    assert client.get(AT).location == "/login"
 
 
 @pytest.mark.standard("L-05")

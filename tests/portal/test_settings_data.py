@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, text
@@ -95,6 +96,24 @@ def test_opening_its_address_gives_nothing_away(client, signed_in):
     answer = signed_in.get("/settings/data")
 
     assert (answer.status_code, answer.location) == (303, "/settings#data")
+
+
+@pytest.mark.standard("P-05")
+@pytest.mark.parametrize("comes_by", ["sign_up", "change"])
+def test_letters_to_whoever_had_the_address_before_are_not_in_it(app, alice, clock, comes_by):
+    before = alice.created_at if comes_by == "change" else alice.created_at - timedelta(days=1)
+    with app.app_context():
+        theirs = outbox.post(alice.email, "password_changed", at=alice.created_at, place="x", by="you", reason="")
+        theirs.created_at = before
+        clock.move(days=1)
+        if comes_by == "change":
+            activity.record(alice, EventKind.EMAIL_CHANGED, old="old@example.com", new=alice.email)
+        outbox.post(alice.email, "address_taken")
+        session.commit()
+
+    data = json.loads("".join(takeaway.of(alice)))
+
+    assert [letter["name"] for letter in data["letter"]] == ["address_taken"]
 
 
 def test_it_is_read_in_parts(alice, monkeypatch):
