@@ -6,6 +6,7 @@ docs/gateways holds what is written here for the example's address; portal and c
 import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from itertools import count
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -154,6 +155,7 @@ def hosts_of(behind: Iterable[Resource]) -> tuple[Host, ...]:
     grouped: dict[str, list[Resource]] = {}
     for resource in filter(writable, behind):
         grouped.setdefault(urlsplit(resource.normal).netloc, []).append(resource)
+    taken: set[str] = set()
     return (
         tuple(
             Host(
@@ -161,7 +163,7 @@ def hosts_of(behind: Iterable[Resource]) -> tuple[Host, ...]:
                 urlsplit(f"//{netloc}").hostname or "",
                 netloc,
                 API_PORT + number,
-                tuple(map(_api, own)),
+                tuple(_api(resource, taken) for resource in own),
             )
             for number, (netloc, own) in enumerate(grouped.items())
         )
@@ -169,23 +171,34 @@ def hosts_of(behind: Iterable[Resource]) -> tuple[Host, ...]:
     )
 
 
-def _api(resource: Resource) -> Api:
+def _api(resource: Resource, taken: set[str]) -> Api:
     path = urlsplit(resource.normal).path.rstrip("/")
     nouns: dict[str, list[Scope]] = {}
     for name, scope in scopes.catalogue().items():
         if name in resource.scopes:
             nouns.setdefault(name.partition(":")[0], []).append(scope)
-    paths = tuple(_guarded(resource.name, path, noun, members) for noun, members in nouns.items())
+    paths = tuple(
+        _guarded(_id(f"{resource.name}_{noun}", taken), path, noun, members) for noun, members in nouns.items()
+    )
     document = "/.well-known/oauth-protected-resource" + path
     return Api(resource.name, resource.title, document, paths)
 
 
-def _guarded(api: str, path: str, noun: str, members: list[Scope]) -> Guarded:
+def _id(name: str, taken: set[str]) -> str:
+    """What a path is called in the files. Two of one name would guard each other's: nginx takes the last by itself."""
+    plain = re.sub("[^a-z0-9]", "_", name)
+    numbered = (f"{plain}_{number}" for number in count(2))
+    found = plain if plain not in taken else next(each for each in numbered if each not in taken)
+    taken.add(found)
+    return found
+
+
+def _guarded(called: str, path: str, noun: str, members: list[Scope]) -> Guarded:
     reading = [scope.name for scope in members if scope.access == "read"]
     writing = [scope.name for scope in members if scope.access == "write"]
     chosen = ((reading or writing)[0], writing[0] if writing else "")
     more = tuple(scope.name for scope in members if scope.name not in chosen)
-    return Guarded(re.sub("[^a-z0-9]", "_", f"{api}_{noun}"), f"{path}/{noun}/", *chosen, more)
+    return Guarded(called, f"{path}/{noun}/", *chosen, more)
 
 
 def find(file: str) -> Gateway | None:

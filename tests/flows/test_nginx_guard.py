@@ -273,6 +273,15 @@ def test_a_caller_cannot_ask_for_less_than_the_path_takes(gateway, stage, path):
         "/public//../projects/1",
         "//projects/1",
         "/PROJECTS/1",
+        "/projects/../public/1",
+        "/projects/1/../../public/1",
+        "/projects/1/%2e%2E/%2e./public/1",
+        "/projects/1/..%2f..%2Fpublic/1",
+        "/projects/..//public/1",
+        "/projects/1%2f..%2f..%2fpublic%2f1",
+        "/projects/./../public/1",
+        "/public/..;/projects/1",
+        "/public/%2e%2E;a=b/projects/1",
     ],
 )
 def test_no_spelling_of_a_path_leads_round_the_guard(gateway, path):

@@ -1,10 +1,11 @@
 """The guide for guarding one's own API."""
 
 import html
+import re
 
 import pytest
 
-from latchkey import gateways
+from latchkey import gateways, resources
 from latchkey.settings import ROOT
 
 FOLDER = ROOT / "docs" / "gateways"
@@ -72,3 +73,20 @@ def test_every_file_takes_care_of_every_identity_header(name, header):
 @pytest.mark.parametrize("name", ["..%2f..%2fapp.py", "other.conf", "..", "nginx.conf%00"])
 def test_no_other_file_is_served(client, name):
     assert client.get(f"/docs/gateways/{name}").status_code in (400, 404)
+
+
+@pytest.mark.standard("H-11")
+def test_paths_whose_names_look_alike_keep_their_own_scopes(catalogues):
+    scope = '[{!r}]\ntitle = "T"\ndescription = "D"\ngroup = "G"\n'
+    catalogues(
+        "".join(map(scope.format, ("c:read", "b-c:read", "b_c:read"))),
+        '[a-b]\nidentifier = "https://one.example.com"\ntitle = "One"\nscopes = ["c:read"]\n'
+        '[a]\nidentifier = "https://two.example.com"\ntitle = "Two"\nscopes = ["b-c:read", "b_c:read"]\n',
+    )
+    text = gateways.text(gateways.GATEWAYS[0], "https://portal.example.com", resources.operators())
+
+    scopes_of = dict(re.findall(r"map \$request_method \$(\w+) \{[^}]*GET +([^;]+);", text))
+    used = dict(re.findall(r"location (/\S+/) \{\s+set \$scope \$(\w+);", text))
+    assert {path: scopes_of[name] for path, name in used.items()} == {
+        "/c/": "c%3Aread", "/b-c/": "b-c%3Aread", "/b_c/": "b_c%3Aread",
+    }  # fmt: skip
