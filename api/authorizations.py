@@ -50,7 +50,7 @@ def _shown(authorization: Authorization) -> dict[str, Any]:
     client = authorization.client
     return {
         "id": authorization.id,
-        "app": {"id": client.id, "name": client.name, "homepage": client.homepage},
+        "app": {"id": client.client_id, "name": client.name, "homepage": client.homepage},
         "scopes": scopes.serialize(authorization.scopes).split(),
         "created_at": answers.moment(authorization.created_at),
         "updated_at": answers.moment(authorization.updated_at),

@@ -50,7 +50,7 @@ PRESENTED = Shape(
 
 def record(caller: Bearer) -> dict[str, Any]:
     """The token that a call came with, from the facts that the guard read."""
-    app = None if caller.client_id is None else {"id": caller.client_id, "name": caller.client_name}
+    app = None if caller.client_id is None else {"id": caller.app_id, "name": caller.client_name}
     return {
         "id": caller.token_id,
         "kind": caller.kind,

@@ -112,7 +112,7 @@ def locked(client_id: str) -> Client:
 def facts_of(client: Client) -> dict[str, Any]:
     """What is known of an app, never its secret."""
     return {
-        "client_id": client.id,
+        "client_id": client.client_id,
         "name": client.name,
         "owner": client.owner.email if client.owner is not None else None,
         "homepage": client.homepage,

@@ -73,6 +73,7 @@ class Settings:
     metrics_token: str | None = _setting(values.matching(r"[!-~]{16,200}", "16 to 200 characters without spaces"))
     security_contact: str | None = _setting(values.contact)
     scanner_keys_url: str | None = _setting(values.web_address)
+    client_documents: str = _setting(values.choice("off", "listed", "open"), "off")
     client_registration: str = _setting(values.choice("off", "open"), "off")
     introspection: str = _setting(values.choice("any", "marked"), "any")
     quota_tokens: int = _setting(values.number(1, 1_000_000), 5_000)

@@ -279,3 +279,23 @@ def test_apps_of_nobody_go_when_their_migration_is_taken_back_and_all_others_sta
     assert clients.find(nobodys) is None
     assert factories.find_secret(clients.find(client.id), secret) is not None
     assert db.db.get(Grant, grant).live
+
+
+@pytest.mark.standard("J-10")
+def test_apps_of_documents_go_when_their_migration_is_taken_back_and_all_others_stay(connected):
+    migrations.upgrade()
+    alice = factories.make_user()
+    kept = factories.make_client(alice).client.id
+    said = clients.Said("Fieldnotes", "", [factories.CALLBACK], "account:read")
+    nobodys = clients.add(said).id
+    described = clients.add(said, document_url="https://app.example.com/client.json").id
+    grants.allow(alice, clients.find(described), ["account:read"], redirect_uri=factories.CALLBACK)
+    db.db.commit()
+    db.db.remove()
+
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0024")
+    migrations.upgrade()
+
+    assert clients.find(described) is None
+    assert {clients.find(one).id for one in (kept, nobodys)} == {kept, nobodys}

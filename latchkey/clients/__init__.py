@@ -1,6 +1,7 @@
 """OAuth clients, called apps on screens, and their secrets."""
 
 from latchkey.clients.described import BadMetadata, Said, add
+from latchkey.clients.listing import get_for, list_for, owned, page_of
 from latchkey.clients.record import (
     LONGEST_HOMEPAGE,
     LONGEST_NAME,
@@ -11,13 +12,9 @@ from latchkey.clients.record import (
     ClientSecret,
     any_speaks_from,
     find,
-    get_for,
     hold,
-    list_for,
     lock,
     made_by,
-    owned,
-    page_of,
     share,
 )
 from latchkey.clients.registration import (

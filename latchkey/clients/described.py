@@ -99,9 +99,10 @@ def _scope(asked: str) -> str:
     return scopes.serialize(named & offered())
 
 
-def add(said: Said) -> Client:
+def add(said: Said, document_url: str | None = None) -> Client:
     """A new public client that belongs to nobody."""
-    client = Client(owner_id=None, confidential=False, pkce_required=True, trusted=False, **said._asdict())
+    kind = {"confidential": False, "pkce_required": True, "trusted": False}
+    client = Client(owner_id=None, document_url=document_url, **kind, **said._asdict())
     db.add(client)
     db.flush()
     return client

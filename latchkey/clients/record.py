@@ -2,13 +2,22 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, false, func, or_, select
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    false,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from latchkey import clock, ids, scopes, settings
-from latchkey.accounts import users
 from latchkey.accounts.users import User
-from latchkey.clients import origins, redirects
+from latchkey.clients import document_urls, origins, redirects
 from latchkey.clients.origins import ClientOrigin
 from latchkey.credentials import Kind
 from latchkey.naming import names
@@ -35,6 +44,7 @@ class Client(Base):
         CheckConstraint("confidential OR pkce_required", name="public_pkce"),
         CheckConstraint("confidential OR NOT trusted", name="public_untrusted"),
         Index(None, "owner_id", "form_id", unique=True),
+        Index(None, "document_url", unique=True),
         some("ix_client_waiting", "id", where="waiting_since IS NOT NULL"),
         some("ix_client_suspended", "id", where="suspended_at IS NOT NULL"),
         some("ix_client_trusted", "id", where="trusted"),
@@ -76,6 +86,11 @@ class Client(Base):
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
 
+    # Where it describes itself, which is its client_id then; when that was read, and until when it holds.
+    document_url: Mapped[str | None] = mapped_column(String(document_urls.LONGEST))
+    document_read_at: Mapped[datetime | None]
+    document_fresh_until: Mapped[datetime | None]
+
     owner: Mapped[User | None] = relationship(lazy="joined")
     secrets: Mapped[list["ClientSecret"]] = relationship(
         lazy="selectin", order_by="ClientSecret.id.desc()", viewonly=True
@@ -97,9 +112,19 @@ class Client(Base):
         return origins.kept(origin) in origins.of(self.redirect_uris)
 
     @property
+    def client_id(self) -> str:
+        """What it is called in the protocol."""
+        return self.document_url or self.id
+
+    @property
     def publisher(self) -> str:
         """Whose app it is, as the people read it who are asked (J-04)."""
         return names.shown(self.owner.name, ours=self.owner.is_admin) if self.owner is not None else NOBODY
+
+    @property
+    def document_host(self) -> str:
+        """Who is known to speak for an app of a metadata document; empty for any other."""
+        return document_urls.host(self.document_url or "")
 
     @property
     def speaks_for(self) -> list[str]:
@@ -159,8 +184,16 @@ class ClientSecret(Base):
         return f"{settings.current().token_prefix}_{Kind.SECRET}_…{self.last4}"
 
 
+def _named(client_id: str) -> ColumnElement[bool] | None:
+    """The condition for the client of this id, if it can be one: ours, or the address of a document."""
+    if ids.is_id(client_id, "app"):
+        return Client.id == client_id
+    return Client.document_url == client_id if document_urls.allowed(client_id) else None
+
+
 def find(client_id: str) -> Client | None:
-    return db.scalar(select(Client).where(Client.id == client_id)) if ids.is_id(client_id, "app") else None
+    which = _named(client_id)
+    return db.scalar(select(Client).where(which)) if which is not None else None
 
 
 def any_speaks_from(origin: str) -> bool:
@@ -177,9 +210,10 @@ def any_speaks_from(origin: str) -> bool:
 
 def hold(client_id: str) -> Client | None:
     """The client as stored now; nobody changes it until the commit. Users are locked before clients."""
-    if not ids.is_id(client_id, "app"):
+    which = _named(client_id)
+    if which is None:
         return None
-    statement = select(Client).where(Client.id == client_id).with_for_update(read=True, of=Client)
+    statement = select(Client).where(which).with_for_update(read=True, of=Client)
     return db.scalar(statement.execution_options(populate_existing=True))
 
 
@@ -195,37 +229,6 @@ def lock(client_id: str) -> Client | None:
     """The client as it stands now, a suspended one too, for this transaction alone to change."""
     statement = select(Client).where(Client.id == client_id).with_for_update(of=Client, key_share=True)
     return db.scalar(statement.execution_options(populate_existing=True))
-
-
-def list_for(owner: User) -> list[Client]:
-    """The clients of a user, the newest first."""
-    return list(db.scalars(select(Client).where(Client.owner_id == owner.id).order_by(Client.id.desc())))
-
-
-def page_of(owner: User, search: str, page: int) -> tuple[list[Client], int]:
-    """A page of a user's clients that match, the newest first, and how many match; in one statement."""
-    statement = select(Client, func.count().over()).where(Client.owner_id == owner.id)
-    if search:
-        columns = (Client.name, Client.homepage, Client.id)
-        statement = statement.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
-    rows = db.execute(statement.order_by(Client.id.desc()).limit(PAGE).offset((page - 1) * PAGE)).all()
-    return [row[0] for row in rows], rows[0][1] if rows else 0
-
-
-def owned(owner: User | None = None) -> list[Client]:
-    """Every client, or those of a user, in the order of locks."""
-    statement = select(Client).order_by(Client.id)
-    return list(db.scalars(statement if owner is None else statement.where(Client.owner_id == owner.id)))
-
-
-def get_for(owner: User, client_id: str, *, lock: bool = False) -> Client | None:
-    """A user's own client; with `lock` nobody else changes it, or its owner, until the commit. Raises `UserGone`."""
-    if lock:
-        users.hold(owner.id)
-    statement = select(Client).where(Client.id == client_id, Client.owner_id == owner.id)
-    if lock:
-        statement = statement.with_for_update(of=Client, key_share=True).execution_options(populate_existing=True)
-    return db.scalar(statement)
 
 
 def made_by(owner: User, form_id: str) -> Client | None:

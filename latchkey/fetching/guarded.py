@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from latchkey import settings
@@ -32,8 +33,20 @@ class NotFetched(Exception):
     """The address may not be asked, or gave no answer that can be used; the message says why."""
 
 
+class Answer(NamedTuple):
+    """What stands at an address, and how long its host says that it holds."""
+
+    body: bytes
+    cache_control: str
+
+
 def fetch(url: str, *, most: int, kinds: frozenset[str]) -> bytes:
     """What stands at an address: at most so many bytes, of one of these media types. Raises `NotFetched`."""
+    return ask(url, most=most, kinds=kinds).body
+
+
+def ask(url: str, *, most: int, kinds: frozenset[str]) -> Answer:
+    """The same, for whoever keeps it. Raises `NotFetched`."""
     parts = _parts(url)
     until = time.monotonic() + SECONDS
     address = _resolved(parts, until)
@@ -119,7 +132,7 @@ def _cut(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _asked(connection: socket.socket, parts: SplitResult, most: int, kinds: frozenset[str]) -> bytes:
+def _asked(connection: socket.socket, parts: SplitResult, most: int, kinds: frozenset[str]) -> Answer:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = (
         f"GET {path} HTTP/1.1",
@@ -130,8 +143,13 @@ def _asked(connection: socket.socket, parts: SplitResult, most: int, kinds: froz
         "Connection: close",
     )
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
-    answer = http.client.HTTPResponse(connection, method="GET")
-    answer.begin()
+    # Closed by name: what it reads from keeps the connection open.
+    with contextlib.closing(http.client.HTTPResponse(connection, method="GET")) as answer:
+        answer.begin()
+        return _read(answer, most, kinds)
+
+
+def _read(answer: http.client.HTTPResponse, most: int, kinds: frozenset[str]) -> Answer:
     kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
     if answer.status != http.client.OK:
         raise NotFetched(f"the answer is {answer.status}")
@@ -142,4 +160,4 @@ def _asked(connection: socket.socket, parts: SplitResult, most: int, kinds: froz
     body = answer.read(most + 1)
     if len(body) > most:
         raise NotFetched("the answer is too long")
-    return body
+    return Answer(body, answer.getheader("Cache-Control") or "")

@@ -79,6 +79,8 @@ class Grant(Base):
     scope: Mapped[str] = mapped_column(String(4000))
     # The resources that the app named; None: those of its scopes.
     resource: Mapped[str | None] = mapped_column(Text)
+    # Where it led back to, which what an app says of itself may name no more.
+    redirect_uri: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime] = mapped_column(default=lambda: clock.now() + ABSOLUTE, index=True)
     ended_at: Mapped[datetime | None]
@@ -141,6 +143,7 @@ def allow(
     *,
     declined: Iterable[str] = (),
     until: datetime | None = None,
+    redirect_uri: str | None = None,
 ) -> Grant:
     """Let a client act for a user with these scopes, beside those it has already; the grant is this sign-in's.
 
@@ -168,6 +171,7 @@ def allow(
         authorization_id=found.id,
         scope=scopes.serialize(wanted),
         resource=resource,
+        redirect_uri=redirect_uri,
         expires_at=choices.sooner(ends_at, until) or ends_at,
     )
     db.add(grant)

@@ -1,4 +1,4 @@
-"""Apps that registered themselves (RFC 7591): made within a ceiling, and removed when nobody uses them."""
+"""Apps that describe themselves: made within a ceiling, and removed when nobody uses them."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -22,10 +22,18 @@ AT_A_TIME = 100
 def register(said: Said) -> Client:
     """A new client of nobody; where there are too many that nobody uses, the oldest of them go."""
     client = clients.add(said)
-    unused = select(Client.id).where(Client.owner_id.is_(None), ~exists().where(Grant.client_id == Client.id))
-    if surplus := list(db.scalars(unused.order_by(Client.created_at.desc(), Client.id.desc()).offset(MOST_UNUSED))):
-        _remove(surplus, ~exists().where(Grant.client_id == Client.id))
+    make_room()
     return client
+
+
+def make_room() -> None:
+    """Remove the oldest of those that nobody uses where there are too many. What an administrator stopped stays so."""
+    unused = and_(
+        Client.owner_id.is_(None), Client.suspended_at.is_(None), ~exists().where(Grant.client_id == Client.id)
+    )
+    newest = select(Client.id).where(unused).order_by(Client.created_at.desc(), Client.id.desc())
+    if surplus := list(db.scalars(newest.offset(MOST_UNUSED))):
+        _remove(surplus, unused)
 
 
 def purge() -> bool:
@@ -33,7 +41,8 @@ def purge() -> bool:
     now = clock.now()
     live = and_(Grant.ended_at.is_(None), Grant.expires_at > now)
     kept = exists().where(Grant.client_id == Client.id, or_(live, Grant.ended_at > now - ENDED))
-    disused = and_(Client.owner_id.is_(None), Client.created_at < now - UNUSED, ~kept)
+    stopped = Client.suspended_at.is_not(None)
+    disused = and_(Client.owner_id.is_(None), Client.created_at < now - UNUSED, ~stopped, ~kept)
     found = list(db.scalars(select(Client.id).where(disused).order_by(Client.id).limit(AT_A_TIME)))
     if found:
         _remove(found, disused)

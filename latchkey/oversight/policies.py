@@ -6,7 +6,8 @@ the database for them, and a change holds everywhere within five seconds.
 
 import json
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, scopes, settings
+from latchkey.clients import document_urls, redirects
 from latchkey.credentials import Kind
 from latchkey.journal import acts
 from latchkey.journal.acts import ActKind
@@ -29,6 +31,11 @@ SECONDS = 2.0
 # Scopes that need approval beside those that scopes.toml marks; no setting of the environment.
 APPROVAL = "approval_scopes"
 LONGEST = 4_000
+# Hosts whose metadata documents of apps are read while LATCHKEY_CLIENT_DOCUMENTS is `listed`; no setting either.
+HOSTS = "document_hosts"
+MOST_HOSTS = 200
+LONGEST_HOST = 260
+HOST = re.compile(rf"(?:{redirects.HOST.pattern})(?::[1-9][0-9]{{0,4}})?", re.ASCII)
 NAMES = ("token_max_days", "token_default_days", "signup", "require_second_factor", "apps", "introspection")
 
 
@@ -59,16 +66,20 @@ def refresh() -> None:
     """Take over what is stored now. What an earlier or later version wrote and this one cannot read is left out."""
     found: dict[str, Any] = {}
     approvals: list[str] = []
+    hosts: list[str] = []
     for name, value in db.execute(select(Policy.name, Policy.value)).all():
         try:
             if name == APPROVAL:
                 approvals = json.loads(value).split()
+            elif name == HOSTS:
+                hosts = json.loads(value).split()
             elif name in NAMES:
                 found[name] = settings.parse(name, json.loads(value))
         except SettingError:
             log.warning("the policy %s cannot be read and does not count", name)
     settings.overlay(found)
     scopes.require_approval(approvals)
+    document_urls.list_hosts(hosts)
 
 
 def save(wanted: Mapping[str, str]) -> list[str]:
@@ -78,7 +89,7 @@ def save(wanted: Mapping[str, str]) -> list[str]:
     """
     stored = {row.name: row for row in db.scalars(select(Policy).with_for_update())}
     changed, errors = [], {}
-    for name in (*NAMES, APPROVAL):
+    for name in (*NAMES, *LISTS):
         text = wanted.get(name, "").strip()
         if name not in wanted or fixed(name) or text == (json.loads(stored[name].value) if name in stored else ""):
             continue
@@ -100,8 +111,8 @@ def save(wanted: Mapping[str, str]) -> list[str]:
 def _checked(name: str, text: str) -> str:
     if len(text) > LONGEST:
         raise SettingError(f"{name}: at most {LONGEST:,} characters")
-    if name == APPROVAL:
-        return _known_scopes(text)
+    if name in LISTS:
+        return LISTS[name](text)
     if text:
         settings.parse(name, text)
     return text
@@ -112,6 +123,17 @@ def _known_scopes(text: str) -> str:
         return scopes.serialize(scopes.parse(" ".join(text.replace(",", " ").split())))
     except scopes.UnknownScope:
         raise SettingError(f"{APPROVAL}: scopes of the catalogue") from None
+
+
+def _hosts(text: str) -> str:
+    named = text.replace(",", " ").split()
+    if len(named) > MOST_HOSTS or not all(len(name) <= LONGEST_HOST and HOST.fullmatch(name) for name in named):
+        raise SettingError(f"{HOSTS}: at most {MOST_HOSTS} host names in lower case, such as app.example.com")
+    return " ".join(dict.fromkeys(named))
+
+
+# What is a list of its own beside the settings, and how it is read.
+LISTS: dict[str, Callable[[str], str]] = {APPROVAL: _known_scopes, HOSTS: _hosts}
 
 
 def _store(name: str, text: str) -> None:

@@ -98,6 +98,7 @@ _bearer = PreparedSelect(
         User.updated_at.label("user_updated_at"),
         Client.id.label("client_id"),
         Client.name.label("client_name"),
+        Client.document_url.label("client_url"),
         _family,
     )
     .select_from(Token)

@@ -77,9 +77,16 @@ class Bearer(NamedTuple):
     user_updated_at: datetime | None
     client_id: str | None
     client_name: str | None
+    # Where the app describes itself, if it does: its client_id then.
+    client_url: str | None
     # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
     # the app that acts as itself, whose every token has a grant of its own.
     family: str
+
+    @property
+    def app_id(self) -> str | None:
+        """What its app is called in the protocol."""
+        return self.client_url or self.client_id
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -2,11 +2,14 @@
 
 from authlib.oauth2 import OAuth2Error
 from flask import Response, redirect, request, url_for
+from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import clients, grants, scopes
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.grants import Choice
+from latchkey.clients import BadMetadata, document_urls
+from latchkey.fetching import NotFetched
+from latchkey.grants import Choice, documented
 from latchkey.store.session import db
 from oauth.authorize import granting, moments, stops
 from oauth.authorize import request as asking
@@ -24,6 +27,8 @@ def authorize() -> BaseResponse:
     """
     if request.method == "HEAD":
         return Response()
+    if document_urls.allowed(request.args.get("client_id", "")) and (unread := _read_document()) is not None:
+        return unread
     here = present()
     if here is not None:
         clients.hold(request.args.get("client_id", ""))
@@ -36,6 +41,26 @@ def authorize() -> BaseResponse:
     except OAuth2Error as error:
         return _to_sign_in(asked) if here is None else stops.to_app(asked, error)
     return _signed_out(asked) if here is None else _signed_in(asked, grant, here)
+
+
+def _read_document() -> BaseResponse | None:
+    """Read what an app says of itself, when somebody is signed in: strangers make nobody ask another host (J-10).
+
+    Before anything is held, since that host may take its time. What to answer instead, where there is nothing to ask.
+    """
+    url = request.args["client_id"]
+    if not current_user.is_authenticated:
+        if "none" in request.args.get("prompt", "").split():
+            return stops.stop(Stopped("nobody is signed in, and prompt=none lets nobody sign in"))
+        back = way_back()
+        too_long = stops.stop(Stopped("the address is too long")) if back is None else None
+        return too_long or redirect(url_for("portal.sign_in", next=back), 303)
+    try:
+        documented.bring_up_to_date(url, current_user.user_id)
+    except (NotFetched, BadMetadata) as error:
+        db.rollback()
+        return stops.stop(Stopped(f"the app's metadata document cannot be used: {error}"))
+    return None
 
 
 def _signed_out(asked: Asked) -> BaseResponse:

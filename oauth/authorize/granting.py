@@ -23,7 +23,15 @@ def grant(
     standing = grants.find_authorization(here.user, asked.client)
     new = standing is None or not choice.scopes <= standing.scopes
     named = resources.serialize(asked.named) if asked.resources else None
-    begun = grants.allow(here.user, asked.client, choice.scopes, named, declined=choice.declined, until=choice.until)
+    begun = grants.allow(
+        here.user,
+        asked.client,
+        choice.scopes,
+        named,
+        declined=choice.declined,
+        until=choice.until,
+        redirect_uri=asked.redirect_uri,
+    )
     sign_ins.limit(begun)
     if new or request.method == "POST":
         notices.authorized(here.user, asked.client, choice.scopes, first=standing is None)

@@ -70,13 +70,15 @@ class PendingConsent(Base):
 
 def version(client: Client, scope: str) -> str:
     """A fingerprint of what people are shown of an app and of these scopes, and of who can redeem its codes."""
-    shown = (client.name, client.homepage, client.publisher, client.speaks_for, client.logo_version, client.trusted)
+    shown = (client.name, client.homepage, client.publisher, client.client_id, client.logo_version, client.trusted)
     needs = sorted(frozenset(scope.split()) - client.optional)
     # A suspension ends questions, also one that is over already.
     stopped = client.last_suspended_at.isoformat() if client.last_suspended_at else None
     keys = (client.confidential, sorted(secret.id for secret in client.secrets))
+    # Of one that nobody here answers for, all addresses are shown.
+    leads = [] if client.owner_id is not None else client.redirect_uris
     places = {resource.normal: resource.title for resource in map(resources.owner, scope.split())}
-    return sha256(json.dumps([shown, needs, keys, stopped, sorted(places.items())]).encode()).hexdigest()
+    return sha256(json.dumps([shown, needs, keys, leads, stopped, sorted(places.items())]).encode()).hexdigest()
 
 
 class Shown(NamedTuple):

@@ -107,7 +107,7 @@ def _identity(bearer: Bearer, places: tuple[Resource, ...]) -> Headers:
     return [
         ("X-Auth-User-Id", bearer.user_id or ""),
         ("X-Auth-Email", quote(bearer.email or "", safe=SAFE)),
-        ("X-Auth-Client-Id", bearer.client_id or ""),
+        ("X-Auth-Client-Id", bearer.app_id or ""),
         ("X-Auth-Scope", scope),
         ("X-Auth-Token-Id", bearer.token_id),
     ]

@@ -36,13 +36,13 @@ def described(token: Bearer | None) -> Body:
         "active": True,
         "scope": token.scope,
         "token_type": "Bearer",
-        "sub": token.user_id or token.client_id,
+        "sub": token.user_id or token.app_id,
         "aud": [resource.identifier for resource in token.resources],
         "iss": issuer,
         "iat": int(token.created_at.timestamp()),
     }
-    if token.client_id is not None:
-        body["client_id"] = token.client_id
+    if token.app_id is not None:
+        body["client_id"] = token.app_id
     if token.expires_at is not None:
         body["exp"] = int(token.expires_at.timestamp())
     return body

@@ -46,8 +46,13 @@ def authorization_server() -> dict[str, Any]:
 
 def _of_settings(issuer: str) -> dict[str, Any]:
     """What works only while a setting lets it."""
-    registers = settings.current().client_registration != "off"
-    return {"registration_endpoint": f"{issuer}/oauth/register"} if registers else {}
+    ours = settings.current()
+    found: dict[str, Any] = {}
+    if ours.client_registration != "off":
+        found["registration_endpoint"] = f"{issuer}/oauth/register"
+    if ours.client_documents != "off":
+        found["client_id_metadata_document_supported"] = True
+    return found
 
 
 def protected_resource(resource: Resource) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from latchkey import clients, clock, credentials, ids, origin, scopes
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
-from latchkey.clients import Client, ClientSecret, redirects
+from latchkey.clients import Client, ClientSecret, document_urls, redirects
 from latchkey.credentials import Kind
 from latchkey.store.prepared import PreparedSelect
 from latchkey.values import Limit
@@ -153,8 +153,7 @@ def find(client_id: str) -> Party | None:
     return None if client is None or client.suspended_at is not None else of(client)
 
 
-_known = PreparedSelect(
-    "Known",
+_facts = (
     select(
         Client.id,
         Client.scope,
@@ -171,8 +170,9 @@ _known = PreparedSelect(
     )
     .select_from(Client)
     .outerjoin(ClientSecret, ClientSecret.client_id == Client.id)
-    .where(Client.id == bindparam("client_id")),
 )
+_known = PreparedSelect("Known", _facts.where(Client.id == bindparam("client_id"), Client.document_url.is_(None)))
+_documented = PreparedSelect("Documented", _facts.where(Client.document_url == bindparam("client_id")))
 
 
 def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
@@ -180,7 +180,11 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
 
     Unknown clients, suspended ones and wrong secrets cannot be told apart (D-06).
     """
-    rows = _known.all(client_id=sent.client_id) if ids.is_id(sent.client_id, "app") else []
+    rows: list[Any] = []
+    if ids.is_id(sent.client_id, "app"):
+        rows = _known.all(client_id=sent.client_id)
+    elif document_urls.allowed(sent.client_id):
+        rows = _documented.all(client_id=sent.client_id)
     if not rows:
         raise NotProved(sent, "there is no such app")
     first = rows[0]

@@ -68,6 +68,11 @@ SECTIONS = (
                 (("everybody", "Everybody"), ("administrators", "Administrators")),
             ),
             Entry(
+                "document_hosts",
+                "Hosts whose apps describe themselves",
+                "With LATCHKEY_CLIENT_DOCUMENTS=listed: whose metadata documents are read; separated by spaces.",
+            ),
+            Entry(
                 "introspection",
                 "Who may introspect tokens",
                 "Marked apps are those that an administrator marked as resource servers.",
@@ -115,7 +120,7 @@ def admin_policies() -> Response:
 def save_policies() -> BaseResponse:
     """Store those that were changed on the page; they hold in every process within seconds."""
     form = FlaskForm()
-    typed = {name: request.form[name] for name in (*policies.NAMES, policies.APPROVAL) if name in request.form}
+    typed = {name: request.form[name] for name in (*policies.NAMES, *policies.LISTS) if name in request.form}
     shown = {name: request.form[SHOWN + name] for name in typed if SHOWN + name in request.form}
     require_proof()
     if not form.validate():

@@ -6,7 +6,7 @@ from flask import Response
 
 from latchkey import clients
 from latchkey.accounts import waybacks
-from latchkey.clients import Client, redirects
+from latchkey.clients import Client, document_urls, redirects
 from web import policy
 
 AUTHORIZE = "/oauth/authorize"
@@ -15,7 +15,11 @@ AUTHORIZE = "/oauth/authorize"
 def find(next_path: str | None) -> Client | None:
     """The app behind a way to go on that is an authorization request, as far as it is a valid one."""
     query = _asked(next_path)
-    client = clients.find(query.get("client_id", [""])[0])
+    client_id = query.get("client_id", [""])[0]
+    if document_urls.allowed(client_id):
+        # What it calls itself is read, and shown, when somebody has signed in (J-10).
+        return Client(name=document_urls.host(client_id), redirect_uris=[])
+    client = clients.find(client_id)
     if client is None or client.suspended_at is not None:
         return None
     sent = query.get("redirect_uri", client.redirect_uris[:1])[0]
