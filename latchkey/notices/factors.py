@@ -1,5 +1,8 @@
 """How somebody signs in: browsers, second factors, and what goes wrong with them."""
 
+from datetime import timedelta
+
+from latchkey import clock
 from latchkey.accounts.passkeys import Passkey
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
@@ -8,6 +11,15 @@ from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
 from latchkey.notices.wording import here, signed_in_by, unlinked
 
+# Of what somebody can do again and again; more letters would hide the others, and the activity has all of it.
+MOST_TOLD, WITHIN = 20, timedelta(hours=1)
+
+
+def _told_enough(user: User, kind: EventKind) -> bool:
+    """Whether this was recorded more often lately than letters tell of."""
+    latest = activity.list_for(user, kinds=[kind], limit=MOST_TOLD + 1)
+    return len(latest) > MOST_TOLD and latest[-1].at > clock.now() - WITHIN
+
 
 def signed_in(user: User, session: BrowserSession) -> None:
     activity.record(user, EventKind.SIGNED_IN, how=session.how)
@@ -15,6 +27,8 @@ def signed_in(user: User, session: BrowserSession) -> None:
 
 def new_device(user: User, session: BrowserSession, link: str) -> None:
     """A browser was signed in that the account does not know; by the link the session is ended."""
+    if _told_enough(user, EventKind.SIGNED_IN):
+        return
     outbox.post(user.email, "new_device", how=signed_in_by(session), link=link, **here())
 
 
@@ -65,4 +79,6 @@ def passkey_removed(user: User, passkey: Passkey) -> None:
 def passkey_cloned(user: User, passkey: Passkey) -> None:
     """A passkey counted no further than before, as only a copy of it does; it was refused."""
     activity.record(user, EventKind.PASSKEY_CLONED, name=passkey.name)
+    if _told_enough(user, EventKind.PASSKEY_CLONED):
+        return
     outbox.post(user.email, "passkey_cloned", name=unlinked(passkey.name), **here())

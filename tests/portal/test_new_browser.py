@@ -5,6 +5,7 @@ import re
 import pytest
 
 from latchkey.accounts import sessions
+from latchkey.notices import factors
 from tests import pages
 
 SUBJECT = "New sign-in to your account"
@@ -51,7 +52,19 @@ def test_its_link_ends_that_session_by_a_button_and_nothing_by_being_opened(app,
     assert opened.get("/settings").status_code == 303
 
 
-@pytest.mark.parametrize("spoil", [lambda token: token[:-1] + "x", lambda _: "x"])
+@pytest.mark.standard("L-13")
+def test_whoever_signs_in_again_and_again_buries_no_letter_under_these(app, alice, mailbox, clock, monkeypatch):
+    monkeypatch.setattr(factors, "MOST_TOLD", 3)
+    for _ in range(7):
+        pages.sign_in(app.test_client(), alice)
+    first = len(subjects(mailbox, alice))
+    clock.move(hours=2)
+    pages.sign_in(app.test_client(), alice)
+
+    assert (first, len(subjects(mailbox, alice))) == (2, 3)
+
+
+@pytest.mark.parametrize("spoil", [lambda token: token[:-8] + "A" * 8, lambda _: "x"])
 def test_a_link_that_is_not_ours_ends_nothing(app, alice, mailbox, spoil):
     pages.sign_in(app.test_client(), alice), pages.sign_in(app.test_client(), alice)
     start, _, token = link(mailbox, alice).rpartition("/")

@@ -15,6 +15,7 @@ from latchkey.accounts.challenges import Purpose
 from latchkey.accounts.passkeys import Answer
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
+from latchkey.notices import factors
 from latchkey.safety import second_factor
 from latchkey.store.session import db
 from tests import pages
@@ -221,6 +222,19 @@ def test_a_copy_whose_count_goes_back_is_refused_and_its_owner_told(app, key, al
     assert not is_in(browser)
     assert mailbox.last(alice.email).subject == "Passkey refused: Laptop"
     assert activity.list_for(alice, kinds=[EventKind.PASSKEY_CLONED])
+
+
+@pytest.mark.standard("L-13")
+def test_a_copy_that_is_tried_again_and_again_is_told_of_so_often(app, key, alice, mailbox, monkeypatch):
+    monkeypatch.setattr(factors, "MOST_TOLD", 3)
+    assert alone(app.test_client(), key).status_code == 303
+    for _ in range(6):
+        key.count -= 1
+        assert alone(app.test_client(), key).status_code == 422
+
+    told = [letter for letter in mailbox.letters(alice.email) if letter.subject.startswith("Passkey refused")]
+    assert len(told) == 3
+    assert len(activity.list_for(alice, kinds=[EventKind.PASSKEY_CLONED])) == 6
 
 
 @pytest.mark.standard("L-13")
