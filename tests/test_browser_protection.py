@@ -11,7 +11,15 @@ from tests import factories, pages
 from tests.oauth import conftest as browsers
 from tests.routes import addresses
 
-MACHINES = ("api.", "oauth.token", "oauth.revoke", "oauth.introspect", "oauth.check", "oauth.register")
+MACHINES = (
+    "api.",
+    "oauth.token",
+    "oauth.revoke",
+    "oauth.introspect",
+    "oauth.check",
+    "oauth.register",
+    "oauth.device_authorization",
+)
 # Pages whose policy is their own, and why.
 OWN_POLICY = {
     "/dev/mail": "frames the letter",
