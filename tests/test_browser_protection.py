@@ -58,6 +58,9 @@ def ids(alice) -> dict[str, str]:
         "user_id": alice.id,
         "canary_id": "cnr_" + "0" * 28,
         "invitation_id": "inv_" + "0" * 28,
+        "passkey_id": "pky_" + "0" * 28,
+        "grant_id": "grt_" + "0" * 28,
+        "request_id": "tok_" + "0" * 28,
         "day": "2026-01-01",
     }
 
