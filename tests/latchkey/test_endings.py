@@ -1,7 +1,10 @@
 """Letters before tokens end, and the end of those that nobody uses."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from subprocess import PIPE
 from threading import Barrier
 
 import pytest
@@ -11,6 +14,7 @@ from latchkey import tokens
 from latchkey.accounts import users
 from latchkey.journal import activity
 from latchkey.mail.outbox import Letter
+from latchkey.settings import ROOT
 from latchkey.store.session import db as session
 from latchkey.tokens import Renewal, Token
 from latchkey.worker import endings
@@ -202,3 +206,40 @@ def test_one_whose_children_work_is_in_use(db, alice, clock):
     idle_days(db, clock, 104, step=13)
 
     assert db.get(Token, token.id, populate_existing=True).told_disused_at is None
+
+
+PROCESS = """
+import sys
+from datetime import datetime
+from app import create_app
+from latchkey import clock
+from latchkey.worker import endings
+app = create_app()
+clock.now = lambda: datetime.fromisoformat(sys.argv[1])
+with app.app_context():
+    print("ready", flush=True)
+    sys.stdin.readline()
+    endings.remind()
+"""
+
+
+@pytest.mark.slow("starts two processes")
+@pytest.mark.standard("I-09")
+def test_two_processes_write_each_letter_once(app, settings, db, clock):
+    people = [make_user(f"u{number}@example.com") for number in range(12)]
+    for user in people:
+        used(db, make_token(user, lifetime=30 * DAY).token, clock)
+    clock.move(days=23)
+    db.remove()
+    given = {"LATCHKEY_INSTANCE": str(settings.instance), "LATCHKEY_DATABASE_URL": settings.database_url}
+    asked = [sys.executable, "-c", PROCESS, clock.now().isoformat()]
+    running = [subprocess.Popen(asked, cwd=ROOT, env=given, stdin=PIPE, stdout=PIPE, text=True) for _ in range(2)]
+
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=60) and process.returncode for process in running] == [0, 0]
+
+    assert sorted(db.scalars(select(Letter.recipient))) == sorted(user.email for user in people)
