@@ -3,14 +3,17 @@
 import contextlib
 import http.server
 import socket
+import ssl
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from latchkey import settings as settings_module
 from latchkey.fetching import NotFetched, fetch, guarded
+from tests.flows import tls
 
 KINDS = frozenset({"application/json"})
 pytestmark = pytest.mark.standard("J-09")
@@ -124,7 +127,7 @@ def test_plain_http_is_for_this_machine_alone_and_while_developing(named, settin
 
 
 @contextlib.contextmanager
-def answering(write):
+def answering(write, pem=None, names=None):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             with contextlib.suppress(OSError):
@@ -135,6 +138,11 @@ def answering(write):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
+        if pem is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pem)
+            context.sni_callback = lambda _socket, name, _context: names.append(name)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
@@ -235,3 +243,43 @@ def test_a_name_that_nobody_answers_is_given_up_in_time(settings, monkeypatch):
     let_go.set()
 
     assert took < 3
+
+
+@pytest.fixture
+def https(tmp_path, monkeypatch, named):
+    """A host at a public address, which leads here for this test, with a certificate that counts in it."""
+    pem = tls.certificate(tmp_path, "app.example.com")
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    told = SimpleNamespace(names=[], hosts=[], reached=[])
+
+    def write(handler):
+        told.hosts.append(handler.headers["Host"])
+        respond(body=b'{"a": 1}')(handler)
+
+    with answering(write, pem, told.names) as url:
+        port = int(url.rpartition(":")[2].strip("/"))
+
+        def connect(address, timeout):
+            told.reached.append(address)
+            there = socket.socket()
+            there.settimeout(timeout)
+            there.connect(("127.0.0.1", port))
+            return there
+
+        monkeypatch.setattr(socket, "create_connection", connect)
+        named("93.184.216.34")
+        yield told
+
+
+def test_the_host_is_asked_by_its_name_at_the_address_that_was_looked_at(https, settings):
+    assert get("https://app.example.com/client.json") == b'{"a": 1}'
+
+    assert https.reached == [("93.184.216.34", 443)]
+    assert https.names == https.hosts == ["app.example.com"]
+
+
+def test_a_host_that_cannot_prove_its_name_is_told_nothing(https, settings):
+    with pytest.raises(NotFetched, match="SSLCertVerificationError"):
+        get("https://other.example.com/client.json")
+
+    assert https.hosts == []
