@@ -6,13 +6,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import resources, scopes
 from latchkey.store.session import db
 from latchkey.tokens import Token, access
-from latchkey.tokens.access import Bearer
+from latchkey.tokens.access import Bearer, Fault, InvalidToken
 from web import htmx
 
 
 def shown_once(token: Token, plaintext: str, *, again: bool = False) -> Response:
     """The token, in the only answer that ever holds it (I-03)."""
-    bearer = access.find(plaintext, bound=False)
+    bearer, fault = _seen(plaintext)
     held = bearer.scopes
     response = htmx.render(
         "portal/tokens/created.html",
@@ -23,9 +23,20 @@ def shown_once(token: Token, plaintext: str, *, again: bool = False) -> Response
         swapped=htmx.wants_partial(),
         detected=[scope for name, scope in scopes.catalogue().items() if name in held],
         call=_try(bearer),
+        fault=fault,
     )
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _seen(plaintext: str) -> tuple[Bearer, Fault | None]:
+    """What the API sees; of one that waits, or is paused with everything, what it will see, and why not yet."""
+    try:
+        return access.find(plaintext, bound=False), None
+    except InvalidToken as refused:
+        if refused.bearer is None:
+            raise
+        return refused.bearer, refused.fault
 
 
 def _try(bearer: Bearer) -> str:

@@ -87,6 +87,39 @@ def test_a_token_waits_and_says_so_everywhere(app, alice, ada, signed_in, mailbo
     assert letter.link("/admin/approvals")
 
 
+def test_the_form_says_why_a_token_will_wait_and_the_next_page_that_it_does(signed_in):
+    asked = signed_in.get("/tokens/new?scopes=payments:refund%20account:read").text
+    because = re.search(r"<p class=\"waits\">.*?</p>", asked, re.DOTALL)[0]
+    assert "It waits for an administrator, because of" in because
+    assert ">payments:refund</span>" in because
+    assert asked.index(because) < asked.index('id="create"')
+
+    fields = {"description": "Refunds", "expires": "30", "form_id": pages.hidden(asked, "form_id")}
+    created = signed_in.post("/tokens/new", data={"csrf_token": pages.csrf(asked), "scope": [*BOTH], **fields}).text
+
+    assert "It waits for an administrator." in created
+    assert "works now" not in created
+    assert "lk_dev_" in created
+
+
+def test_a_token_that_is_made_while_everything_is_paused_is_shown(signed_in, alice, db, clock):
+    users.lock(alice.id).paused_at = clock.now()
+    db.commit()
+    form = signed_in.get("/tokens/new")
+    fields = {"description": "Later", "expires": "30", "form_id": pages.hidden(form, "form_id")}
+
+    created = signed_in.post("/tokens/new", data={"csrf_token": pages.csrf(form), "scope": "account:read", **fields})
+
+    assert created.status_code == 200
+    assert "works once you resume" in created.text
+
+
+def test_a_form_without_scopes_that_need_approval_says_nothing_of_waiting(signed_in, tmp_path):
+    scopes.load(tmp_path / "none.toml")
+
+    assert "waits for an administrator" not in signed_in.get("/tokens/new").text
+
+
 def test_an_approved_token_works_from_the_next_call_on(app, db, alice, admin, mailbox):
     token_id, plaintext = ask(app, alice, *BOTH)
 
