@@ -57,7 +57,7 @@ class Scope:
     @property
     def default(self) -> bool:
         """Whether discovery offers it to every app."""
-        return not (self.sensitive or self.approval) if self.offered is None else self.offered
+        return not (self.sensitive or self.waits) if self.offered is None else self.offered
 
     @property
     def access(self) -> str:

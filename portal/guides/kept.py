@@ -19,7 +19,8 @@ PATHS = ("/docs/your-api", "/docs/gateways")
 def kept(name: str, make: Callable[[], Made]) -> Made:
     """What was made under this name, or is made now."""
     made: dict[str, tuple[Any, Made]] = current_app.extensions.setdefault("latchkey.kept", {})
-    state = (settings.current(), tuple(scopes.catalogue().values()))
+    catalogue = scopes.catalogue()
+    state = (settings.current(), tuple(catalogue.values()), scopes.waiting(catalogue))
     found = made.get(name)
     if found is None or found[0] != state:
         found = made[name] = (state, make())

@@ -299,6 +299,22 @@ def test_a_policy_marks_a_scope_too(app, db, alice, admin):
     assert factories.make_token(alice, description="B", scopes=["tokens:read"]).token.status == "active"
 
 
+@pytest.mark.standard("G-04")
+def test_what_a_policy_marks_is_offered_to_no_app_and_the_guides_say_so_at_once(app, client, admin):
+    def offered():
+        return client.get("/.well-known/oauth-protected-resource").json["scopes_supported"]
+
+    def told():
+        text = client.get("/docs/scopes.md").text
+        return "Needs approval" in text[text.index("activity:read") : text.index("activity:read") + 400]
+
+    assert ("activity:read" in offered(), told()) == (True, False)
+    pages.submit(admin, "/admin/policies", approval_scopes="activity:read")
+    assert ("activity:read" in offered(), told()) == (False, True)
+    challenge = app.test_client().get("/v1/me").headers["WWW-Authenticate"]
+    assert "activity:read" not in challenge
+
+
 def test_two_administrators_deciding_at_once_decide_once(app, db, alice):
     admins = [factories.make_user(f"a{number}@example.com", admin=True) for number in range(2)]
     token_id, _ = ask(app, alice, *BOTH)
