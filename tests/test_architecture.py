@@ -18,7 +18,7 @@ GROUND_FLOOR = (
     "clock", "ids", "texts", "domains", "addresses", "values", "settings", "origin", "credentials", "scopes",
     "resources", "gateways", "vault",
     "fetching", "naming", "store", "mail", "accounts", "clients", "grants", "journal", "tokens", "notices",
-    "safety", "oversight", "worker",
+    "safety", "oversight", "worker", "transfer",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

@@ -1,5 +1,7 @@
 """The schema of the database this process is connected to: bringing it up to date, and asking whether it is."""
 
+import contextlib
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -7,13 +9,18 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
 from latchkey import settings
 from latchkey.store.session import engines
 
 # One number for all processes that migrate the same PostgreSQL database.
 LOCK = 4_205_116_372
+BOOKKEEPING = "alembic_version"
+
+
+class NotEmpty(Exception):
+    """A database that should be empty holds something; the text says what."""
 
 
 def _config(connection: Any = None) -> Config:
@@ -26,9 +33,46 @@ def _config(connection: Any = None) -> Config:
 def upgrade() -> None:
     """Create or migrate the schema in one transaction; safe to repeat and to run twice at once."""
     with engines().write.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        command.upgrade(_config(connection), "head")
+        _alone(connection)
+        bring_up(connection)
+
+
+def bring_up(connection: Connection, revision: str = "head") -> None:
+    """Bring what a transaction sees up to a revision."""
+    command.upgrade(_config(connection), revision)
+
+
+def _alone(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+
+
+@contextlib.contextmanager
+def filling(wanted: str) -> Iterator[Connection]:
+    """A transaction on an empty database, with the schema of a known revision, for rows. Raises `NotEmpty`.
+
+    Until its end nobody else writes there; unless it comes to its end, the database is as it was.
+    """
+    with engines().write.begin() as connection:
+        _alone(connection)
+        _want_empty(connection)
+        order, now = ["", *_known()], stands(connection) or ""
+        if now not in order:
+            raise NotEmpty("is at a migration that this version does not know")
+        if order.index(now) > order.index(wanted):
+            command.downgrade(_config(connection), wanted)
+        bring_up(connection, wanted)
+        yield connection
+
+
+def _want_empty(connection: Connection) -> None:
+    tables = [name for name in inspect(connection).get_table_names() if name != BOOKKEEPING]
+    named = {name: connection.dialect.identifier_preparer.quote(name) for name in tables}
+    if tables and connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {', '.join(named.values())} IN ACCESS EXCLUSIVE MODE"))
+    for name, quoted in named.items():
+        if connection.execute(text(f"SELECT 1 FROM {quoted} LIMIT 1")).first() is not None:  # noqa: S608 - names of tables, quoted
+            raise NotEmpty(f"has rows in {name}")
 
 
 @cache
@@ -37,7 +81,22 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def _known() -> list[str]:
+    """Every revision of this code, the first one first."""
+    return [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
+def knows(wanted: str) -> bool:
+    """Whether this code has a revision, and so can bring up what stands at it."""
+    return wanted in _known()
+
+
 def revision() -> str | None:
     """The revision at which the database stands; None when it is empty."""
     with engines().read.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return stands(connection)
+
+
+def stands(connection: Connection) -> str | None:
+    """The revision that a transaction sees."""
+    return MigrationContext.configure(connection).get_current_revision()
