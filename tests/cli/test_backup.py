@@ -1,5 +1,6 @@
 """`latchkey backup` and `latchkey restore`: all that an installation is, elsewhere, or nothing of it."""
 
+import re
 import stat
 import threading
 
@@ -445,3 +446,16 @@ def test_every_secret_that_is_generated_is_carried():
             if ".secret(" in line and "values.secret" not in line:
                 asked.add(line.strip())
     assert asked == {'defaults["secret_key"] = settings.secret("secret_key")'}
+
+
+def test_the_commands_of_the_guide_work_as_they_stand_there(cli, full, elsewhere, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "passphrase.txt").write_text(f"{PASSPHRASE}\n")
+    guide = (settings_module.ROOT / "docs" / "operate" / "backup.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+
+    for command, block in zip((cli, elsewhere), blocks, strict=True):
+        for line in block.splitlines():
+            words, _, source = line.removeprefix("latchkey ").partition(" < ")
+            result = command(*words.split(), stdin=(tmp_path / source).read_text() if source else "")
+            assert result.exit_code == 0, result.output
