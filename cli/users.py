@@ -27,8 +27,9 @@ from latchkey.accounts import emails
 from latchkey.accounts import users as accounts
 from latchkey.accounts.passwords import WeakPassword
 from latchkey.accounts.users import User
-from latchkey.journal import activity
+from latchkey.journal import activity, acts
 from latchkey.journal.activity import EventKind
+from latchkey.journal.acts import ActKind
 from latchkey.oversight import people
 from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
@@ -65,6 +66,9 @@ def create(*, email: str, name: str, admin: bool, unverified: bool, password_std
         except (emails.InvalidEmail, WeakPassword) as error:
             raise Refused(str(error)) from None
         activity.record(user, EventKind.SIGNED_UP)
+        if admin:
+            because(None)
+            acts.record(ActKind.ADMINISTRATOR_MADE, user.id, user.email)
         db.commit()
         tell({"id": user.id, "email": user.email}, f"Created {user.email} ({user.id}).")
 

@@ -178,7 +178,7 @@ def _reason(detail: Mapping[str, Any]) -> str:
 
 
 def _name(detail: Mapping[str, Any]) -> str:
-    return str(detail.get("description") or detail.get("app") or "one without a name")
+    return str(detail.get("description") or detail.get("app") or detail.get("name") or "one without a name")
 
 
 def _filled(part: str, detail: Mapping[str, Any]) -> str:

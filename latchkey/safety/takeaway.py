@@ -6,7 +6,7 @@ A table that is added later is in it by itself. What opens something, or is kept
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, LargeBinary, Table, and_, or_, select, tuple_
@@ -88,4 +88,6 @@ def _rows(table: Table, mine: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    return f"{value:%Y-%m-%dT%H:%M:%S.%fZ}" if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S.%fZ}"
+    return value.isoformat() if isinstance(value, date) else value

@@ -44,6 +44,7 @@ def security() -> ResponseReturnValue:
         can_have_passkeys=passkeys.party() is not None,
         left=second_factors.codes_left(user),
         owes=second_factors.owes_setup(user),
+        owes_to_administer=user.is_admin and second_factors.owes_setup(user, to_administer=True),
         next_path=asked_next(),
     )
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from latchkey import grants
 from latchkey.accounts import second_factors, sessions, users
 from latchkey.accounts.users import User
-from latchkey.journal import activity
+from latchkey.journal import activity, acts
 from latchkey.journal.activity import Event, EventKind
 from latchkey.mail.outbox import Letter
 from latchkey.store import session as database
@@ -35,6 +35,8 @@ def test_flags_make_an_administrator_or_leave_the_address_to_be_verified(create_
 
     assert users.find_by_email("admin@example.com").is_admin
     assert not users.find_by_email("new@example.com").verified
+    made = [(act.kind, act.target, act.doer) for act in acts.page()]
+    assert made == [("user.administrator_made", "admin@example.com", "command_line")]
 
 
 def test_people_read_a_sentence(cli):

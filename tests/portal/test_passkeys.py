@@ -81,6 +81,8 @@ def test_the_first_passkey_brings_recovery_codes_ends_other_sessions_and_mails(a
     assert (is_in(signed_in), is_in(elsewhere)) == (True, False)
     assert mailbox.last(alice.email).subject == "New passkey: Laptop"
     assert "Laptop" in signed_in.get("/settings/security").text
+    told = " ".join(re.sub(r"<[^>]+>", " ", signed_in.get("/activity").text).split())
+    assert "You added the passkey Laptop" in told
 
 
 @pytest.mark.standard("L-13")

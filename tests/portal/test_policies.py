@@ -32,6 +32,7 @@ def test_an_administrator_without_a_second_factor_is_led_to_set_one_up(admin):
     answer = admin.get("/admin/users")
 
     assert (answer.status_code, answer.location) == (303, "/settings/security?next=/admin/users")
+    assert "Administration takes a second factor" in admin.get(answer.location).text
 
 
 @NOBODY

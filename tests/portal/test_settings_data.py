@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from latchkey import grants, tokens
-from latchkey.journal import activity
+from latchkey.journal import activity, counting
 from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
@@ -52,6 +52,17 @@ def test_everything_that_is_kept_about_a_person_is_in_the_file(signed_in, alice,
     assert len(data["client_secret"]) == len(data["authorization"]) == len(data["grant"]) == len(data["canary"]) == 1
     assert data["browser_session"]
     assert "account.signed_up" in [event["kind"] for event in data["event"]]
+
+
+@pytest.mark.standard("P-05")
+def test_whoever_used_a_token_gets_the_file_with_how_often_on_which_day(client, signed_in, alice, clock):
+    used = make_token(alice)
+    client.get("/v1/me", headers={"Authorization": f"Bearer {used.plaintext}"})
+    counting.flush()
+
+    _, data = download(signed_in)
+
+    assert {row["day"] for row in data["call_count"]} == {f"{clock.now():%Y-%m-%d}"}
 
 
 @pytest.mark.standard("P-05")

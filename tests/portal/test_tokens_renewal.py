@@ -103,9 +103,19 @@ def test_an_expired_token_is_regenerated_from_its_page(signed_in, alice, clock, 
     assert "Import script" in mailbox.last("alice@example.com").text
 
 
+def test_a_token_for_some_addresses_says_so_beside_the_call_to_try(signed_in, alice):
+    token, _ = make_token(alice, addresses=["203.0.113.0/24"])
+
+    assert "It works from 203.0.113.0/24 only" in words(regenerate(signed_in, token))
+
+
 def test_both_strings_are_shown_and_the_former_one_is_ended(signed_in, alice, db, clock):
     token, old = make_token(alice)
-    new = shown(regenerate(signed_in, token, keep="86400"))
+    made = regenerate(signed_in, token, keep="86400")
+    new = shown(made)
+    assert "The former one works until" in words(made)
+    assert "has stopped working" not in words(made)
+    assert "has stopped working" in words(regenerate(signed_in, make_token(alice)[0], keep="0"))
 
     here = f"/tokens/{token.id}"
     page = signed_in.get(here)
