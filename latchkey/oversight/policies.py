@@ -36,7 +36,10 @@ HOSTS = "document_hosts"
 MOST_HOSTS = 200
 LONGEST_HOST = 260
 HOST = re.compile(rf"(?:{redirects.HOST.pattern})(?::[1-9][0-9]{{0,4}})?", re.ASCII)
-NAMES = ("token_max_days", "token_default_days", "signup", "require_second_factor", "apps", "introspection")
+NAMES = (
+    *("token_max_days", "token_default_days", "signup", "require_second_factor"),
+    *("apps", "client_documents", "client_registration", "introspection"),
+)
 
 
 class Policy(Base):

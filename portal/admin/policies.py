@@ -73,6 +73,19 @@ SECTIONS = (
                 "With LATCHKEY_CLIENT_DOCUMENTS=listed: whose metadata documents are read; separated by spaces.",
             ),
             Entry(
+                "client_documents",
+                "Apps by document",
+                "An app whose client id is a web address, as agents use it. “Listed” takes only the hosts below.",
+                (("off", "Off"), ("listed", "Listed hosts"), ("open", "Any host")),
+            ),
+            Entry("document_hosts", "Listed hosts", "Such as app.example.com; separated by spaces."),
+            Entry(
+                "client_registration",
+                "Apps that register themselves",
+                "Without an owner, throttled, and swept when nobody uses them.",
+                (("off", "Off"), ("open", "On")),
+            ),
+            Entry(
                 "introspection",
                 "Who may introspect tokens",
                 "Marked apps are those that an administrator marked as resource servers.",

@@ -193,3 +193,16 @@ def test_a_policy_holds_in_another_process_within_five_seconds(live_server, db):
             return
         time.sleep(0.2)
     pytest.fail("the policy did not hold after five seconds")
+
+
+@NOBODY
+def test_apps_by_document_their_hosts_and_registration_are_policies(app, db, admin):
+    save(admin, client_documents="listed", document_hosts="app.example.com", client_registration="open")
+
+    assert policies.written() == {
+        "client_documents": "listed",
+        "document_hosts": "app.example.com",
+        "client_registration": "open",
+    }
+    assert app.test_client().post("/oauth/register", json={}).status_code == 400
+    assert save(admin, document_hosts="not a host!").status_code == 422
