@@ -124,6 +124,7 @@ FORMS: dict[str, dict[str, bytes]] = {
     },
     "portal.retry_letters": {},
     "portal.send_test_letter": {},
+    "portal.check_chain": {},
     "oauth.decide": {"handle": b"x", "decision": b"allow"},
     "oauth.type_code": {"code": b"BCDF-GHJK"},
     "oauth.decide_device": {"handle": b"x", "decision": b"allow"},

@@ -169,6 +169,6 @@ def ranges(about: str, *, example: list[str]) -> Field:
         except token_ranges.BadRange as error:
             raise Wrong(str(error)) from None
 
-    items = {"type": "string", "maxLength": token_ranges.LONGEST, "pattern": f"^{token_ranges.FORM.pattern}$"}
+    items = {"type": "string", "maxLength": token_ranges.LONGEST, "format": "ip-network"}
     schema = {"type": "array", "maxItems": token_ranges.MOST, "items": items, "description": about}
     return Field(lambda: schema, read, example)

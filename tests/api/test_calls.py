@@ -33,6 +33,8 @@ CASES = [
     Case("patch", "/v1/tokens/{token_id}", "tokens:write", 200, {"description": "Renamed"}, own="token"),
     Case("delete", "/v1/tokens/{token_id}", "tokens:write", 204, own="token"),
     Case("get", "/v1/tokens/{token_id}/usage", "tokens:read", 200, own="token"),
+    # It renews itself and what it made; what it does is in test_token_renewal.py.
+    Case("post", "/v1/tokens/{token_id}/regenerate", "tokens:write", 403, own="token"),
     Case("get", "/v1/apps", "apps:read", 200),
     Case("post", "/v1/apps", "apps:write", 201, NEW_APP),
     Case("get", "/v1/apps/{app_id}", "apps:read", 200, own="app"),

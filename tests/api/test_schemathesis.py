@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings, strategies
 from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 
@@ -17,6 +17,8 @@ from tests.api.calls import caller
 from tests.api.test_calls import CASES, called
 
 SEED = 20261125
+# What no format of OpenAPI says: an address, or a range of them.
+schemathesis.openapi.format("ip-network", strategies.ip_addresses().map(str))
 pytestmark = pytest.mark.slow("generates calls by the hundred")
 
 ROUNDS = [
