@@ -45,7 +45,11 @@ SECTIONS = (
     (
         "Signing in",
         (
-            Entry("signup", "Sign-up", "Who can make an account: open, invite, or mail domains separated by commas."),
+            Entry(
+                "signup",
+                "Sign-up",
+                "Who can make an account: open, invite, or mail domains separated by commas. Empty: open.",
+            ),
             Entry(
                 "require_second_factor",
                 "Second factor required",

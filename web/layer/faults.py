@@ -13,7 +13,16 @@ log = logging.getLogger("latchkey.web")
 
 # Gateways turn what they do not understand into a 500, so this one always answers for itself (H-11).
 GATEWAYS = "/oauth/check"
-MACHINES = ("/v1/", "/oauth/token", "/oauth/revoke", "/oauth/introspect", GATEWAYS, "/.well-known/")
+MACHINES = (
+    "/v1/",
+    "/oauth/token",
+    "/oauth/revoke",
+    "/oauth/introspect",
+    "/oauth/register",
+    "/oauth/device_authorization",
+    GATEWAYS,
+    "/.well-known/",
+)
 REFUSALS = {
     "400 Bad Request": ("We could not read that", "The request broke off before it was complete. Try again."),
     "408 Request Timeout": ("That took too long", "The request did not arrive in time. Try again."),
