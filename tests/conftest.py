@@ -94,9 +94,13 @@ def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @pytest.fixture
 def database(request: pytest.FixtureRequest, template: str | Path, instance: Path) -> str:
     """The URL of a migrated database without rows."""
-    if isinstance(template, Path) and shares_its_server(request):
-        servers.empty_file(instance / "latchkey.db", TABLES)
-        return f"sqlite:///{instance / 'latchkey.db'}"
+    if shares_its_server(request):
+        url: str = request.getfixturevalue("shared_database")
+        if POSTGRESQL:
+            servers.empty(url, TABLES)
+        else:
+            servers.empty_file(url.removeprefix("sqlite:///"), TABLES)
+        return url
     if isinstance(template, Path):
         shutil.copy(template, instance / "latchkey.db")
         return f"sqlite:///{instance / 'latchkey.db'}"
@@ -278,15 +282,21 @@ def example_client(bob: User) -> factories.Registered:
 
 
 @pytest.fixture(scope="session")
-def shared_server(template: str | Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+def shared_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of the shared server's own database: its worker would send the letters of tests on any other."""
+    folder = tmp_path_factory.mktemp("shared")
+    url = f"sqlite:///{folder / 'latchkey.db'}"
+    if POSTGRESQL:
+        url = request.getfixturevalue("postgres").create("shared")
+    migrate(url, folder)
+    return url
+
+
+@pytest.fixture(scope="session")
+def shared_server(shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     """One `latchkey serve` for all tests of this process that leave it as they found it: starting takes a second."""
-    folder = tmp_path_factory.mktemp("shared") / "instance"
-    folder.mkdir()
-    url = template
-    if isinstance(template, Path):
-        shutil.copy(template, folder / "latchkey.db")
-        url = f"sqlite:///{folder / 'latchkey.db'}"
-    with servers.latchkey(folder, forked=True, LATCHKEY_DATABASE_URL=str(url)) as server:
+    folder = tmp_path_factory.mktemp("instance")
+    with servers.latchkey(folder, forked=True, LATCHKEY_DATABASE_URL=shared_database) as server:
         yield server
 
 

@@ -95,7 +95,7 @@ def empty(url: str, tables: list[str]) -> None:
         connection.execute(sql.SQL("; ").join(statements))
 
 
-def empty_file(path: Path, tables: list[str]) -> None:
+def empty_file(path: str, tables: list[str]) -> None:
     """The same for an SQLite file that a server has open."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as connection:
         connection.execute("BEGIN IMMEDIATE")
