@@ -22,7 +22,7 @@ def test_everything_is_ended_and_a_new_password_chosen(open_context, alice, widt
     assert_accessible(page)
     page.get_by_label("Email").fill(alice.email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_role("heading", name="I have been hacked")).to_be_visible()
     assert_fits(page)

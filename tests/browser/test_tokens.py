@@ -377,7 +377,7 @@ def test_the_whole_form_works_by_keyboard(alices_page):
     keys = page.keyboard
 
     keys.type("By keyboard")
-    for key in ("Tab", "Tab", "Space", "Tab", "Tab", "Space"):
+    for key in ("Tab", "Tab", "Tab", "Space", "Tab", "Tab", "Space"):
         keys.press(key)
     expect(page.get_by_label("account:read", exact=True)).to_be_checked()
     for _ in range(20):
@@ -386,8 +386,11 @@ def test_the_whole_form_works_by_keyboard(alices_page):
         keys.press("Tab")
     keys.press("ArrowLeft")
     expect(page.get_by_label("30 days")).to_be_checked()
-    for key in ("Tab", "Tab", "Enter"):
-        keys.press(key)
+    for _ in range(10):
+        if page.evaluate("document.activeElement.textContent.trim()") == "Create":
+            break
+        keys.press("Tab")
+    keys.press("Enter")
 
     expect(page.get_by_role("heading", level=1, name="Your token is ready")).to_be_focused()
 
@@ -412,7 +415,7 @@ def test_filter_and_search_swap_the_list_and_back_returns(alices_page, alice, db
     expect(page).to_have_url(re.compile("q=lap"))
     expect(page.get_by_role("link", name="Old laptop")).to_be_visible()
     expect(page.get_by_role("searchbox")).to_be_focused()
-    page.get_by_role("link", name="Active", exact=True).click()
+    page.get_by_role("link", name=re.compile("^Active")).click()
     expect(page.get_by_text("No active token matches “lap”")).to_be_visible()
     assert page.evaluate("window.same")
 
@@ -621,19 +624,13 @@ def test_finding_a_pasted_token_shuts_nobody_out(open_context, alice, width, sch
 # --- one token
 
 
-def test_adding_a_scope_asks_for_the_password(either_page, alice):
+def test_a_scope_is_added_by_whoever_signed_in_lately(either_page, alice):
     token = make_token(alice, description="CI deploy").token
     page = sign_in(either_page, alice)
     page.goto(f"/tokens/{token.id}")
     page.get_by_role("link", name="Edit").click()
     page.get_by_label("tokens:read", exact=True).check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("You are adding tokens:read.")).to_be_visible()
-    expect(page.get_by_label("Password")).to_be_focused()
-
-    page.get_by_label("Password").fill("umbrella-quarry-violet-91")
-    page.get_by_role("button", name="Save").click()
-
     expect(page.get_by_role("rowheader", name="tokens:read")).to_be_visible()
 
 
