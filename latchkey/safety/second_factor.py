@@ -1,7 +1,7 @@
 """Second factors: shown to get in or to prove who one is; set up and taken off, with what it ends. Each verb once."""
 
 from latchkey import notices, origin
-from latchkey.accounts import challenges, limits, passkeys, second_factors, sessions, steps, users
+from latchkey.accounts import challenges, limits, passkeys, passwords, second_factors, sessions, steps, users
 from latchkey.accounts.limits import Tries
 from latchkey.accounts.passkeys import Answer, Passkey
 from latchkey.accounts.sessions import BrowserSession, How
@@ -49,7 +49,10 @@ def enter_alone(answer: Answer) -> BrowserSession | None:
     limits.passkey(origin.current.get().network)
     passkey = passkeys.find(answer)
     user = users.lock(passkey.user_id) if passkey is not None else None
-    if user is None or user.disabled_at is not None or not _accept_passkey(user, answer, alone=True):
+    if user is None or user.disabled_at is not None:
+        return None
+    # After “I have been hacked” a passkey may be the thief's: alone it opens nothing until its owner chose a password.
+    if user.password_hash == passwords.ENDED or not _accept_passkey(user, answer, alone=True):
         return None
     return signin.opened(user, How.PASSKEY)
 

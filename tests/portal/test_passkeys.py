@@ -108,6 +108,18 @@ def test_it_signs_in_alone_and_leads_on(app, key, alice):
     assert sessions.list_live(alice)[0].how == sessions.How.PASSKEY
 
 
+@pytest.mark.standard("L-07")
+def test_after_a_break_in_it_opens_nothing_alone_until_a_new_password_is_chosen(app, signed_in, key, alice):
+    report = pages.submit(signed_in, "/hacked", since="7").location
+    thief, owner = app.test_client(), app.test_client()
+
+    alone(thief, key)
+    pages.submit(signed_in, "/hacked/password", form=report, password="lantern-orchid-57-gravel")
+    alone(owner, key)
+
+    assert (is_in(thief), is_in(owner)) == (False, True)
+
+
 def of_another_site(key):
     key.origin = "https://evil.example"
 
