@@ -1,5 +1,6 @@
 """A backup and a restore that are killed in the middle leave nothing that looks whole, and the next try goes on."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -57,9 +58,11 @@ def kill_once(process: subprocess.Popen[bytes], reached) -> None:
 def place(process: subprocess.Popen[bytes], path: Path) -> int:
     """How far a process has read a file (Linux)."""
     for handle in Path(f"/proc/{process.pid}/fd").iterdir():
-        if handle.is_symlink() and handle.readlink() == path:
-            facts = Path(f"/proc/{process.pid}/fdinfo/{handle.name}").read_text()
-            return int(facts.partition("pos:")[2].split()[0])
+        # The process goes on meanwhile, and may have closed what was listed.
+        with contextlib.suppress(FileNotFoundError):
+            if handle.readlink() == path:
+                facts = Path(f"/proc/{process.pid}/fdinfo/{handle.name}").read_text()
+                return int(facts.partition("pos:")[2].split()[0])
     return 0
 
 
