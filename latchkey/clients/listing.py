@@ -1,10 +1,11 @@
 """A user's own clients, in pages or one by one, and every client there is."""
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients.record import PAGE, Client
+from latchkey.store.search import mentions
 from latchkey.store.session import db
 
 
@@ -17,8 +18,7 @@ def page_of(owner: User, search: str, page: int) -> tuple[list[Client], int]:
     """A page of a user's clients that match, the newest first, and how many match; in one statement."""
     statement = select(Client, func.count().over()).where(Client.owner_id == owner.id)
     if search:
-        columns = (Client.name, Client.homepage, Client.id)
-        statement = statement.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        statement = statement.where(mentions(search, [Client.name, Client.homepage, Client.id]))
     rows = db.execute(statement.order_by(Client.id.desc()).limit(PAGE).offset((page - 1) * PAGE)).all()
     return [row[0] for row in rows], rows[0][1] if rows else 0
 

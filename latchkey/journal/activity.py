@@ -14,6 +14,7 @@ from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.journal import links
 from latchkey.origin import Actor, Doer
+from latchkey.store.search import mentions
 from latchkey.store.session import Base, db, stamp
 
 KEPT = timedelta(days=90)
@@ -193,12 +194,9 @@ def addresses(user: User, *, until: datetime) -> set[str]:
 
 
 def _mentions(word: str) -> ColumnElement[bool]:
-    columns = (Event.kind, Event.address, Event.agent)
-    return or_(
-        *(column.icontains(word, autoescape=True) for column in columns),
-        # Within JSON, letters beyond ASCII stand as \u escapes.
-        Event.detail.cast(String).icontains(json.dumps(word)[1:-1], autoescape=True),
-    )
+    # Within JSON, letters beyond ASCII stand as \u escapes.
+    in_detail = mentions(json.dumps(word)[1:-1], [Event.detail.cast(String)])
+    return or_(mentions(word, [Event.kind, Event.address, Event.agent]), in_detail)
 
 
 def purge() -> None:

@@ -21,6 +21,7 @@ from latchkey.credentials import Kind
 from latchkey.grants import Authorization
 from latchkey.journal.activity import Event
 from latchkey.mail.outbox import Letter
+from latchkey.store.search import mentions
 from latchkey.store.session import Base, db
 from latchkey.tokens import Token
 
@@ -65,7 +66,7 @@ def _newest(record: type[Base], *conditions: ColumnElement[bool]) -> ColumnEleme
 def _holds(search: str, columns: Iterable[InstrumentedAttribute[Any]]) -> ColumnElement[bool]:
     """Each word stands somewhere."""
     columns = list(columns)
-    return and_(*(or_(*(column.icontains(word, autoescape=True) for column in columns)) for word in search.split()[:5]))
+    return and_(*(mentions(word, columns) for word in search.split()[:5]))
 
 
 def users(*, show: str = "all", search: str = "", sort: str = "joined", cursor: str | None = None) -> Page:

@@ -12,6 +12,7 @@ from latchkey import scopes as catalogue
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
+from latchkey.store.search import mentions
 from latchkey.store.session import affected, db
 from latchkey.tokens import lifetimes, lineage, listing, ranges
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, columns, serialized
@@ -165,8 +166,7 @@ def page(
     if status != "all":
         statement = statement.where(_active() if status == "active" else ~_active())
     if search:
-        columns = (Token.description, Token.scope, Token.last4)
-        statement = statement.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        statement = statement.where(mentions(search, [Token.description, Token.scope, Token.last4]))
     if cursor:
         statement = statement.where(Token.id < cursor)
     found = list(db.scalars(statement.order_by(Token.id.desc()).limit(limit + 1)))

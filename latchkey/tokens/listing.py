@@ -12,6 +12,7 @@ from latchkey import clock, scopes, settings
 from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
+from latchkey.store.search import mentions, within
 from latchkey.store.session import db
 from latchkey.tokens.record import LISTED, Token
 
@@ -72,14 +73,16 @@ def listing(user: User, wanted: Wanted) -> Listing:
     """One page of a user's tokens with all the counts, in one statement."""
     mine, active, meant = _meant(user)
     conditions = _conditions(wanted, meant)
-    having = func.count().filter
-    found = select(having(active).label("active"), having(~active).label("ended")).select_from(Token)
-    matching = found.where(mine, *conditions).cte("matching")
-    kinds = (having(active, condition).label(name) for name, condition in meant.items())
-    whole = select(func.count().label("every"), *kinds).select_from(Token).where(mine).cte("whole")
+    counted: dict[str, list[ColumnElement[bool]]] = {
+        "active": [active, *conditions],
+        "ended": [~active, *conditions],
+        "every": [true()],
+    }
+    counted |= {name: [active, condition] for name, condition in meant.items()}
+    numbers = (func.count().filter(*which).label(name) for name, which in counted.items())
+    counts = select(*numbers).select_from(Token).where(mine).cte("counts")
     rows = select(Token.id).where(mine, active if wanted.status == "active" else ~active, *conditions)
     rows = rows.order_by(*_order(wanted.sort)).limit(PAGE).offset((wanted.page - 1) * PAGE)
-    counts = select(*matching.c, *whole.c).join_from(matching, whole, true()).cte("counts")
     joined = select(Token, *counts.c).select_from(counts).outerjoin(Token, Token.id.in_(rows))
     read = db.execute(joined.order_by(*_order(wanted.sort))).all()
     return Listing([row[0] for row in read if row[0] is not None], *read[0][1:])
@@ -108,17 +111,13 @@ def _conditions(wanted: Wanted, meant: dict[str, ColumnElement[bool]]) -> list[C
     if wanted.ends_by is not None:
         chosen.append(Token.expires_at <= datetime.combine(wanted.ends_by, time.max, UTC))
     if wanted.search:
-        # One text, so that a row is looked through once.
-        texts = (Token.description, Token.scope, Token.last4, func.coalesce(Token.last_used_address, ""))
-        line: Any = texts[0]
-        for more in texts[1:]:
-            line = line + "\n" + more
-        chosen.append(line.icontains(wanted.search, autoescape=True))
+        texts = [Token.description, Token.scope, Token.last4, Token.last_used_address]
+        chosen.append(mentions(wanted.search, texts))
     return chosen
 
 
 def _says(part: str) -> ColumnElement[bool]:
-    return (literal(" ") + Token.scope + " ").contains(part, autoescape=True)
+    return (literal(" ") + Token.scope + " ").like(within(part), escape="/")
 
 
 def _writing() -> list[str]:
