@@ -50,11 +50,24 @@ class Brand:
     name: str
     css: str
     logo: str | None
-    tagline: str | None
-    links: tuple[tuple[str, str], ...]
-    api_docs: str | None
     light: dict[str, str]
     dark: dict[str, str]
+
+    # Policies: what administrators write holds from the next page on.
+    @property
+    def tagline(self) -> str | None:
+        """The landing page's sentence; None for the built-in one."""
+        return settings.current().brand_tagline
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """What the foot of pages and letters leads to."""
+        return settings.current().links
+
+    @property
+    def api_docs(self) -> str | None:
+        """The company's own API reference."""
+        return settings.current().api_docs_url
 
 
 @cache
@@ -163,9 +176,6 @@ def _register_brand(app: Flask, ours: settings.Settings) -> None:
         name=ours.brand_name,
         css=f"/brand.css?v={_fingerprint(sheet.body)}",
         logo=f"/brand/logo?v={_fingerprint(logo.body)}" if logo else None,
-        tagline=ours.brand_tagline,
-        links=ours.links,
-        api_docs=ours.api_docs_url,
         light=light,
         dark=dark,
     )

@@ -206,7 +206,8 @@ def purge() -> bool:
         return True
     crowded = select(Refusal.client_id).group_by(Refusal.client_id).having(func.count() > MOST_KEPT)
     for client_id in db.scalars(crowded).all():
-        newest = select(Refusal.id).where(Refusal.client_id == client_id).order_by(Refusal.id.desc())
+        # By time: the ids of calls that were alike say nothing of when they were.
+        newest = select(Refusal.at).where(Refusal.client_id == client_id).order_by(Refusal.at.desc())
         last = db.scalar(newest.offset(MOST_KEPT - 1).limit(1))
-        db.execute(delete(Refusal).where(Refusal.client_id == client_id, Refusal.id < last))
+        db.execute(delete(Refusal).where(Refusal.client_id == client_id, Refusal.at < last))
     return False

@@ -52,22 +52,14 @@ def invite(email: str, *, admin: bool) -> Invitation:
     email = emails.address(email)
     if users.find_by_email(email) is not None:
         raise users.EmailTaken
-    db.execute(delete(Invitation).where(Invitation.email_key == emails.key(email)))
     plaintext, actor = credentials.opaque(), origin.current.get().actor
-    invitation = Invitation(
-        digest=credentials.digest(plaintext),
-        email=email,
-        email_key=emails.key(email),
-        as_admin=admin,
-        invited_by_id=actor.id if actor.doer is Doer.ADMINISTRATOR else None,
-        expires_at=clock.now() + LIFETIME,
-    )
-    try:
-        with db.begin_nested():
-            db.add(invitation)
-    except IntegrityError:
-        # Invited by somebody else in this moment: looked at again.
-        raise Gone from None
+    invitation = _place_of(emails.key(email))
+    # As a new one: the list has the latest first, and a page that names the earlier one finds it gone.
+    invitation.id, invitation.created_at = new_id("inv"), clock.now()
+    invitation.digest, invitation.email, invitation.as_admin = credentials.digest(plaintext), email, admin
+    invitation.invited_by_id = actor.id if actor.doer is Doer.ADMINISTRATOR else None
+    invitation.expires_at = clock.now() + LIFETIME
+    _write(invitation)
     outbox.post(
         email,
         "invitation",
@@ -77,6 +69,21 @@ def invite(email: str, *, admin: bool) -> Invitation:
     )
     acts.record(ActKind.USER_INVITED, invitation.id, email)
     return invitation
+
+
+def _place_of(email_key: str) -> Invitation:
+    """The earlier invitation of an address, locked, or one to be added: those who invite at once take turns."""
+    earlier = select(Invitation).where(Invitation.email_key == email_key).with_for_update(of=Invitation)
+    return db.scalar(earlier.execution_options(populate_existing=True)) or Invitation(email_key=email_key)
+
+
+def _write(invitation: Invitation) -> None:
+    try:
+        with db.begin_nested():
+            db.add(invitation)
+    except IntegrityError:
+        # Invited by somebody else in this moment: looked at again.
+        raise Gone from None
 
 
 def find(plaintext: str) -> Invitation | None:

@@ -89,14 +89,17 @@ def _guessing() -> Guessing | None:
 
 
 def _refused() -> list[RefusedApp]:
-    today = Refusal.at > clock.now() - timedelta(days=1)
-    many = select(Refusal.client_id, func.count(), func.max(Refusal.id)).where(today).group_by(Refusal.client_id)
-    many = many.having(func.count() >= MANY_REFUSALS).order_by(func.count().desc()).limit(MOST_APPS)
+    today = (Refusal.at > clock.now() - timedelta(days=1), Refusal.client_id.is_not(None))
+    # One row stands for all calls of a day that were alike.
+    times = func.sum(Refusal.times)
+    many = select(Refusal.client_id, times).where(*today).group_by(Refusal.client_id)
+    many = many.having(times >= MANY_REFUSALS).order_by(times.desc()).limit(MOST_APPS)
     found = []
-    for client_id, count, last in db.execute(many).all():
-        client, refusal = clients.find(client_id or ""), db.get(Refusal, last)
+    for client_id, count in db.execute(many).all():
+        latest = select(Refusal).where(*today, Refusal.client_id == client_id).order_by(Refusal.at.desc()).limit(1)
+        client, refusal = clients.find(client_id or ""), db.scalar(latest)
         if client is not None and refusal is not None:
-            found.append(RefusedApp(client, count, refusal.reason))
+            found.append(RefusedApp(client, int(count), refusal.reason))
     return found
 
 

@@ -12,15 +12,19 @@ from latchkey.safety import lockdown, second_factor
 
 
 def suspend(user: User) -> list[Client]:
-    """Suspend a user; the apps that stopped. Raises `LastAdministrator`."""
+    """Suspend a user; the apps that stopped. Of one who is suspended already, nothing. Raises `LastAdministrator`."""
     stopped = lockdown.suspend(user)
+    if stopped is None:
+        return []
     acts.record(ActKind.USER_SUSPENDED, user.id, user.email)
     return stopped
 
 
 def restore(user: User) -> list[Client]:
-    """End a suspension; the apps that go on."""
+    """End a suspension; the apps that go on. Of one who is not suspended, nothing."""
     going = lockdown.restore(user)
+    if going is None:
+        return []
     acts.record(ActKind.USER_RESTORED, user.id, user.email)
     return going
 

@@ -39,6 +39,7 @@ HOST = re.compile(rf"(?:{redirects.HOST.pattern})(?::[1-9][0-9]{{0,4}})?", re.AS
 NAMES = (
     *("token_max_days", "token_default_days", "signup", "require_second_factor"),
     *("apps", "client_documents", "client_registration", "introspection"),
+    *("brand_tagline", "api_docs_url", "links", "operator_guides"),
 )
 
 

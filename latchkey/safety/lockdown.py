@@ -69,14 +69,14 @@ def revoke_everything(user: User, *, access: bool = True) -> Ended:
     return Ended(count, shutdown.after_leak(suspects))
 
 
-def suspend(user: User) -> list[Client]:
+def suspend(user: User) -> list[Client] | None:
     """Suspend a user: what acts for them ends for good, their apps stop until they are back; the apps that stopped.
 
-    Raises `LastAdministrator`.
+    None for one who is suspended already. Raises `LastAdministrator`.
     """
     _spare_last(user)
     if user.disabled_at is not None:
-        return []
+        return None
     users.disable(user)
     sessions.end_all(user)
     for purpose in Purpose:
@@ -89,11 +89,11 @@ def suspend(user: User) -> list[Client]:
     return stopped
 
 
-def restore(user: User) -> list[Client]:
-    """End a suspension: the user may sign in, and these apps go on. What acted for them stays ended."""
+def restore(user: User) -> list[Client] | None:
+    """End a suspension: the user may sign in, their apps go on. What acted for them stays ended. None: no change."""
     users.lock(user.id)
     if user.disabled_at is None:
-        return []
+        return None
     users.enable(user)
     notices.enabled(user)
     return [client for client in clients.owned(user) if shutdown.restore(client, Cause.OWNER)]

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import exists, select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import contains_eager
 
 from latchkey import clients, clock, grants, notices, origin
+from latchkey.accounts.users import User
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization, EndReason, Grant
 from latchkey.journal import counts
@@ -96,8 +97,10 @@ def _following(client: Client, last: str) -> list[Authorization]:
     standing = select(Authorization).where(
         Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None), Authorization.id > last
     )
-    with_users = standing.options(joinedload(Authorization.user, innerjoin=True))
-    return list(db.scalars(with_users.order_by(Authorization.id).limit(PART)))
+    with_users = standing.join(Authorization.user).options(contains_eager(Authorization.user))
+    # Nobody of them is deleted before this part is written: beginning again would write to the others once more.
+    held = with_users.with_for_update(of=User, read=True, key_share=True)
+    return list(db.scalars(held.order_by(Authorization.id).limit(PART)))
 
 
 def _clear(client: Client) -> int:

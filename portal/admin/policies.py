@@ -1,5 +1,7 @@
 """The policies: settings that administrators change, and those that the environment or the file has fixed."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from flask import Response, flash, redirect, render_template, request, url_for
@@ -10,6 +12,7 @@ from latchkey import settings
 from latchkey.oversight import policies
 from latchkey.store.session import db
 from latchkey.tokens import lifetimes
+from portal import drafts
 from portal.admin.guard import begin
 from portal.blueprint import blueprint
 from portal.guards import require_proof
@@ -72,11 +75,6 @@ SECTIONS = (
                 (("everybody", "Everybody"), ("administrators", "Administrators")),
             ),
             Entry(
-                "document_hosts",
-                "Hosts whose apps describe themselves",
-                "With LATCHKEY_CLIENT_DOCUMENTS=listed: whose metadata documents are read; separated by spaces.",
-            ),
-            Entry(
                 "client_documents",
                 "Apps by document",
                 "An app whose client id is a web address, as agents use it. “Listed” takes only the hosts below.",
@@ -97,6 +95,26 @@ SECTIONS = (
             ),
         ),
     ),
+    (
+        "Words and links",
+        (
+            Entry(
+                "brand_tagline",
+                "Tagline",
+                "The sentence of the page for whoever is signed out. Empty: the built-in one.",
+            ),
+            Entry(
+                "api_docs_url", "API documentation", "Your own API’s reference, as https://…; the guides lead to it."
+            ),
+            Entry("links", "Links", "At the foot of pages and letters, such as Terms=https://…,Privacy=https://…"),
+            Entry(
+                "operator_guides",
+                "Guides about protecting an API",
+                "Who sees them. They are for whoever runs APIs behind this portal.",
+                (("everybody", "Everybody"), ("administrators", "Administrators")),
+            ),
+        ),
+    ),
 )
 
 
@@ -106,12 +124,18 @@ SHOWN = "was_"
 
 def _page(
     form: FlaskForm,
-    typed: dict[str, str],
-    errors: dict[str, str],
+    typed: Mapping[str, str],
+    shown: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] = MappingProxyType({}),
     status: int = 200,
-    shown: dict[str, str] | None = None,
 ) -> Response:
     in_force = settings.current()
+
+    def told(name: str) -> object:
+        if name == "links":
+            return ",".join(map("=".join, in_force.links))
+        return getattr(in_force, name, None)
+
     page = render_template(
         "portal/admin/policies/index.html",
         form=form,
@@ -121,7 +145,7 @@ def _page(
         prefix=SHOWN,
         errors=errors,
         fixed=policies.fixed,
-        in_force=lambda name: getattr(in_force, name, None),
+        in_force=told,
         outliving=policies.outliving(lifetimes.longest()) if in_force.token_max_days else 0,
     )
     return Response(page, status)
@@ -130,25 +154,34 @@ def _page(
 @blueprint.get("/admin/policies")
 def admin_policies() -> Response:
     """Each with its value, or that it is fixed."""
-    return _page(FlaskForm(), policies.written(), {})
+    kept = drafts.typed()
+    if kept is None:
+        return _page(FlaskForm(), policies.written())
+    # Fresh proof was asked for in between: what was typed, and what the page had shown then.
+    return _page(FlaskForm(formdata=None), *_sent(kept))
+
+
+def _sent(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What was typed, and what each field had held when the page was opened."""
+    typed = {name: fields[name] for name in (*policies.NAMES, *policies.LISTS) if name in fields}
+    return typed, {name: fields[SHOWN + name] for name in typed if SHOWN + name in fields}
 
 
 @blueprint.post("/admin/policies")
 def save_policies() -> BaseResponse:
     """Store those that were changed on the page; they hold in every process within seconds."""
     form = FlaskForm()
-    typed = {name: request.form[name] for name in (*policies.NAMES, *policies.LISTS) if name in request.form}
-    shown = {name: request.form[SHOWN + name] for name in typed if SHOWN + name in request.form}
+    typed, shown = _sent(request.form)
     require_proof()
     if not form.validate():
-        return _page(form, typed, {}, 422, shown)
+        return _page(form, typed, shown, status=422)
     begin()
     try:
         # What another administrator has changed since the page was opened stays, unless it was changed here, too.
         changed = policies.save({name: value for name, value in typed.items() if value != shown.get(name)})
     except policies.BadPolicies as bad:
         db.rollback()
-        return _page(form, typed, dict(bad.errors), 422, shown)
+        return _page(form, typed, shown, bad.errors, 422)
     db.commit()
     policies.refresh()
     flash("Saved. It holds everywhere within seconds." if changed else "Nothing was changed.")

@@ -5,10 +5,12 @@ import threading
 import pytest
 from sqlalchemy import select
 
+from cli import administrators
 from latchkey.accounts import users
 from latchkey.journal.activity import Event
 from latchkey.journal.acts import Act
-from latchkey.oversight import people
+from latchkey.mail.outbox import Letter
+from latchkey.oversight import invitations, people
 from latchkey.safety.lockdown import LastAdministrator
 from latchkey.store import conflicts
 from latchkey.store import session as database
@@ -34,6 +36,37 @@ def test_an_invitation_is_a_letter_with_a_link_and_nothing_secret_is_printed(cli
 def test_an_invitation_that_cannot_be_is_refused(cli, alice, mailbox, address, says):
     assert says in cli.refused("user", "invite", address)
     assert mailbox.letters() == []
+
+
+def test_an_address_that_many_invite_at_once_has_one_invitation_and_nobody_meets_a_fault(app, db):
+    barrier, sent = threading.Barrier(6), []
+
+    def invite():
+        with app.app_context():
+            barrier.wait()
+            sent.append(conflicts.again(lambda: administrators.invited("grace@example.com", as_admin=False)).id)
+            database.db.remove()
+
+    db.remove()
+    threads = [threading.Thread(target=invite) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(sent)) == 6
+    [left] = db.scalars(select(invitations.Invitation)).all()
+    assert left.id in sent
+    assert len(acts(db)) == len(db.scalars(select(Letter)).all()) == 6
+
+
+def test_a_suspension_and_its_end_are_told_once_however_often_they_are_tried(app, db, alice):
+    with app.app_context():
+        for verb in (people.suspend, people.suspend, people.restore, people.restore):
+            verb(users.find(alice.id))
+            db.commit()
+
+    assert [kind for kind, *_ in acts(db)] == ["user.suspended", "user.restored"]
 
 
 def test_who_becomes_an_administrator_hears_of_it_once(cli, db, alice, mailbox):

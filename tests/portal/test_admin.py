@@ -9,8 +9,9 @@ from sqlalchemy import event, select
 from latchkey import clients, grants, tokens
 from latchkey.accounts import passkeys, second_factors, sessions, users
 from latchkey.journal.acts import Act
+from latchkey.journal.refusals import Refusal
 from latchkey.mail import outbox
-from latchkey.oversight import invitations, people
+from latchkey.oversight import invitations, overview, people
 from latchkey.store import session as database
 from latchkey.tokens import access
 from tests import factories, pages
@@ -408,6 +409,25 @@ def test_the_overview_says_what_needs_somebody(db, admin, app, alice):
 
     assert "1 letter could not be delivered" in page
     assert "550 refused" in page
+
+
+def test_calls_that_were_refused_alike_count_as_often_as_they_came(db, admin, bob, example_client):
+    quiet = factories.make_client(bob, name="Quiet").client
+    shared = {"endpoint": "call", "request_id": ""}
+    db.add_all(
+        [
+            Refusal(client_id=example_client.client.id, error="expired", reason="It had expired", times=250, **shared),
+            Refusal(client_id=quiet.id, error="expired", reason="It had expired", times=3, **shared),
+            # Those of nobody's app take no app's place.
+            *(Refusal(client_id=None, error="revoked", reason="It was revoked", times=9_000, **shared) for _ in "12"),
+        ]
+    )
+    db.commit()
+
+    [refused] = overview.attention().refused
+
+    assert (refused.client.id, refused.number, refused.reason) == (example_client.client.id, 250, "It had expired")
+    assert "250 refused requests today" in admin.get("/admin").text
 
 
 def test_only_administrators_are_led_there(app, admin, signed_in):

@@ -7,6 +7,7 @@ import time
 import urllib.request
 
 import pytest
+from flask import render_template
 from sqlalchemy import select
 
 from latchkey import clients, origin, settings
@@ -151,6 +152,74 @@ def test_a_page_that_was_open_for_long_takes_nothing_back_that_somebody_else_sav
 
     assert saved.status_code == 303
     assert policies.written() == {"signup": "invite", "apps": "administrators", "token_max_days": "30"}
+
+
+@NOBODY
+def test_what_was_typed_stands_there_again_after_fresh_proof(db, app, admin, clock):
+    page = admin.get("/admin/policies")
+    clock.move(minutes=16)
+    fields = dict(re.findall(r'<input type="hidden" name="(was_\w+)" value="([^"]*)"', page.text))
+    typed = {"token_max_days": "45", "brand_tagline": "Keys for the whole house", "apps": "administrators"}
+    asked = admin.post("/admin/policies", data=fields | typed | {"csrf_token": pages.csrf(page)})
+    assert (asked.status_code, policies.written()) == (403, {})
+
+    kept = re.search(r'name="kept" value="([^"]+)"', asked.text)[1]
+    data = {"csrf_token": pages.csrf(asked), "kept": kept, "next": "/admin/policies", "password": factories.PASSWORD}
+    admin.post("/login/again", data=data)
+    again = admin.get("/admin/policies")
+
+    assert 'value="45"' in again.text
+    assert 'value="Keys for the whole house"' in again.text
+    assert re.search(r'<option value="administrators" selected>Administrators</option>', again.text)
+    kept = dict(re.findall(r'<input type="hidden" name="(was_\w+)" value="([^"]*)"', again.text))
+    saved = admin.post("/admin/policies", data=kept | typed | {"csrf_token": pages.csrf(again)})
+    assert saved.status_code == 303
+    assert policies.written() == typed
+
+
+@NOBODY
+def test_the_words_of_the_company_are_policies_and_hold_on_the_next_page(app, db, admin):
+    save(
+        admin,
+        brand_tagline="Keys for the whole house",
+        api_docs_url="https://docs.example.com/api",
+        links="Terms=https://example.com/terms",
+        operator_guides="administrators",
+    )
+
+    nobody = app.test_client()
+    landing, guide = nobody.get("/").text, nobody.get("/docs/scopes").text
+    assert "Keys for the whole house" in landing
+    assert 'href="https://example.com/terms"' in landing
+    assert 'href="https://docs.example.com/api"' in guide
+    assert nobody.get("/docs/your-api").status_code == 404
+    with app.test_request_context():
+        assert "https://example.com/terms" in render_template("mail/test/body.txt")
+
+    save(admin, brand_tagline="", links="")
+    assert "Keys for the whole house" not in app.test_client().get("/").text
+
+
+@NOBODY
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("brand_tagline", "<b>x</b>"), ("brand_tagline", "x" * 161), ("api_docs_url", "javascript:alert(1)"),
+        ("api_docs_url", "http://docs.example.com"), ("links", "Terms=ftp://example.com"), ("links", "Terms"),
+        ("operator_guides", "nobody"),
+    ],
+)  # fmt: skip
+def test_words_that_no_page_may_hold_are_refused(app, db, admin, name, value):
+    assert save(admin, **{name: value}).status_code == 422
+    assert policies.written() == {}
+
+
+@NOBODY
+def test_each_policy_stands_on_the_page_once(admin):
+    page = admin.get("/admin/policies").text
+
+    names = re.findall(r'<(?:select|input) class="input" id="(\w+)"', page)
+    assert sorted(names) == sorted({*policies.NAMES, *policies.LISTS} - {"require_second_factor"})
 
 
 @NOBODY
