@@ -190,8 +190,9 @@ def used_since(user: User, since: datetime, limit: int) -> list[Token]:
 
 
 def children(token: Token) -> list[Token]:
-    """The developer tokens that a token made, the newest first."""
-    made = select(Token).where(Token.parent_id == token.id, Token.successor_id.is_(None))
+    """The developer tokens that a token made, those of its former string among them, the newest first."""
+    strings = [token.id] if token.replaces_id is None else [token.id, token.replaces_id]
+    made = select(Token).where(Token.parent_id.in_(strings), Token.successor_id.is_(None))
     return list(db.scalars(made.order_by(Token.id.desc()).limit(PAGE)))
 
 

@@ -65,7 +65,7 @@ def regenerate(token: Token, chosen: Renewal = AS_BEFORE, *, form_id: str | None
     if held.replaces is not None:
         revoke(held.replaces)
     keep = min(chosen.keep, timedelta(seconds=LONGEST_KEEP)) if worked else timedelta(0)
-    if keep or not worked:
+    if keep or held.ended:
         listing.check_quota(str(held.user_id))
     if not chosen.as_before:
         held.term_seconds = lifetimes.seconds(lifetime)

@@ -21,7 +21,7 @@ KNOWN = frozenset(
         *("client_id", "client_secret", "client_assertion", "client_assertion_type"),
         *("response_type", "response_mode", "redirect_uri", "scope", "state", "prompt", "request", "request_uri"),
         *("code_challenge", "code_challenge_method", "code_verifier", "grant_type", "code", "refresh_token"),
-        *("token", "token_type_hint", "device_code"),
+        *("token", "token_type_hint", "client_address", "device_code"),
     }
 )
 LONGEST_FORM = 64 * 1024

@@ -155,6 +155,41 @@ def test_no_token_that_was_being_made_outlives_a_lockdown(app, alice, happens):
             access.admit(plaintext)
 
 
+def is_hacked(app, alice):
+    browser = browsers.enter(app.test_client(), alice)
+    assert pages.submit(browser, "/hacked", since="7").status_code in (200, 303)
+
+
+def resets_and_revokes(app, alice):
+    resets(app, alice, revoke="y")
+
+
+@pytest.mark.standard("L-07", "I-08", "I-09")
+@pytest.mark.parametrize("happens", [resets_and_revokes, is_suspended_for_a_moment, is_hacked])
+@pytest.mark.parametrize("keep", [0, 3600])
+def test_no_token_that_was_being_regenerated_outlives_a_lockdown(app, alice, happens, keep):
+    scripts = [factories.make_token(alice, scopes=["tokens:write"], description=f"Job {n}") for n in range(LOOPS)]
+    strings = {n: script.plaintext for n, script in enumerate(scripts)}
+    program, known = app.test_client(), [script.plaintext for script in scripts]
+
+    def regenerate(number, results):
+        answer = app.test_client().post(
+            f"/v1/tokens/{scripts[number].token.id}/regenerate",
+            headers={"Authorization": f"Bearer {strings[number]}"},
+            json={"keep_old_seconds": keep},
+        )
+        if answer.status_code == 200:
+            strings[number] = answer.json["token"]
+            results.append(strings[number])
+
+    with loops(regenerate) as made:
+        happens(app, alice)
+
+    assert len(made) >= LOOPS
+    for plaintext in (*known, *made):
+        assert not dance.works(program, plaintext)
+
+
 @pytest.mark.standard("C-10", "L-07")
 @pytest.mark.parametrize("happens", [resets, is_suspended_for_a_moment])
 def test_no_code_of_a_session_that_ended_is_redeemed(app, alice, bob, happens):

@@ -5,17 +5,20 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 
-from tests import servers
+from latchkey.journal import use
+from tests import factories, servers
 from tests.factories import CALLBACK
 from tests.flows.person import Person
 from tests.oauth import dance
+
+CALLS = 7
 
 pytestmark = pytest.mark.slow("starts the server twice")
 
 
 @pytest.mark.standard("E-13")
 def test_what_was_used_or_ended_stays_so_after_a_restart(settings, alice, example_client):
-    port = servers.free_port()
+    port, counted = servers.free_port(), factories.make_token(alice)
     proof = (example_client.client.id, example_client.secret)
     asked = requests.Request("GET", "http://portal/oauth/authorize", params=dance.asked(example_client)).prepare()
 
@@ -45,7 +48,9 @@ def test_what_was_used_or_ended_stays_so_after_a_restart(settings, alice, exampl
         assert send(server, "/oauth/revoke", token=revoked["access_token"]).status_code == 200
         assert works(server, redeemed["access_token"])
         assert works(server, successor["access_token"])
+        assert all(works(server, counted.plaintext) for _ in range(CALLS))
 
+    assert use.of(counted.token.id).days[-1].answered == CALLS, "what was counted is written before the server ends"
     with started() as server:
         assert not works(server, revoked["access_token"])
         assert refresh(server, revoked["refresh_token"]).json()["error"] == "invalid_grant"

@@ -89,6 +89,16 @@ def test_renewing_what_expired_counts_against_the_quota(db, alice, clock):
     assert renew(live)
 
 
+@pytest.mark.settings(quota_tokens=1)
+def test_one_that_waits_for_approval_has_its_place_in_the_quota_already(db, alice):
+    token, _ = make_token(alice)
+    token.waiting_since = token.created_at
+    db.commit()
+
+    assert renew(token)
+    assert token.status == "waiting"
+
+
 @pytest.mark.standard("I-09")
 def test_the_former_string_works_on_beside_the_new_one_for_a_while(db, alice, clock):
     token, old = make_token(alice)
@@ -135,6 +145,7 @@ def test_what_the_former_string_made_hangs_on_it_and_ends_with_it(db, alice):
     db.expire_all()
 
     assert made.parent_id == token.replaces.id
+    assert tokens.children(token) == [made]
     assert fault(child) == ""
     assert tokens.end_former(token).last4 == old[-4:]
     db.commit()

@@ -81,7 +81,7 @@ def post(
     registered: Registered,
     *,
     headers: dict[str, str] | None = None,
-    **fields: str | None,
+    **fields: str | list[str] | None,
 ) -> TestResponse:
     """A form from the app's server, with the app's credentials unless `headers` are given."""
     data = {name: value for name, value in fields.items() if value is not None}

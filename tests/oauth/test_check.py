@@ -202,6 +202,27 @@ def test_from_outside_its_ranges_a_token_is_answered_as_one_that_never_was(calle
         assert caller.get(path, headers=given).status_code == 200
 
 
+@pytest.mark.standard("I-12", "A-03")
+@pytest.mark.settings(trusted_proxies=2)
+@pytest.mark.parametrize("path", ["/oauth/check", "/v1/me"])
+def test_what_a_caller_sends_ahead_of_two_proxies_brings_no_token_inside_its_ranges(caller, alice, path):
+    plaintext = factories.make_token(alice, scopes=["account:read"], addresses=BOUND).plaintext
+    forged = [
+        "203.0.113.9, 198.51.100.1, 192.0.2.1",
+        "203.0.113.9, 203.0.113.9, 198.51.100.1, 192.0.2.1",
+        # Fewer than the proxies write: one of them was passed by.
+        "203.0.113.9",
+        "198.51.100.1, 203.0.113.9",
+        "203.0.113.9, unknown, 192.0.2.1",
+    ]
+
+    for address in forged:
+        answer = alike(caller, path, plaintext, environ_overrides={"HTTP_X_FORWARDED_FOR": address})
+        assert answer.status_code == 401, address
+    given = {"Authorization": f"Bearer {plaintext}", "X-Forwarded-For": "198.51.100.1, 203.0.113.9, 192.0.2.1"}
+    assert caller.get(path, headers=given).status_code == 200
+
+
 @pytest.mark.standard("I-12")
 def test_without_trusted_proxies_the_gateways_own_address_opens_nothing(caller, alice):
     plaintext = factories.make_token(alice, scopes=["account:read"], addresses=["127.0.0.0/8", *BOUND]).plaintext

@@ -123,6 +123,16 @@ def test_a_bound_token_is_active_for_a_caller_inside_its_ranges_alone(caller, al
         assert told(caller, example_client, made.plaintext, client_address=inside)["active"] is True
 
 
+@pytest.mark.standard("I-12")
+@pytest.mark.parametrize("fields", [["203.0.113.9", "203.0.113.9"], ["203.0.113.9", "198.51.100.1"]])
+def test_an_address_that_is_sent_twice_is_a_mistake_and_no_choice(caller, alice, example_client, fields):
+    made = factories.make_token(alice, addresses=["203.0.113.0/24"])
+
+    answer = dance.post(caller, "/oauth/introspect", example_client, token=made.plaintext, client_address=fields)
+
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+
+
 def test_an_address_means_nothing_to_a_token_that_is_bound_to_none(caller, alice, example_client):
     made = factories.make_token(alice)
 
