@@ -49,7 +49,8 @@ def _shown(client: Client) -> dict[str, Any]:
     }
 
 
-def _own(user: User, client_id: str, *, lock: bool = False) -> Client:
+def own_app(user: User, client_id: str, *, lock: bool = False) -> Client:
+    """One of the user's apps. Raises `problems.Problem`."""
     client = clients.get_for(user, client_id, lock=lock) if paging.is_id(client_id) else None
     if client is None:
         raise problems.not_found()
@@ -117,7 +118,7 @@ def _register(by: Writer, wanted: dict[str, Any]) -> Made:
 @describe(Operation(summary="Show an app", group="OAuth apps", answer="The app.", shape=APP, parameters=(APP_ID,)))
 def show_app(call: Call, app_id: str) -> Reply:
     """One of the user's apps."""
-    return answers.shown(_shown(_own(auth.user_of(call.bearer), app_id)))
+    return answers.shown(_shown(own_app(auth.user_of(call.bearer), app_id)))
 
 
 @blueprint.patch("/v1/apps/<app_id>")
@@ -135,10 +136,10 @@ def show_app(call: Call, app_id: str) -> Reply:
 )
 def change_app(call: Call, app_id: str) -> Reply:
     """Other settings."""
-    _own(auth.user_of(call.bearer), app_id)
+    own_app(auth.user_of(call.bearer), app_id)
     given = CHANGES.read()
     by = auth.writer(call.bearer)
-    client = _own(by.user, app_id, lock=True)
+    client = own_app(by.user, app_id, lock=True)
     now = {name: getattr(client, name) for name in CHANGEABLE} | {"optional_scopes": client.optional}
     now["scopes"] = client.scopes | client.waiting_scopes
     settings = now | given
@@ -169,8 +170,8 @@ def change_app(call: Call, app_id: str) -> Reply:
 )
 def delete_app(call: Call, app_id: str) -> Reply:
     """The end of an app."""
-    _own(auth.user_of(call.bearer), app_id)
-    client = _own(auth.writer(call.bearer).user, app_id, lock=True)
+    own_app(auth.user_of(call.bearer), app_id)
+    client = own_app(auth.writer(call.bearer).user, app_id, lock=True)
     for _part in shutdown.delete(client):
         db.commit()
     db.commit()
@@ -193,7 +194,7 @@ def delete_app(call: Call, app_id: str) -> Reply:
 )
 def rotate_app_secret(call: Call, app_id: str) -> Reply:
     """A new secret beside the one before."""
-    client = _own(auth.user_of(call.bearer), app_id)
+    client = own_app(auth.user_of(call.bearer), app_id)
     return repeats.once(call.bearer, lambda by: _rotate(by, client))
 
 
@@ -201,7 +202,7 @@ def _rotate(by: Writer, client: Client) -> Made:
     user = by.user
     if not user.verified:
         raise challenges.unverified()
-    client = _own(user, client.id, lock=True)
+    client = own_app(user, client.id, lock=True)
     try:
         secret = clients.rotate_secret(client, by=user)
     except OnlyAdministrator:

@@ -37,7 +37,7 @@ DOORS = ("portal", "oauth", "api", "cli")
 # Of the HTTP kit, what doors may use; the rest of `web` is the application's.
 KIT = {"web.calls", "web.htmx", "web.policy"}
 # The places of a door, where their order matters: each may import those before it. Elsewhere neighbours never meet.
-PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints")}
+PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints"), "api": ("kit", "mcp")}
 # The files that spend codes and issue tokens by statements given to the driver; beside them only `store/`.
 # What answers when the database is away knows what the drivers raise, and nothing else of them.
 DRIVERS = {

@@ -189,6 +189,12 @@ JSON_BODIES = {
         "scope": "account:read",
     },
     "api.regenerate_token": {"expires_in_days": 7, "keep_old_seconds": 60},
+    "api.answer_message": {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "show_token", "arguments": {"token_id": "tok_x"}},
+    },
     "api.take_alerts": {"token": "lk_dev_x", "type": "latchkey", "url": "https://code.example/1", "source": "content"},
 }
 HOSTILE_JSON = [

@@ -24,7 +24,7 @@ from web.layer import faults
 
 # Endpoints whose callers are programs that read RFC 6749 §5.2, and everything else that programs read.
 OAUTH = ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/check")
-PROBLEMS = ("/v1", "/.well-known", "/healthz", "/readyz")
+PROBLEMS = ("/v1", "/mcp", "/.well-known", "/healthz", "/readyz")
 RETRY_SECONDS = 5
 # Fields that an answer never repeats.
 SECRET_WORDS = ("password", "secret", "token", "code", "credential")
@@ -80,7 +80,7 @@ def _as_problem(status: int, wording: Wording) -> Response:
     request_id = request.environ.get("latchkey.request_id", "")
     body = problems.document(request.path, status, wording.title, wording.text, request_id)
     response = Response(json.dumps(body), status, content_type="application/problem+json")
-    if request.path.startswith("/v1"):
+    if request.path.startswith(("/v1", "/mcp")):
         # Browser apps of any origin call the API, and read what it refuses.
         response.headers["Access-Control-Allow-Origin"] = "*"
     return response

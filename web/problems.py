@@ -4,7 +4,7 @@ from typing import Any
 
 from latchkey import settings
 
-API = "/v1/"
+API = ("/v1/", "/mcp/")
 # The last part of `type`, by which programs tell refusals apart; /docs/api explains each.
 KINDS = {
     400: "malformed-request",

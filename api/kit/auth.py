@@ -13,6 +13,7 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.journal.refusals import Reason
 from latchkey.origin import Actor, Doer
+from latchkey.resources import Resource
 from latchkey.tokens import Token, access
 from latchkey.tokens.access import Bearer
 from web import calls
@@ -24,6 +25,15 @@ _ANOTHER_VALUE = re.compile(r",\s*[A-Za-z][A-Za-z0-9-]*\s+\S")
 _ID = re.compile(r"<[^>]*>")
 
 
+class Asked(NamedTuple):
+    """What a call is counted as, the scopes it takes, whether it changes something, and the API that it is made at."""
+
+    named: str
+    scopes: frozenset[str]
+    changes: bool
+    at: Resource
+
+
 def require_scope(*scopes: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a call pass whose token has all of these scopes; none given: any live token.
 
@@ -32,15 +42,20 @@ def require_scope(*scopes: str) -> Callable[[Callable[..., Any]], Callable[..., 
     """
     scopes_needed = frozenset(scopes)
 
+    def asked(call: Call) -> Asked:
+        named = _named(call.method, call.rule)
+        return Asked(named, scopes_needed, call.method not in READING, resources.account())
+
     def guard(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
         def admitted(call: Call, **ids: str) -> Any:
-            call.bearer = let_pass(call, scopes_needed)
+            call.bearer = let_pass(call, asked(call))
             return view(call, **ids)
 
         @wraps(view)
         def through_flask(**ids: str) -> Any:
-            return view(let_pass(calls.current.get(), scopes_needed), **ids)
+            call = calls.current.get()
+            return view(let_pass(call, asked(call)), **ids)
 
         guarded = admitted if calls.wants_call(view) else through_flask
         guarded.__dict__["scopes"] = scopes_needed
@@ -55,7 +70,13 @@ def public(view: Callable[..., Any]) -> Callable[..., Any]:
     return view
 
 
-def presented(call: Call) -> str | None:
+def guards_itself(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a view that lets a call pass by `let_pass` once it has read what is asked; no call of the reference."""
+    view.__dict__["scopes"], view.__dict__["undescribed"] = frozenset(), True
+    return view
+
+
+def presented(call: Call, at: Resource) -> str | None:
     """What came as a bearer credential (RFC 6750 §2.1 alone), or None. Raises `problems.Problem` for two of them."""
     header: str | None = call.environ.get("HTTP_AUTHORIZATION")
     if header is None:
@@ -63,7 +84,7 @@ def presented(call: Call) -> str | None:
     scheme, _, rest = header.strip().partition(" ")
     is_bearer = scheme.lower() == "bearer"
     if "," in header and (is_bearer or _ANOTHER_VALUE.search(header)):
-        raise challenges.two_credentials()
+        raise challenges.two_credentials(at)
     return rest.strip() if is_bearer else None
 
 
@@ -73,29 +94,28 @@ def _named(method: str, rule: str) -> str:
     return f"{method} {_ID.sub('…', rule)}"
 
 
-def let_pass(call: Call, scopes: frozenset[str]) -> Bearer:
+def let_pass(call: Call, asked: Asked) -> Bearer:
     """The caller, if the token that a request came with has these scopes. Raises `problems.Problem`."""
-    plaintext, refusal = presented(call), None
-    named = _named(call.method, call.rule)
+    plaintext, refusal = presented(call, asked.at), None
     try:
-        caller = access.admit(plaintext, scopes, named, (resources.account(),))
+        caller = access.admit(plaintext, asked.scopes, asked.named, (asked.at,))
     except access.NoCredential:
-        raise challenges.no_credential() from None
+        raise challenges.no_credential(asked.at) from None
     except access.InvalidToken as error:
-        raise challenges.invalid_token(plaintext or "", error) from None
+        raise challenges.invalid_token(plaintext or "", error, asked.at) from None
     except access.ScopeTooNarrow as error:
         caller, refusal = error.bearer, error
     call.admitted(caller.token_id, caller.user_id)
     try:
         limits.count(call, caller)
-        if refusal is None and call.method not in READING:
+        if refusal is None and asked.changes:
             limits.count_write(call, caller)
     except Problem:
         if refusal is None:
-            access.turn_away(caller, scopes, named, Reason.TOO_MANY)
+            access.turn_away(caller, asked.scopes, asked.named, Reason.TOO_MANY)
         raise
     if refusal is not None:
-        raise challenges.scope_missing(refusal)
+        raise challenges.scope_missing(refusal, asked.at)
     return caller
 
 

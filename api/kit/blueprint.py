@@ -7,6 +7,11 @@ from flask import Response, current_app
 
 from web.calls import Calls
 
+# Those that clients of MCP send stand last.
+ASKED_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Mcp-Method, Mcp-Name, MCP-Protocol-Version"
+)
+
 
 def _preflight(**_ids: str) -> Response:
     """What a browser asks before an app on another origin may call; cookies are never part of it (Fetch §3.2)."""
@@ -16,7 +21,7 @@ def _preflight(**_ids: str) -> Response:
         {
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Allow-Methods": response.headers["Allow"],
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
+            "Access-Control-Allow-Headers": ASKED_HEADERS,
             "Access-Control-Max-Age": "7200",
         }
     )

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from api.kit.problems import Problem
 from latchkey import resources, scopes, settings
+from latchkey.resources import Resource
 from latchkey.tokens.access import Bearer, Fault, InvalidToken, ScopeTooNarrow
 
 REALM = "api"
@@ -13,9 +14,12 @@ GUIDE = "/docs/oauth"
 _BEARER_FORM = re.compile(r"[a-z][a-z0-9]{1,9}_(dev|oat)_[0-9A-Za-z]{36}", re.ASCII)
 
 
-def challenge(**attributes: str) -> dict[str, str]:
-    """WWW-Authenticate (RFC 6750 §3) with the address of our metadata (RFC 9728 §5.1). Values are plain ASCII."""
-    attributes = {"realm": REALM, **attributes, "resource_metadata": resources.account().metadata}
+def challenge(at: Resource | None = None, /, **attributes: str) -> dict[str, str]:
+    """WWW-Authenticate (RFC 6750 §3) with the address of the metadata (RFC 9728 §5.1) of an API, else of /v1's.
+
+    Values are plain ASCII.
+    """
+    attributes = {"realm": REALM, **attributes, "resource_metadata": (at or resources.account()).metadata}
     return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in attributes.items())}
 
 
@@ -23,18 +27,18 @@ def _ours(path: str) -> str:
     return settings.current().base_url + path
 
 
-def no_credential() -> Problem:
+def no_credential(at: Resource | None = None) -> Problem:
     """Nothing came, or another scheme: no `error` attribute then (RFC 6750 §3.1)."""
     detail = f"Send a token as “Authorization: Bearer …”. Make one at {_ours('/tokens/new')}."
     fix_url = _ours("/tokens/new")
-    headers = challenge(scope=resources.account().default)
+    headers = challenge(at, scope=resources.account().default)
     return Problem(401, "no-token", "This call needs a token", detail, headers=headers, fix_url=fix_url)
 
 
-def two_credentials() -> Problem:
+def two_credentials(at: Resource | None = None) -> Problem:
     """More than one Authorization value (RFC 6750 §3.1)."""
     detail = "Send exactly one Authorization header with one value."
-    headers = challenge(error="invalid_request", error_description=detail)
+    headers = challenge(at, error="invalid_request", error_description=detail)
     return Problem(400, "two-tokens", "More than one credential", detail, headers=headers)
 
 
@@ -61,7 +65,7 @@ _MALFORMED = (
 )
 
 
-def invalid_token(plaintext: str, refusal: InvalidToken) -> Problem:
+def invalid_token(plaintext: str, refusal: InvalidToken, at: Resource | None = None) -> Problem:
     """The token does not work; says why, and where to get one that does (RFC 6750 §3.1)."""
     formed = _BEARER_FORM.fullmatch(plaintext)
     kind, title, why = _FAULTS[refusal.fault] if formed else _MALFORMED
@@ -76,7 +80,8 @@ def invalid_token(plaintext: str, refusal: InvalidToken) -> Problem:
     else:
         fix_url = _ours("/tokens/new")
         way = f"Make a new one at {fix_url}."
-    headers = challenge(error="invalid_token", error_description=f"{why} {way}", scope=resources.account().default)
+    described = {"error_description": f"{why} {way}", "scope": resources.account().default}
+    headers = challenge(at, error="invalid_token", **described)
     return Problem(401, kind, title, f"{why} {way}", headers=headers, fix_url=fix_url)
 
 
@@ -86,7 +91,7 @@ def _in_words(names: Iterable[str]) -> str:
     return ", ".join(f"{name} (“{catalogue[name].title}”)" for name in chosen) or "nothing"
 
 
-def scope_missing(refusal: ScopeTooNarrow) -> Problem:
+def scope_missing(refusal: ScopeTooNarrow, at: Resource | None = None) -> Problem:
     """The token works but lacks a scope. `scope` is what is missing, the challenge lists all that the call needs."""
     held = refusal.bearer.scopes
     missing, needed = scopes.serialize(refusal.needed - held), scopes.serialize(refusal.needed)
@@ -95,7 +100,9 @@ def scope_missing(refusal: ScopeTooNarrow) -> Problem:
         "insufficient-scope",
         "The token lacks a scope",
         f"The token lacks {_in_words(missing.split())}. It has {_in_words(held)}. {_way(refusal.bearer)}",
-        headers=challenge(error="insufficient_scope", error_description=f"The token lacks {missing}.", scope=needed),
+        headers=challenge(
+            at, error="insufficient_scope", error_description=f"The token lacks {missing}.", scope=needed
+        ),
         scope=missing,
         needed=needed,
         held=scopes.serialize(held),

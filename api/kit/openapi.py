@@ -59,7 +59,8 @@ def calls() -> list[Call]:
         if rule.endpoint.startswith(f"{blueprint.name}.")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     ]
-    declared = [call for call in found if not hasattr(call.view, "closed")]
+    left_out = ("closed", "undescribed")
+    declared = [call for call in found if not any(hasattr(call.view, mark) for mark in left_out)]
     return sorted(declared, key=lambda call: (*_place(call), call.path, METHODS.index(call.method)))
 
 

@@ -8,12 +8,16 @@ class NotAnObject(ValueError):
     """The text is no JSON object, or one that two readers could take differently."""
 
 
+class NotJson(NotAnObject):
+    """The text is no JSON at all, or a name comes twice in it."""
+
+
 def read_object(body: bytes) -> dict[str, Any]:
     """The one object that a text holds. Raises `NotAnObject`."""
     try:
         found = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise NotAnObject from None
+        raise NotJson from None
     if not isinstance(found, dict):
         raise NotAnObject
     return found

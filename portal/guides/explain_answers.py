@@ -8,8 +8,9 @@ from typing import Any
 from flask import current_app, url_for
 
 from latchkey import addresses, settings
+from latchkey.journal.advice import OAUTH_ERRORS
 from portal.guards import local_path
-from portal.guides.explain_words import OAUTH_ERRORS, STATUSES, Finding
+from portal.guides.explain_words import STATUSES, Finding
 
 MOST_DOCUMENTS = 20
 KIND = re.compile(r"/docs/api#problem-([a-z-]{1,40})", re.ASCII)

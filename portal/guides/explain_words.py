@@ -1,4 +1,4 @@
-"""What “Explain this request” says of answers and addresses that are known: OAuth errors, statuses, endpoints."""
+"""What “Explain this request” says of answers and addresses that are known: statuses and endpoints."""
 
 from typing import NamedTuple
 
@@ -12,28 +12,6 @@ class Finding(NamedTuple):
     label: str = ""
 
 
-OAUTH_ERRORS = {
-    "access_denied": "the person said no. Say so in your app, and let them try again",
-    "authorization_pending": "the person has not decided yet. Ask again after as many seconds as “interval” says",
-    "consent_required": "it answers prompt=none, and the person has to see the consent screen. Send them without it",
-    "expired_token": "the device code is over. Ask for another one",
-    "insufficient_scope": "the token works but lacks a scope. “scope” names what the call needs",
-    "invalid_client": "the client id or secret is wrong, or sent in another way than registered. Check the secret",
-    "invalid_client_metadata": "a field of the registration is not as it should be",
-    "invalid_grant": "the code or refresh token is used, expired, or for another client, redirect URI or verifier. "
-    "Start the flow again",
-    "invalid_request": "a parameter is missing, doubled or malformed. “error_description” says which",
-    "invalid_scope": "a scope does not exist, or the app may not ask for it",
-    "invalid_target": "“resource” names no API that is known here. Leave it out, or send the API's identifier",
-    "invalid_token": "the token itself does not work: unknown, expired or revoked. Refresh it, or make another",
-    "login_required": "it answers prompt=none, and nobody is signed in. Send the person again without it",
-    "server_error": "something broke here. Try again; if it stays, tell the operator the request id",
-    "slow_down": "the device asks too often. Wait five seconds longer between two requests",
-    "temporarily_unavailable": "it is busy or its records cannot be reached. Try again in a moment",
-    "unauthorized_client": "the app may not use this grant type. A public app cannot act as itself",
-    "unsupported_grant_type": "there is no such grant type here",
-    "unsupported_response_type": "only response_type=code is known here",
-}
 STATUSES = {
     "400": "400 means that the request could not be read, or lacks something.",
     "401": "401 means that the token itself does not work: it is unknown, has expired or was revoked.",

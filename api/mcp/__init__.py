@@ -1,0 +1,5 @@
+"""The MCP server: what a developer asks of a portal, as tools for programs that people talk to."""
+
+from api.mcp import endpoint
+
+__all__ = ["endpoint"]
