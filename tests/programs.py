@@ -1,6 +1,7 @@
 """Finds the programs that tests drive; run as a module, installs those that are missing where it can."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+NODE = Path(__file__).resolve().parent / "node"
+NODE_MODULES = Path(sys.prefix) / "node" / "node_modules"
 SYSTEM = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin"
 
 
@@ -35,6 +38,31 @@ def nginx() -> Path | None:
 
 def caddy() -> Path | None:
     return _on_path("caddy")
+
+
+def node() -> Path | None:
+    return _on_path("node")
+
+
+def npm() -> Path | None:
+    return _on_path("npm")
+
+
+def node_modules() -> Path:
+    """The packages that `node/package-lock.json` pins, in this environment; brought in when they are not there yet."""
+    folder, pins = NODE_MODULES.parent, (NODE / "package-lock.json").read_bytes()
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = folder / "pins"
+        if not stamp.exists() or stamp.read_bytes() != pins:
+            print("Installing the packages pinned in tests/node (once; again only when they change)", flush=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(NODE / name, folder)
+            quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            subprocess.run([str(npm()), "ci", *quiet], cwd=folder, check=True)
+            stamp.write_bytes(pins)
+    return NODE_MODULES
 
 
 def redis() -> Path | None:
@@ -79,6 +107,8 @@ NEEDED: tuple[tuple[str, Callable[[], Path | None], str], ...] = (
     ("Caddy", caddy, "caddy"),
     ("Redis", redis, "redis-server"),
     ("PostgreSQL", postgres, "postgresql"),
+    ("Node", node, "nodejs"),
+    ("npm", npm, "npm"),
     ("Chromium", chromium, "chromium"),
 )
 
@@ -104,6 +134,7 @@ def main() -> None:
     if missing:
         names = ", ".join(f"{name} (Debian: {package})" for name, package in missing)
         sys.exit(f"The tests need what is not here and could not be installed: {names}. Install it and try again.")
+    node_modules()
 
 
 if __name__ == "__main__":
