@@ -1,6 +1,6 @@
 # Latchkey. Needs Python 3.11 or newer, git and make; everything else is brought in.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast browser tests-sqlite tests-postgresql lint types format migration lock bench screenshots clean tools
+.PHONY: help install run test test-fast browser tests-sqlite tests-postgresql lint types format migration lock bench screenshots clean tools
 
 PORT ?= 5000
 VENV := .venv
@@ -13,6 +13,8 @@ help:  ## This list
 
 run: $(VENV)/.runtime  ## Serve the portal on 127.0.0.1:5000; PORT=5001 moves it
 	@LATCHKEY_MODE=$${LATCHKEY_MODE:-development} exec $(VENV)/bin/latchkey serve --port $(PORT)
+
+install: $(VENV)/.runtime  ## Set up what serving needs, and nothing else
 
 test: lint types tests-sqlite tests-postgresql browser  ## Everything: lint, types, tests on both databases, browser
 

@@ -145,6 +145,13 @@ def postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def listens(port: int) -> bool:
+    """Whether anything does there."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def redis(folder: Path) -> Iterator[str]:
     """A throw-away Redis's URL. Fails when the machine has none."""
@@ -155,13 +162,8 @@ def redis(folder: Path) -> Iterator[str]:
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     process = start([str(server), *options], signal.SIGTERM, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def listens() -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-        return False
-
     try:
-        wait_until(listens, "Redis")
+        wait_until(lambda: listens(port), "Redis")
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         end(process, signal.SIGTERM)

@@ -79,7 +79,8 @@ def _find(name: str) -> Path | None:
     return Path(found) if found else None
 
 
-def _nginx(text: str, port: int, folder: Path) -> list[str]:
+def nginx(text: str, port: int, folder: Path) -> list[str]:
+    """Its arguments for what stands within `http`, listening on a port of this machine alone."""
     text = text.replace("listen 80;", f"listen 127.0.0.1:{port};")
     kept = " ".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -127,7 +128,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "nginx": Kind("nginx", "nginx.conf", signal.SIGQUIT, _nginx),
+    "nginx": Kind("nginx", "nginx.conf", signal.SIGQUIT, nginx),
     "Traefik": Kind("traefik", "traefik.yml", signal.SIGTERM, _traefik),
     "Caddy": Kind("caddy", "Caddyfile", signal.SIGTERM, _caddy),
     "Envoy": Kind("envoy", "envoy.yaml", signal.SIGTERM, _envoy),
