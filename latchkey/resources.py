@@ -147,10 +147,13 @@ def mcp() -> Resource:
 
 @lru_cache(maxsize=4)
 def _builtin(base_url: str, brand: str) -> tuple[Resource, Resource]:
-    builtin = ((ACCOUNT, base_url, f"{brand} API"), (MCP, f"{base_url}/mcp", f"{brand} MCP server"))
+    builtin = (
+        (ACCOUNT, base_url, f"{brand} API", "/docs/api"),
+        (MCP, f"{base_url}/mcp", f"{brand} MCP server", "/docs/agents"),
+    )
     api, server = (
-        Resource(name, address, addresses.normalised(address) or address, title, f"{base_url}/docs/api")
-        for name, address, title in builtin
+        Resource(name, address, addresses.normalised(address) or address, title, f"{base_url}{guide}")
+        for name, address, title, guide in builtin
     )
     return api, server
 

@@ -1,5 +1,5 @@
 """The guides, their search, the API's reference and the explanation of requests."""
 
-from portal.guides import explain, gateways, index, kept, markdown, secrets, your_api
+from portal.guides import agents, explain, gateways, index, kept, markdown, secrets, your_api
 
-__all__ = ["explain", "gateways", "index", "kept", "markdown", "secrets", "your_api"]
+__all__ = ["agents", "explain", "gateways", "index", "kept", "markdown", "secrets", "your_api"]

@@ -13,6 +13,8 @@ GUIDES = (
     "/docs/authentication",
     "/docs/oauth",
     "/docs/scopes",
+    "/docs/agents",
+    "/docs/agents/vs-code",
     "/docs/api",
     "/docs/your-api",
     "/docs/your-api/inside",

@@ -28,6 +28,7 @@ RUN_HERE = {
     "/docs/gateways": {"check"},
     "/docs/scopes": set(),
     "/docs/secrets": {"ex-scan", "ex-report"},
+    "/docs/agents": set(),
     "/docs/search?q=curl": set(),
     "/docs/explain": set(),
 }  # fmt: skip
@@ -36,6 +37,11 @@ RUN_ELSEWHERE = {
     "/docs/your-api": {"ex-scopes-file", "ex-scopes", "ex-tokens"},  # test_your_api_….py
     "/docs/your-api/inside": {"ex-file", "ex-add", "ex-calls", "ex-revoked"},
     "/docs/your-api/gateway": {"ex-file", "ex-run", "ex-nginx", "ex-calls", "ex-revoked"},
+    # What agents are told: portal/test_agent_guides.py.
+    **{
+        f"/docs/agents/{name}": {"ex-add", "ex-app"}
+        for name in ("claude-code", "vs-code", "cursor", "chatgpt", "mcp-inspector")
+    },
     "/docs/your-api/service": {"ex-register", "ex-file", "ex-install", "ex-run", "ex-calls", "ex-revoked"},
 }
 CALLBACK = "https://app.example.com/callback?from=portal&kind=1"
