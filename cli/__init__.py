@@ -1,6 +1,6 @@
 """The `latchkey` command, for operators in a terminal."""
 
-from cli import administrators, client_ends, clients, doctor, gateways, installation, mail, serve, tokens, users
+from cli import administrators, client_ends, clients, doctor, gateways, installation, mail, moving, serve, tokens, users
 from cli.base import latchkey
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "latchkey",
     "mail",
     "main",
+    "moving",
     "serve",
     "tokens",
     "users",

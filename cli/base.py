@@ -21,6 +21,7 @@ from latchkey.scopes import BadCatalogue
 from latchkey.settings import SettingError
 from latchkey.store import migrations
 from latchkey.store.session import db
+from latchkey.tokens.imported import record as imported
 
 LONGEST_INPUT = 4096
 AS_JSON = "latchkey.as_json"
@@ -129,6 +130,7 @@ def installation() -> Iterator[None]:
         if migrations.revision() != migrations.head():
             raise Refused("the database is not at the newest migration; run: latchkey init")
         policies.refresh()
+        imported.refresh()
         yield
 
 

@@ -17,6 +17,8 @@ _FAIR = 256 - 256 % 62
 _CHARACTER = bytes(ord(BASE62[byte % 62]) for byte in range(256))
 _UNFAIR = bytes(range(_FAIR, 256))
 CHECKSUM_LENGTH = 6
+# Signed tokens of other systems, with a few scopes in them, are some 1,200.
+LONGEST_FOREIGN = 4096
 FORM = re.compile(r"([a-z][a-z0-9]{1,9})_([a-z]{3})_([0-9A-Za-z]{36})", re.ASCII)
 
 # What somebody could take for a credential, of ours or of another installation, whole or cut off, alone or in a text.
@@ -76,6 +78,25 @@ def kind_of(text: str) -> Kind | None:
 
 
 _KINDS = {kind.value: kind for kind in Kind}
+
+
+class _Foreign:
+    """Whether strings of another system are looked up at all; a process is told so."""
+
+    expected = False
+
+
+def expect_foreign(*, on: bool) -> None:
+    """From here on strings of another system may be known, or none is."""
+    _Foreign.expected = on
+
+
+def may_be_foreign(text: str) -> bool:
+    """Whether this could be a token of another system: it does not begin like one of ours. No database."""
+    if not _Foreign.expected or not 0 < len(text) <= LONGEST_FOREIGN:
+        return False
+    prefix, _, rest = text.partition("_")
+    return prefix != settings.current().token_prefix or rest[3:4] != "_" or rest[:3] not in _KINDS
 
 
 def spotted(text: str) -> list[str]:

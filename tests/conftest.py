@@ -19,7 +19,7 @@ from werkzeug.routing import Rule
 
 from app import create_app
 from latchkey import clock as real_clock
-from latchkey import origin
+from latchkey import credentials, origin
 from latchkey import resources as resources_module
 from latchkey import scopes as scopes_module
 from latchkey import settings as settings_module
@@ -132,6 +132,7 @@ def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> I
     # A request of the test before was the last to say where things come from.
     origin.current.set(origin.Origin("", "command line", ""))
     yield loaded
+    credentials.expect_foreign(on=False)
     database_module.dispose()
 
 

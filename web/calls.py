@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 from wsgiref.types import WSGIEnvironment
@@ -15,6 +15,7 @@ from werkzeug.http import parse_etags, parse_options_header
 from werkzeug.wsgi import get_input_stream
 
 from latchkey.tokens.access import Bearer
+from latchkey.tokens.imported import lookup
 
 Answer: TypeAlias = Callable[..., Any]
 View = TypeVar("View", bound=Answer)
@@ -196,7 +197,7 @@ def _through_flask(view: Answer) -> Answer:
         call = _FlaskCall(request.environ, str(request.url_rule))
         current.set(call)
         try:
-            answered = view(call, **ids) if given_call else view(**ids)
+            answered = lookup.asked(partial(view, call, **ids) if given_call else partial(view, **ids))
             if given_call and not isinstance(answered, Reply):
                 answered = answered()
         except Refusal as refusal:

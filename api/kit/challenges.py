@@ -68,8 +68,10 @@ _MALFORMED = (
 def invalid_token(plaintext: str, refusal: InvalidToken, at: Resource | None = None) -> Problem:
     """The token does not work; says why, and where to get one that does (RFC 6750 §3.1)."""
     formed = _BEARER_FORM.fullmatch(plaintext)
-    kind, title, why = _FAULTS[refusal.fault] if formed else _MALFORMED
-    if formed and refusal.fault is Fault.PAUSED:
+    # One of another system looks like nothing, and is known all the same.
+    known = formed or refusal.bearer is not None
+    kind, title, why = _FAULTS[refusal.fault] if known else _MALFORMED
+    if known and refusal.fault is Fault.PAUSED:
         fix_url = _ours("/authorized-apps")
         way = f"It works again when they resume, at {fix_url}."
     elif formed and formed[1] == "oat":

@@ -54,7 +54,8 @@ class Tries(NamedTuple):
     shared: tuple[Counter, ...] = ()
 
 
-def _from(what: str, network: str, limits: tuple[Limit, ...]) -> tuple[Counter, ...]:
+def of_network(what: str, network: str, limits: tuple[Limit, ...]) -> tuple[Counter, ...]:
+    """What is counted by where it comes from."""
     counters: tuple[Counter, ...] = (Counter(f"{what}:{network}", limits),)
     if site := addresses.site(network.partition("/")[0]):
         wider = tuple(Limit(NETWORKS_OF_SITE * limit.most, limit.window) for limit in limits)
@@ -71,11 +72,11 @@ def sign_in(email: str, *, network: str, device: str | None) -> Tries:
     if device is not None:
         throttle.admit(*own)
         return Tries(own)
-    tries = Tries(own, _from("sign-in-from", network, NETWORK))
+    tries = Tries(own, of_network("sign-in-from", network, NETWORK))
     throttle.admit(*tries.own, *tries.shared)
     everywhere: tuple[Counter, ...] = (Counter("sign-in-anywhere", EVERYWHERE),)
     if throttle.hit(*everywhere):
-        everywhere = _from("sign-in-under-attack", network, UNDER_ATTACK)
+        everywhere = of_network("sign-in-under-attack", network, UNDER_ATTACK)
         if wait := throttle.hit(*everywhere):
             throttle.refund(*tries.own, *tries.shared)
             raise TooMany(wait)
@@ -89,7 +90,7 @@ def _own(account: str, network: str, device: str | None) -> tuple[Counter, ...]:
 
 
 def _of_account(account: str, network: str) -> tuple[Counter, ...]:
-    return *_from(f"sign-in:{account}", network, GUESSES), Counter(f"sign-in:{account}", ACCOUNT)
+    return *of_network(f"sign-in:{account}", network, GUESSES), Counter(f"sign-in:{account}", ACCOUNT)
 
 
 def was_right(tries: Tries) -> None:
@@ -117,17 +118,17 @@ def code(user: User, typed: str, *, network: str, device: str | None) -> Tries:
     if device is not None:
         tries = Tries((Counter(f"code-device:{device}:{user.id}", CODES),))
     elif second_factors.from_app(typed):
-        own = *_from(f"code:{user.id}", network, CODES), Counter(f"code:{user.id}", CODES_OF_ACCOUNT)
-        tries = Tries(own, _from("code-from", network, NETWORK))
+        own = *of_network(f"code:{user.id}", network, CODES), Counter(f"code:{user.id}", CODES_OF_ACCOUNT)
+        tries = Tries(own, of_network("code-from", network, NETWORK))
     else:
-        tries = Tries((), _from("code-from", network, NETWORK))
+        tries = Tries((), of_network("code-from", network, NETWORK))
     throttle.admit(*tries.own, *tries.shared)
     return tries
 
 
 def passkey(network: str) -> Tries:
     """Count an answer of an authenticator: it cannot be guessed, but takes work to look at. Raises `TooMany`."""
-    tries = Tries((), _from("passkey-from", network, NETWORK))
+    tries = Tries((), of_network("passkey-from", network, NETWORK))
     throttle.admit(*tries.shared)
     return tries
 
@@ -157,18 +158,18 @@ def tell_throttling(email: str) -> bool:
 
 def sign_up_form(network: str) -> None:
     """Count a sign-up that was sent, good or not, before anything is done with it. Raises `TooMany`."""
-    throttle.admit(*_from("sign-up-form", network, NETWORK))
+    throttle.admit(*of_network("sign-up-form", network, NETWORK))
 
 
 def sign_up(network: str) -> None:
     """Count a sign-up. Raises `TooMany`."""
     quota = settings.current().quota_signups
-    throttle.admit(*_from("sign-up", network, (quota, Limit(3 * quota.most, 6 * quota.window))))
+    throttle.admit(*of_network("sign-up", network, (quota, Limit(3 * quota.most, 6 * quota.window))))
 
 
 def registration(network: str) -> None:
     """Count an app that registers itself. Raises `TooMany`."""
-    throttle.admit(*_from("registration", network, REGISTRATIONS))
+    throttle.admit(*of_network("registration", network, REGISTRATIONS))
 
 
 class Asker(NamedTuple):
@@ -195,7 +196,7 @@ def letter(purpose: Purpose, email: str, asker: Asker, *, new: bool = False) -> 
     growing = (quota, Limit(2 * quota.most, 6 * quota.window), Limit(4 * quota.most, 24 * quota.window))
     asking = [Counter(f"letters:{asker.name or asker.network}:{mailbox}", growing)]
     if asker.name is None:
-        asking.extend(_from("letters-from", asker.network, NETWORK))
+        asking.extend(of_network("letters-from", asker.network, NETWORK))
     throttle.admit(*asking)
     if asker.owner:
         return True
@@ -220,12 +221,12 @@ def user_code(user_id: str, network: str) -> Tries:
     A right one is taken out of the count again and never begins it anew: whoever guesses has right ones of their own.
     While many are typed everywhere, a network has fewer.
     """
-    tries = Tries((Counter(f"user-code:{user_id}", USER_CODES),), _from("user-code-from", network, NETWORK))
+    tries = Tries((Counter(f"user-code:{user_id}", USER_CODES),), of_network("user-code-from", network, NETWORK))
     throttle.admit(*tries.own, *tries.shared)
     everywhere = (Counter("user-code-anywhere", EVERYWHERE),)
     if not throttle.hit(*everywhere):
         return Tries(tries.own, (*tries.shared, *everywhere))
-    throttle.admit(*_from("user-code-under-attack", network, UNDER_ATTACK))
+    throttle.admit(*of_network("user-code-under-attack", network, UNDER_ATTACK))
     return tries
 
 
@@ -240,8 +241,8 @@ def device(client_id: str, network: str) -> None:
     However many strangers ask in an app's name, each network can still sign in a few devices.
     """
     throttle.admit(
-        *_from(f"device:{client_id}", network, DEVICES_OF_APP),
-        *_from("device-from", network, DEVICES),
+        *of_network(f"device:{client_id}", network, DEVICES_OF_APP),
+        *of_network("device-from", network, DEVICES),
     )
     if throttle.hit(Counter(f"device:{client_id}", DEVICES_EVERYWHERE)):
-        throttle.admit(*_from(f"device-under-attack:{client_id}", network, DEVICES_UNDER_ATTACK))
+        throttle.admit(*of_network(f"device-under-attack:{client_id}", network, DEVICES_UNDER_ATTACK))

@@ -21,7 +21,7 @@ LEAST_GUESSES = 100_000
 # OWASP: Argon2id with 19 MiB, two passes, one lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # A hash takes a core for some 30 ms: more than two at a time would stall every other request of the process.
-_turns = threading.BoundedSemaphore(2)
+turns = threading.BoundedSemaphore(2)
 
 
 # zxcvbn reads "p4ssw0rd" in every way that its digits and signs can stand for letters. With many of them that takes
@@ -86,7 +86,7 @@ def check(password: str, *, known: tuple[str, ...] = ()) -> None:
 
 def hash(password: str) -> str:
     """Argon2id in PHC form."""
-    with _turns:
+    with turns:
         return _hasher.hash(_encoded(_composed(password)))
 
 
@@ -102,7 +102,7 @@ ENDED = "ended"
 def verify(stored: str | None, password: str) -> bool:
     """Whether the password is the stored one. None takes as long as a wrong one: nobody learns who has an account."""
     composed = _composed(password)
-    with _turns:
+    with turns:
         try:
             known = stored if stored != ENDED else None
             right = _hasher.verify(known or _nobodys(), _encoded(composed[:LONGEST]))

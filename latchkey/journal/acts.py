@@ -42,6 +42,7 @@ class ActKind(StrEnum):
     CREDENTIAL_FOUND = "credential.found"
     LETTERS_RETRIED = "mail.retried"
     POLICIES_CHANGED = "policies.changed"
+    IMPORTED = "installation.imported"
 
 
 class Act(Base):

@@ -27,7 +27,7 @@ def report(plaintext: str, place: str = "") -> bool:
     `place` is the address where it was found, if whoever says so is known.
     """
     kind = credentials.kind_of(plaintext)
-    if kind is None:
+    if kind is None and not credentials.may_be_foreign(plaintext):
         return False
     origin.act(Actor(Doer.OTHER))
     if kind is Kind.DEVICE:
@@ -37,7 +37,8 @@ def report(plaintext: str, place: str = "") -> bool:
 
 def known(plaintexts: Iterable[str]) -> set[str]:
     """Those of these that are or were credentials of ours. Two statements, however many are nobody's."""
-    formed = {credentials.digest(text): text for text in plaintexts if credentials.kind_of(text) is not None}
+    ours = (text for text in plaintexts if credentials.kind_of(text) or credentials.may_be_foreign(text))
+    formed = {credentials.digest(text): text for text in ours}
     columns = (Token.digest, ClientSecret.digest, DeviceCode.digest)
     kept = (select(column).where(column.in_(formed)) for column in columns)
     return {formed[digest] for statement in kept for digest in db.scalars(statement)}

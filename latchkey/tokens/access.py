@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, literal_column, or_, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import aliased
 
 from latchkey import clock, credentials, origin, resources, scopes, settings
@@ -17,9 +17,18 @@ from latchkey.journal.counting import LET_PASS
 from latchkey.journal.refusals import LONGEST_DETAIL, Reason
 from latchkey.resources import Resource
 from latchkey.store.prepared import PreparedSelect
-from latchkey.store.session import UtcDateTime
 from latchkey.tokens import Token, canaries, ranges, usage
-from latchkey.tokens.bearer import Bearer, Fault, InvalidToken, NoCredential, ScopeTooNarrow
+from latchkey.tokens.bearer import (
+    FAMILY,
+    Bearer,
+    Fault,
+    InvalidToken,
+    NoCredential,
+    ScopeTooNarrow,
+    fault_of,
+    selection,
+)
+from latchkey.tokens.imported import lookup
 
 __all__ = [
     "BEARERS",
@@ -48,75 +57,16 @@ _REASONS = {
 }
 
 
-def _fault(token: Any, user: Any, grant: Any, client: Any) -> Any:
-    now = bindparam("now", type_=UtcDateTime)
-    ended = or_(
-        token.revoked_at.is_not(None),
-        token.consumed_at.is_not(None),
-        user.disabled_at.is_not(None),
-        grant.ended_at.is_not(None),
-        client.suspended_at.is_not(None),
-    )
-    over = or_(token.expires_at <= now, grant.expires_at <= now)
-    return case(
-        (ended, literal_column(f"'{Fault.REVOKED}'")),
-        (over, literal_column(f"'{Fault.EXPIRED}'")),
-        (user.paused_at.is_not(None), literal_column(f"'{Fault.PAUSED}'")),
-        (token.waiting_since.is_not(None), literal_column(f"'{Fault.WAITING}'")),
-        else_=literal_column("''"),
-    )
-
-
-# A former string that is kept working is of the family of what took its place.
-_family = func.coalesce(
-    case((Token.user_id.is_(None), Grant.client_id)), Token.grant_id, Token.successor_id, Token.id
-).label("family")
-
-_bearer = PreparedSelect(
-    "Bearer",
-    select(
-        Token.id.label("token_id"),
-        Token.digest,
-        Token.kind,
-        _fault(Token, User, Grant, Client).label("fault"),
-        (Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
-        Token.parent_id,
-        Token.replaces_id,
-        Token.grant_id,
-        Token.scope,
-        Token.resource,
-        Token.allowed_addresses,
-        Token.description,
-        Token.last4,
-        Token.created_at,
-        Token.expires_at,
-        Token.user_id,
-        User.email,
-        User.name,
-        User.email_verified_at.is_not(None).label("email_verified"),
-        User.created_at.label("user_created_at"),
-        User.updated_at.label("user_updated_at"),
-        Client.id.label("client_id"),
-        Client.name.label("client_name"),
-        Client.document_url.label("client_url"),
-        _family,
-    )
-    .select_from(Token)
-    .outerjoin(User, User.id == Token.user_id)
-    .outerjoin(Grant, Grant.id == Token.grant_id)
-    .outerjoin(Client, Client.id == Grant.client_id)
-    .where(Token.digest == bindparam("digest")),
-    row=Bearer,
-)
+_bearer = PreparedSelect("Bearer", selection().where(Token.digest == bindparam("digest")), row=Bearer)
 
 
 def _ancestry() -> PreparedSelect:
     above = select(Token.id, Token.parent_id).where(Token.id == bindparam("parent_id")).cte("above", recursive=True)
     elder = aliased(Token)
     above = above.union_all(select(elder.id, elder.parent_id).join(above, elder.id == above.c.parent_id))
-    fault = _fault(Token, User, Grant, Client).label("fault")
+    fault = fault_of(Token, User, Grant, Client).label("fault")
     statement = (
-        select(Token.scope, Token.resource, Token.allowed_addresses, Token.parent_id, _family, fault)
+        select(Token.scope, Token.resource, Token.allowed_addresses, Token.parent_id, FAMILY, fault)
         .select_from(Token)
         .join(above, above.c.id == Token.id)
         .outerjoin(User, User.id == Token.user_id)
@@ -151,9 +101,17 @@ def find(plaintext: str, address: str | None = None, *, bound: bool = True) -> B
 
 
 def _found(plaintext: str, now: datetime, address: str | None, *, bound: bool = True) -> Bearer:
-    if credentials.kind_of(plaintext) not in BEARERS:
+    if credentials.kind_of(plaintext) in BEARERS:
+        bearer: Bearer | None = _bearer.one(
+            digest=credentials.digest(plaintext), now=now, lately=now - usage.NOTED_EVERY
+        )
+    elif credentials.may_be_foreign(plaintext):
+        bearer = lookup.find(plaintext, now, now - usage.NOTED_EVERY)
+        # Canaries look like ours.
+        if bearer is None:
+            raise InvalidToken(Fault.UNKNOWN)
+    else:
         raise InvalidToken(Fault.UNKNOWN)
-    bearer: Bearer | None = _bearer.one(digest=credentials.digest(plaintext), now=now, lately=now - usage.NOTED_EVERY)
     if bearer is None:
         if bound:
             canaries.look(credentials.digest(plaintext), _caller() if address is None else address)

@@ -2,11 +2,18 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, bindparam, case, func, literal_column, or_, select
 
 from latchkey import resources, scopes
+from latchkey.accounts.users import User
+from latchkey.clients import Client
 from latchkey.credentials import Kind
+from latchkey.grants import Grant
 from latchkey.resources import Resource
+from latchkey.store.session import UtcDateTime
+from latchkey.tokens.record import Token
 
 
 class Fault(StrEnum):
@@ -108,3 +115,66 @@ class Bearer(NamedTuple):
         if resource.name == resources.MCP:
             return self.kind == Kind.DEVELOPER and resources.ACCOUNT in reached
         return resource.name in reached
+
+
+def fault_of(token: Any, user: Any, grant: Any, client: Any) -> Any:
+    """What is wrong with a token, as an expression of SQL; empty: nothing."""
+    now = bindparam("now", type_=UtcDateTime)
+    ended = or_(
+        token.revoked_at.is_not(None),
+        token.consumed_at.is_not(None),
+        user.disabled_at.is_not(None),
+        grant.ended_at.is_not(None),
+        client.suspended_at.is_not(None),
+    )
+    over = or_(token.expires_at <= now, grant.expires_at <= now)
+    return case(
+        (ended, literal_column(f"'{Fault.REVOKED}'")),
+        (over, literal_column(f"'{Fault.EXPIRED}'")),
+        (user.paused_at.is_not(None), literal_column(f"'{Fault.PAUSED}'")),
+        (token.waiting_since.is_not(None), literal_column(f"'{Fault.WAITING}'")),
+        else_=literal_column("''"),
+    )
+
+
+# A former string that is kept working is of the family of what took its place.
+FAMILY = func.coalesce(
+    case((Token.user_id.is_(None), Grant.client_id)), Token.grant_id, Token.successor_id, Token.id
+).label("family")
+
+
+def selection() -> Select[*tuple[Any, ...]]:
+    """What reads the fields of a `Bearer`, in their order; `now` and `lately` are its parameters."""
+    return (
+        select(
+            Token.id.label("token_id"),
+            Token.digest,
+            Token.kind,
+            fault_of(Token, User, Grant, Client).label("fault"),
+            (Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
+            Token.parent_id,
+            Token.replaces_id,
+            Token.grant_id,
+            Token.scope,
+            Token.resource,
+            Token.allowed_addresses,
+            Token.description,
+            Token.last4,
+            Token.created_at,
+            Token.expires_at,
+            Token.user_id,
+            User.email,
+            User.name,
+            User.email_verified_at.is_not(None).label("email_verified"),
+            User.created_at.label("user_created_at"),
+            User.updated_at.label("user_updated_at"),
+            Client.id.label("client_id"),
+            Client.name.label("client_name"),
+            Client.document_url.label("client_url"),
+            FAMILY,
+        )
+        .select_from(Token)
+        .outerjoin(User, User.id == Token.user_id)
+        .outerjoin(Grant, Grant.id == Token.grant_id)
+        .outerjoin(Client, Client.id == Grant.client_id)
+    )

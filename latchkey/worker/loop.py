@@ -16,6 +16,7 @@ from latchkey.mail import outbox
 from latchkey.oversight import invitations, policies
 from latchkey.store.session import db
 from latchkey.tokens import usage
+from latchkey.tokens.imported import record as imported
 from latchkey.tokens.issued import device_codes
 from latchkey.worker import alarms, endings, unverified
 from latchkey.worker.tasks import Loop
@@ -39,7 +40,7 @@ class Worker:
         self._letters = Loop("letters", self._within(self._deliver), LOOK_SECONDS)
         self._uses = Loop("usage", self._within(_write_uses), USAGE_SECONDS)
         self._chain = Loop("chain", self._within(close_chain), CHAIN_SECONDS)
-        self._policies = Loop("policies", self._within(policies.refresh), policies.SECONDS)
+        self._policies = Loop("policies", self._within(_refresh), policies.SECONDS)
         self._clearing = Loop("clearing", self._within(partial(clear, *purges)), CLEAR_SECONDS)
 
     def start(self) -> None:
@@ -47,7 +48,7 @@ class Worker:
         outbox.watchers.append(self._letters.wake)
         # Before the first request, if the database is there.
         with contextlib.suppress(DBAPIError):
-            self._within(policies.refresh)()
+            self._within(_refresh)()
         for loop in (self._letters, self._uses, self._chain, self._policies, self._clearing):
             loop.start()
 
@@ -73,6 +74,11 @@ class Worker:
         self._fresh = False
         if delivery.sent:
             self._letters.wake()
+
+
+def _refresh() -> None:
+    policies.refresh()
+    imported.refresh()
 
 
 def _write_uses() -> None:

@@ -13,6 +13,7 @@ from latchkey import resources, scopes
 from latchkey.resources import Resource
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
+from latchkey.tokens.imported.lookup import Unproved
 from oauth.blueprint import blueprint
 from web import calls
 from web.calls import Call, Reply
@@ -55,6 +56,8 @@ def _decided(call: Call) -> tuple[int, Headers]:
     except (scopes.UnknownScope, resources.UnknownResource):
         # Never "nothing required": the gateway asks for what nobody can have.
         return 403, _too_narrow(frozenset(), places)
+    except Unproved:
+        raise
     except Exception as error:  # noqa: BLE001 - fail closed, by a status that every gateway understands
         log.error("the gateway check failed: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback may hold input
         return 403, _challenge(places, error="temporarily_unavailable")

@@ -31,6 +31,7 @@ WORDINGS = {
     ActKind.APPROVAL_REFUSED: ("refused the request of", "ban", "bad"),
     ActKind.CREDENTIAL_FOUND: ("looked up a credential of", "scan-line", ""),
     ActKind.POLICIES_CHANGED: ("changed the policy", "sliders-horizontal", "warn"),
+    ActKind.IMPORTED: ("imported", "download", "warn"),
     ActKind.LETTERS_RETRIED: ("had letters tried again:", "mail", ""),
 }
 

@@ -12,6 +12,7 @@ from werkzeug.routing import Rule
 
 from latchkey.store import conflicts
 from latchkey.store.session import db
+from latchkey.tokens.imported.lookup import Unproved
 from web import calls
 from web.calls import Call, Later, Refusal, Reply
 
@@ -87,16 +88,27 @@ class Dispatcher:
 
     def answer(self, found: Found, environ: WSGIEnvironment, start: StartResponse) -> list[bytes] | Rest:
         """The body of the answer, decided once; or what is left to do, if that has to wait for a turn to write."""
-        endpoint, ids = found
+        endpoint, _ = found
         environ["latchkey.route"] = endpoint.rule
-        call = Call(environ, endpoint.rule)
+        return self._answered(Call(environ, endpoint.rule), found, start)
+
+    def _answered(self, call: Call, found: Found, start: StartResponse) -> list[bytes] | Rest:
+        endpoint, ids = found
         calls.current.set(call)
         try:
             # A statement that reads meets nobody's change, and opens no session.
             reply = endpoint.view(call) if endpoint.at_arrival else self._decided(endpoint, call, ids)
+        except Unproved as unproved:
+            return partial(self._proved, unproved, call, found, start)
         except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
             return self._failed(call, error, start)
         return _sent(call, reply, start) if isinstance(reply, Reply) else partial(self._finish, call, reply, start)
+
+    def _proved(self, unproved: Unproved, call: Call, found: Found, start: StartResponse) -> list[bytes]:
+        """A token of another system takes work to be told from a guess; where one may wait, it is done."""
+        with unproved.proved():
+            body = self._answered(call, found, start)
+            return body if isinstance(body, list) else body()
 
     def _finish(self, call: Call, rest: Later, start: StartResponse) -> list[bytes]:
         calls.current.set(call)

@@ -1,0 +1,1 @@
+"""Tokens that another system made and that go on working here."""

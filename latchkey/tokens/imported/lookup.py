@@ -1,0 +1,111 @@
+"""Finds tokens of another system by what their strings are, in one statement.
+
+What was kept of some is no digest of the whole string: it has to be proved by work that strangers must not be able to
+ask for at will. So that is counted, waits for its turn among passwords, and is done once for a token: then it is known
+as ours are.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import bindparam, or_, select
+
+from latchkey import credentials, origin
+from latchkey.accounts import limits, passwords, throttle
+from latchkey.accounts.throttle import Counter, TooMany
+from latchkey.credentials import Kind
+from latchkey.store.prepared import PreparedSelect
+from latchkey.tokens.bearer import Bearer, selection
+from latchkey.tokens.imported import forms, proofs
+from latchkey.tokens.imported.record import ForeignSigner, ForeignToken, learn
+from latchkey.tokens.record import Token
+from latchkey.values import Limit
+
+BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
+# Strings that name a row and are still to be proved: by network, and by all networks together.
+PROOFS = (Limit(20, timedelta(minutes=1)), Limit(200, timedelta(hours=1)))
+EVERYWHERE = (Limit(300, timedelta(minutes=1)),)
+# While more than that come from everywhere: whoever sends few is still heard.
+UNDER_ATTACK = (Limit(3, timedelta(minutes=5)),)
+
+Result = TypeVar("Result")
+# The string that was found to be none a moment ago, in this request.
+_refused: ContextVar[str] = ContextVar("refused", default="")
+
+_named = select(ForeignToken.placeholder).where(ForeignToken.name == bindparam("name")).scalar_subquery()
+_foreign = PreparedSelect(
+    "Foreign",
+    selection()
+    .add_columns(ForeignToken.proof, ForeignToken.whole, ForeignSigner.public_key)
+    .outerjoin(ForeignToken, ForeignToken.placeholder == Token.digest)
+    .outerjoin(ForeignSigner, ForeignSigner.id == ForeignToken.signer_id)
+    .where(or_(Token.digest == bindparam("digest"), Token.digest == _named)),
+)
+
+
+class Unproved(Exception):
+    """A string names a token, and takes work to be told from a guess: `proved` does it, then the request goes on."""
+
+    def __init__(self, plaintext: str, right: Callable[[], bool], placeholder: bytes) -> None:
+        super().__init__("a token is to be proved")
+        self._plaintext, self._right, self._placeholder = plaintext, right, placeholder
+
+    @contextmanager
+    def proved(self) -> Iterator[None]:
+        """Within, the string is known as ours, or as none."""
+        mark = _refused.set("" if self._counted() else self._plaintext)
+        try:
+            yield
+        finally:
+            _refused.reset(mark)
+
+    def _counted(self) -> bool:
+        network = origin.current.get().network
+        try:
+            counters = limits.of_network("foreign", network, PROOFS)
+            throttle.admit(*counters)
+            if throttle.hit(Counter("foreign-anywhere", EVERYWHERE)):
+                throttle.admit(*limits.of_network("foreign-under-attack", network, UNDER_ATTACK))
+        except TooMany:
+            return False
+        with passwords.turns:
+            right = self._right()
+        if right:
+            learn(self._placeholder, self._plaintext)
+            throttle.refund(*counters)
+        return right
+
+
+def find(plaintext: str, now: datetime, lately: datetime) -> Bearer | None:
+    """The token of another system that a string is, dead or alive. Raises `Unproved` for what only names one."""
+    digest, named = credentials.digest(plaintext), forms.named(plaintext)
+    name = named.name if named is not None else None
+    rows = _foreign.all(digest=digest, name=name, now=now, lately=lately)
+    found = next((row for row in rows if row.digest == digest), None)
+    if found is None and rows and plaintext != _refused.get():
+        _want_proof(plaintext, named, rows[0])
+    if found is None or found.kind not in BEARERS:
+        return None
+    return Bearer(*found[: len(Bearer._fields)])
+
+
+def _want_proof(plaintext: str, named: forms.Named | None, row: Any) -> None:
+    # What has ended is not proved any more: whoever asks is told as little as of any other.
+    if row.fault or named is None:
+        return
+    if row.public_key is not None:
+        raise Unproved(plaintext, lambda: proofs.signed(plaintext, row.public_key), row.digest)
+    key = (plaintext if row.whole else named.key).encode("utf-8", "surrogatepass")
+    raise Unproved(plaintext, lambda: proofs.verifier(row.proof)(key), row.digest)
+
+
+def asked(ask: Callable[[], Result]) -> Result:
+    """Ask about a credential where one may wait."""
+    try:
+        return ask()
+    except Unproved as unproved:
+        with unproved.proved():
+            return ask()
