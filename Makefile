@@ -5,6 +5,8 @@
 PORT ?= 5000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+# Without compiled files each worker would compile the tests and rewrite their assertions anew, 7 of 13 seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # Four workers whatever the cores: half of a test is waiting, for a server, a browser or a disk.
 PYTEST := $(PYTHON) -m pytest -q -n 4 --dist worksteal
 
@@ -31,7 +33,7 @@ tests-postgresql: tools
 
 browser: tools  ## Browser tests through Chromium
 	@echo "Tests through Chromium"
-	@$(PYTEST) -m browser
+	@$(PYTEST) -m browser tests/browser
 
 lint: $(VENV)/.dev  ## Ruff, rules and format
 	@$(VENV)/bin/ruff check && $(VENV)/bin/ruff format --check
