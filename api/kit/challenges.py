@@ -31,7 +31,7 @@ def no_credential(at: Resource | None = None) -> Problem:
     """Nothing came, or another scheme: no `error` attribute then (RFC 6750 §3.1)."""
     detail = f"Send a token as “Authorization: Bearer …”. Make one at {_ours('/tokens/new')}."
     fix_url = _ours("/tokens/new")
-    headers = challenge(at, scope=resources.account().default)
+    headers = challenge(at, scope=(at or resources.account()).default)
     return Problem(401, "no-token", "This call needs a token", detail, headers=headers, fix_url=fix_url)
 
 
@@ -82,7 +82,7 @@ def invalid_token(plaintext: str, refusal: InvalidToken, at: Resource | None = N
     else:
         fix_url = _ours("/tokens/new")
         way = f"Make a new one at {fix_url}."
-    described = {"error_description": f"{why} {way}", "scope": resources.account().default}
+    described = {"error_description": f"{why} {way}", "scope": (at or resources.account()).default}
     headers = challenge(at, error="invalid_token", **described)
     return Problem(401, kind, title, f"{why} {way}", headers=headers, fix_url=fix_url)
 

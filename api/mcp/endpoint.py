@@ -72,7 +72,8 @@ def _tool(message: Message) -> Tool | None:
 
 def _found(call: Call, message: Message, tool: Tool | None) -> dict[str, Any]:
     if tool is not None:
-        return tool.run(call, message.params.get("arguments", {}))
+        given = message.params.get("arguments")
+        return tool.run(call, {} if given is None else given)
     if message.method == "tools/list":
         return _listed(call.bearer) | (UNCACHED if message.modern else {})
     if message.modern and message.method == "server/discover":

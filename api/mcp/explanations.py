@@ -62,4 +62,5 @@ def explain_token(call: Call, token_id: str) -> Reply:
 def explain_app(call: Call, app_id: str) -> Reply:
     """Of one of the user's apps: at the OAuth endpoints, and calls with its tokens, without those whose they were."""
     client = own_app(auth.user_of(call.bearer), app_id)
-    return _answer(client.id, [*refusals.list_for(client), *refusals.calls_of(client_id=client.id)])
+    found = [*refusals.list_for(client), *refusals.calls_of(client_id=client.id)]
+    return _answer(client.id, sorted(found, key=lambda one: one.at, reverse=True))

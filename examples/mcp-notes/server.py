@@ -78,20 +78,33 @@ class Guard:
             challenge = found.headers.get("WWW-Authenticate", "Bearer").encode()
             await answer(send, found.status_code, [(b"www-authenticate", challenge)])
             return
+        user = found.headers["X-Auth-User-Id"]
+        if not user:
+            # An app that acts as itself has no notes.
+            await answer(send, 403, [])
+            return
         # What a caller says of itself counts for nothing.
         headers = [(name, value) for name, value in scope["headers"] if name != USER]
-        headers.append((USER, found.headers["X-Auth-User-Id"].encode()))
+        headers.append((USER, user.encode()))
         await self.app({**scope, "headers": headers}, replay(body, receive), send)
 
 
 def needed(body: bytes) -> str:
     """The scopes of the tool that a message calls; what cannot be read, the server itself refuses."""
     try:
-        message = json.loads(body)
+        message = json.loads(body, object_pairs_hook=once)
         name = message["params"]["name"] if message["method"] == "tools/call" else ""
         return NEEDED.get(name, ANY)
     except (ValueError, KeyError, TypeError, RecursionError):
         return " ".join(sorted({ANY, *" ".join(NEEDED.values()).split()}))
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no name comes twice: two readers could take it for two messages."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
 
 
 async def read(receive: Any) -> bytes | None:

@@ -14,6 +14,7 @@ from portal.guides.explain_words import ENDPOINTS, Finding
 METHOD = re.compile(r"(?:-X|--request)[ =]*'?\"?([A-Za-z]{3,7})\b")
 ADDRESS = re.compile(r"https?://[^\s'\"\\\\<>]{1,2000}")
 BODY = re.compile(r"(?:^|\s)(?:-d|--data|--data-\w+|--json|-F)\b")
+TAKES_JSON = ("/oauth/register", "/mcp")
 JSON_BODY = re.compile(r"--json\b|content-type:\s*application/json", re.IGNORECASE)
 
 
@@ -80,11 +81,11 @@ def _elsewhere(address: str) -> Finding:
 
 def _endpoint(path: str, method: str, text: str) -> list[Finding]:
     wanted, purpose = ENDPOINTS[path]
-    guide = url_for("portal.guide_oauth")
+    guide = url_for("portal.guide_agents" if path == "/mcp" else "portal.guide_oauth")
     said = [Finding("info", f"{path} {purpose}.", guide, "Read the guide")]
     if method != wanted and path != "/oauth/check":
         said.append(Finding("bad", f"{path} takes {wanted}, not {method}."))
-    if wanted == "POST" and path != "/oauth/register" and JSON_BODY.search(text):
+    if wanted == "POST" and path not in TAKES_JSON and JSON_BODY.search(text):
         said.append(Finding("bad", "The body is JSON. Send it as a form: curl does with -d name=value."))
     return said
 

@@ -39,6 +39,7 @@ ENDPOINTS = {
     ),
     "/oauth/check": ("GET", "is for gateways: it takes the caller's Authorization header and answers 200, 401 or 403"),
     "/oauth/device_authorization": ("POST", "begins the sign-in of a device. It takes a form with “client_id”"),
+    "/mcp": ("POST", "is the MCP server, for agents: it takes one JSON-RPC message, and a token that is for it"),
     "/oauth/register": ("POST", "registers an app by itself, where the operator allows that. It takes JSON"),
     "/.well-known/oauth-authorization-server": ("GET", "lists what a library needs to know. It takes no token"),
     "/.well-known/oauth-protected-resource": (

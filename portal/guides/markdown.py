@@ -208,6 +208,7 @@ def list_for_programs() -> Response:
             "## Descriptions for programs",
             "",
             f"- [OpenAPI description]({ours.base_url}/v1/openapi.json): every call of the API",
+            f"- [MCP server]({ours.base_url}/mcp): the same as tools, for agents",
             f"- [Scopes]({ours.base_url}/v1/scopes): what a token may do, by API",
             f"- [Authorization server]({ours.base_url}/.well-known/oauth-authorization-server): RFC 8414 metadata",
             f"- [Protected resource]({ours.base_url}/.well-known/oauth-protected-resource): RFC 9728 metadata",

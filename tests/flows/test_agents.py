@@ -169,4 +169,8 @@ def test_the_example_asks_about_each_message_and_believes_no_caller(place, alice
     assert 'scope="notes:read notes:write"' in narrow.headers["WWW-Authenticate"]
     assert read == [["Milk"], []]
     assert requests.post(notes, data=b"x" * 100_000, timeout=20).status_code == 413
-    assert requests.post(notes, data=b"[1]", headers={"Authorization": f"Bearer {his}"}, timeout=20).status_code == 403
+    # What it cannot read takes all that its tools take.
+    doubled = b'{"method": "tools/list", "method": "tools/call", "params": {"name": "add_note"}}'
+    for body in (b"[1]", b"\xff", doubled):
+        bearer = {"Authorization": f"Bearer {his}"}
+        assert requests.post(notes, data=body, headers=bearer, timeout=20).status_code == 403

@@ -270,3 +270,14 @@ def test_a_deep_or_broken_document_is_no_fault(signed_in):
         '{"n": ' + "9" * 5_000 + "}",
     ):
         assert pages.submit(signed_in, PATH, text=text).status_code == 200
+
+
+def test_a_message_to_the_mcp_server_is_known_and_may_be_json(signed_in, alice):
+    more = """-H 'Content-Type: application/json' -d '{"jsonrpc": "2.0"}'"""
+
+    text = explained(signed_in, curl(factories.make_token(alice).plaintext, "/mcp", more))
+
+    assert "is the MCP server" in text
+    assert "/docs/agents" in text
+    assert "The body is JSON" not in text
+    assert "no such address" not in text

@@ -240,6 +240,10 @@ def test_a_token_changes_and_calls_as_seldom_as_at_v1(app, program, alice, hers)
     assert "r=0" in listed[2].headers["RateLimit"]
 
 
+def test_a_tool_without_arguments_takes_null_for_none(program, alice):
+    assert not program(alice).result("tools/call", {"name": "who_am_i", "arguments": None})["isError"]
+
+
 def test_the_words_of_credentials_are_nowhere_in_what_tools_say(app, program, alice, hers):
     secret = credentials.generate(credentials.Kind.DEVELOPER)
 
