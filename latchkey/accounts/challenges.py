@@ -11,12 +11,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import LargeBinary, delete
+from sqlalchemy import LargeBinary
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, vault
 from latchkey.store.session import Base, db
+from latchkey.store.sweeping import sweep
 
 LIFETIME = timedelta(minutes=10)
 LONGEST_SEALED = 2000
@@ -80,6 +81,6 @@ def spend(random: bytes) -> bool:
     return db.scalar(once.on_conflict_do_nothing().returning(SpentChallenge.digest)) is not None
 
 
-def purge() -> None:
-    """Remove those that are too old to be answered again."""
-    db.execute(delete(SpentChallenge).where(SpentChallenge.expires_at < clock.now()))
+def purge() -> bool:
+    """Remove some of those that are too old to be answered again; whether there may be more."""
+    return sweep(SpentChallenge, SpentChallenge.expires_at < clock.now())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, LargeBinary, String, delete, select, update
+from sqlalchemy import ForeignKey, LargeBinary, String, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import clock, credentials
@@ -12,6 +12,7 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, stamp
+from latchkey.store.sweeping import sweep
 
 
 class Purpose(StrEnum):
@@ -42,7 +43,7 @@ class Link(Base):
     email: Mapped[str] = mapped_column(String(254))
     next_path: Mapped[str | None] = mapped_column(String(LONGEST_NEXT))
     created_at: Mapped[datetime] = mapped_column(default=stamp)
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
@@ -121,6 +122,6 @@ def redeem(plaintext: str, purpose: Purpose) -> Link | None:
     return link if spent == 1 else None
 
 
-def purge() -> None:
-    """Remove links that have long expired."""
-    db.execute(delete(Link).where(Link.expires_at < clock.now() - timedelta(days=7)))
+def purge() -> bool:
+    """Remove some links that have long expired; whether there may be more."""
+    return sweep(Link, Link.expires_at < clock.now() - timedelta(days=7))

@@ -12,6 +12,7 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, stamp
+from latchkey.store.sweeping import sweep
 
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
@@ -55,7 +56,7 @@ class BrowserSession(UserMixin, Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     address: Mapped[str] = mapped_column(String(45))
     agent: Mapped[str] = mapped_column(String(200))
-    created_at: Mapped[datetime] = mapped_column(default=stamp)
+    created_at: Mapped[datetime] = mapped_column(default=stamp, index=True)
     last_seen_at: Mapped[datetime] = mapped_column(default=stamp)
     authenticated_at: Mapped[datetime] = mapped_column(default=stamp)
     ended_at: Mapped[datetime | None]
@@ -210,6 +211,6 @@ def renew(session: BrowserSession) -> None:
     db.flush()
 
 
-def purge() -> None:
-    """Remove sessions that nobody could be in any more."""
-    db.execute(delete(BrowserSession).where(BrowserSession.created_at < clock.now() - ABSOLUTE))
+def purge() -> bool:
+    """Remove some sessions that nobody could be in any more; whether there may be more."""
+    return sweep(BrowserSession, BrowserSession.created_at < clock.now() - ABSOLUTE)

@@ -9,6 +9,7 @@ from latchkey import clock, credentials
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
+from latchkey.store.sweeping import sweep
 
 LIFETIME = timedelta(minutes=10)
 # Of one user; past it the oldest goes.
@@ -67,6 +68,6 @@ def cancel(user: User) -> None:
     db.execute(delete(Step).where(Step.user_id == user.id))
 
 
-def purge() -> None:
-    """Remove those that are too old."""
-    db.execute(delete(Step).where(Step.created_at < clock.now() - LIFETIME))
+def purge() -> bool:
+    """Remove some of those that are too old; whether there may be more."""
+    return sweep(Step, Step.created_at < clock.now() - LIFETIME)

@@ -9,7 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials
-from latchkey.store.session import Base, UtcDateTime, db, engines
+from latchkey.store.session import Base, UtcDateTime, engines
+from latchkey.store.sweeping import sweep
 from latchkey.values import Limit
 
 
@@ -104,6 +105,6 @@ def reset(*counters: Counter) -> None:
             connection.execute(delete(Attempt).where(Attempt.key == name))
 
 
-def purge() -> None:
-    """Remove windows that have passed."""
-    db.execute(delete(Attempt).where(Attempt.expires_at < clock.now()))
+def purge() -> bool:
+    """Remove some windows that have passed; whether there may be more."""
+    return sweep(Attempt, Attempt.expires_at < clock.now())

@@ -11,7 +11,6 @@ from latchkey.grants.record import (
     allows,
     end,
     find_authorization,
-    purge,
     withdraw,
     withdraw_all,
 )
@@ -36,7 +35,6 @@ __all__ = [
     "get_for",
     "list_for",
     "people",
-    "purge",
     "relied_on",
     "until",
     "withdraw",

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
-    delete,
     or_,
     select,
     update,
@@ -243,8 +242,3 @@ def withdraw_all(client: Client, limit: int | None = None) -> list[Authorization
         authorization.withdrawn_at = clock.now()
     db.flush()
     return live
-
-
-def purge() -> None:
-    """Remove grants past their absolute end; until then retired refresh tokens stay recognisable (E-14)."""
-    db.execute(delete(Grant).where(Grant.expires_at < clock.now()))

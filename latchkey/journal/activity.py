@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, Index, String, delete, func, or_, select, text
+from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, Index, Row, String, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, origin
@@ -16,6 +16,7 @@ from latchkey.journal import links
 from latchkey.origin import Actor, Doer
 from latchkey.store.search import mentions
 from latchkey.store.session import Base, db, stamp
+from latchkey.store.sweeping import sweep
 
 KEPT = timedelta(days=90)
 MOST_KEPT = 5_000
@@ -199,15 +200,25 @@ def _mentions(word: str) -> ColumnElement[bool]:
     return or_(mentions(word, [Event.kind, Event.address, Event.agent]), in_detail)
 
 
-def purge() -> None:
-    """Remove events that are older than what people are told, and the oldest of too many of one kind in an account.
+def purge() -> bool:
+    """Remove some events older than what people are told, and the oldest of too many of one kind in an account.
 
-    Of one kind: whoever does one thing again and again buries no trace of another.
+    Of one kind: whoever does one thing again and again buries no trace of another. Whether there may be more.
     """
-    db.execute(delete(Event).where(Event.at < clock.now() - KEPT))
-    crowded = select(Event.user_id, Event.kind).group_by(Event.user_id, Event.kind).having(func.count() > MOST_KEPT)
-    for user_id, kind in db.execute(crowded).all():
-        same = (Event.user_id == user_id, Event.kind == kind)
-        last = db.scalar(select(Event.id).where(*same).order_by(Event.id.desc()).offset(MOST_KEPT - 1).limit(1))
-        db.execute(delete(Event).where(*same, Event.id < last))
-        links.leave_gap(user_id, kind=kind, before=last)
+    return sweep(Event, Event.at < clock.now() - KEPT) or any(_thin_out(*crowd) for crowd in _crowds())
+
+
+def _crowds() -> list[Row[str, str]]:
+    """Of which kinds accounts have too many. Most have few in all, as an index tells."""
+    full = db.scalars(select(Event.user_id).group_by(Event.user_id).having(func.count() > MOST_KEPT)).all()
+    if not full:
+        return []
+    kinds = select(Event.user_id, Event.kind).where(Event.user_id.in_(full))
+    return list(db.execute(kinds.group_by(Event.user_id, Event.kind).having(func.count() > MOST_KEPT)).all())
+
+
+def _thin_out(user_id: str, kind: str) -> bool:
+    same = (Event.user_id == user_id, Event.kind == kind)
+    last = db.scalar(select(Event.id).where(*same).order_by(Event.id.desc()).offset(MOST_KEPT - 1).limit(1))
+    links.leave_gap(user_id, kind=kind, before=last)
+    return sweep(Event, *same, Event.id < last)

@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Index, String, delete, select
+from sqlalchemy import Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, origin
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
+from latchkey.store.sweeping import sweep
 
 KEPT = timedelta(days=400)
 LONGEST_TARGET = 320
@@ -95,6 +96,6 @@ def page(*, target_id: str | None = None, before: str | None = None, limit: int 
     return list(db.scalars(statement.order_by(Act.id.desc()).limit(limit)))
 
 
-def purge() -> None:
-    """Remove what is older than anybody asks for."""
-    db.execute(delete(Act).where(Act.at < clock.now() - KEPT))
+def purge() -> bool:
+    """Remove some of what is older than anybody asks for; whether there may be more."""
+    return sweep(Act, Act.at < clock.now() - KEPT)

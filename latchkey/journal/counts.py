@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Date, ForeignKey, SmallInteger, String, Text, bindparam, case, delete, select, tuple_
+from sqlalchemy import Connection, Date, ForeignKey, SmallInteger, String, Text, bindparam, case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,7 +14,8 @@ from latchkey import clock, scopes
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.journal import refusals
-from latchkey.store.session import Base, affected, db, engines
+from latchkey.store.session import Base, db, engines
+from latchkey.store.sweeping import sweep
 
 DAYS = 30
 AT_A_TIME = 1_000
@@ -229,11 +230,6 @@ def first_day() -> date:
 
 def purge() -> bool:
     """Remove some of what is older than that; whether there may be more."""
-    old = select(*_KEY).where(CallCount.day < first_day()).limit(AT_A_TIME)
-    gone = affected(delete(CallCount).where(tuple_(*_KEY).in_(old)).execution_options(synchronize_session=False))
-    place = (CallPlace.token_id, CallPlace.address, CallPlace.agent)
-    left = select(*place).where(CallPlace.last_at < clock.now() - timedelta(days=DAYS)).limit(AT_A_TIME)
-    gone_places = affected(
-        delete(CallPlace).where(tuple_(*place).in_(left)).execution_options(synchronize_session=False)
-    )
-    return AT_A_TIME in (gone, gone_places)
+    if sweep(CallCount, CallCount.day < first_day(), at_a_time=AT_A_TIME):
+        return True
+    return sweep(CallPlace, CallPlace.last_at < clock.now() - timedelta(days=DAYS), at_a_time=AT_A_TIME)

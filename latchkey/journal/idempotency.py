@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials
 from latchkey.store.session import Base, db, engines
+from latchkey.store.sweeping import sweep
 
 KEPT = timedelta(hours=24)
 LONGEST = 255
@@ -47,7 +48,7 @@ def begin(caller: str, key: str, content: str) -> bytes:
     Raises `KeyReused`, `SentBefore`.
     """
     name, fingerprint, now = credentials.digest(f"{caller}\n{key}"), credentials.digest(content), clock.now()
-    db.execute(delete(Request).where(Request.expires_at <= now))
+    db.execute(delete(Request).where(Request.key == name, Request.expires_at <= now))
     insert = (sqlite if engines().write.dialect.name == "sqlite" else postgresql).insert(Request)
     values = {"key": name, "fingerprint": fingerprint, "made": "", "answer": None, "expires_at": now + KEPT}
     if db.scalar(insert.values(values).on_conflict_do_nothing().returning(Request.key)) is not None:
@@ -63,3 +64,8 @@ def finish(name: bytes, made: str, answer: dict[str, object] | None) -> None:
     record = db.get_one(Request, name)
     record.made, record.answer = made, None if answer is None else json.dumps(answer)
     db.flush()
+
+
+def purge() -> bool:
+    """Remove some whose keys may be used anew; whether there may be more."""
+    return sweep(Request, Request.expires_at <= clock.now())

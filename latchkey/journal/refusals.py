@@ -16,7 +16,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from latchkey import clock, origin
 from latchkey.clients import Client
 from latchkey.ids import new_id
-from latchkey.store.session import Base, UtcDateTime, affected, db, stamp
+from latchkey.store.session import Base, UtcDateTime, db, stamp
+from latchkey.store.sweeping import sweep
 
 KEPT = timedelta(days=30)
 # Anybody can send a bad request in an app's name: past this many a minute they are counted nowhere.
@@ -200,14 +201,13 @@ def purge() -> bool:
 
     Whether there may be more.
     """
-    old = select(Refusal.id).where(Refusal.at < clock.now() - KEPT).limit(AT_A_TIME)
-    gone = affected(delete(Refusal).where(Refusal.id.in_(old)).execution_options(synchronize_session=False))
-    if gone == AT_A_TIME:
+    if sweep(Refusal, Refusal.at < clock.now() - KEPT):
         return True
     crowded = select(Refusal.client_id).group_by(Refusal.client_id).having(func.count() > MOST_KEPT)
     for client_id in db.scalars(crowded).all():
         # By time: the ids of calls that were alike say nothing of when they were.
         newest = select(Refusal.at).where(Refusal.client_id == client_id).order_by(Refusal.at.desc())
         last = db.scalar(newest.offset(MOST_KEPT - 1).limit(1))
-        db.execute(delete(Refusal).where(Refusal.client_id == client_id, Refusal.at < last))
+        if sweep(Refusal, Refusal.client_id == client_id, Refusal.at < last):
+            return True
     return False

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from latchkey import clock
-from latchkey.accounts.users import User
+from latchkey.accounts.users import IS_ADMIN, User
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from latchkey.mail import outbox
@@ -26,7 +26,7 @@ def approval_asked(owner: User, name: str, wanted: Iterable[str]) -> None:
     activity.record(owner, EventKind.APPROVAL_ASKED, description=name, asked=asked)
     if told >= MOST_LETTERS:
         return
-    able = select(User.email).where(User.is_admin, User.disabled_at.is_(None), User.id != owner.id)
+    able = select(User.email).where(IS_ADMIN, User.disabled_at.is_(None), User.id != owner.id)
     for email in db.scalars(able.order_by(User.id).limit(MOST_ADMINISTRATORS)).all():
         outbox.post(email, "approval_asked", name=unlinked(name), owner=unlinked(owner.name), scopes=listed(asked))
 

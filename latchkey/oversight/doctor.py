@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from latchkey import clock, scopes, settings
-from latchkey.accounts import users
+from latchkey.accounts.users import FALLEN_TOGETHER, User
 from latchkey.journal import chain
 from latchkey.mail import outbox
 from latchkey.oversight import surroundings
 from latchkey.oversight.surroundings import Wrong
 from latchkey.store import migrations
 from latchkey.store import session as db
+from latchkey.store.session import db as session
 
 STUCK = timedelta(hours=1)
 SKEW = timedelta(seconds=5)
@@ -65,9 +66,14 @@ def clocks() -> str:
     return f"{clock.now():%Y-%m-%d %H:%M:%S} UTC"
 
 
+def fallen_together() -> list[User]:
+    """Accounts whose address is another one's too, since domains are kept in one spelling; nobody merges them."""
+    return list(session.scalars(select(User).where(text(FALLEN_TOGETHER)).order_by(User.id)))
+
+
 def accounts() -> str:
     """Whether each has a mailbox of its own. Raises `Wrong`."""
-    if doubled := users.fallen_together():
+    if doubled := fallen_together():
         named = ", ".join(f"{user.id} ({user.email_key})" for user in doubled)
         raise Wrong(f"their mail goes to another account's address as well: {named}; change the address or delete one")
     return "each has an address of its own"

@@ -17,6 +17,7 @@ from latchkey.mail import outbox
 from latchkey.origin import Doer
 from latchkey.store.conflicts import Gone
 from latchkey.store.session import Base, affected, db, stamp
+from latchkey.store.sweeping import sweep
 
 LIFETIME = timedelta(days=7)
 KEPT = timedelta(days=30)
@@ -138,6 +139,6 @@ def accept(invitation: Invitation, *, name: str, password: str) -> User:
     return user
 
 
-def purge() -> None:
-    """Remove what expired long ago."""
-    db.execute(delete(Invitation).where(Invitation.expires_at < clock.now() - KEPT))
+def purge() -> bool:
+    """Remove some of what expired long ago; whether there may be more."""
+    return sweep(Invitation, Invitation.expires_at < clock.now() - KEPT)

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, TextClause, and_, func, or_, select, text, union
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
 from latchkey import clock, ids
 from latchkey.accounts.passkeys import Passkey
 from latchkey.accounts.second_factors import Authenticator
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.accounts.users import User
+from latchkey.accounts.users import IS_ADMIN, User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Authorization
@@ -24,9 +24,10 @@ from latchkey.mail.outbox import Letter
 from latchkey.store.search import mentions
 from latchkey.store.session import Base, db
 from latchkey.tokens import Token
+from latchkey.tokens.record import DEVELOPER
 
 PAGE = 50
-# However little of the rows a search finds, it looks at so many at most: these are read in a tenth of a second.
+# However few of the rows a search finds, it looks at so many at most: these are read in a tenth of a second.
 LOOKED_AT = 100_000
 SOON = timedelta(days=7)
 
@@ -56,7 +57,7 @@ def _cut(statement: Select[Any], limit: int) -> Page:
     return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
 
-def _newest(record: type[Base], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+def _newest(record: type[Base], *conditions: TextClause) -> ColumnElement[bool]:
     """The rows that a search looks at: those from where the bound is on, along an index."""
     key = record.__table__.c.id
     bound = select(key).where(*conditions).order_by(key.desc()).offset(LOOKED_AT).limit(1)
@@ -73,7 +74,7 @@ def users(*, show: str = "all", search: str = "", sort: str = "joined", cursor: 
     """People: the latest who joined first, or by address."""
     statement = select(User)
     if show == "administrators":
-        statement = statement.where(User.is_admin)
+        statement = statement.where(IS_ADMIN)
     elif show == "suspended":
         statement = statement.where(User.disabled_at.is_not(None))
     elif show == "unverified":
@@ -128,9 +129,9 @@ def apps(*, show: str = "all", search: str = "", owner: User | None = None, curs
     if show == "suspended":
         statement = statement.where(Client.suspended_at.is_not(None))
     elif show == "trusted":
-        statement = statement.where(Client.trusted)
+        statement = statement.where(text("client.trusted"))
     elif show == "resource-servers":
-        statement = statement.where(Client.resource_server)
+        statement = statement.where(text("client.resource_server"))
     if owner is not None:
         statement = statement.where(Client.owner_id == owner.id)
     if search:
@@ -156,7 +157,7 @@ def _user_id(search: str) -> str | None:
 def tokens(*, show: str = "active", search: str = "", user: User | None = None, cursor: str | None = None) -> Page:
     """Developer tokens, the newest first; `ending`: within a week, the next first."""
     now = clock.now()
-    statement = select(Token).where(Token.kind == Kind.DEVELOPER, Token.successor_id.is_(None))
+    statement = select(Token).where(DEVELOPER, Token.successor_id.is_(None))
     statement = statement.options(joinedload(Token.user), selectinload(Token.parent))
     active = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now))
     if show == "ending":
@@ -180,7 +181,7 @@ def _tokens_found(search: str) -> ColumnElement[bool]:
         return Token.id == search
     if user_id := _user_id(search):
         return Token.user_id == user_id
-    among = _newest(Token, Token.kind == Kind.DEVELOPER)
+    among = _newest(Token, DEVELOPER)
     return and_(among, _holds(search, (Token.description, Token.scope, Token.last4)))
 
 
@@ -213,8 +214,9 @@ def letters(*, show: str = "failed", search: str = "", cursor: str | None = None
         "waiting": (Letter.next_attempt_at.is_not(None),),
         "sent": (Letter.sent_at.is_not(None),),
     }
-    statement = select(Letter).where(*conditions[show], _newest(Letter))
+    statement = select(Letter).where(*conditions[show])
     if search:
+        statement = statement.where(_newest(Letter))
         statement = statement.where(_holds(search, (Letter.recipient, Letter.name)))
     return _page(statement, Letter, cursor)
 

@@ -8,7 +8,6 @@ from sqlalchemy import and_, func, or_, select
 from latchkey import clients, clock, settings
 from latchkey.accounts.users import User
 from latchkey.clients import Client
-from latchkey.credentials import Kind
 from latchkey.grants import Authorization
 from latchkey.journal.activity import Event, EventKind
 from latchkey.journal.refusals import Refusal
@@ -19,6 +18,7 @@ from latchkey.oversight.doctor import Result
 from latchkey.oversight.listing import SOON
 from latchkey.store.session import db
 from latchkey.tokens import Token
+from latchkey.tokens.record import DEVELOPER
 
 GUESSES = (EventKind.SIGN_IN_FAILED, EventKind.SIGN_IN_THROTTLED, EventKind.CODE_FAILED)
 # Fewer within an hour are people who mistype.
@@ -72,11 +72,8 @@ class Figures(NamedTuple):
 
 def attention() -> Attention:
     """What needs somebody now."""
-    failing = db.scalar(
-        select(func.count()).where(
-            Letter.sent_at.is_(None), Letter.last_error.is_not(None), Letter.created_at > clock.now() - outbox.KEPT
-        )
-    )
+    # No older ones are kept.
+    failing = db.scalar(select(func.count()).where(Letter.sent_at.is_(None), Letter.last_error.is_not(None)))
     trouble = outbox.standing().trouble if failing else None
     return Attention(approval.count(), failing or 0, trouble, _guessing(), _refused(), _ending(), findings())
 
@@ -106,7 +103,7 @@ def _refused() -> list[RefusedApp]:
 def _ending() -> int:
     """Tokens that are in use and end this week."""
     now = clock.now()
-    soon = (Token.kind == Kind.DEVELOPER, Token.revoked_at.is_(None), Token.expires_at.between(now, now + SOON))
+    soon = (DEVELOPER, Token.revoked_at.is_(None), Token.expires_at.between(now, now + SOON))
     return db.scalar(select(func.count()).where(*soon, Token.last_used_at > now - USED_LATELY)) or 0
 
 
@@ -124,7 +121,7 @@ def figures() -> Figures:
     people = select(func.count(), func.count().filter(User.created_at > now - WEEK)).select_from(User)
     active = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now))
     held = select(func.count(), func.count().filter(Token.last_used_at.is_(None))).where(
-        Token.kind == Kind.DEVELOPER, Token.successor_id.is_(None), active
+        DEVELOPER, Token.successor_id.is_(None), active
     )
     apps = select(func.count(), func.count().filter(Client.suspended_at.is_not(None))).select_from(Client)
     allowed = select(func.count(), func.count().filter(Authorization.created_at > now - WEEK)).where(

@@ -17,13 +17,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, scopes, settings
 from latchkey.clients import document_urls, redirects
-from latchkey.credentials import Kind
 from latchkey.journal import acts
 from latchkey.journal.acts import ActKind
 from latchkey.settings import SettingError
 from latchkey.store.conflicts import Gone
 from latchkey.store.session import Base, db, stamp
 from latchkey.tokens import Token
+from latchkey.tokens.record import DEVELOPER
 
 log = logging.getLogger("latchkey.policies")
 
@@ -160,5 +160,5 @@ def written() -> dict[str, str]:
 def outliving(days: int) -> int:
     """How many developer tokens work longer from now on than so many days."""
     longer = or_(Token.expires_at.is_(None), Token.expires_at > clock.now() + timedelta(days=days))
-    held = (Token.kind == Kind.DEVELOPER, Token.revoked_at.is_(None), Token.successor_id.is_(None), longer)
+    held = (DEVELOPER, Token.revoked_at.is_(None), Token.successor_id.is_(None), longer)
     return db.scalar(select(func.count()).where(*held)) or 0

@@ -9,7 +9,7 @@ from latchkey import clients, grants, notices, tokens
 from latchkey.accounts import links, sessions, steps, users
 from latchkey.accounts.links import Purpose
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.accounts.users import User
+from latchkey.accounts.users import IS_ADMIN, User
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization
 from latchkey.journal import activity
@@ -143,7 +143,7 @@ def _spare_last(user: User) -> None:
 
     Two that go at once wait for each other: each locks all administrators, and looks at what is stored then.
     """
-    able = and_(User.is_admin, User.disabled_at.is_(None))
+    able = and_(IS_ADMIN, User.disabled_at.is_(None))
     statement = select(User).where(or_(able, User.id == user.id)).order_by(User.id).with_for_update(key_share=True)
     locked = db.scalars(statement.execution_options(populate_existing=True)).all()
     if [admin.id for admin in locked if admin.is_admin and admin.disabled_at is None] == [user.id]:

@@ -21,7 +21,7 @@ from latchkey.tokens.developer import (
 from latchkey.tokens.lifetimes import LifetimeTooLong
 from latchkey.tokens.lineage import DEEPEST, ChainTooLong, ParentEnded, hold
 from latchkey.tokens.ranges import BadRange, RangeTooWide
-from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, purge, revoke, revoke_many
+from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, revoke, revoke_many
 from latchkey.tokens.renewal import (
     KEEP,
     LONGEST_KEEP,
@@ -76,7 +76,6 @@ __all__ = [
     "mint",
     "narrow",
     "page",
-    "purge",
     "ranges",
     "regenerate",
     "revoke",

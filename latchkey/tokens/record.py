@@ -11,7 +11,6 @@ from sqlalchemy import (
     Select,
     String,
     Text,
-    delete,
     func,
     or_,
     select,
@@ -32,6 +31,8 @@ from latchkey.tokens import ranges
 LONGEST_DESCRIPTION = 80
 DISUSED = timedelta(days=90)
 NOT_REFRESH = "kind <> 'ort'"
+# As the indexes say it, word for word: otherwise SQLite does not see that they hold all that is looked for.
+DEVELOPER = text("token.kind = 'dev'")
 # A user's own tokens, without the strings that some had before.
 LISTED = "kind = 'dev' AND successor_id IS NULL"
 # All that a long list is counted and sorted by.
@@ -55,6 +56,7 @@ class Token(Base):
         some(None, "grant_id", where="grant_id IS NOT NULL"),
         some(None, "parent_id", where="parent_id IS NOT NULL"),
         some(None, "expires_at", where=NOT_REFRESH),
+        some("ix_token_ending", "expires_at", "id", where="kind = 'dev'"),
         some("ix_token_waiting", "id", where="waiting_since IS NOT NULL"),
         some(None, "revoked_at", where="revoked_at IS NOT NULL"),
         some("ix_token_listed", *LIST_READS, where=LISTED),
@@ -232,14 +234,3 @@ def _family(*token_ids: str) -> Select[str]:
     child = aliased(Token)
     family = family.union_all(select(child.id).join(family, child.parent_id == family.c.id))
     return select(family.c.id)
-
-
-def purge(kept: timedelta = timedelta(days=90)) -> None:
-    """Remove access tokens that ended, and developer tokens that ended long ago. Refresh tokens go with their grant."""
-    now = clock.now()
-    ended = now - kept
-    # The condition stands there word for word, or SQLite does not see that the index holds all that is looked for.
-    expiring = delete(Token).where(text(NOT_REFRESH)).execution_options(synchronize_session=False)
-    db.execute(expiring.where(Token.kind == Kind.ACCESS, Token.expires_at < now - timedelta(days=1)))
-    db.execute(expiring.where(Token.kind == Kind.DEVELOPER, Token.expires_at < ended))
-    db.execute(delete(Token).where(Token.kind == Kind.DEVELOPER, Token.revoked_at < ended))

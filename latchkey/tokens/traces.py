@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, String, delete, exists, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, String, exists, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
@@ -12,6 +12,7 @@ from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.store.session import Base, db, stamp
+from latchkey.store.sweeping import sweep
 from latchkey.tokens.record import Token
 
 
@@ -61,7 +62,7 @@ def _traced(which: ColumnElement[bool]) -> list[Client]:
     return list(db.scalars(select(Client).where(Client.id.in_(touched)).order_by(Client.id)))
 
 
-def purge() -> None:
-    """Remove traces of tokens and grants that are gone themselves."""
+def purge() -> bool:
+    """Remove some traces of tokens and grants that are gone themselves; whether there may be more."""
     kept = or_(exists().where(Token.id == Trace.source_id), exists().where(Grant.id == Trace.source_id))
-    db.execute(delete(Trace).where(~kept).execution_options(synchronize_session=False))
+    return sweep(Trace, ~kept)

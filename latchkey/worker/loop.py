@@ -8,27 +8,23 @@ from multiprocessing.util import Finalize
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from latchkey import grants, tokens
-from latchkey.accounts import challenges, links, sessions, steps, throttle
-from latchkey.grants import self_registered
-from latchkey.journal import activity, acts, chain, counting, counts, refusals
+from latchkey.journal import chain, counting
 from latchkey.mail import outbox
-from latchkey.oversight import invitations, policies
+from latchkey.oversight import policies
 from latchkey.store.session import db
 from latchkey.tokens import usage
 from latchkey.tokens.imported import record as imported
-from latchkey.tokens.issued import device_codes
-from latchkey.worker import alarms, endings, unverified
+from latchkey.worker import alarms, housekeeping
+from latchkey.worker.housekeeping import Purge
 from latchkey.worker.tasks import Loop
 
 # How often the outbox is looked through when nothing wakes the worker: letters of other processes, second attempts.
 LOOK_SECONDS = 5.0
 USAGE_SECONDS = 1.0
 CHAIN_SECONDS = 0.5
-CLEAR_SECONDS = 3600.0
+# How often a process looks whether it is its turn to clear away.
+TURN_SECONDS = 300.0
 STOP_SECONDS = 5.0
-
-Purge = Callable[[], bool | None]
 
 
 class Worker:
@@ -41,7 +37,7 @@ class Worker:
         self._uses = Loop("usage", self._within(_write_uses), USAGE_SECONDS)
         self._chain = Loop("chain", self._within(close_chain), CHAIN_SECONDS)
         self._policies = Loop("policies", self._within(_refresh), policies.SECONDS)
-        self._clearing = Loop("clearing", self._within(partial(clear, *purges)), CLEAR_SECONDS)
+        self._clearing = Loop("clearing", self._within(partial(housekeeping.take_turn, *purges)), TURN_SECONDS)
 
     def start(self) -> None:
         """Begin, and be told of every letter that is posted."""
@@ -108,34 +104,3 @@ def close_chain() -> None:
     db.rollback()
     if closed:
         chain.anchor()
-
-
-def clear(*more: Purge) -> None:
-    """Tell of tokens that end, and remove rows of every kind that nobody needs any more, a kind at a time.
-
-    A purge may do a part of its work and say that there is more.
-    """
-    nouns = (
-        throttle,
-        links,
-        sessions,
-        steps,
-        challenges,
-        activity,
-        acts,
-        chain,
-        tokens,
-        tokens.traces,
-        device_codes,
-        grants,
-        self_registered,
-        refusals,
-        counts,
-        outbox,
-        invitations,
-        unverified,
-    )
-    for purge in (endings.remind, endings.end_disused, *(noun.purge for noun in nouns), *more):
-        while purge():
-            db.commit()
-        db.commit()

@@ -15,6 +15,7 @@ from latchkey.accounts.sessions import BrowserSession
 from latchkey.clients import Client
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
+from latchkey.store.sweeping import sweep
 from oauth.authorize.request import Asked
 
 LIFETIME = timedelta(minutes=10)
@@ -139,6 +140,6 @@ def find(handle: str, session: BrowserSession) -> PendingConsent | None:
     )
 
 
-def purge() -> None:
-    """Remove questions that nobody can answer any more."""
-    db.execute(delete(PendingConsent).where(PendingConsent.expires_at < clock.now()))
+def purge() -> bool:
+    """Remove some questions that nobody can answer any more; whether there may be more."""
+    return sweep(PendingConsent, PendingConsent.expires_at < clock.now())

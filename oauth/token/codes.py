@@ -8,7 +8,6 @@ from sqlalchemy import (
     LargeBinary,
     String,
     bindparam,
-    delete,
     exists,
     literal_column,
     or_,
@@ -25,6 +24,7 @@ from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import PreparedSelect, PreparedWrite
 from latchkey.store.session import Base, UtcDateTime, db, stamp
+from latchkey.store.sweeping import AT_A_TIME, sweep
 from latchkey.tokens.issued import issuing
 
 LIFETIME = timedelta(seconds=60)
@@ -170,8 +170,14 @@ def consume(connection: DBAPIConnection, code: Found) -> bool:
     return _consume.run(connection, facts) == 1
 
 
-def purge() -> None:
-    """Remove codes that neither work nor need to be recognised any more, and sign-ins that nobody went on with."""
+def purge() -> bool:
+    """Remove some codes that neither work nor need to be recognised any more, and sign-ins that nobody went on with.
+
+    Whether there may be more.
+    """
     old = AuthorizationCode.expires_at < clock.now() - timedelta(days=1)
-    issuing.remove_unused(select(AuthorizationCode.grant_id).where(old))
-    db.execute(delete(AuthorizationCode).where(old))
+    found = db.execute(select(AuthorizationCode.id, AuthorizationCode.grant_id).where(old).limit(AT_A_TIME)).all()
+    if found:
+        issuing.remove_unused(row.grant_id for row in found)
+        sweep(AuthorizationCode, AuthorizationCode.id.in_([row.id for row in found]))
+    return len(found) == AT_A_TIME

@@ -16,7 +16,7 @@ from latchkey.journal.activity import KEPT, Event, EventKind
 from latchkey.journal.links import Gap, Head, Link
 from latchkey.safety import lockdown
 from latchkey.store.session import db as session
-from latchkey.worker import loop, unverified
+from latchkey.worker import housekeeping, loop, unverified
 from tests.factories import make_user
 
 
@@ -214,8 +214,8 @@ def test_purging_seals_a_stretch_and_keeps_its_end(events, alice, clock):
     session.commit()
     loop.close_chain()
 
-    loop.clear()
-    loop.clear()
+    housekeeping.clear()
+    housekeeping.clear()
 
     head = session.scalars(select(Head)).one()
     assert (head.sealed_to, head.seq) == (10, 11)

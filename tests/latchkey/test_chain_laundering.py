@@ -7,7 +7,7 @@ from latchkey.journal import activity, chain
 from latchkey.journal.activity import KEPT, Event, EventKind
 from latchkey.journal.links import Head, Link
 from latchkey.store.session import db as session
-from latchkey.worker import loop
+from latchkey.worker import housekeeping, loop
 from tests.latchkey.test_chain import broken, events, tamper
 
 __all__ = ["events"]
@@ -23,7 +23,7 @@ def test_the_worker_vouches_for_no_end_that_it_did_not_write(events, alice):
     session.commit()
 
     loop.close_chain()
-    loop.clear()
+    housekeeping.clear()
     loop.close_chain()
 
     assert "was changed" in broken().why
@@ -35,9 +35,9 @@ def test_purging_seals_no_stretch_whose_days_were_forged(events):
     tamper(update(Event).where(Event.id == events[3]).values(kind="sign_in.failed"))
     tamper(update(Event).values(seq=None))
 
-    loop.clear()
+    housekeeping.clear()
     loop.close_chain()
-    loop.clear()
+    housekeeping.clear()
 
     assert broken().seq == 1
 
@@ -46,7 +46,7 @@ def test_purging_seals_no_stretch_of_which_a_part_is_missing(events, clock):
     clock.move(days=KEPT.days, hours=2)
     tamper(delete(Link).where(Link.seq == 4))
 
-    loop.clear()
+    housekeeping.clear()
 
     assert broken() is not None
     assert session.scalar(select(func.count()).select_from(Link)) == 9
@@ -66,7 +66,7 @@ def test_a_long_stretch_is_sealed_in_parts(events, clock, monkeypatch):
     monkeypatch.setattr(chain, "SEALED_AT_A_TIME", 3)
     clock.move(days=KEPT.days, hours=2)
 
-    loop.clear()
+    housekeeping.clear()
 
     head = session.scalars(select(Head)).one()
     assert (head.sealed_to, head.seq) == (10, 10)

@@ -9,6 +9,7 @@ from latchkey.credentials import Kind
 from latchkey.grants import EndReason
 from latchkey.store.session import db as session
 from latchkey.tokens import access
+from latchkey.worker import ended
 from tests import factories
 from tests.factories import make_client, make_user
 
@@ -179,7 +180,7 @@ def test_a_grant_ends_after_half_a_year_however_often_it_was_refreshed(alice, ex
     assert not grant.live
 
     clock.move(seconds=1)
-    grants.purge()
+    ended.purge()
     session.commit()
     assert session.query(grants.Grant).count() == 0
 

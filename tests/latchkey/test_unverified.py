@@ -8,14 +8,14 @@ from sqlalchemy import func, select
 from latchkey import notices
 from latchkey.accounts import sessions, users
 from latchkey.accounts.users import User
-from latchkey.worker import loop, unverified
+from latchkey.worker import housekeeping, unverified
 from tests.factories import make_client, make_user
 
 WEEK = {"days": 7, "minutes": 1}
 
 
 def clear(db):
-    loop.clear()
+    housekeeping.clear()
     return set(db.scalars(select(User.email)))
 
 

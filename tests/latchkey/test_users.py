@@ -9,6 +9,7 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
+from latchkey.oversight import doctor
 from latchkey.texts import BadText
 from tests.factories import PASSWORD, make_client, make_token, make_user
 
@@ -253,4 +254,4 @@ def test_whoever_was_left_with_an_old_spelling_is_found_by_it(db):
 
     assert users.find_by_email("vic@xn--bcher-kva.example") is first
     assert users.find_by_email("Vic@Bücher.example") is second
-    assert users.fallen_together() == [second]
+    assert doctor.fallen_together() == [second]

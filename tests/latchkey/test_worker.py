@@ -11,7 +11,7 @@ from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
 from latchkey.settings import ROOT
 from latchkey.tokens import Token, access, usage
-from latchkey.worker import loop
+from latchkey.worker import housekeeping, loop
 from tests import factories, servers, smtp
 
 
@@ -102,7 +102,7 @@ def test_clearing_away_keeps_what_is_in_use(app, db, alice):
     letter = post(app, db)
 
     with app.app_context():
-        loop.clear()
+        housekeeping.clear()
 
     assert access.admit(minted.plaintext).user_id == alice.id
     assert db.scalar(select(Letter.id)) == letter.id
@@ -113,7 +113,7 @@ def test_records_of_the_doors_are_cleared_away_too(app):
     calls = []
 
     with app.app_context():
-        loop.clear(lambda: calls.append("codes"), lambda: calls.append("pending"))
+        housekeeping.clear(lambda: calls.append("codes"), lambda: calls.append("pending"))
 
     assert calls == ["codes", "pending"]
 

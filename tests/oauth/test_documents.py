@@ -21,7 +21,7 @@ from latchkey.grants import Grant, documented
 from latchkey.oversight import policies
 from latchkey.safety import shutdown
 from latchkey.store.session import db as records
-from latchkey.worker import loop
+from latchkey.worker import housekeeping
 from tests.factories import CALLBACK
 from tests.oauth import dance
 from tests.oauth.conftest import enter
@@ -317,7 +317,7 @@ def test_one_that_was_suspended_stays_so_however_often_it_is_read(app, signed_in
         shutdown.suspend(clients.find(host.url), Cause.ADMINISTRATOR)
         records.commit()
     clock.move(days=2)
-    loop.clear()
+    housekeeping.clear()
     enter(signed_in, alice)
 
     assert stopped(dance.authorize(signed_in, host.app))

@@ -13,7 +13,7 @@ from latchkey import clients, grants
 from latchkey.clients import Client
 from latchkey.grants import Authorization, EndReason, Grant, self_registered
 from latchkey.safety import shutdown
-from latchkey.worker import loop
+from latchkey.worker import housekeeping
 from tests.factories import CALLBACK, make_client, make_user
 from tests.oauth import dance
 from tests.oauth.conftest import enter
@@ -271,7 +271,7 @@ def test_what_nobody_uses_goes_and_what_somebody_uses_stays(caller, signed_in, a
     db.commit()
 
     def there():
-        loop.clear()
+        housekeeping.clear()
         found = set(db.scalars(select(Client.id)))
         db.rollback()
         return found
@@ -292,7 +292,7 @@ def test_what_nobody_uses_goes_and_what_somebody_uses_stays(caller, signed_in, a
 def test_one_that_was_removed_is_no_client_and_people_read_how_to_connect_again(caller, signed_in, clock):
     gone = registered(caller)
     clock.move(days=2)
-    loop.clear()
+    housekeeping.clear()
 
     answer = dance.post(caller, "/oauth/token", gone, grant_type="refresh_token", refresh_token="x")
     page = dance.authorize(signed_in, gone)

@@ -16,6 +16,7 @@ from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import PreparedSelect, PreparedWrite, transaction
 from latchkey.store.session import Base, UtcDateTime, db, stamp
+from latchkey.store.sweeping import AT_A_TIME, sweep
 from latchkey.tokens.issued import issuing
 
 LIFETIME = timedelta(minutes=10)
@@ -236,8 +237,14 @@ def consume(connection: DBAPIConnection, code: Found) -> bool:
     return _consume.run(connection, facts) == 1
 
 
-def purge() -> None:
-    """Remove codes that need not be recognised any more, and sign-ins that no device went on with."""
-    old = DeviceCode.expires_at < clock.now() - timedelta(days=1)
-    issuing.remove_unused(select(DeviceCode.grant_id).where(old, DeviceCode.grant_id.is_not(None)))
-    db.execute(delete(DeviceCode).where(old).execution_options(synchronize_session=False))
+def purge() -> bool:
+    """Remove some codes that need not be recognised any more, and sign-ins that no device went on with.
+
+    Whether there may be more.
+    """
+    old = select(DeviceCode.id, DeviceCode.grant_id).where(DeviceCode.expires_at < clock.now() - timedelta(days=1))
+    found = db.execute(old.limit(AT_A_TIME)).all()
+    if found:
+        issuing.remove_unused(row.grant_id for row in found)
+        sweep(DeviceCode, DeviceCode.id.in_([row.id for row in found]))
+    return len(found) == AT_A_TIME

@@ -1,10 +1,10 @@
 """Access and refresh tokens, issued under a grant in the transaction that used up what they were exchanged for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Select, bindparam, delete, exists, insert, select
+from sqlalchemy import bindparam, delete, exists, insert, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from latchkey import clock, credentials, scopes
@@ -99,7 +99,7 @@ def issue(
     return Issued(token, successor, scope, round((expires_at - now).total_seconds()))
 
 
-def remove_unused(begun: Select[str] | Select[str | None]) -> None:
+def remove_unused(begun: Iterable[str | None]) -> None:
     """Remove those of these grants under which no token was issued: sign-ins that nobody went on with."""
-    unused = Grant.id.in_(begun), ~exists().where(Token.grant_id == Grant.id)
+    unused = Grant.id.in_([each for each in begun if each]), ~exists().where(Token.grant_id == Grant.id)
     db.execute(delete(Grant).where(*unused).execution_options(synchronize_session=False))
