@@ -1,6 +1,6 @@
 """`latchkey client`: OAuth clients that an operator registers, trusted ones among them."""
 
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -19,6 +19,8 @@ from cli.base import (
 from latchkey import clients as apps
 from latchkey import grants, notices, scopes
 from latchkey.clients import Client
+from latchkey.clients.keys import changing, sets
+from latchkey.clients.keys.changing import Wanted
 from latchkey.oversight import apps as oversight
 from latchkey.store.session import db
 
@@ -120,6 +122,7 @@ def facts_of(client: Client) -> dict[str, Any]:
         "scopes": scopes.serialize(client.scopes).split(),
         "optional_scopes": scopes.serialize(client.optional).split(),
         "confidential": client.confidential,
+        "keyed": client.keyed,
         "pkce_required": client.pkce_required,
         "device_flow": client.device_flow,
         "trusted": client.trusted,
@@ -188,6 +191,39 @@ def rotate(client_id: str) -> None:
             raise Refused(str(error)) from None
         db.commit()
         _tell_secret(client, secret)
+
+
+@group.command("keys")
+@click.argument("client_id", metavar="ID")
+@click.option("--jwks", type=click.File(), help="A file with its public key set (RFC 7517); - is standard input.")
+@click.option("--jwks-uri", help="The https address of its key set.")
+@click.option("--none", "nothing", is_flag=True, help="Take its keys away; rotate its secret next.")
+@json_option
+def keys(*, client_id: str, jwks: TextIO | None, jwks_uri: str | None, nothing: bool) -> None:
+    """Let an app prove itself by keys of its own (private_key_jwt); its secrets end at once."""
+    if (jwks is not None) + (jwks_uri is not None) + nothing != 1:
+        raise click.UsageError("name one of --jwks, --jwks-uri and --none")
+    with installation():
+        because(None)
+        find(client_id)
+        try:
+            wanted = _wanted(jwks, jwks_uri)
+            client = locked(client_id)
+            oversight.give_keys(client, wanted)
+        except apps.BadClient as error:
+            raise Refused(str(error)) from None
+        db.commit()
+        found = len(wanted.keys) if wanted is not None else 0
+        said = f"proves itself by {found} {'key' if found == 1 else 'keys'}" if found else "has no keys"
+        tell(facts_of(client) | {"keys": found}, f"{client.name} {said}.")
+
+
+def _wanted(jwks: TextIO | None, jwks_uri: str | None) -> Wanted | None:
+    """What is wanted, read or asked for before anything is held. Raises `BadClient`."""
+    db.rollback()
+    if jwks is not None:
+        return changing.pasted(jwks.read(sets.LONGEST + 1))
+    return changing.at(jwks_uri, "") if jwks_uri is not None else None
 
 
 @group.command("resource-server")

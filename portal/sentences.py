@@ -86,6 +86,7 @@ WORDINGS: dict[str, Wording] = {
     EventKind.APP_CHANGED: Wording("You changed the {changes} of the app {name}", "square-pen"),
     EventKind.APP_SECRET_ROTATED: Wording("You rotated the secret of {name}", "rotate-cw", "ok"),
     EventKind.APP_SECRET_REMOVED: Wording("You ended an old secret of {name}", "ban"),
+    EventKind.APP_KEYS_CHANGED: Wording("You changed the keys of {name}", "key-round", "ok"),
     EventKind.APP_SUSPENDED: Wording("You suspended the app {name}{cause}", "ban", "bad"),
     EventKind.APP_RESTORED: Wording("You let the app {name} go on", "rotate-cw", "ok"),
     EventKind.APP_DELETED: Wording("You deleted the app {name}", "trash-2", "bad"),

@@ -10,6 +10,7 @@ from latchkey import scopes as scope_names
 from latchkey.accounts import emails, passwords
 from latchkey.accounts.users import User
 from latchkey.clients import Client, ClientSecret
+from latchkey.clients.keys import changing
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.store.session import db
@@ -106,6 +107,15 @@ def record_token(
     db.add(token)
     db.flush()
     return token
+
+
+def give_keys(client: Client, key_set: str) -> Client:
+    """The client, proving itself by these public keys from now on."""
+    locked = clients.lock(client.id)
+    assert locked is not None
+    changing.give(locked, changing.pasted(key_set), by=None)
+    db.commit()
+    return locked
 
 
 def find_secret(client: Client, plaintext: str) -> ClientSecret | None:

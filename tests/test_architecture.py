@@ -37,7 +37,7 @@ DOORS = ("portal", "oauth", "api", "cli")
 # Of the HTTP kit, what doors may use; the rest of `web` is the application's.
 KIT = {"web.calls", "web.htmx", "web.policy"}
 # The places of a door, where their order matters: each may import those before it. Elsewhere neighbours never meet.
-PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints"), "api": ("kit", "mcp")}
+PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints"), "api": ("kit", "apps", "mcp")}
 # The files that spend codes and issue tokens by statements given to the driver; beside them only `store/`.
 # What answers when the database is away knows what the drivers raise, and nothing else of them.
 DRIVERS = {
@@ -47,6 +47,7 @@ DRIVERS = {
 }  # fmt: skip
 # Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.
 ENGINES = {
+    "latchkey/clients/keys/record.py",
     "latchkey/accounts/throttle.py", "latchkey/journal/counts.py", "latchkey/journal/idempotency.py",
     "latchkey/tokens/usage.py", "web/layer/middleware.py", "latchkey/oversight/doctor.py", "cli/installation.py",
 }  # fmt: skip

@@ -28,6 +28,15 @@ LONGEST_LENGTH = 12
 EVERY_METHOD = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
+# A form with this in it may have to wait for another host, so that nobody may wait for it.
+SIGNED = b"client_assertion="
+
+
+def patient(body: bytes) -> bool:
+    """Whether a body is answered by threads that may wait, hot or not: an app's keys may have to be asked for."""
+    return SIGNED in body
+
+
 class Call:
     """What a program asks: headers and body are read when somebody wants them, the body once."""
 

@@ -61,7 +61,7 @@ class Body:
 
     def example(self) -> dict[str, Any]:
         """A body that works."""
-        return {name: field.example for name, field in self.fields.items()}
+        return {name: field.example for name, field in self.fields.items() if field.example is not None}
 
 
 def _object() -> dict[str, Any]:

@@ -111,6 +111,29 @@ def flag(about: str, *, example: bool) -> Field:
     return Field(lambda: {"type": "boolean", "default": True, "description": about}, read, example)
 
 
+def key_set(about: str) -> Field:
+    """A set of public keys, or null for none; what it may hold is the verb's to say."""
+
+    def read(value: Any) -> dict[str, Any] | None:
+        if value is not None and not isinstance(value, dict):
+            raise Wrong("Write an object with a list of keys, or null.")
+        return value
+
+    return Field(lambda: {"type": ["object", "null"], "description": about}, read, None)
+
+
+def maybe_address(about: str, longest: int) -> Field:
+    """A web address, or null for none."""
+
+    def read(value: Any) -> str | None:
+        if value is not None and (not isinstance(value, str) or len(value) > longest):
+            raise Wrong(f"Write an address of at most {longest} characters, or null.")
+        return value
+
+    schema = {"type": ["string", "null"], "maxLength": longest, "description": about}
+    return Field(lambda: schema, read, None)
+
+
 def days(about: str, *, example: int) -> Field:
     """A number of days, or null for no end where this installation allows that."""
 

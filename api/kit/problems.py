@@ -96,10 +96,9 @@ def chain_too_long(most: int) -> Problem:
     return Problem(403, "chain-too-long", "This token makes no others", detail)
 
 
-def no_secret() -> Problem:
-    """A public app has no secret."""
-    detail = "This is a public app, which has no secret. It proves itself by PKCE."
-    return Problem(409, "no-secret", "A public app has no secret", detail)
+def no_secret(detail: str) -> Problem:
+    """A public app has no secret, and none that proves itself by keys."""
+    return Problem(409, "no-secret", "This app has no secret", detail)
 
 
 def bad_key() -> Problem:

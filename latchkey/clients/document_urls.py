@@ -22,6 +22,11 @@ def host(url: str) -> str:
     return found[2] if found is not None else ""
 
 
+def local(url: str) -> bool:
+    """Whether this is an address without TLS that is let pass: of this machine, while developing."""
+    return url.startswith("http://") and settings.current().development
+
+
 def allowed(client_id: str) -> bool:
     """Whether this may be the id of an app, compared as it stands: an https address with a path (J-10).
 
@@ -34,6 +39,6 @@ def allowed(client_id: str) -> bool:
         found = redirects.HTTP.fullmatch(redirects.check(client_id))
     except redirects.BadRedirectURI:
         return False
-    if found is None or found[3] in ("", "/") or (found[1] == "http" and not settings.current().development):
+    if found is None or found[3] in ("", "/") or (found[1] == "http" and not local(client_id)):
         return False
     return how == "open" or found[2] in _listed

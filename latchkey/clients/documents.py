@@ -1,7 +1,8 @@
 """What a metadata document says of the app whose id is its address (draft-ietf-oauth-client-id-metadata-document)."""
 
-import re
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -9,21 +10,23 @@ from sqlalchemy.exc import IntegrityError
 from latchkey import clock, fetching
 from latchkey.clients import described, document_urls
 from latchkey.clients.described import BadMetadata, Said
+from latchkey.clients.keys import changing, record
+from latchkey.clients.keys import sets as key_sets
+from latchkey.clients.keys.changing import Wanted
+from latchkey.clients.keys.sets import BadKeys
 from latchkey.clients.record import Client
+from latchkey.clients.rules import BadClient
 from latchkey.store.session import db
 
 KINDS = frozenset({"application/json"})
-# How long a document is not asked for again, whatever its host says, and if it says nothing.
-SHORTEST, LONGEST, USUAL = timedelta(minutes=1), timedelta(hours=24), timedelta(hours=1)
 # How long what was read last holds while its host does not answer.
 KEPT = timedelta(days=7)
-MAX_AGE = re.compile(r'max-age\s*=\s*"?([0-9]{1,9})', re.ASCII)
-UNCACHED = re.compile(r"(?:^|[\s,])no-(?:store|cache)(?:$|[\s,=])", re.ASCII)
 SECRETS = ("client_secret", "client_secret_expires_at")
+KEYS = "private_key_jwt"
 
 
-def read(url: str, body: bytes) -> Said:
-    """What stands in the document at this address. Raises `BadMetadata`."""
+def read(url: str, body: bytes) -> tuple[Said, Wanted | None]:
+    """What stands in the document at this address, and by which keys its app proves itself. Raises `BadMetadata`."""
     try:
         document = fetching.read_object(body)
     except fetching.NotAnObject:
@@ -32,21 +35,30 @@ def read(url: str, body: bytes) -> Said:
         raise BadMetadata("client_id", "It is not the address of the document, character by character.")
     if any(name in document for name in SECRETS):
         raise BadMetadata("client_secret", "A document that everybody reads holds no secret.")
-    if document.get("token_endpoint_auth_method", "none") != "none":
-        raise BadMetadata("token_endpoint_auth_method", "Only none is taken in a document here.")
-    return described.read({"client_name": f"App of {document_urls.host(url)}"[:60]} | document)
+    method = document.get("token_endpoint_auth_method", "none")
+    if method not in ("none", KEYS):
+        raise BadMetadata("token_endpoint_auth_method", "Only none and private_key_jwt are taken in a document here.")
+    named = (
+        {"client_name": f"App of {document_urls.host(url)}"[:60]} | document | {"token_endpoint_auth_method": "none"}
+    )
+    return described.read(named), _keys(document) if method == KEYS else None
 
 
-def lifetime(cache_control: str) -> timedelta:
-    """How long an answer holds, by what its host says and within bounds (RFC 9111 §5.2.2)."""
-    said = cache_control.lower()
-    if UNCACHED.search(said):
-        return SHORTEST
-    found = MAX_AGE.search(said)
-    return min(max(timedelta(seconds=int(found[1])), SHORTEST), LONGEST) if found is not None else USUAL
+def _keys(document: Mapping[str, Any]) -> Wanted:
+    """RFC 7591 §2: a key set stands in a document, or its address does."""
+    if ("jwks" in document) == ("jwks_uri" in document):
+        raise BadMetadata("jwks", "private_key_jwt needs either jwks or jwks_uri.")
+    try:
+        if "jwks" in document:
+            return Wanted(key_sets.check(document["jwks"]))
+        return Wanted([], changing.check_url(document["jwks_uri"]))
+    except BadKeys as bad:
+        raise BadMetadata("jwks", str(bad)) from None
+    except BadClient as bad:
+        raise BadMetadata("jwks_uri", str(bad)) from None
 
 
-def keep(url: str, said: Said, lasting: timedelta) -> tuple[Client, bool]:
+def keep(url: str, said: Said, keys: Wanted | None, lasting: timedelta) -> tuple[Client, bool]:
     """The client of a document as it was just read, and whether it is new."""
     now = clock.now()
     client, new = _row(url, said)
@@ -56,8 +68,22 @@ def keep(url: str, said: Said, lasting: timedelta) -> tuple[Client, bool]:
     client.document_read_at, client.document_fresh_until = now, now + lasting
     if changed:
         client.updated_at = now
+    _prove(client, keys)
     db.flush()
     return client, new
+
+
+def _prove(client: Client, keys: Wanted | None) -> None:
+    """Let an app prove itself as its document says now, or by nothing."""
+    if keys is None:
+        changing.take(client, by=None)
+        client.confidential = client.trusted = client.resource_server = False
+        return
+    client.confidential = True
+    known = record.find(client.id)
+    # What stands at an address is asked for by whoever needs a key, and kept meanwhile.
+    if known is None or not client.keyed or known.url is None or known.url != keys.url:
+        changing.give(client, keys, by=None)
 
 
 def _row(url: str, said: Said) -> tuple[Client, bool]:

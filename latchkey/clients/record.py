@@ -69,6 +69,8 @@ class Client(Base):
     dropped_scope: Mapped[str | None] = mapped_column(String(4000))
     dropped_at: Mapped[datetime | None]
     confidential: Mapped[bool]
+    # Whether it proves itself by keys of its own (RFC 7523), and so has no secret.
+    keyed: Mapped[bool] = mapped_column(default=False, server_default=false())
     pkce_required: Mapped[bool] = mapped_column(default=True)
     trusted: Mapped[bool] = mapped_column(default=False)
     # Whether it may sign in devices by a code that people type (RFC 8628).
@@ -130,6 +132,11 @@ class Client(Base):
     def speaks_for(self) -> list[str]:
         """The hosts that an app without an owner leads back to; none: only programs on people's own devices."""
         return list(dict.fromkeys(filter(None, map(redirects.destination, self.redirect_uris))))
+
+    @property
+    def answered_for(self) -> bool:
+        """Whether it can prove itself and somebody here answers for it; only such a one is remembered (K-02)."""
+        return self.confidential and self.owner_id is not None
 
     @property
     def scopes(self) -> frozenset[str]:

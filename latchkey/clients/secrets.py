@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, or_, select, update
 from latchkey import clock, credentials
 from latchkey.accounts.users import User
 from latchkey.clients import rules
+from latchkey.clients.keys import record as keys
 from latchkey.clients.record import Client, ClientSecret, lock
 from latchkey.clients.rules import BadClient
 from latchkey.store.prepared import PreparedWrite, transaction
@@ -43,6 +44,8 @@ def rotate_secret(client: Client, *, by: User | None, newest: str | None = None)
     """
     if not client.confidential:
         raise BadClient(confidential="A public app has no secret.")
+    if client.keyed:
+        raise BadClient(confidential="This app proves itself by its own keys, so it has no secret.")
     rules.spare(client, by, "secret")
     lock(client.id)
     live, now = live_secrets(client), clock.now()
@@ -56,13 +59,13 @@ def rotate_secret(client: Client, *, by: User | None, newest: str | None = None)
 
 
 def end_secrets(client: Client) -> bool:
-    """End every secret of a client at once; whether one worked. The client is locked."""
+    """End every secret of a client at once, and what it is known by instead; whether one worked. It is locked."""
     now = clock.now()
     live = or_(ClientSecret.expires_at.is_(None), ClientSecret.expires_at > now)
     statement = update(ClientSecret).where(ClientSecret.client_id == client.id, live)
     ended = affected(statement.values(expires_at=now).execution_options(synchronize_session=False))
     db.expire(client, ["secrets"])
-    return ended > 0
+    return keys.end(client.id) or ended > 0
 
 
 def remove_secret(client: Client, secret_id: str, *, by: User | None) -> bool:

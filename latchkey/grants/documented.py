@@ -3,21 +3,13 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import timedelta
 
-from latchkey import clients, clock, fetching
-from latchkey.accounts import throttle
-from latchkey.accounts.throttle import Counter
-from latchkey.clients import described, document_urls, documents
+from latchkey import clients, clock
+from latchkey.clients import asking, described, documents
 from latchkey.fetching import Answer, NotFetched
 from latchkey.grants import self_registered
 from latchkey.store.session import db
-from latchkey.values import Limit
 
-# How often documents are asked for: by one person, of one host, in all.
-OF_PERSON = (Limit(20, timedelta(minutes=10)),)
-OF_HOST = (Limit(30, timedelta(minutes=1)),)
-IN_ALL = (Limit(120, timedelta(minutes=1)),)
 # Of this process, at a time; more would hold up those who wait for pages.
 AT_ONCE = 4
 
@@ -43,23 +35,15 @@ def bring_up_to_date(url: str, person: str) -> None:
         if read_at is not None and read_at > now - documents.KEPT:
             return
         raise
-    said = documents.read(url, answer.body)
-    _, new = documents.keep(url, said, documents.lifetime(answer.cache_control))
+    said, keys = documents.read(url, answer.body)
+    _, new = documents.keep(url, said, keys, asking.lifetime(answer.cache_control))
     if new:
         self_registered.make_room()
     db.commit()
 
 
 def _fetched(url: str, person: str) -> Answer:
-    host = document_urls.host(url)
-    counters = (
-        Counter(f"documents-by:{person}", OF_PERSON),
-        Counter(f"documents-of:{host}", OF_HOST),
-        Counter("documents", IN_ALL),
-    )
-    if throttle.hit(*counters):
-        raise NotFetched("too many documents were asked for: wait a minute")
-    return fetching.ask(url, most=described.LONGEST, kinds=documents.KINDS)
+    return asking.ask(url, most=described.LONGEST, kinds=documents.KINDS, person=person)
 
 
 def _once(url: str, work: Callable[[], Answer]) -> Answer:

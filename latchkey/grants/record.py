@@ -118,12 +118,12 @@ def find_authorization(user: User, client: Client, *, lock: bool = False) -> Aut
 
 
 def allows(user: User, client: Client, wanted: frozenset[str]) -> frozenset[str]:
-    """With what a client may go on without asking; nothing: it has to ask. A public one always has to (K-02).
+    """With what a client may go on without asking; nothing: it has to ask, as a public or self-described one (K-02).
 
     What it can do without and the user kept from it before, is kept from it again. What allows it stays so until the
     commit: a withdrawal comes before or after the grant, never beside it.
     """
-    if not client.confidential:
+    if not client.answered_for:
         return frozenset()
     found = find_authorization(user, client, lock=True)
     if client.trusted:

@@ -73,6 +73,7 @@ class EventKind(StrEnum):
     APP_CHANGED = "app.changed"
     APP_SECRET_ROTATED = "app.secret_rotated"
     APP_SECRET_REMOVED = "app.secret_removed"
+    APP_KEYS_CHANGED = "app.keys_changed"
     APP_SUSPENDED = "app.suspended"
     APP_RESTORED = "app.restored"
     APP_DELETED = "app.deleted"

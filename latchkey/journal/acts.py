@@ -36,6 +36,7 @@ class ActKind(StrEnum):
     APP_MARKED = "app.marked"
     APP_UNMARKED = "app.unmarked"
     APP_SECRET_ROTATED = "app.secret_rotated"
+    APP_KEYS_CHANGED = "app.keys_changed"
     TOKEN_REVOKED = "token.revoked"
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn"
     APPROVAL_GIVEN = "approval.given"

@@ -70,6 +70,13 @@ def app_secret_rotated(owner: User, client: Client) -> None:
 
 
 @_if_owned
+def app_keys_changed(owner: User, client: Client) -> None:
+    """An app proves itself by other keys, or by keys in place of its secret."""
+    activity.record(owner, EventKind.APP_KEYS_CHANGED, **_about(client))
+    _letter(owner, client, "app_keys_changed")
+
+
+@_if_owned
 def app_secret_removed(owner: User, client: Client, place: str = "") -> None:
     """An old secret of an app was ended before its time; `place` is where somebody found it."""
     found = {"found_at": place} if place else {}

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from latchkey import clients, notices
 from latchkey.clients import Cause, Client
+from latchkey.clients.keys import changing
+from latchkey.clients.keys.changing import Wanted
 from latchkey.journal import acts
 from latchkey.journal.acts import ActKind
 from latchkey.safety import shutdown
@@ -49,6 +51,15 @@ def mark(client: Client, *, on: bool) -> bool:
     notices.app_changed(client.owner, client, ["resource_server"])
     acts.record(ActKind.APP_MARKED if on else ActKind.APP_UNMARKED, client.id, client.name)
     return True
+
+
+def give_keys(client: Client, wanted: Wanted | None) -> bool:
+    """Let an app prove itself by these keys, or by a secret again; whether that is new. Raises `BadClient`."""
+    new = changing.take(client, by=None) if wanted is None else changing.give(client, wanted, by=None)
+    if new:
+        notices.app_keys_changed(client.owner, client)
+        acts.record(ActKind.APP_KEYS_CHANGED, client.id, client.name)
+    return new
 
 
 def rotate(client: Client) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from latchkey import clock, tokens
 from latchkey.accounts import challenges, links, sessions, steps, throttle
+from latchkey.clients.keys import record as keys
 from latchkey.grants import self_registered
 from latchkey.journal import activity, acts, chain, counts, idempotency, refusals
 from latchkey.mail import outbox, processes
@@ -54,6 +55,7 @@ NOUNS = (
     idempotency,
     outbox,
     invitations,
+    keys,
     unverified,
 )
 

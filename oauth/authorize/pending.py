@@ -13,6 +13,8 @@ from latchkey import clock, credentials, resources, scopes, settings, vault
 from latchkey.accounts import users
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.clients import Client
+from latchkey.clients.keys import record as own_keys
+from latchkey.clients.keys import sets
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
 from latchkey.store.sweeping import sweep
@@ -75,11 +77,19 @@ def version(client: Client, scope: str) -> str:
     needs = sorted(frozenset(scope.split()) - client.optional)
     # A suspension ends questions, also one that is over already.
     stopped = client.last_suspended_at.isoformat() if client.last_suspended_at else None
-    keys = (client.confidential, sorted(secret.id for secret in client.secrets))
+    keys = (client.confidential, sorted(secret.id for secret in client.secrets), _own_keys(client))
     # Of one that nobody here answers for, all addresses are shown.
     leads = [] if client.owner_id is not None else client.redirect_uris
     places = {resource.normal: resource.title for resource in map(resources.owner, scope.split())}
     return sha256(json.dumps([shown, needs, keys, leads, stopped, sorted(places.items())]).encode()).hexdigest()
+
+
+def _own_keys(client: Client) -> list[str]:
+    """The keys that an app proves itself by. Of those at an address the address counts: whoever has it changes them."""
+    found = own_keys.find(client.id) if client.keyed else None
+    if found is None:
+        return []
+    return [found.url] if found.url else sorted(map(sets.thumbprint, found.keys))
 
 
 class Shown(NamedTuple):

@@ -51,7 +51,7 @@ def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, agai
     """
     standing = grants.find_authorization(here.user, asked.client)
     known = standing.scopes & wanted if standing is not None else frozenset()
-    lasting = asked.client.confidential and standing is not None and standing.expires_at is None
+    lasting = asked.client.answered_for and standing is not None and standing.expires_at is None
     settled = known if lasting and known != wanted else frozenset()
     shown = wanted - settled
     optional = asked.client.optional & shown

@@ -10,7 +10,8 @@ from latchkey.tokens.issued import device_codes
 from oauth.blueprint import blueprint
 from oauth.protocol import cross_origin, parties, scoping
 from oauth.protocol.parameters import Form, Presented
-from oauth.protocol.parties import Party, TooOften
+from oauth.protocol.parties import TooOften
+from oauth.protocol.party import Party
 from oauth.protocol.settling import Body, answered
 from oauth.token import targets
 from web.calls import Call, Later, Reply

@@ -16,7 +16,8 @@ from latchkey.tokens.access import Bearer
 from oauth.blueprint import blueprint
 from oauth.protocol import parties
 from oauth.protocol.parameters import Form, Presented
-from oauth.protocol.parties import Party, TooOften
+from oauth.protocol.parties import TooOften
+from oauth.protocol.party import Party
 from oauth.protocol.settling import Body, answered
 from web import calls
 from web.calls import Call, Later, Reply
@@ -57,7 +58,7 @@ def introspect(call: Call) -> Reply | Later:
 
 def _decided(form: Form, sent: Presented) -> Body | Callable[[], Body]:
     """The one bearer decision, for whom it is told. A refresh token is no bearer of anything, so it is none (E-12)."""
-    party = parties.proved(sent, parties.SECRET_METHODS, "introspection")
+    party = parties.proved(sent, parties.PROVING_METHODS, "introspection")
     text = form.parameters.get("token")
     if text is None:
         raise InvalidRequestError("The token is missing.")
@@ -69,7 +70,7 @@ def _decided(form: Form, sent: Presented) -> Body | Callable[[], Body]:
 
 def _live(text: str, party: Party, address: str) -> Bearer | None:
     """`address` is that of the resource server's caller, as it says."""
-    if party.resource_server or settings.current().introspection == "any":
+    if party.resource_server or (party.answered_for and settings.current().introspection == "any"):
         try:
             return access.admit(text, call=PATH, address=address)
         except access.InvalidToken:

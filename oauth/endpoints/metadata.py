@@ -8,6 +8,7 @@ from authlib.oauth2.rfc9207 import AuthorizationServerMetadata as IssuerMetadata
 from werkzeug.exceptions import NotFound
 
 from latchkey import resources, scopes, settings
+from latchkey.clients.keys import sets
 from latchkey.resources import Resource
 from oauth.blueprint import blueprint
 from oauth.protocol import parties
@@ -34,13 +35,20 @@ def authorization_server() -> dict[str, Any]:
         "response_types_supported": sorted(AuthorizationCodeFlow.RESPONSE_TYPES),
         "response_modes_supported": ["query"],
         "grant_types_supported": [flow.GRANT_TYPE for flow in FLOWS],
-        "token_endpoint_auth_methods_supported": list(parties.METHODS),
-        "revocation_endpoint_auth_methods_supported": list(parties.METHODS),
-        "introspection_endpoint_auth_methods_supported": list(parties.SECRET_METHODS),
+        **_of_authentication("token", parties.METHODS),
+        **_of_authentication("revocation", parties.METHODS),
+        **_of_authentication("introspection", parties.PROVING_METHODS),
         "code_challenge_methods_supported": list(S256Challenge.SUPPORTED_CODE_CHALLENGE_METHOD),
         "authorization_response_iss_parameter_supported": True,
         "service_documentation": f"{issuer}/docs/oauth",
         **_of_settings(issuer),
+    }
+
+
+def _of_authentication(endpoint: str, methods: tuple[str, ...]) -> dict[str, list[str]]:
+    return {
+        f"{endpoint}_endpoint_auth_methods_supported": list(methods),
+        f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(sets.ALGORITHMS),
     }
 
 

@@ -12,6 +12,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from latchkey import scopes
+from latchkey.clients.keys import assertions
+from latchkey.clients.keys.assertions import Assertion, BadAssertion
 from web.calls import Call
 
 FORM = "application/x-www-form-urlencoded"
@@ -26,6 +28,8 @@ KNOWN = frozenset(
 )
 LONGEST_FORM = 64 * 1024
 MOST_FIELDS = 100
+# RFC 7523 §2.2.
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -35,6 +39,17 @@ class Presented(NamedTuple):
     client_id: str
     secret: str | None
     method: str
+    # Signed in place of a secret, and not believed yet; and whom it proved, by the id that an app is kept by.
+    assertion: Assertion | None = None
+    proof: str = ""
+
+
+class Unreadable(InvalidClientError):
+    """An assertion that is none; `.reason` says why, in words for the app's owner."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 def duplicates(values: MultiDict[str, str]) -> list[str]:
@@ -109,9 +124,25 @@ def presented(parameters: Mapping[str, str], header: str | None) -> Presented:
         if client_id is not None and client_id != found.client_id:
             raise InvalidRequestError("The client_id in the body is not the one in the Authorization header.")
         return found
-    if client_id is None or assertion:
+    if assertion:
+        return _asserted(parameters)
+    if client_id is None:
         raise InvalidClientError
     return Presented(client_id, secret, "none" if secret is None else "client_secret_post")
+
+
+def _asserted(parameters: Mapping[str, str]) -> Presented:
+    """RFC 7521 §4.2: whose an assertion is stands in it; a client_id beside it has to be the same."""
+    if parameters.get("client_assertion_type") != JWT_BEARER:
+        raise Unreadable("the client_assertion_type is not that of JWTs")
+    try:
+        found = assertions.read(parameters.get("client_assertion", ""))
+        subject = found.subject
+    except BadAssertion as bad:
+        raise Unreadable(str(bad)) from None
+    if parameters.get("client_id", subject) != subject:
+        raise InvalidRequestError("The client_id in the body is not the sub of the client_assertion.")
+    return Presented(subject, None, "private_key_jwt", found)
 
 
 def loosely(call: Call) -> dict[str, str]:

@@ -1,24 +1,27 @@
-"""Clients as the protocol sees them: what Authlib asks of one, and how one proves who it is."""
+"""How clients prove who they are, and how one that does not is refused."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidClientError, OAuth2Error
 from sqlalchemy import bindparam, select
 
-from latchkey import clients, clock, credentials, ids, origin, scopes
+from latchkey import clients, clock, credentials, ids, origin
 from latchkey.accounts import throttle
-from latchkey.accounts.throttle import Counter
-from latchkey.clients import Client, ClientSecret, document_urls, redirects
+from latchkey.accounts.throttle import Counter, TooMany
+from latchkey.clients import Client, ClientSecret, document_urls
+from latchkey.clients.keys import proving
+from latchkey.clients.keys.assertions import BadAssertion
 from latchkey.credentials import Kind
 from latchkey.store.prepared import PreparedSelect
 from latchkey.values import Limit
 from oauth.protocol.parameters import Presented
+from oauth.protocol.party import KEY_METHOD, SECRET_METHODS, Party
 
-METHODS = ("client_secret_basic", "client_secret_post", "none")
-SECRET_METHODS = ("client_secret_basic", "client_secret_post")
-DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+# Those that prove who asks, and all.
+PROVING_METHODS = (*SECRET_METHODS, KEY_METHOD)
+METHODS = (*PROVING_METHODS, "none")
 USED_EVERY = timedelta(minutes=1)
 # Wrong secrets, per client and per address. The right one always passes: strangers cannot lock an app out, and
 # 178 random bits are not found by trying.
@@ -42,20 +45,20 @@ class NotProved(InvalidClientError, Noted):
         self.sent, self.reason = sent, reason
 
     def note(self) -> OAuth2Error:
-        """Count a wrong secret; one too many is told to wait."""
-        if self.sent.secret is not None:
+        """Count a wrong secret or assertion; one too many is told to wait."""
+        if self.sent.secret is not None or self.sent.assertion is not None:
             network = origin.current.get().network
             wait = max(
                 throttle.hit(Counter(f"secret:{self.sent.client_id}", PER_CLIENT)),
                 throttle.hit(Counter(f"secrets-from:{network}", PER_ADDRESS)),
             )
             if wait:
-                return TooOften(wait, "Too many wrong client secrets. Wait before the next try.")
+                return TooOften(wait, "Too many wrong client secrets or assertions. Wait before the next try.")
         return self
 
 
 class TooOften(OAuth2Error):
-    """Wrong secrets, or tokens that open nothing, came faster than one may try (D-08, F-06); `.wait` is in seconds."""
+    """What proves or opens nothing came faster than one may try (D-08, F-06); `.wait` is in seconds."""
 
     error = "temporarily_unavailable"
     status_code = 429
@@ -63,75 +66,6 @@ class TooOften(OAuth2Error):
     def __init__(self, wait: int, description: str) -> None:
         super().__init__(description)
         self.wait = wait
-
-
-class Party(ClientMixin):
-    """A client that is not suspended, and the answers to Authlib's questions about it."""
-
-    __slots__ = (
-        "confidential",
-        "device_flow",
-        "due",
-        "id",
-        "pkce_required",
-        "redirect_uris",
-        "resource_server",
-        "scopes",
-    )
-
-    def __init__(
-        self,
-        client_id: str,
-        scope: str,
-        *,
-        confidential: bool,
-        pkce_required: bool,
-        trusted: bool,
-        device_flow: bool = False,
-        resource_server: bool = False,
-        redirect_uris: Collection[str] = (),
-    ) -> None:
-        self.id, self.confidential, self.pkce_required = client_id, confidential, pkce_required
-        self.resource_server, self.device_flow = resource_server, device_flow
-        self.redirect_uris = redirect_uris
-        # The secret that proved it, if its use is to be noted, once in a while.
-        self.due: str | None = None
-        self.scopes = scopes.open_to(scopes.held(scope), trusted=trusted)
-
-    def note_use(self) -> None:
-        """Keep when the secret was last used, so that its owner sees when an old one can go (D-12)."""
-        if self.due is not None:
-            clients.note_secret_use(self.due)
-
-    def get_client_id(self) -> str:
-        return self.id
-
-    def get_default_redirect_uri(self) -> str:
-        """The one that may be left out, if there is just one (B-06)."""
-        return next(iter(self.redirect_uris)) if len(self.redirect_uris) == 1 else ""
-
-    def get_allowed_scope(self, scope: Collection[str] | str) -> str:
-        """What was asked for, or all that the client is registered for. None when one is not allowed (B-17)."""
-        try:
-            wanted = scopes.parse(str(scope or "")) or self.scopes
-        except scopes.UnknownScope:
-            return None  # type: ignore[return-value] # Authlib's way to hear "invalid_scope"; its stubs lag behind
-        return scopes.serialize(wanted) if wanted and wanted <= self.scopes else None  # type: ignore[return-value]
-
-    def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return any(redirects.matches(redirect_uri, registered) for registered in self.redirect_uris)
-
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """A confidential client by either way to send a secret, a public one by none, everywhere (D-03)."""
-        return method in SECRET_METHODS if self.confidential else method == "none"
-
-    def check_response_type(self, response_type: str) -> bool:
-        return response_type == "code"
-
-    def check_grant_type(self, grant_type: str) -> bool:
-        if grant_type == DEVICE_GRANT:
-            return self.device_flow
-        return self.confidential or grant_type != "client_credentials"
 
 
 def of(client: Client) -> Party:
@@ -142,6 +76,8 @@ def of(client: Client) -> Party:
         confidential=client.confidential,
         pkce_required=client.pkce_required,
         trusted=client.trusted,
+        keyed=client.keyed,
+        answered_for=client.answered_for,
         device_flow=client.device_flow,
         redirect_uris=client.redirect_uris,
     )
@@ -160,6 +96,8 @@ _facts = (
         Client.confidential,
         Client.pkce_required,
         Client.trusted,
+        Client.keyed,
+        Client.owner_id.is_not(None).label("answered_for"),
         Client.device_flow,
         Client.resource_server,
         Client.suspended_at.is_not(None).label("suspended"),
@@ -196,11 +134,15 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
         confidential=first.confidential,
         pkce_required=first.pkce_required,
         trusted=first.trusted,
+        keyed=first.keyed,
+        answered_for=bool(first.answered_for),
         device_flow=first.device_flow,
         resource_server=first.resource_server,
     )
     if sent.method not in methods or not party.check_endpoint_auth_method(sent.method, endpoint):
         raise NotProved(sent, _misfit(party))
+    if party.keyed and sent.proof != party.id:
+        raise NotProved(sent, "the assertion was not looked at")
     if sent.secret is not None:
         now = clock.now()
         proof = _proof(sent.secret, rows, now)
@@ -211,7 +153,21 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
     return party
 
 
+def signed(sent: Presented) -> Presented:
+    """The same, when its assertion has proved whose it is; it is used up. Raises `NotProved`, `TooOften`."""
+    if sent.assertion is None:
+        return sent
+    try:
+        return sent._replace(proof=proving.prove(sent.assertion))
+    except BadAssertion as bad:
+        raise NotProved(sent, str(bad)) from None
+    except TooMany as many:
+        raise TooOften(many.wait, "Too many assertions of this app in a few minutes. Use tokens for longer.") from None
+
+
 def _misfit(party: Party) -> str:
+    if party.keyed:
+        return "no client_assertion was sent, and the app proves itself by its keys"
     if party.confidential:
         return "no client secret was sent, and the app is confidential"
     return "a client secret was sent, or is needed here, and the app is public"

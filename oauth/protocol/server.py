@@ -13,7 +13,8 @@ from latchkey.accounts.sessions import BrowserSession
 from latchkey.grants import Grant
 from oauth.protocol import answers, parties
 from oauth.protocol.parameters import Presented
-from oauth.protocol.parties import Party, TooOften
+from oauth.protocol.parties import TooOften
+from oauth.protocol.party import Party
 from web.calls import Reply
 
 CHALLENGE = ("WWW-Authenticate", 'Basic realm="oauth"')

@@ -1,7 +1,7 @@
 """How an endpoint for programs reads a form and answers it: a refusal is counted and kept for the app's owner."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 from authlib.oauth2 import OAuth2Error
@@ -10,9 +10,10 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from latchkey import ids
 from latchkey.journal import refusals
 from latchkey.store.session import db
-from oauth.protocol import answers, parameters, server
+from oauth.protocol import answers, parameters, parties, server
 from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.parties import Noted
+from web import calls
 from web.calls import Call, Later, Reply
 
 # A device asks again and again, as it was told to: that nobody has answered yet is nothing to look into.
@@ -30,10 +31,24 @@ def answered(call: Call, endpoint: str, decide: Decide, *, needed: str = "") -> 
         if needed and needed not in form.parameters:
             raise InvalidRequestError(f"The {needed} is missing.")
         sent = parameters.presented(form.parameters, call.environ.get("HTTP_AUTHORIZATION"))
+        if sent.assertion is not None:
+            if not calls.patient(call.body):
+                raise InvalidRequestError("Write the name client_assertion without escapes.")
+            # Used up once, also where the rest is done again because it met somebody else's change.
+            return partial(_signed, call, endpoint, decide, form, cache(partial(parties.signed, sent)))
         body = decide(form, sent)
     except OAuth2Error as error:
         return partial(_refused, call, endpoint, error)
     return partial(_finished, call, endpoint, body) if callable(body) else answers.granted(body)
+
+
+def _signed(call: Call, endpoint: str, decide: Decide, form: Form, proved: Callable[[], Presented]) -> Reply:
+    """The same for an app that signs: its address may be asked for its keys, and what it sent is used up."""
+    try:
+        body = decide(form, proved())
+        return answers.granted(body() if callable(body) else body)
+    except OAuth2Error as error:
+        return _refused(call, endpoint, error)
 
 
 def _finished(call: Call, endpoint: str, rest: Callable[[], Body]) -> Reply:

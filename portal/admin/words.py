@@ -25,6 +25,7 @@ WORDINGS = {
     ActKind.APP_MARKED: ("marked as a resource server the app", "server", "warn"),
     ActKind.APP_UNMARKED: ("took the mark of a resource server from the app", "undo-2", ""),
     ActKind.APP_SECRET_ROTATED: ("rotated the secret of the app", "rotate-cw", ""),
+    ActKind.APP_KEYS_CHANGED: ("changed the keys of the app", "key-round", ""),
     ActKind.TOKEN_REVOKED: ("revoked the token", "ban", "bad"),
     ActKind.AUTHORIZATION_WITHDRAWN: ("took back the authorization of", "ban", "bad"),
     ActKind.APPROVAL_GIVEN: ("approved the request of", "user-check", "ok"),

@@ -9,6 +9,7 @@ from wtforms import BooleanField, Field
 from latchkey import clients, clock, grants, notices, tokens
 from latchkey.accounts import sessions
 from latchkey.clients import BadClient, Client
+from latchkey.clients.keys import record as key_records
 from latchkey.journal import refusals, use
 from latchkey.safety import least
 from latchkey.store.session import db
@@ -16,6 +17,7 @@ from portal import drafts
 from portal.apps import quickstart
 from portal.apps.form import AppForm, UriForm, offered
 from portal.apps.owner import own_app
+from portal.apps.proof import shown
 from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import require_proof, signed_in, this_session, this_user, verified
 from web import htmx
@@ -36,6 +38,8 @@ def show_app(client_id: str) -> Response:
         client=client,
         form=UriForm(formdata=uri) if uri is not None else None,
         secrets=clients.live_secrets(client),
+        keys=shown.shown(client),
+        key_source=key_records.find(client.id) if client.keyed else None,
         people=grants.count_for(client),
         new_people=grants.count_for(client, clock.now() - WEEK),
         last_issued_at=tokens.last_issued(client),

@@ -1,5 +1,7 @@
 """OAuth apps over the API, by the portal's rules."""
 
+import json
+
 import pytest
 
 from latchkey import clients, grants
@@ -7,6 +9,8 @@ from latchkey.journal import activity
 from latchkey.store.session import db
 from tests import factories
 from tests.api.calls import app_caller, problem
+from tests.oauth import signing
+from tests.oauth.signing import Pair
 
 NEW = {
     "name": "Notes",
@@ -46,6 +50,44 @@ def test_scopes_that_people_may_untick_are_among_those_that_the_app_asks_for(her
     assert emptied.status_code == 200
     for wrong in (["nothing:here"], "account:read", [1], None):
         assert hers.patch(f"/v1/apps/{made['id']}", {"optional_scopes": wrong}).status_code == 422
+
+
+@pytest.mark.standard("D-15")
+def test_an_app_with_keys_is_registered_without_a_secret_and_goes_back_to_one(hers, app, alice, mailbox):
+    pair, new = Pair(), Pair(kid="two")
+    caller, sent = app.test_client(use_cookies=False), {"grant_type": "client_credentials"}
+    made = hers.post("/v1/apps", NEW | {"jwks": json.loads(signing.key_set(pair))}).get_json()
+    path = f"/v1/apps/{made['id']}"
+    assert (made["client_secret"], made["token_endpoint_auth_method"]) == (None, "private_key_jwt")
+    assert made["jwks"]["keys"][0]["kid"] == "one"
+    assert "d" not in made["jwks"]["keys"][0]
+    assert caller.post("/oauth/token", data=sent | pair.proof(made["id"])).status_code == 200
+    problem(hers.post(f"{path}/secret"), 409, "no-secret")
+
+    changed = hers.patch(path, {"jwks": json.loads(signing.key_set(new))}).get_json()
+
+    assert changed["jwks"]["keys"][0]["kid"] == "two"
+    assert "Keys changed" in mailbox.last(alice.email).message["Subject"]
+    assert caller.post("/oauth/token", data=sent | pair.proof(made["id"])).status_code == 401
+    assert hers.patch(path, {"name": "Other"}).get_json()["jwks"] == changed["jwks"]
+    assert hers.patch(path, {"jwks": None}).get_json()["token_endpoint_auth_method"] == "client_secret_basic"
+    assert caller.post("/oauth/token", data=sent | new.proof(made["id"])).status_code == 401
+    assert hers.post(f"{path}/secret").get_json()["client_secret"]
+
+
+@pytest.mark.standard("D-15")
+def test_keys_that_cannot_be_are_refused_by_name_and_register_nothing(hers, alice):
+    good = json.loads(signing.key_set(Pair()))
+    private = {"keys": [Pair().key.as_dict(private=True)]}
+    for wrong in (
+        *({"jwks": value} for value in ("x", 7, [], {}, {"keys": []}, private)),
+        *({"jwks_uri": value} for value in (7, "", "x", "http://app.example.com/", "https://127.0.0.1/", "x" * 600)),
+        {"jwks": good, "jwks_uri": "https://app.example.com/jwks"},
+        {"jwks": good, "confidential": False},
+    ):
+        errors = problem(hers.post("/v1/apps", NEW | wrong), 422, "wrong-fields")["errors"]
+        assert set(errors) <= {"jwks", "jwks_uri", "confidential"}, wrong
+    assert clients.owned(alice) == []
 
 
 @pytest.mark.standard("J-03")

@@ -8,6 +8,8 @@ from latchkey.journal import activity
 from latchkey.journal.activity import Event
 from tests import factories
 from tests.factories import CALLBACK
+from tests.oauth import signing
+from tests.oauth.signing import Pair
 
 CREATE = ("client", "create", "--owner", "alice@example.com", "--name", "Example")
 WHERE = ("--redirect-uri", CALLBACK, "--scope", "account:read")
@@ -103,3 +105,34 @@ def test_scopes_that_people_may_untick_are_named_beside_the_others(cli, create_u
     assert cli.json("client", "show", made["client_id"])["optional_scopes"] == ["activity:read"]
     line = cli.refused(*CREATE, *more, "--optional-scope", "tokens:read")
     assert line.startswith("--optional-scope: people can only untick what the app asks for")
+
+
+@pytest.mark.standard("D-15")
+def test_an_app_is_given_keys_and_goes_back_to_a_secret(cli, alice, tmp_path, mailbox):
+    made = cli.json(*CREATE, *WHERE)
+    text = signing.key_set(Pair())
+    (tmp_path / "jwks.json").write_text(text)
+
+    given = cli.json("client", "keys", made["client_id"], "--jwks", str(tmp_path / "jwks.json"))
+
+    assert (given["keyed"], given["keys"]) == (True, 1)
+    assert "Keys changed" in mailbox.last(alice.email).message["Subject"]
+    assert factories.find_secret(clients.find(made["client_id"]), made["client_secret"]) is None
+    assert "has no secret" in cli.refused("client", "rotate", made["client_id"], "--yes")
+    assert cli.json("client", "keys", made["client_id"], "--none")["keyed"] is False
+    assert cli.json("client", "rotate", made["client_id"], "--yes")["client_secret"]
+
+
+@pytest.mark.parametrize("options", [(), ("--none", "--jwks-uri", "https://app.example.com/jwks")])
+def test_keys_come_from_one_place(cli, alice, options):
+    made = cli.json(*CREATE, *WHERE)
+
+    assert cli("client", "keys", made["client_id"], *options).exit_code == 2
+
+
+@pytest.mark.parametrize("options", [("--jwks", "-"), ("--jwks-uri", "https://127.0.0.1/jwks")])
+def test_keys_that_cannot_be_change_nothing(cli, alice, options):
+    made = cli.json(*CREATE, *WHERE)
+
+    assert cli.refused("client", "keys", made["client_id"], *options)
+    assert not clients.find(made["client_id"]).keyed

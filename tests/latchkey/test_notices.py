@@ -152,6 +152,12 @@ FACTS = {
         "secret",
         ("Example", "24 hours"),
     ),
+    "app_keys_changed": (
+        lambda s: notices.app_keys_changed(s["user"], s["client"]),
+        EventKind.APP_KEYS_CHANGED,
+        "Keys changed: Example",
+        ("Example", "203.0.113.9, Firefox on Linux"),
+    ),
     "app_secret_removed": (
         lambda s: notices.app_secret_removed(s["user"], s["client"]),
         EventKind.APP_SECRET_REMOVED,

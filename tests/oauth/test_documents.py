@@ -1,9 +1,7 @@
 """Apps whose id is the address of what they say of themselves (J-09, J-10, J-11), against a host of their own."""
 
-import contextlib
 import gzip
 import html
-import http.server
 import json
 import threading
 import time
@@ -16,60 +14,24 @@ from sqlalchemy import func, select
 
 from latchkey import clients, fetching
 from latchkey import settings as settings_module
-from latchkey.clients import Cause, Client, document_urls, documents
-from latchkey.grants import Grant, documented
+from latchkey.clients import Cause, Client, asking, document_urls, documents
+from latchkey.grants import Grant
 from latchkey.oversight import policies
 from latchkey.safety import shutdown
 from latchkey.store.session import db as records
 from latchkey.worker import housekeeping
 from tests.factories import CALLBACK
-from tests.oauth import dance
+from tests.oauth import dance, hosts
 from tests.oauth.conftest import enter
 
 OPEN = pytest.mark.settings(client_documents="open")
 pytestmark = pytest.mark.standard("J-10")
 
 
-class Host:
-    """A host that serves one document, counts who asks, and does as it is told."""
-
-    def __init__(self, port):
-        self.port, self.asked, self.headers, self.status, self.wait = port, [], {}, 200, 0.0
-        self.url = f"http://127.0.0.1:{port}/client.json"
-        self.document = {"client_id": self.url, "client_name": "Fieldnotes", "redirect_uris": [CALLBACK]}
-        self.body = None
-
-    def serve(self, handler):
-        self.asked.append(dict(handler.headers))
-        time.sleep(self.wait)
-        body = json.dumps(self.document).encode() if self.body is None else self.body
-        handler.send_response(self.status)
-        for name, value in ({"Content-Type": "application/json"} | self.headers).items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    @property
-    def app(self):
-        return SimpleNamespace(client=SimpleNamespace(id=self.url), secret=None)
-
-
 @pytest.fixture
 def host():
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            with contextlib.suppress(OSError):
-                told.serve(self)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        told = Host(server.server_port)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield told
-        server.shutdown()
+    with hosts.serving() as running:
+        yield running
 
 
 def count(db):
@@ -196,8 +158,8 @@ DOCUMENTS = [
 
 @OPEN
 def test_a_document_that_cannot_be_is_refused_without_effect_and_asked_for_again(signed_in, host, db, monkeypatch):
-    monkeypatch.setattr(documented, "OF_PERSON", ())
-    monkeypatch.setattr(documented, "OF_HOST", ())
+    monkeypatch.setattr(asking, "OF_PERSON", ())
+    monkeypatch.setattr(asking, "OF_HOST", ())
     good = dict(host.document)
     for field, value in DOCUMENTS:
         host.document = good | {field: value}
@@ -260,7 +222,7 @@ def test_what_is_no_plain_answer_is_not_kept_and_a_known_document_holds_meanwhil
     ],
 )
 def test_it_is_kept_as_long_as_its_host_says_within_bounds(cache, minutes):
-    assert documents.lifetime(cache).total_seconds() == minutes * 60
+    assert asking.lifetime(cache).total_seconds() == minutes * 60
 
 
 @OPEN

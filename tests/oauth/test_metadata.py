@@ -5,7 +5,8 @@ import pytest
 from latchkey import scopes
 from oauth.endpoints import metadata
 from tests import factories
-from tests.oauth import dance
+from tests.oauth import dance, signing
+from tests.oauth.signing import Pair
 
 SERVER = "/.well-known/oauth-authorization-server"
 RESOURCE = "/.well-known/oauth-protected-resource"
@@ -99,6 +100,8 @@ def test_every_grant_type_works_and_no_other(document, caller, signed_in, bob):
 )
 def test_every_way_to_prove_oneself_works_and_no_other(document, caller, bob, endpoint, fields):
     app, public = factories.make_client(bob), factories.make_client(bob, name="Public", confidential=False)
+    keyed, pair = factories.make_client(bob, name="With keys"), Pair()
+    factories.give_keys(keyed.client, signing.key_set(pair))
     address = path(document[f"{endpoint}_endpoint"])
     ways = {
         "client_secret_basic": caller.post(address, data=fields, headers=dance.basic(app.client.id, app.secret)),
@@ -106,7 +109,7 @@ def test_every_way_to_prove_oneself_works_and_no_other(document, caller, bob, en
             address, data=fields | {"client_id": app.client.id, "client_secret": app.secret}
         ),
         "none": caller.post(address, data=fields | {"client_id": public.client.id}),
-        "private_key_jwt": caller.post(address, data=fields | {"client_id": app.client.id, "client_assertion": "x"}),
+        "private_key_jwt": caller.post(address, data=fields | pair.proof(keyed.client.id)),
     }
 
     for method, answer in ways.items():

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 
 from flask import Flask
 
+from web import calls
 from web.layer import faults, middleware
 from web.layer.middleware import Layer
 from web.server.environ import Scope, environ_of
@@ -131,4 +132,5 @@ class Application:
                 return
             # It was asked only for what it could do at once; the rest may take its time.
             run = begun.run if isinstance(begun, middleware.Exchange) else lambda: begun
-        (self._quick if path in self._hot else self._others).submit(partial(exchange.finish, run))
+        hot = path in self._hot and not calls.patient(body)
+        (self._quick if hot else self._others).submit(partial(exchange.finish, run))

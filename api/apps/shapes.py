@@ -5,6 +5,7 @@ from api.kit.bodies import Body
 from api.kit.describe import Shape, flag, maybe, moment, nested, text, texts
 from latchkey import clients, scopes
 from latchkey.clients import redirects
+from latchkey.clients.keys.record import LONGEST_URL
 
 _SECRET = Shape(
     "AppSecret",
@@ -32,6 +33,12 @@ _PROPERTIES = {
     "waiting_scopes": texts("What it asked for and an administrator has to approve first."),
     "optional_scopes": texts("Those of them that it can do without: people may untick them."),
     "confidential": flag("Whether it has a secret, as server apps do."),
+    "token_endpoint_auth_method": text(
+        "How it proves itself; a secret may come in a form as well (`client_secret_post`).",
+        enum=["client_secret_basic", "private_key_jwt", "none"],
+    ),
+    "jwks": maybe({"type": "object", "description": "The public keys by which it proves itself; null for none."}),
+    "jwks_uri": maybe(text("Where they stand; null where they were sent.")),
     "pkce_required": flag("Whether it must use PKCE; public apps always must."),
     "device_flow": flag("Whether it may sign in devices by a code that people type (RFC 8628)."),
     "trusted": flag("Whether an administrator trusts it, so that people are not asked."),
@@ -49,6 +56,9 @@ _EXAMPLE = {
     "waiting_scopes": [],
     "optional_scopes": [],
     "confidential": True,
+    "token_endpoint_auth_method": "client_secret_basic",
+    "jwks": None,
+    "jwks_uri": None,
     "pkce_required": True,
     "device_flow": False,
     "trusted": False,
@@ -57,7 +67,7 @@ _EXAMPLE = {
     "created_at": "2026-11-23T14:41:07.401556Z",
     "updated_at": "2026-11-23T14:41:07.401556Z",
 }
-_PLAINTEXT = maybe(text("The secret itself, shown only here; null for a public app."))
+_PLAINTEXT = maybe(text("The secret itself, shown only here; null for a public app and one with keys."))
 
 APP = Shape("App", _PROPERTIES, _EXAMPLE)
 WITH_SECRET = Shape(
@@ -94,12 +104,27 @@ NEW_APP = Body(
         least=0,
     ),
     confidential=fields.flag("Whether it has a secret, as server apps do.", example=True),
+    jwks=fields.key_set(
+        "Public keys in place of a secret (`private_key_jwt`), as RFC 7517 writes a set; null takes them away."
+    ),
+    jwks_uri=fields.maybe_address("An https address of such a set, instead of it; it is read at once.", LONGEST_URL),
     pkce_required=fields.flag("Whether it must use PKCE; public apps always must.", example=True),
     device_flow=fields.flag("Whether it may sign in devices by a code that people type (RFC 8628).", example=False),
 )
-# A public app cannot do without PKCE.
+_BOTH = {"required": ["jwks", "jwks_uri"]}
+# A public app cannot do without PKCE, and has no keys.
 NEW_APP.never = {
-    "properties": {"confidential": {"const": False}, "pkce_required": {"const": False}},
-    "required": ["confidential", "pkce_required"],
+    "anyOf": [
+        _BOTH,
+        *(
+            {"properties": {"confidential": {"const": False}, name: wrong}, "required": ["confidential", name]}
+            for name, wrong in (
+                ("pkce_required", {"const": False}),
+                ("jwks", {"type": "object"}),
+                ("jwks_uri", {"type": "string"}),
+            )
+        ),
+    ]
 }
 CHANGES = NEW_APP.optional("AppChanges", "confidential")
+CHANGES.never = _BOTH

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from api.app_shapes import APP, CHANGES, NEW_APP, WITH_SECRET
+from api.apps import keys as app_keys
+from api.apps.shapes import APP, CHANGES, NEW_APP, WITH_SECRET
 from api.kit import answers, auth, challenges, paging, problems, repeats
 from api.kit.auth import Writer
 from api.kit.blueprint import blueprint
@@ -29,6 +30,7 @@ def _shown(client: Client) -> dict[str, Any]:
         "waiting_scopes": scopes.serialize(client.waiting_scopes).split(),
         "optional_scopes": scopes.serialize(client.optional).split(),
         "confidential": client.confidential,
+        **app_keys.shown(client),
         "pkce_required": client.pkce_required,
         "device_flow": client.device_flow,
         "trusted": client.trusted,
@@ -92,8 +94,9 @@ def list_apps(call: Call) -> Reply:
 )
 def register_app(call: Call) -> Reply:
     """A new app."""
-    auth.user_of(call.bearer)
+    user = auth.user_of(call.bearer)
     wanted = NEW_APP.read()
+    wanted["keys"] = app_keys.wanted(wanted, user.id)
     return repeats.once(call.bearer, lambda by: _register(by, wanted))
 
 
@@ -102,7 +105,7 @@ def _register(by: Writer, wanted: dict[str, Any]) -> Made:
     if not user.verified:
         raise challenges.unverified()
     try:
-        client, secret = clients.register(user, **{"confidential": True, **wanted})
+        client, secret = app_keys.register(user, **{"confidential": True, **wanted})
     except BadClient as error:
         raise problems.wrong_fields(error.errors) from None
     except clients.AppsClosed as closed:
@@ -127,7 +130,8 @@ def show_app(call: Call, app_id: str) -> Reply:
     Operation(
         summary="Change an app",
         group="OAuth apps",
-        about="Only what is sent is changed. The owner gets a mail when the redirect URIs are other ones.",
+        about="Only what is sent is changed. The owner gets a mail when the redirect URIs or keys are other ones. With "
+        "keys its secrets end at once; `jwks` null takes the keys away, and a secret is to be made next.",
         answer="The app as it is now.",
         shape=APP,
         body=CHANGES,
@@ -138,6 +142,8 @@ def change_app(call: Call, app_id: str) -> Reply:
     """Other settings."""
     own_app(auth.user_of(call.bearer), app_id)
     given = CHANGES.read()
+    sent = {"jwks", "jwks_uri"} & given.keys()
+    keys = app_keys.wanted(given, call.bearer.user_id or "")
     by = auth.writer(call.bearer)
     client = own_app(by.user, app_id, lock=True)
     now = {name: getattr(client, name) for name in CHANGEABLE} | {"optional_scopes": client.optional}
@@ -145,12 +151,14 @@ def change_app(call: Call, app_id: str) -> Reply:
     settings = now | given
     try:
         changes = clients.change(client, **settings, by=by.user)
+        rekeyed = bool(sent) and app_keys.change(client, keys, by.user)
     except OnlyAdministrator:
         raise problems.trusted_app() from None
     except BadClient as error:
         raise problems.wrong_fields(error.errors) from None
-    if changes:
+    if changes or rekeyed:
         tokens.traces.leave(client, by.lineage)
+    if changes:
         notices.app_changed(by.user, client, changes)
     db.commit()
     return answers.changed(_shown(client))
@@ -207,8 +215,8 @@ def _rotate(by: Writer, client: Client) -> Made:
         secret = clients.rotate_secret(client, by=user)
     except OnlyAdministrator:
         raise problems.trusted_app() from None
-    except BadClient:
-        raise problems.no_secret() from None
+    except BadClient as bad:
+        raise problems.no_secret(str(bad)) from None
     tokens.traces.leave(client, by.lineage)
     notices.app_secret_rotated(user, client)
     return Made(client.secrets[0].id, f"/v1/apps/{client.id}", _shown(client), {"client_secret": secret})

@@ -24,7 +24,7 @@ class RotateForm(FlaskForm):
 def rotate_app_secret(client_id: str) -> BaseResponse:
     """Asks first; then the new secret, shown once. Sent twice, it rotates once."""
     client, form = own_app(client_id), RotateForm()
-    if not client.confidential:
+    if not client.confidential or client.keyed:
         abort(404)
     require_proof()
     if request.method == "POST" and form.validate():

@@ -1,0 +1,39 @@
+"""What is fetched from hosts that somebody named for an app: within budgets by host and in all (J-09)."""
+
+import re
+from datetime import timedelta
+
+from latchkey import fetching
+from latchkey.accounts import throttle
+from latchkey.accounts.throttle import Counter
+from latchkey.clients import document_urls
+from latchkey.fetching import Answer, NotFetched
+from latchkey.values import Limit
+
+# How long an answer is not asked for again, whatever its host says, and if it says nothing.
+SHORTEST, LONGEST, USUAL = timedelta(minutes=1), timedelta(hours=24), timedelta(hours=1)
+MAX_AGE = re.compile(r'max-age\s*=\s*"?([0-9]{1,9})', re.ASCII)
+UNCACHED = re.compile(r"(?:^|[\s,])no-(?:store|cache)(?:$|[\s,=])", re.ASCII)
+# How often addresses are asked for: by one person, of one host, in all.
+OF_PERSON = (Limit(20, timedelta(minutes=10)),)
+OF_HOST = (Limit(30, timedelta(minutes=1)),)
+IN_ALL = (Limit(120, timedelta(minutes=1)),)
+
+
+def ask(url: str, *, most: int, kinds: frozenset[str], person: str = "") -> Answer:
+    """What stands at an address; `person` is the id of whoever made us ask, if it is known. Raises `NotFetched`."""
+    counters = [Counter(f"fetched-of:{document_urls.host(url)}", OF_HOST), Counter("fetched", IN_ALL)]
+    if person:
+        counters.append(Counter(f"fetched-by:{person}", OF_PERSON))
+    if throttle.hit(*counters):
+        raise NotFetched("too many addresses were asked for: wait a minute")
+    return fetching.ask(url, most=most, kinds=kinds)
+
+
+def lifetime(cache_control: str) -> timedelta:
+    """How long an answer holds, by what its host says and within bounds (RFC 9111 §5.2.2)."""
+    said = cache_control.lower()
+    if UNCACHED.search(said):
+        return SHORTEST
+    found = MAX_AGE.search(said)
+    return min(max(timedelta(seconds=int(found[1])), SHORTEST), LONGEST) if found is not None else USUAL
