@@ -3,8 +3,8 @@
 from typing import Any
 
 from api.apps import APP_ID, own_app
-from api.kit import answers, auth
-from api.kit.describe import Operation, Shape, describe, text
+from api.kit import answers, auth, problems
+from api.kit.describe import Operation, Parameter, Shape, describe, text
 from api.token_shapes import TOKEN_ID, own
 from latchkey.journal import advice, refusals
 from latchkey.journal.refusals import Refusal
@@ -14,6 +14,21 @@ _EXPLAINED = Shape(
     "ExplainedRefusals",
     {"id": text("Whose."), "refusals": {"type": "array", "items": {"type": "object"}, "description": "The latest."}},
     {"id": "tok_01a2139af1fb000183aacc53ef39", "refusals": []},
+)
+
+UNKNOWN = (
+    "Name the last part of the “type” of a problem, such as expired-token, or an OAuth error, such as invalid_grant."
+)
+_ADVICE = Shape(
+    "Advice",
+    {"error": text("The error."), "advice": text("What it means, and what to do.")},
+    {"error": "invalid_target", "advice": "…"},
+)
+_ERROR = Parameter(
+    "error",
+    "query",
+    "The “type” of a problem or its last part (expired-token), or an OAuth error (invalid_grant).",
+    {"type": "string", "maxLength": 200},
 )
 
 
@@ -64,3 +79,23 @@ def explain_app(call: Call, app_id: str) -> Reply:
     client = own_app(auth.user_of(call.bearer), app_id)
     found = [*refusals.list_for(client), *refusals.calls_of(client_id=client.id)]
     return _answer(client.id, sorted(found, key=lambda one: one.at, reverse=True))
+
+
+@auth.public
+@describe(
+    Operation(
+        summary="Explain an error",
+        group="Tokens",
+        answer="What it means, and what to do.",
+        shape=_ADVICE,
+        parameters=(_ERROR,),
+    )
+)
+def explain_error(call: Call) -> Reply:
+    """What a program was answered, by the word in it; nothing of it is kept."""
+    # A problem's type is an address that ends in its kind.
+    error = call.query.get("error", "").rpartition("#problem-")[2].strip()
+    said = advice.on(error)
+    if not said:
+        raise problems.wrong_fields({"error": UNKNOWN})
+    return answers.shown({"error": error, "advice": said})

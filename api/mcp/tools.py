@@ -151,6 +151,13 @@ TOOLS: Mapping[str, Tool] = {
             "latest refused calls.",
         ),
         Tool(
+            "explain_error",
+            explanations.explain_error,
+            "What an error means that a program was answered by this portal or its API, and what to do about it.",
+            needed=("error",),
+            personal=False,
+        ),
+        Tool(
             "explain_token_refusals",
             explanations.explain_token,
             "Why calls with a developer token were refused lately, and what to do about each.",

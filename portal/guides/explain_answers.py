@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask import current_app, url_for
+from flask import url_for
 
 from latchkey import addresses, settings
-from latchkey.journal.advice import OAUTH_ERRORS
+from latchkey.journal.advice import OAUTH_ERRORS, PROBLEMS
 from portal.guards import local_path
 from portal.guides.explain_words import STATUSES, Finding
 
@@ -94,18 +94,15 @@ def _document(document: dict[str, Any]) -> list[Finding]:
 
 def _problem(document: dict[str, Any], kind: str) -> list[Finding]:
     ours = kind.startswith(settings.current().base_url + "/docs/api#problem-") and KIND.search(kind)
-    # The words stand once, in the reference.
-    known = current_app.jinja_env.get_template("guides/_problems.html").module.problems  # type: ignore[attr-defined]
-    advice = {name: (status, said) for name, status, said in known}
     name = ours[1] if ours else "too-often" if kind.endswith("#quota-exceeded") else ""
-    if name not in advice:
+    if name not in PROBLEMS:
         status = str(document.get("status"))[:3]
         return [Finding("info", STATUSES[status])] if status in STATUSES else []
-    status, said = advice[name]
+    known, said = PROBLEMS[name]
     findings = [
         Finding(
             "bad",
-            f"Our API answered {status}, {name}. {said}",
+            f"Our API answered {known}, {name}. {said}",
             f"{url_for('portal.guide_api')}#problem-{name}",
             "Read more",
         )

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from latchkey import clients, resources, settings, tokens
+from latchkey.journal import advice
 from portal.blueprint import blueprint
 from portal.guides import reference, search
 from portal.guides.kept import kept, readable
@@ -100,7 +101,9 @@ def _reference(*, personal: bool = False) -> Reference:
         grouped[call.group].append(call)
     answers = (answer for calls in grouped.values() for call in calls for answer in call.answers)
     refusal = next((answer.example for answer in answers if answer.status == "403"), "")
-    page = render_template("guides/_reference.html", groups=grouped, refusal=refusal, coded=reference.coded)
+    page = render_template(
+        "guides/_reference.html", groups=grouped, refusal=refusal, coded=reference.coded, problems=advice.PROBLEMS
+    )
     return Reference(list(grouped), Markup(page))  # noqa: S704 - our own template, escaped as any
 
 

@@ -32,6 +32,7 @@ CASES = {
     "list_tokens": Case("tokens:read", more={"limit": 5, "status": "all"}),
     "show_token": Case("tokens:read", "token_id"),
     "show_token_use": Case("tokens:read", "token_id"),
+    "explain_error": Case("", more={"error": "invalid_grant"}),
     "explain_token_refusals": Case("tokens:read", "token_id"),
     "narrow_token": Case("tokens:write", "token_id", {"scopes": ["account:read"]}),
     "revoke_token": Case("tokens:write", "token_id"),
@@ -172,13 +173,37 @@ def test_every_reason_has_its_advice(app, program, alice, hers):
     assert "Start the flow again" in refused["advice"]
 
 
+@pytest.mark.parametrize(
+    "error, advice",
+    [
+        ("http://localhost/docs/api#problem-expired-token", "Make a new one"),
+        ("expired-token", "Make a new one"),
+        ("invalid_target", "names no API"),
+        ("scope", "Add the scope"),
+    ],
+)
+def test_an_error_is_explained_by_the_word_in_it(program, alice, error, advice):
+    said = program(alice, "account:read").use("explain_error", error=error)["structuredContent"]["advice"]
+
+    assert advice.lower() in said.lower()
+
+
+@pytest.mark.parametrize("error", ["", "nothing", 5, "x" * 5_000, "<script>", "lk_dev_" + "a" * 36])
+def test_an_error_that_nobody_knows_is_not_echoed(program, alice, error):
+    refused = program(alice, "account:read").use("explain_error", error=error)
+
+    assert refused["isError"]
+    assert "error" in json.loads(refused["content"][0]["text"])["errors"]
+    assert not error or str(error) not in refused["content"][0]["text"].replace("422", "")
+
+
 def test_an_app_that_acts_as_itself_finds_what_needs_no_user(app, example_client):
     itself = app_caller(app.test_client(), example_client, None, "account:read", "tokens:read")
     db.get(Token, itself.token_id).resource = "mcp"
     db.commit()
     program = Program(app.test_client(), itself.plaintext)
 
-    assert program.tools() == {"show_this_token", "list_scopes"}
+    assert program.tools() == {"show_this_token", "explain_error", "list_scopes"}
     refused = program.use("list_tokens")
     assert json.loads(refused["content"][0]["text"])["type"].endswith("#problem-no-user")
 
