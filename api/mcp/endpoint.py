@@ -10,6 +10,7 @@ from api.mcp import messages
 from api.mcp.messages import CALL, HANDSHAKE, VERSIONS, Code, Fault, Message
 from api.mcp.tools import TOOLS, Tool
 from latchkey import clients, resources, settings
+from latchkey.clients import origins
 from latchkey.tokens.access import Bearer
 from web.calls import Call, Reply
 
@@ -48,12 +49,14 @@ def answer_message(call: Call) -> Reply:
 
 
 def _check_origin(call: Call) -> None:
-    """Only of pages from here, and of those of apps (DNS rebinding: a page may call whatever its host's name leads to).
+    """Only of pages from here, of programs on their reader's device, and of apps; programs by themselves name none.
 
-    Programs name no origin. Raises `problems.Problem`.
+    DNS rebinding: a page may call whatever its host's name leads to. Raises `problems.Problem`.
     """
     origin = call.header("Origin")
-    if origin is None or origin == settings.current().base_url or clients.any_speaks_from(origin):
+    if origin is None or origin == settings.current().base_url or origins.local(origin):
+        return
+    if clients.any_speaks_from(origin):
         return
     detail = "A page of an origin that no app here is registered for calls. Register its redirect URI first."
     raise Problem(403, "foreign-origin", "This page may not call", detail)

@@ -32,6 +32,11 @@ def kept(origin: str) -> str | None:
     return f"{scheme}://{host}" if portless else f"{scheme}://{host}:{port}"
 
 
+def local(origin: str) -> bool:
+    """Whether it is a page of a program on its reader's own device: no name on the network leads there."""
+    return kept(origin) in {f"http://{host}" for host in LOOPBACK}
+
+
 def of(uris: list[str]) -> frozenset[str]:
     """The origins of redirect URIs; a private scheme has none."""
     found = (HTTP.fullmatch(uri) for uri in uris)

@@ -213,7 +213,15 @@ def test_a_message_is_json(client, token, kind):
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://localhost.evil.example", "http://localhost:81", ""]
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "https://localhost",
+        "http://127.0.0.1.evil.example:80",
+        "",
+    ],
 )
 def test_a_page_of_a_foreign_origin_is_refused_before_anything_else(old, origin):
     refused = old.ask("tools/list", Origin=origin)
@@ -222,10 +230,16 @@ def test_a_page_of_a_foreign_origin_is_refused_before_anything_else(old, origin)
     assert "WWW-Authenticate" not in refused.headers
 
 
-def test_a_page_of_an_app_that_is_registered_here_may_call(old, alice):
-    factories.make_client(alice, confidential=False, redirect_uris=["http://127.0.0.1/cb", "https://spa.example/cb"])
+@pytest.mark.parametrize("origin", ["http://localhost:6274", "http://127.0.0.1:8000", "http://[::1]:1"])
+def test_a_page_on_ones_own_device_is_led_to_a_token(old, client, origin):
+    assert Program(client, None).ask("tools/list", Origin=origin).status_code == 401
+    assert old.ask("tools/list", Origin=origin).status_code == 200
 
-    for origin in ("http://localhost", "http://127.0.0.1:6274", "https://spa.example"):
+
+def test_a_page_of_an_app_that_is_registered_here_may_call(old, alice):
+    factories.make_client(alice, confidential=False, redirect_uris=["https://spa.example/cb"])
+
+    for origin in ("http://localhost", "https://spa.example"):
         assert old.ask("tools/list", Origin=origin).status_code == 200
     assert old.ask("tools/list", Origin="https://spa.example:8443").status_code == 403
     asked = old.client.options("/mcp", headers={"Origin": "https://spa.example"})
