@@ -12,7 +12,7 @@ import requests
 
 from api.mcp.tools import TOOLS
 from latchkey import grants, scopes
-from latchkey.clients import Client, documents
+from latchkey.clients import Client, asking, documents
 from latchkey.grants import Grant
 from latchkey.store.session import db
 from tests import factories, servers
@@ -71,8 +71,8 @@ def agent(request, tmp_path):
 def known_document() -> None:
     """The document was read a moment ago: its host is not on this machine, and https leads to no other here."""
     document = {"client_id": DOCUMENT, "client_name": "Agent", "redirect_uris": [REDIRECT]}
-    said = documents.read(DOCUMENT, json.dumps(document).encode())
-    documents.keep(DOCUMENT, said, documents.USUAL)
+    said, keys = documents.read(DOCUMENT, json.dumps(document).encode())
+    documents.keep(DOCUMENT, said, keys, asking.USUAL)
     db.commit()
 
 
