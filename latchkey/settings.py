@@ -76,6 +76,7 @@ class Settings:
     client_documents: str = _setting(values.choice("off", "listed", "open"), "off")
     client_registration: str = _setting(values.choice("off", "open"), "off")
     introspection: str = _setting(values.choice("any", "marked"), "any")
+    check_cache_seconds: int = _setting(values.number(0, 60), 0)
     quota_tokens: int = _setting(values.number(1, 1_000_000), 5_000)
     quota_apps: int = _setting(values.number(1, 1_000_000), 50)
     quota_writes: Limit = _setting(values.rate, Limit(60, timedelta(minutes=1)))

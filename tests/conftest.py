@@ -29,12 +29,13 @@ from latchkey import scopes as scopes_module
 from latchkey import settings as settings_module
 from latchkey.accounts import passwords
 from latchkey.accounts.users import User
+from latchkey.endings import waiting
 from latchkey.settings import Settings
 from latchkey.store import engines as engines_module
 from latchkey.store import migrations
 from latchkey.store import session as database_module
 from latchkey.store.session import Base
-from tests import apis, factories, pages, servers
+from tests import apis, factories, pages, servers, watch
 from web import assets
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -134,6 +135,8 @@ def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> I
     loaded = settings_module.load({}, **given)
     settings_module.use(loaded)
     database_module.configure(loaded.database_url)
+    # Another database than that of the test before.
+    waiting.feed.__init__()
     # A request of the test before was the last to say where things come from.
     origin.current.set(origin.Origin("", "command line", ""))
     yield loaded
@@ -160,6 +163,20 @@ def catalogues(settings: Settings) -> Iterator[Callable[..., None]]:
 def two_apis(catalogues: Callable[..., None]) -> None:
     """An installation in front of two APIs of the operator's."""
     catalogues(apis.SCOPES, apis.RESOURCES)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def watched() -> Iterator[None]:
+    """Every transaction of every test."""
+    yield from watch.everything()
+
+
+@pytest.fixture(autouse=True)
+def told_what_ended() -> Iterator[None]:
+    """Whatever ends something tells the guards, in the same transaction."""
+    yield
+    found, watch.violations[:] = list(watch.violations), []
+    assert not found, "ended without an ending (latchkey.endings.note)"
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from latchkey.settings import ROOT, Settings
 GROUND_FLOOR = (
     "clock", "ids", "texts", "domains", "addresses", "values", "settings", "origin", "credentials", "scopes",
     "resources", "gateways", "vault",
-    "fetching", "naming", "store", "mail", "accounts", "clients", "grants", "journal", "tokens", "notices",
+    "fetching", "naming", "store", "endings", "mail", "accounts", "clients", "grants", "journal", "tokens", "notices",
     "safety", "oversight", "worker", "transfer",
 )  # fmt: skip
 

@@ -130,6 +130,11 @@ class Reply(NamedTuple):
 Later: TypeAlias = Callable[[], Reply]
 
 
+# In the environ of a call, what calls back when that which is `Later` of it is due; a server need not wait.
+Wait: TypeAlias = Callable[[Callable[[], object]], object]
+PARKED = "latchkey.parked"
+
+
 class Refusal(Exception):
     """A decision against a call, which says itself how it is answered."""
 

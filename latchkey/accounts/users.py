@@ -8,7 +8,7 @@ from sqlalchemy import String, delete, select, text, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, domains, settings
+from latchkey import clock, domains, endings, settings
 from latchkey.accounts import emails, passwords
 from latchkey.ids import new_id
 from latchkey.naming import names
@@ -178,8 +178,8 @@ def verify_email(user: User, email: str) -> None:
     try:
         with db.begin_nested():
             user.email, user.email_key = email, emails.key(email)
-            user.email_verified_at = clock.now()
-            user.updated_at = clock.now()
+            user.email_verified_at = user.updated_at = clock.now()
+            endings.note(endings.Kind.USER, user.id)
     except IntegrityError:
         raise EmailTaken from None
 
@@ -231,6 +231,7 @@ def outdate(user: User) -> None:
 def disable(user: User) -> None:
     """Suspend a user: everything that acts for them is refused from the next request on."""
     lock(user.id)
+    endings.note(endings.Kind.USER, user.id)
     db.execute(update(User).where(User.id == user.id).values(disabled_at=clock.now(), epoch=User.epoch + 1))
     db.refresh(user)
 
@@ -244,5 +245,6 @@ def enable(user: User) -> None:
 
 def remove(user: User) -> None:
     """Delete a user and all that is theirs; the database's foreign keys take the rest along."""
+    endings.note(endings.Kind.USER, user.id)
     db.execute(delete(User).where(User.id == user.id))
     db.expunge(user)

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import delete, func, select
 
-from latchkey import clock, origin, settings
+from latchkey import clock, endings, origin, settings
 from latchkey import scopes as catalogue
 from latchkey.accounts import users
 from latchkey.accounts.limits import QuotaReached
@@ -221,5 +221,6 @@ def mark_resource_server(client: Client, *, on: bool) -> bool:
 
 def remove(client: Client) -> None:
     """Delete a client with all that hangs on it."""
+    endings.note(endings.Kind.CLIENT, client.id)
     db.execute(delete(Client).where(Client.id == client.id))
     db.expunge(client)

@@ -5,7 +5,7 @@ Each cause is lifted by itself, and a client goes on when none is left. `suspend
 
 from enum import StrEnum
 
-from latchkey import clock
+from latchkey import clock, endings
 from latchkey.clients.record import Client, lock
 from latchkey.store.session import db
 
@@ -38,6 +38,7 @@ def suspend(client: Client, cause: Cause = Cause.ADMINISTRATOR, reason: str | No
     _keep(locked, before | {cause})
     locked.suspended_at = locked.suspended_at or now
     locked.last_suspended_at = now
+    endings.note(endings.Kind.CLIENT, locked.id)
     if cause is Cause.ADMINISTRATOR:
         locked.suspension_reason = reason
     db.flush()

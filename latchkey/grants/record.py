@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from latchkey import clients, clock, scopes
+from latchkey import clients, clock, endings, scopes
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients import Client
@@ -107,14 +107,14 @@ def standing() -> ColumnElement[bool]:
 
 def find_authorization(user: User, client: Client, *, lock: bool = False) -> Authorization | None:
     """What a user lets a client do now; with `lock` it stays so until the commit."""
-    statement = select(Authorization).where(
-        Authorization.user_id == user.id,
-        Authorization.client_id == client.id,
-        standing(),
-    )
+    statement = select(Authorization).where(*_between(user, client), standing())
     if lock:
         statement = statement.with_for_update(of=Authorization).execution_options(populate_existing=True)
     return db.scalar(statement)
+
+
+def _between(user: User, client: Client) -> tuple[ColumnElement[bool], ...]:
+    return Authorization.user_id == user.id, Authorization.client_id == client.id
 
 
 def allows(user: User, client: Client, wanted: frozenset[str]) -> frozenset[str]:
@@ -181,16 +181,13 @@ def allow(
 def _cut(found: Authorization, ends_at: datetime) -> None:
     """Let no sign-in of before outlive what its user reads of the app, or it would act and stand in no list."""
     longer = (Grant.authorization_id == found.id, Grant.ended_at.is_(None), Grant.expires_at > ends_at)
+    endings.note(endings.Kind.AUTHORIZATION, found.id)
     db.execute(update(Grant).where(*longer).values(expires_at=ends_at))
 
 
 def _standing(user: User, client: Client) -> Authorization:
-    statement = (
-        select(Authorization)
-        .where(Authorization.user_id == user.id, Authorization.client_id == client.id)
-        .with_for_update(of=Authorization)
-        .execution_options(populate_existing=True)
-    )
+    statement = select(Authorization).where(*_between(user, client)).with_for_update(of=Authorization)
+    statement = statement.execution_options(populate_existing=True)
     found = db.scalar(statement)
     if found is not None:
         return found
@@ -205,6 +202,7 @@ def _standing(user: User, client: Client) -> Authorization:
 
 def end(grant_id: str, reason: EndReason) -> bool:
     """End one grant: every token under it is dead at the next request. Whether it was live."""
+    endings.note(endings.Kind.GRANT, grant_id)
     return _end(Grant.id == grant_id, reason) == 1
 
 
@@ -218,16 +216,17 @@ def withdraw(authorization: Authorization, reason: EndReason = EndReason.WITHDRA
     statement = update(Authorization).where(Authorization.id == authorization.id, Authorization.withdrawn_at.is_(None))
     withdrawn = affected(statement.values(withdrawn_at=clock.now()))
     _end(Grant.authorization_id == authorization.id, reason)
+    endings.note(endings.Kind.AUTHORIZATION, authorization.id)
     return withdrawn == 1
 
 
 def withdraw_all(client: Client, limit: int | None = None) -> list[Authorization]:
     """Cut off everybody from an app: every token of it is dead at once. The authorizations that this took back.
 
-    With `limit` at most so many, so that a caller with a letter to write for each can commit in between and repeat
-    until none is left.
+    With `limit` at most so many: a caller with a letter to write for each commits in between and repeats.
     """
     _end(Grant.client_id == client.id, EndReason.CUT_OFF)
+    endings.note(endings.Kind.CLIENT, client.id)
     live = list(
         db.scalars(
             select(Authorization)

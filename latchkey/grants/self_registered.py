@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 
-from latchkey import clients, clock
+from latchkey import clients, clock, endings
 from latchkey.clients import Client
 from latchkey.clients.described import Said
 from latchkey.grants.record import Grant
@@ -56,4 +56,5 @@ def _remove(found: Iterable[str], which: ColumnElement[bool]) -> int:
     locked = list(db.scalars(held.with_for_update(of=Client, skip_locked=True)))
     # Another statement, which sees what was begun until the lock was had.
     gone = delete(Client).where(Client.id.in_(locked), which)
+    endings.note(endings.Kind.CLIENT, *locked)
     return affected(gone.execution_options(synchronize_session=False))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
-from latchkey import clock, notices
+from latchkey import clock, endings, notices
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
@@ -79,6 +79,7 @@ def pause(user: User) -> bool:
     if user.paused_at is not None:
         return False
     user.paused_at = clock.now()
+    endings.note(endings.Kind.USER, user.id)
     notices.paused(user)
     return True
 

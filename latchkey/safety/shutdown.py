@@ -10,7 +10,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import contains_eager
 
-from latchkey import clients, clock, grants, notices, origin
+from latchkey import clients, clock, endings, grants, notices, origin
 from latchkey.accounts.users import User
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization, EndReason, Grant
@@ -105,5 +105,6 @@ def _following(client: Client, last: str) -> list[Authorization]:
 
 def _clear(client: Client) -> int:
     """Remove some sign-ins of a client that is to be deleted, with their tokens; how many."""
+    endings.note(endings.Kind.CLIENT, client.id)
     some = select(Grant.id).where(Grant.client_id == client.id).order_by(Grant.id).limit(GRANTS)
     return affected(sql_delete(Grant).where(Grant.id.in_(some)).execution_options(synchronize_session=False))

@@ -64,9 +64,11 @@ def _ancestry() -> PreparedSelect:
     above = select(Token.id, Token.parent_id).where(Token.id == bindparam("parent_id")).cte("above", recursive=True)
     elder = aliased(Token)
     above = above.union_all(select(elder.id, elder.parent_id).join(above, elder.id == above.c.parent_id))
-    fault = fault_of(Token, User, Grant, Client).label("fault")
+    held = (Token.scope, Token.resource, Token.allowed_addresses, Token.parent_id, FAMILY)
+    ends = (Token.id, Token.grant_id, Grant.authorization_id, Grant.client_id, Token.expires_at)
+    grant_ends = Grant.expires_at.label("grant_expires_at")
     statement = (
-        select(Token.scope, Token.resource, Token.allowed_addresses, Token.parent_id, FAMILY, fault)
+        select(*held, *ends, grant_ends, fault_of(Token, User, Grant, Client).label("fault"))
         .select_from(Token)
         .join(above, above.c.id == Token.id)
         .outerjoin(User, User.id == Token.user_id)
@@ -125,25 +127,13 @@ def _found(plaintext: str, now: datetime, address: str | None, *, bound: bool = 
     if bearer.fault:
         raise InvalidToken(Fault(bearer.fault), bearer)
     if above:
-        bearer = _under_parents(bearer, above)
+        bearer = bearer.under(above)
     return bearer if bearer.resource is None else _within(bearer, bearer.resource)
 
 
 def _may_call(bearer: Any, address: str | None) -> bool:
     kept: str | None = bearer.allowed_addresses
     return kept is None or ranges.allows(kept, _caller() if address is None else address)
-
-
-def _under_parents(bearer: Bearer, above: Iterable[Any]) -> Bearer:
-    """A token made by a token dies with it and can never do more than all those above it (I-06)."""
-    held, resource, family = bearer.scopes, bearer.resource, bearer.family
-    for ancestor in above:
-        if ancestor.fault:
-            raise InvalidToken(Fault(ancestor.fault), bearer)
-        held &= scopes.held(ancestor.scope)
-        if ancestor.parent_id is None:
-            resource, family = ancestor.resource, ancestor.family
-    return bearer._replace(scope=scopes.serialize(held), resource=resource, family=family)
 
 
 def _within(bearer: Bearer, resource: str) -> Bearer:

@@ -1,5 +1,6 @@
 """Who is calling, and what may be wrong with the credential that came."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -89,6 +90,27 @@ class Bearer(NamedTuple):
     # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
     # the app that acts as itself, whose every token has a grant of its own.
     family: str
+    # When its sign-in is over, or the first of those above it.
+    grant_expires_at: datetime | None
+    authorization_id: str | None
+    # The ids of those above it, and of what they hang on.
+    above: str
+
+    @property
+    def bound(self) -> bool:
+        """Whether it works from some addresses alone."""
+        return self.allowed_addresses is not None
+
+    @property
+    def ends_with(self) -> str:
+        """The ids of all with which it ends, or does less: what remembers an answer about it forgets that then."""
+        own = (self.token_id, self.family, self.grant_id, self.authorization_id, self.client_id, self.user_id)
+        return " ".join(dict.fromkeys(name for name in (*own, *self.above.split()) if name))
+
+    def seconds_left(self, now: datetime, most: int) -> int:
+        """For how long what is said of it holds, if nothing ends before its time."""
+        ends = [moment for moment in (self.expires_at, self.grant_expires_at) if moment is not None]
+        return min([most, *(max(0, int((moment - now).total_seconds())) for moment in ends)])
 
     @property
     def app_id(self) -> str | None:
@@ -99,6 +121,26 @@ class Bearer(NamedTuple):
     def scopes(self) -> frozenset[str]:
         """What it may do."""
         return scopes.held(self.scope)
+
+    def under(self, above: Iterable[Any]) -> "Bearer":
+        """A token made by a token dies with it and can never do more than all those above it (I-06).
+
+        Raises `InvalidToken`.
+        """
+        held, resource, family = self.scopes, self.resource, self.family
+        ends, names, addresses = [self.grant_expires_at], [family], self.allowed_addresses
+        for elder in above:
+            if elder.fault:
+                raise InvalidToken(Fault(elder.fault), self)
+            held &= scopes.held(elder.scope)
+            if elder.parent_id is None:
+                resource, family = elder.resource, elder.family
+            addresses = addresses or elder.allowed_addresses
+            ends += elder.expires_at, elder.grant_expires_at
+            names += elder.id, elder.family, elder.grant_id, elder.authorization_id, elder.client_id
+        first, all_above = min(filter(None, ends), default=None), " ".join(filter(None, names))
+        narrower = self._replace(scope=scopes.serialize(held), resource=resource, family=family, above=all_above)
+        return narrower._replace(grant_expires_at=first, allowed_addresses=addresses)
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -172,6 +214,9 @@ def selection() -> Select[*tuple[Any, ...]]:
             Client.name.label("client_name"),
             Client.document_url.label("client_url"),
             FAMILY,
+            Grant.expires_at.label("grant_expires_at"),
+            Grant.authorization_id,
+            literal_column("''").label("above"),
         )
         .select_from(Token)
         .outerjoin(User, User.id == Token.user_id)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from latchkey import clock, scopes, texts
+from latchkey import clock, endings, scopes, texts
 from latchkey.store.session import db
 from latchkey.tokens import lifetimes, ranges
 from latchkey.tokens.developer import DescriptionTaken, ScopeTooWide, taken
@@ -50,6 +50,7 @@ def narrow(token: Token, wanted: Iterable[str]) -> None:
     if not chosen <= held.scopes:
         raise ScopeTooWide
     held.scope = scopes.serialize(chosen)
+    endings.note(endings.Kind.TOKEN, held.id)
     if not scopes.waiting(chosen):
         held.waiting_since = None
     _take_away(held, chosen)
@@ -76,6 +77,7 @@ def widen(token: Token, wanted: Iterable[str]) -> None:
         held.counted_since = clock.now()
         held.waiting_since = held.waiting_since or lifetimes.waiting(scopes.held(chosen) - held.scopes)
     held.scope = chosen
+    endings.note(endings.Kind.TOKEN, held.id)
     _take_away(held, scopes.held(chosen))
     db.flush()
 
@@ -90,6 +92,7 @@ def bind(token: Token, kept: str | None, *, wider: bool = False) -> None:
     if not all(ranges.within(kept, each) for each in outer):
         raise ranges.RangeTooWide
     held.allowed_addresses = kept
+    endings.note(endings.Kind.TOKEN, held.id)
     former = _former(held)
     if former is not None and not ranges.within(former.allowed_addresses, kept):
         former.allowed_addresses = kept
@@ -120,6 +123,7 @@ def end_in(token: Token, lifetime: timedelta | None, *, later: bool = False) -> 
 
 def _end_at(held: Token, expires_at: datetime | None) -> None:
     held.expires_at, held.reminded_days = expires_at, None
+    endings.note(endings.Kind.TOKEN, held.id)
     former = _former(held)
     if former is not None and expires_at is not None and (former.expires_at or expires_at) >= expires_at:
         former.expires_at = expires_at

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import joinedload, selectinload
 
-from latchkey import clock, credentials, texts
+from latchkey import clock, credentials, endings, texts
 from latchkey import scopes as catalogue
 from latchkey.accounts import users
 from latchkey.accounts.users import User
@@ -199,4 +199,5 @@ def children(token: Token) -> list[Token]:
 def revoke_all(user: User) -> int:
     """End every developer token of a user; how many were live."""
     statement = update(Token).where(Token.user_id == user.id, Token.kind == Kind.DEVELOPER, Token.revoked_at.is_(None))
+    endings.note(endings.Kind.USER, user.id)
     return affected(statement.values(revoked_at=clock.now()))

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
-from latchkey import clock, credentials, origin, scopes, settings
+from latchkey import clock, credentials, endings, origin, scopes, settings
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
@@ -202,6 +202,7 @@ def revoke(token: Token) -> bool:
     db.execute(family.with_for_update(of=Token))
     ended = affected(update(Token).where(Token.id == token.id, Token.revoked_at.is_(None)).values(revoked_at=now))
     revoke_descendants(token.id, now)
+    endings.note(endings.Kind.TOKEN, token.id)
     return ended == 1
 
 
@@ -214,6 +215,7 @@ def revoke_many(user_id: str, token_ids: Iterable[str]) -> list[Token]:
     db.execute(select(Token.id).where(Token.id.in_(family)).order_by(Token.id).with_for_update(of=Token))
     revoked = update(Token).where(Token.id.in_(family), Token.revoked_at.is_(None)).values(revoked_at=clock.now())
     db.execute(revoked.execution_options(synchronize_session=False))
+    endings.note(endings.Kind.TOKEN, *(token.id for token in ended))
     return ended
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import insert, literal, select, update
 
-from latchkey import clock, credentials
+from latchkey import clock, credentials, endings
 from latchkey.accounts import users
 from latchkey.credentials import Kind
 from latchkey.store.session import UtcDateTime, db
@@ -118,6 +118,7 @@ def _replace(held: Token, keep: timedelta, form_id: str | None) -> str:
     held.last_used_at = held.last_used_address = held.last_used_agent = held.told_disused_at = None
     # Its digest is free for the former row from here on.
     db.flush()
+    endings.note(endings.Kind.TOKEN, held.id)
     former = Token(**old, successor_id=held.id, form_id=form_id)
     if keep:
         former.expires_at = min(now + keep, former.expires_at or now + keep)

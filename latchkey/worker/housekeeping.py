@@ -15,6 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from latchkey import clock, tokens
 from latchkey.accounts import challenges, links, sessions, steps, throttle
 from latchkey.clients.keys import record as keys
+from latchkey.endings import guards
+from latchkey.endings import record as numbered
 from latchkey.grants import self_registered
 from latchkey.journal import activity, acts, chain, counts, idempotency, refusals
 from latchkey.mail import outbox, processes
@@ -57,6 +59,8 @@ NOUNS = (
     invitations,
     keys,
     unverified,
+    numbered,
+    guards,
 )
 
 

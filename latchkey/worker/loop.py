@@ -8,6 +8,7 @@ from multiprocessing.util import Finalize
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
+from latchkey.endings import guards, known
 from latchkey.journal import chain, counting
 from latchkey.mail import outbox
 from latchkey.oversight import policies
@@ -45,6 +46,7 @@ class Worker:
         # Before the first request, if the database is there.
         with contextlib.suppress(DBAPIError):
             self._within(_refresh)()
+            self._within(known.compare)()
         for loop in (self._letters, self._uses, self._chain, self._policies, self._clearing):
             loop.start()
 
@@ -81,6 +83,7 @@ def _write_uses() -> None:
     usage.flush()
     counting.flush()
     alarms.sound()
+    guards.flush()
 
 
 def start(app: Flask, purges: Iterable[Purge] = ()) -> Worker:

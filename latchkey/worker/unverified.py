@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import and_, delete, exists, select
 
-from latchkey import clock
+from latchkey import clock, endings
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.grants import Authorization
@@ -44,6 +44,7 @@ def purge() -> bool:
         # Looked at again: somebody may have verified the address, or signed in, in between.
         gone = delete(User).where(User.id.in_(found), *abandoned).returning(User.id, User.email)
         removed = db.execute(gone.execution_options(synchronize_session=False)).all()
+        endings.note(endings.Kind.USER, *(user_id for user_id, _ in removed))
         for user_id, _ in removed:
             leave_gap(user_id)
         outbox.forget(email for _, email in removed)

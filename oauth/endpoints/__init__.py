@@ -1,5 +1,5 @@
 """The endpoints that programs call."""
 
-from oauth.endpoints import check, device, introspection, metadata, registration, token
+from oauth.endpoints import check, device, endings, introspection, metadata, registration, token
 
-__all__ = ["check", "device", "introspection", "metadata", "registration", "token"]
+__all__ = ["check", "device", "endings", "introspection", "metadata", "registration", "token"]

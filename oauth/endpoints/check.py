@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import cast
 from urllib.parse import parse_qs, quote
 
-from latchkey import resources, scopes
+from latchkey import clock, resources, scopes, settings
 from latchkey.resources import Resource
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
@@ -25,7 +25,10 @@ REALM = "api"
 LONGEST_QUERY = 16 * 1024
 # What may stand in a header as it is; the percent sign is not among it, so that decoding gives back what was encoded.
 SAFE = " " + "".join(sign for sign in string.punctuation if sign != "%")
-COMMON = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
+PLAIN = ("Content-Type", "text/plain; charset=utf-8")
+COMMON = [PLAIN, ("Cache-Control", "no-store")]
+# For so long at most a guard that follows what ends remembers an answer.
+REMEMBERED_SECONDS = 60
 
 Headers = list[tuple[str, str]]
 
@@ -34,11 +37,11 @@ Headers = list[tuple[str, str]]
 @calls.at_arrival
 def check(call: Call) -> Reply:
     """Whether a call may pass: 200 with identity headers, else 401 or 403 with the challenge (H-11). No cookies."""
-    status, headers = _decided(call)
-    return Reply(status, b"", COMMON, headers)
+    status, headers, common = _decided(call)
+    return Reply(status, b"", common, headers)
 
 
-def _decided(call: Call) -> tuple[int, Headers]:
+def _decided(call: Call) -> tuple[int, Headers, Headers]:
     environ = call.environ
     places: tuple[Resource, ...] = ()
     try:
@@ -47,22 +50,25 @@ def _decided(call: Call) -> tuple[int, Headers]:
         presented, address = _presented(environ.get("HTTP_AUTHORIZATION", "")), access.forwarded()
         bearer = access.admit(presented, needed, PATH, places, address=address)
     except access.NoCredential:
-        return 401, _challenge(places, scope=_offered(places))
+        return 401, _challenge(places, scope=_offered(places)), COMMON
     except access.InvalidToken as error:
         said = {"error": "invalid_token", "error_description": str(error)}
-        return 401, _challenge(places, **said, scope=_offered(places))
+        return 401, _challenge(places, **said, scope=_offered(places)), COMMON
     except access.ScopeTooNarrow as error:
-        return 403, _too_narrow(error.needed, places)
+        return 403, _too_narrow(error.needed, places), COMMON
     except (scopes.UnknownScope, resources.UnknownResource):
         # Never "nothing required": the gateway asks for what nobody can have.
-        return 403, _too_narrow(frozenset(), places)
+        return 403, _too_narrow(frozenset(), places), COMMON
     except Unproved:
         raise
     except Exception as error:  # noqa: BLE001 - fail closed, by a status that every gateway understands
         log.error("the gateway check failed: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback may hold input
-        return 403, _challenge(places, error="temporarily_unavailable")
+        return 403, _challenge(places, error="temporarily_unavailable"), COMMON
     call.admitted(bearer.token_id, None)
-    return 200, _identity(bearer, places)
+    # What a token may do elsewhere is no business of the API that asks.
+    scope = scopes.serialize(resources.within(bearer.scopes, places)) if places else bearer.scope
+    left = bearer.seconds_left(clock.now(), REMEMBERED_SECONDS)
+    return 200, _identity(bearer, left, scope), _kept(left, scope)
 
 
 def _presented(header: str) -> str | None:
@@ -104,16 +110,25 @@ def _parsed(query: str) -> tuple[str | None, tuple[str, ...]]:
     return None if named is None else " ".join(named), tuple(given.get("resource", ()))
 
 
-def _identity(bearer: Bearer, places: tuple[Resource, ...]) -> Headers:
-    # What a token may do elsewhere is no business of the API that asks.
-    scope = scopes.serialize(resources.within(bearer.scopes, places)) if places else bearer.scope
+def _identity(bearer: Bearer, left: int, scope: str) -> Headers:
     return [
         ("X-Auth-User-Id", bearer.user_id or ""),
         ("X-Auth-Email", quote(bearer.email or "", safe=SAFE)),
         ("X-Auth-Client-Id", bearer.app_id or ""),
         ("X-Auth-Scope", scope),
         ("X-Auth-Token-Id", bearer.token_id),
+        ("X-Auth-Ends-With", bearer.ends_with),
+        ("X-Auth-Remember", f"{left}; address" if bearer.bound else str(left)),
     ]
+
+
+def _kept(left: int, scope: str) -> Headers:
+    """How long a gateway may keep the answer: not at all, unless the operator wants it and no scope is sensitive."""
+    seconds = min(left, settings.current().check_cache_seconds)
+    if not seconds or any(scopes.catalogue()[name].sensitive for name in scope.split()):
+        return COMMON
+    # Its cache tells callers apart by more than this; others must.
+    return [PLAIN, ("Cache-Control", f"max-age={seconds}"), ("Vary", "Authorization")]
 
 
 def _offered(places: tuple[Resource, ...]) -> str:

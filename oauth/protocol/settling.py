@@ -38,7 +38,7 @@ def answered(call: Call, endpoint: str, decide: Decide, *, needed: str = "") -> 
             return partial(_signed, call, endpoint, decide, form, cache(partial(parties.signed, sent)))
         body = decide(form, sent)
     except OAuth2Error as error:
-        return partial(_refused, call, endpoint, error)
+        return partial(refused, call, endpoint, error)
     return partial(_finished, call, endpoint, body) if callable(body) else answers.granted(body)
 
 
@@ -48,17 +48,17 @@ def _signed(call: Call, endpoint: str, decide: Decide, form: Form, proved: Calla
         body = decide(form, proved())
         return answers.granted(body() if callable(body) else body)
     except OAuth2Error as error:
-        return _refused(call, endpoint, error)
+        return refused(call, endpoint, error)
 
 
 def _finished(call: Call, endpoint: str, rest: Callable[[], Body]) -> Reply:
     try:
         return answers.granted(rest())
     except OAuth2Error as error:
-        return _refused(call, endpoint, error)
+        return refused(call, endpoint, error)
 
 
-def _refused(call: Call, endpoint: str, error: OAuth2Error) -> Reply:
+def refused(call: Call, endpoint: str, error: OAuth2Error) -> Reply:
     """Undo what was begun, write down what is to be kept, and say no."""
     db.rollback()
     told = error.note() if isinstance(error, Noted) else error

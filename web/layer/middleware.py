@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 Headers: TypeAlias = list[tuple[str, str]]
 Write: TypeAlias = Callable[[bytes], object]
-# In the application's extensions: the paths of hot calls, and of those that are answered where requests arrive.
-HOT, AT_ARRIVAL = "latchkey.hot", "latchkey.at_arrival"
+# In the application's extensions: the paths of hot calls, of those that only read first, and of those among them that
+# are answered where requests arrive.
+HOT, READING, AT_ARRIVAL = "latchkey.hot", "latchkey.reading", "latchkey.at_arrival"
 
 
 class Exchange:
@@ -204,6 +205,7 @@ def install(app: Flask, *, write: Write | None = None, observe: Observe | None =
     """Put the layer around an application."""
     ours, dispatcher = settings.current(), Dispatcher(app)
     app.extensions[HOT] = dispatcher.paths(lambda endpoint: endpoint.hot)
+    app.extensions[READING] = dispatcher.paths(lambda endpoint: endpoint.at_arrival)
     app.extensions[AT_ARRIVAL] = dispatcher.paths(_never_waits)
     layer = Layer(
         app.wsgi_app, dispatcher, secure=ours.secure, trusted=ours.trusted_proxies, write=write, observe=observe

@@ -13,7 +13,9 @@ from typing import Any, TypeAlias, cast
 
 from flask import Flask
 
+from latchkey.endings.waiting import waiting
 from web import calls
+from web.calls import PARKED, Wait
 from web.layer import faults, middleware
 from web.layer.middleware import Layer
 from web.server.environ import Scope, environ_of
@@ -25,6 +27,7 @@ from web.server.threads import Threads
 QUICK_THREADS, THREADS = 4, 12
 
 Run: TypeAlias = Callable[[], Iterable[bytes]]
+GoOn: TypeAlias = Callable[[Callable[[], None]], object]
 
 
 class Exchange:
@@ -71,6 +74,10 @@ class Exchange:
             faults.report(error, self.environ.get("latchkey.request_id", ""))
 
 
+def _at_once(job: Callable[[], None]) -> None:
+    job()
+
+
 def _write(_data: bytes) -> object:
     raise NotImplementedError("write() of PEP 3333 is for applications older than it")
 
@@ -89,6 +96,7 @@ class Application:
         self._layer = cast("Layer", app.wsgi_app)
         self._hot: frozenset[str] = app.extensions[middleware.HOT]
         self._at_arrival: frozenset[str] = app.extensions[middleware.AT_ARRIVAL]
+        self._reading: frozenset[str] = app.extensions[middleware.READING]
         self._quick = Threads("quick", 1 if self._at_arrival else QUICK_THREADS)
         self._others = Threads("request", THREADS)
         self._receiver: Receiver | None = None
@@ -98,7 +106,8 @@ class Application:
         self._loop, self._receiver = loop, Receiver(loop)
 
     def stop(self) -> None:
-        """The server was told to stop, in whatever thread and however early: bodies get only a little longer."""
+        """The server was told to stop, in whatever thread and however early: nobody waits much longer."""
+        waiting.stop()
         if self._receiver is not None:
             self._loop.call_soon_threadsafe(self._receiver.hurry)
 
@@ -124,13 +133,25 @@ class Application:
             # It is in one piece now, and refused by its length like any other.
             environ["CONTENT_LENGTH"] = str(len(body))
         path = environ["PATH_INFO"]
-        run: Run = exchange.run
-        if path in self._at_arrival:
-            begun = exchange.begin()
-            if isinstance(begun, list):
-                exchange.send(begun)
-                return
-            # It was asked only for what it could do at once; the rest may take its time.
-            run = begun.run if isinstance(begun, middleware.Exchange) else lambda: begun
         hot = path in self._hot and not calls.patient(body)
-        (self._quick if hot else self._others).submit(partial(exchange.finish, run))
+        threads = self._quick if hot else self._others
+        if path in self._at_arrival:
+            self._begin(exchange, threads, threads.submit)
+        elif path in self._reading:
+            threads.submit(partial(self._begin, exchange, threads, _at_once))
+        else:
+            threads.submit(partial(exchange.finish, exchange.run))
+
+    def _begin(self, exchange: Exchange, threads: Threads, go_on: GoOn) -> None:
+        begun = exchange.begin()
+        if isinstance(begun, list):
+            exchange.send(begun)
+            return
+        # It was asked only for what it could do at once; the rest may take its time, or wait for something.
+        run: Run = begun.run if isinstance(begun, middleware.Exchange) else lambda: begun
+        finish = partial(exchange.finish, run)
+        wait: Wait | None = exchange.environ.pop(PARKED, None)
+        if wait is None:
+            go_on(finish)
+        else:
+            wait(partial(threads.submit, finish))

@@ -1,0 +1,92 @@
+"""/oauth/endings (contract 6a): what ended since a number, for resource servers that an administrator marked.
+
+Their guards remember answers of /oauth/check and forget by this. It tells ids alone; what they are of, it does not say.
+"""
+
+import re
+import time
+from functools import partial
+from urllib.parse import parse_qsl
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError
+
+from latchkey.endings import guards
+from latchkey.endings.feed import Part
+from latchkey.endings.waiting import feed, waiting
+from oauth.blueprint import blueprint
+from oauth.protocol import answers, parameters, parties, settling
+from oauth.protocol.party import Party
+from web import calls
+from web.calls import Call, Later, Reply
+
+PATH = "/oauth/endings"
+LONGEST_WAIT = 25
+LONGEST_QUERY = 1024
+FORMS = {
+    "after": re.compile("[0-9]{1,18}"),
+    "wait": re.compile("[0-9]{1,4}"),
+    "guard": re.compile("[A-Za-z0-9_.:-]{1,40}"),
+}
+
+
+class NotMarked(OAuth2Error):
+    """The client proved itself, and is no resource server."""
+
+    error = "unauthorized_client"
+    status_code = 403
+
+
+@blueprint.get(PATH)
+@calls.at_arrival
+def endings(call: Call) -> Reply | Later:
+    """Answered at once if anything ended after `after`, else when something does or `wait` seconds are over."""
+    began = time.monotonic()
+    try:
+        asked = _asked(call)
+        sent = parameters.presented({}, call.header("Authorization"))
+        party = parties.proved(sent, parties.PROVING_METHODS, "the endings")
+        if not party.resource_server:
+            raise NotMarked("An administrator has to mark the app as a resource server.")
+    except OAuth2Error as error:
+        return partial(settling.refused, call, "endings", error)
+    after, wait = int(asked.get("after", 0)), min(LONGEST_WAIT, int(asked.get("wait", 0)))
+    if "guard" in asked and "after" in asked:
+        guards.hear(party.id, asked["guard"], after)
+    part = feed.after(after)
+    if party.due is None and (part.reset or part.endings or not wait):
+        return _told(part, began)
+    if wait and not (part.reset or part.endings):
+        call.environ[calls.PARKED] = partial(waiting.wait, after, wait)
+    return partial(_later, party, after, began)
+
+
+def _asked(call: Call) -> dict[str, str]:
+    """The parameters that are ours. Raises `InvalidRequestError`."""
+    query = call.environ.get("QUERY_STRING", "")
+    if len(query) > LONGEST_QUERY:
+        raise InvalidRequestError("The address is too long.")
+    pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
+    names = [name for name, _ in pairs]
+    if not parameters.KNOWN.isdisjoint(names):
+        raise InvalidRequestError("The app authenticates in the Authorization header, never in the address.")
+    asked = {name: value for name, value in pairs if name in FORMS and value}
+    for name, form in FORMS.items():
+        if names.count(name) > 1:
+            raise InvalidRequestError(f"The parameter {name} appears more than once.")
+        if name in asked and not form.fullmatch(asked[name]):
+            raise InvalidRequestError(f"The parameter {name} is not what it has to be.")
+    return asked
+
+
+def _later(party: Party, after: int, began: float) -> Reply:
+    party.note_use()
+    return _told(feed.after(after), began)
+
+
+def _told(part: Part, began: float) -> Reply:
+    """`as_of`: so many seconds after the request came this was so, whatever the answer's way takes."""
+    told = [ending._asdict() for ending in part.endings]
+    body = {"next": part.next, "reset": part.reset, "endings": told, "more": part.more}
+    body |= {"as_of": round(part.at - began, 3)}
+    return answers.granted(body)
