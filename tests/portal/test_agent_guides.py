@@ -61,7 +61,8 @@ def test_what_each_agent_registers_is_taken_here(client, name):
     assert answer.json["redirect_uris"] == body["redirect_uris"]
     if agent.document:
         document = {"client_id": agent.document, "client_name": agent.title, "redirect_uris": body["redirect_uris"]}
-        assert documents.read(agent.document, json.dumps(document).encode()).redirect_uris == body["redirect_uris"]
+        said, _ = documents.read(agent.document, json.dumps(document).encode())
+        assert said.redirect_uris == body["redirect_uris"]
 
 
 @pytest.mark.parametrize("name", NAMES)
