@@ -41,6 +41,7 @@ EXEMPT = {
     ("latchkey/oversight/approval.py", "decide_token"): "lets a token work that waited",
     ("latchkey/tokens/issued/issuing.py", "remove_unused"): "removes sign-ins that have no token",
     ("latchkey/safety/shutdown.py", "_end_codes"): "ends sign-ins that have no token",
+    ("latchkey/tokens/issued/refreshing.py", "retire_again"): "holds a sign-in, and changes nothing of it",
     ("latchkey/tokens/issued/refreshing.py", "_use_branch"): "ends a refresh token, which is no bearer",
     ("latchkey/tokens/issued/refreshing.py", "_use_again"): "ends a refresh token, which is no bearer",
 }
