@@ -35,7 +35,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     ours = ours or settings.load()
     settings.use(ours)
     presets.load_catalogue(ours.instance)
-    db.configure(ours.database_url)
+    db.configure(ours.database_url, ours.database_read_url)
     app = Application("app", static_folder=None, instance_path=str(ours.instance))
     app.url_map.converters["id"] = IdConverter
     # a credential sent to a path with two slashes is not led on to another.

@@ -33,7 +33,7 @@ def _scopes() -> str:
 
 
 def _database() -> str:
-    db.configure(settings.current().database_url)
+    db.configure(settings.current().database_url, settings.current().database_read_url)
     return checks.database()
 
 
@@ -67,6 +67,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "proxies": surroundings.proxies,
     "scopes": _scopes,
     "database": _database,
+    "replica": checks.replica,
     "migrations": checks.schema,
     "clock": checks.clocks,
     "accounts": checks.accounts,

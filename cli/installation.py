@@ -27,7 +27,10 @@ def prepare() -> str:
     # A mistake there is told before anything is changed.
     presets.load_catalogue(ours.instance)
     db.configure(ours.database_url)
-    if migrations.revision() != migrations.head():
+    stands = migrations.revision()
+    if stands is not None and not migrations.knows(stands) and not migrations.serves(stands):
+        raise Refused(f"the database is at migration {stands}, which is newer than this version: upgrade Latchkey")
+    if not migrations.serves(stands):
         migrations.upgrade()
     return migrations.revision() or ""
 

@@ -37,6 +37,9 @@ class Settings:
 
     instance: Path = field(default=ROOT / "instance", metadata={"parse": _folder})
     database_url: str = _setting(values.text, "")
+    database_read_url: str | None = _setting(
+        values.matching(r"postgresql(\+psycopg)?://.*", "postgresql+psycopg://… of a replica")
+    )
     base_url: str = _setting(values.origin, "http://127.0.0.1:5000")
     mode: str = _setting(values.choice("development", "production"), "production")
     secret_key: str = _setting(values.secret, "")
@@ -204,7 +207,7 @@ def _parsed(name: str, label: str, value: Any) -> Any:
     except ValueError as error:
         shown = (
             "what it is set to"
-            if any(word in name for word in ("secret", "password", "metrics_token"))
+            if any(word in name for word in ("secret", "password", "metrics_token", "database"))
             else repr(value)[:60]
         )
         raise SettingError(f"{label} cannot be {shown}: allowed is {error}") from None

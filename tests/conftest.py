@@ -134,7 +134,7 @@ def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> I
         given |= mark.kwargs
     loaded = settings_module.load({}, **given)
     settings_module.use(loaded)
-    database_module.configure(loaded.database_url)
+    database_module.configure(loaded.database_url, loaded.database_read_url)
     # Another database than that of the test before.
     waiting.feed.__init__()
     # A request of the test before was the last to say where things come from.
@@ -238,7 +238,10 @@ def share_statements() -> None:
     def sharing(url: str, **options: object) -> Engine:
         engine = create(url, **options)
         kind = (engine.dialect.name, options.get("isolation_level"))
-        engine.dialect, engine._compiled_cache = kinds.setdefault(kind, (engine.dialect, engine._compiled_cache))
+        # One that never connected does not know what its database can.
+        if kind not in kinds or kinds[kind][0].server_version_info is None:
+            kinds[kind] = engine.dialect, engine._compiled_cache
+        engine.dialect, engine._compiled_cache = kinds[kind]
         return engine
 
     engines_module.create_engine = sharing
@@ -263,7 +266,7 @@ class CompiledTemplates(BytecodeCache):
 def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Flask:
     with monkeypatch.context() as connected:
         # To the same database, by `settings`.
-        connected.setattr(database_module, "configure", lambda _url: None)
+        connected.setattr(database_module, "configure", lambda *_urls: None)
         app = create_app(settings)
     app.testing = True
     app.jinja_env.bytecode_cache = CompiledTemplates()

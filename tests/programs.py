@@ -100,6 +100,10 @@ def open_chromium(playwright: Playwright) -> Iterator[Browser]:
         browser.close()
 
 
+def pgbouncer() -> Path | None:
+    return _on_path("pgbouncer")
+
+
 # What it is called, how it is found, the Debian package that brings it.
 NEEDED: tuple[tuple[str, Callable[[], Path | None], str], ...] = (
     ("curl", curl, "curl"),
@@ -109,6 +113,7 @@ NEEDED: tuple[tuple[str, Callable[[], Path | None], str], ...] = (
     ("PostgreSQL", postgres, "postgresql"),
     ("Node", node, "nodejs"),
     ("npm", npm, "npm"),
+    ("PgBouncer", pgbouncer, "pgbouncer"),
     ("Chromium", chromium, "chromium"),
 )
 

@@ -57,11 +57,30 @@ def end(process: Any, stop: signal.Signals) -> None:
         process.wait()
 
 
+SETTINGS = {
+    "listen_addresses": "", "max_connections": "300",
+    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",
+    "shared_buffers": "64MB", "timezone": "America/St_Johns",  # nobody's default: shows who forgets time zones
+}  # fmt: skip
+
+
 class Postgres:
     """A cluster in a scratch folder, reached by a socket there: no port, no password, nothing kept."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.folder, self.data = folder, data
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        options = [f"{key}={value}" for key, value in (SETTINGS | {"unix_socket_directories": self.folder}).items()]
+        command = [str(programs.postgres()), "-D", str(self.data), *(part for each in options for part in ("-c", each))]
+        with (self.folder / "log").open("ab") as log:
+            self.process = start(command, signal.SIGINT, stdout=log, stderr=log, cwd="/", **_postgres_user())
+        wait_until(self.answers, "PostgreSQL")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            end(self.process, signal.SIGINT)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://latchkey@/{database}?host={self.folder}"
@@ -126,21 +145,12 @@ def postgres() -> Iterator[Postgres]:
         data = folder / "data"
         make = ["-D", data, "-U", "latchkey", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
         subprocess.run([server.parent / "initdb", *make], check=True, capture_output=True, cwd="/", **user)
-        settings = {
-            "listen_addresses": "", "unix_socket_directories": str(folder), "max_connections": "300",
-            "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",
-            "shared_buffers": "64MB", "timezone": "America/St_Johns",  # nobody's default: shows who forgets time zones
-        }  # fmt: skip
-        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        with (folder / "log").open("wb") as log:
-            command = [str(server), "-D", str(data), *options]
-            process = start(command, signal.SIGINT, stdout=log, stderr=log, cwd="/", **user)
-        cluster = Postgres(folder)
+        cluster = Postgres(folder, data)
         try:
-            wait_until(cluster.answers, "PostgreSQL")
+            cluster.start()
             yield cluster
         finally:
-            end(process, signal.SIGINT)
+            cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -150,6 +160,50 @@ def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
+
+
+@contextlib.contextmanager
+def standby(primary: Postgres) -> Iterator[Postgres]:
+    """A second cluster that follows a first one."""
+    server, folder, user = programs.postgres(), Path(tempfile.mkdtemp(prefix="latchkey-pg-")), _postgres_user()
+    if user:
+        os.chown(folder, user["user"], user["group"])
+    try:
+        copy = [server.parent / "pg_basebackup", "-h", primary.folder, "-U", "latchkey", "-R", "-c", "fast"]
+        subprocess.run([*copy, "-D", folder / "data"], check=True, capture_output=True, cwd="/", **user)
+        cluster = Postgres(folder, folder / "data")
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def pgbouncer(cluster: Postgres) -> Iterator[Callable[[str], str]]:
+    """A pooler in transaction mode with two connections; gives the URL of a database through it."""
+    folder, user, port = Path(tempfile.mkdtemp(prefix="latchkey-pgb-")), _postgres_user(), free_port()
+    (folder / "users").write_text('"latchkey" ""\n')
+    (folder / "ini").write_text(
+        f"[databases]\n* = host={cluster.folder} user=latchkey\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\nauth_file = {folder}/users\n"
+        "pool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 200\n"
+    )
+    for path in (folder, *folder.iterdir()) if user else ():
+        os.chown(path, user["user"], user["group"])
+    try:
+        with (folder / "log").open("wb") as log:
+            command = [str(programs.pgbouncer()), "-q", str(folder / "ini")]
+            process = start(command, signal.SIGINT, stdout=log, stderr=log, cwd="/", **user)
+        try:
+            wait_until(lambda: listens(port), "PgBouncer")
+            yield lambda database: f"postgresql+psycopg://latchkey@127.0.0.1:{port}/{database}"
+        finally:
+            end(process, signal.SIGTERM)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -299,3 +299,58 @@ def test_apps_of_documents_go_when_their_migration_is_taken_back_and_all_others_
 
     assert clients.find(described) is None
     assert {clients.find(one).id for one in (kept, nobodys)} == {kept, nobodys}
+
+
+# From here on migrations only add: what the version before writes has to go in, and what it reads has to be there.
+SINCE = "0025"
+
+
+def facts(revision: str) -> dict[str, dict[str, tuple[str, bool, bool]]]:
+    """Each table's columns at a revision: type, whether it may be left out, whether it may be empty."""
+    with db.engines().write.begin() as connection:
+        migrations.bring_up(connection, revision)
+    looked = inspect(db.engines().write)
+    return {
+        table: {
+            column["name"]: (
+                str(column["type"]),
+                bool(column["nullable"] or column["default"] is not None),
+                bool(column["nullable"]),
+            )
+            for column in looked.get_columns(table)
+        }
+        for table in looked.get_table_names()
+    }
+
+
+def rules(table: str) -> set[tuple[str, ...]]:
+    """What rows of a table must not have twice."""
+    looked = inspect(db.engines().write)
+    unique = [*looked.get_unique_constraints(table), *(each for each in looked.get_indexes(table) if each["unique"])]
+    return {tuple(each["column_names"]) for each in unique}
+
+
+def test_the_version_before_can_live_with_what_later_migrations_made(connected):
+    before = facts(SINCE)
+    unique = {table: rules(table) for table in before}
+
+    after = facts("head")
+
+    for table, columns in before.items():
+        there = after[table]
+        for name, (kind, _, empty) in columns.items():
+            assert there[name][0] == kind, f"{table}.{name} is another kind of column"
+            assert there[name][2] or not empty, f"{table}.{name} may not be empty any more"
+        for name in there.keys() - columns.keys():
+            assert there[name][1], f"{table}.{name} has no default, and the version before does not name it"
+        new = rules(table) - unique[table]
+        assert all(set(each) & (there.keys() - columns.keys()) for each in new), f"{table} has stricter rules: {new}"
+
+
+@pytest.mark.parametrize(
+    "stands, works",
+    [(None, False), ("", False), ("0001", False), ("0999", True), ("1000", False), ("9", False), ("abcd", False)],
+)
+def test_a_database_that_is_ahead_within_the_series_is_served(stands, works):
+    assert migrations.serves(stands) is works
+    assert migrations.serves(migrations.head())

@@ -20,6 +20,8 @@ from latchkey.store.session import db as session
 
 STUCK = timedelta(hours=1)
 SKEW = timedelta(seconds=5)
+# A token that was ended works as long as its end takes to reach the replica.
+LATE = timedelta(seconds=10)
 
 
 class Result(NamedTuple):
@@ -46,12 +48,34 @@ def database() -> str:
     return db.engines().read.dialect.name
 
 
+def replica() -> str:
+    """How far the replica is behind, if bearer tokens are looked up in one. Raises `Wrong`."""
+    engine = db.engines().replica
+    if engine is None:
+        return "none: every end takes effect with the next call"
+    asked = text(
+        "SELECT pg_is_in_recovery(), CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0"
+        " ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END"
+    )
+    with engine.connect() as connection:
+        standby, seconds = connection.execute(asked).one()
+    if not standby:
+        raise Wrong("LATCHKEY_DATABASE_READ_URL names no replica: it takes writes itself")
+    late = float(seconds or 0)
+    if late > LATE.total_seconds():
+        raise Wrong(f"the replica is {late:.0f} s behind: tokens that were ended since still work")
+    return f"{late:.1f} s behind: so long an ended token still works"
+
+
 def schema() -> str:
     """Whether the database is what this code expects. Raises `Wrong`."""
     stands, expected = migrations.revision(), migrations.head()
-    if stands != expected:
-        raise Wrong(f"at {stands or 'none'} instead of {expected}; run: latchkey init")
-    return f"at {stands}"
+    if not migrations.serves(stands):
+        newer = stands is not None and not migrations.knows(stands)
+        todo = "upgrade Latchkey, or restore the backup of this version" if newer else "run: latchkey init"
+        raise Wrong(f"at {stands or 'none'} instead of {expected}; {todo}")
+    ahead = f", ahead of this version's {expected}, which can live with it" if stands != expected else ""
+    return f"at {stands}{ahead}"
 
 
 def clocks() -> str:
@@ -106,6 +130,7 @@ QUICK: Mapping[str, Callable[[], str]] = {
     "instance": instance,
     "proxies": surroundings.proxies,
     "database": database,
+    "replica": replica,
     "migrations": schema,
     "clock": clocks,
     "accounts": accounts,
@@ -114,6 +139,7 @@ QUICK: Mapping[str, Callable[[], str]] = {
 }
 # Without the first nothing else can be looked at, without the second what lies in the database.
 NEEDS = {
+    "replica": "database",
     "migrations": "database",
     "clock": "database",
     "accounts": "migrations",

@@ -6,12 +6,14 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 from weakref import ref
 
-from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url
+import psycopg
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
+from latchkey.store import postgres
 from latchkey.store.queue import Queue
 
 BUSY_SECONDS = 5
@@ -48,10 +50,11 @@ class Held:
 class Engines:
     """The two engines on one database, and the driver connections that threads hold for hot reads."""
 
-    def __init__(self, url: str) -> None:
-        sqlite = make_url(url).get_backend_name() == "sqlite"
+    def __init__(self, url: str, replica_url: str | None = None) -> None:
+        where = make_url(url)
+        sqlite = where.get_backend_name() == "sqlite"
         if sqlite:
-            _make_private(make_url(url).database)
+            _make_private(where.database)
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": QUEUE_SECONDS}
         # P-01: neither a fault's message nor a log of statements tells what was written.
         pool["hide_parameters"] = True
@@ -62,14 +65,11 @@ class Engines:
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
             pool_reset_on_return=None,
-            connect_args={"check_same_thread": False}
-            if sqlite
-            else {"options": "-c timezone=UTC -c default_transaction_read_only=on"},
+            **_opened(where, reading=True),
             **pool,
         )
-        self.write = create_engine(
-            url, connect_args={"check_same_thread": False} if sqlite else {"options": "-c timezone=UTC"}, **pool
-        )
+        self.write = create_engine(url, **_opened(where, reading=False), **pool)
+        self.replica = _replica(replica_url, pool) if replica_url else None
         self.embedded = sqlite
         self.queue = Queue()
         self._writer: Held | None = None
@@ -79,8 +79,10 @@ class Engines:
             _queue_writers(self.write, self.queue)
             _drop_broken(self.read)
             _drop_broken(self.write)
-        for engine in (self.read, self.write):
+        for engine in filter(None, (self.read, self.write, self.replica)):
             event.listen(engine, "checkin", self._close_late)
+            if not sqlite:
+                postgres.settle(engine)
         self._local = threading.local()
         self._disposed = False
         # Servers end idle threads and start others. While a thread that is not Python's own ends, no Python code may
@@ -92,11 +94,21 @@ class Engines:
         """This thread's own driver connection for reading; it never returns to the pool."""
         own = getattr(self._local, "own", None)
         if own is None:
-            with contextlib.suppress(IndexError):
-                while True:
-                    self._held.pop(self._ended.popleft()).close()
             own = self._local.own = self._detached(self.read)
         return own.connection
+
+    def held_replica(self) -> Any:
+        """The same to the replica."""
+        own = getattr(self._local, "replica", None)
+        if own is None:
+            own = self._local.replica = self._detached(cast("Engine", self.replica))
+        return own.connection
+
+    def drop_replica(self) -> None:
+        """Forget this thread's connection to the replica."""
+        own: Held | None = self._local.__dict__.pop("replica", None)
+        if own is not None:
+            self._drop(own)
 
     @contextlib.contextmanager
     def write_lock(self) -> Iterator[Any]:
@@ -123,6 +135,9 @@ class Engines:
             self.queue.release()
 
     def _detached(self, engine: Engine) -> Held:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._held.pop(self._ended.popleft()).close()
         pooled = engine.raw_connection()
         pooled.detach()
         own = Held(pooled.dbapi_connection)
@@ -147,7 +162,7 @@ class Engines:
     def _drop(self, own: Held) -> None:
         if own is self._writer:
             self._writer = None
-        with contextlib.suppress(sqlite3.Error, OSError):
+        with contextlib.suppress(sqlite3.Error, psycopg.Error, OSError):
             own.connection.close()
 
     def dispose(self) -> None:
@@ -158,8 +173,19 @@ class Engines:
         self._writer = None
         self._held.clear()
         self._ended.clear()
-        self.read.dispose()
-        self.write.dispose()
+        for engine in filter(None, (self.read, self.write, self.replica)):
+            engine.dispose()
+
+
+def _replica(url: str, pool: dict[str, Any]) -> Engine:
+    options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True, "pool_reset_on_return": None}
+    return create_engine(url, creator=postgres.opener(make_url(url), postgres.of_replica()), **options, **pool)
+
+
+def _opened(url: URL, *, reading: bool) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"check_same_thread": False}}
+    return {"creator": postgres.opener(url, postgres.arguments(url, reading=reading))}
 
 
 def _make_private(file: str | None) -> None:

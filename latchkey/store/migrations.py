@@ -91,6 +91,17 @@ def knows(wanted: str) -> bool:
     return wanted in _known()
 
 
+def serves(stands_at: str | None) -> bool:
+    """Whether this code works with a database that stands there: where it expects, or ahead of it within its series.
+
+    Revisions of one thousand only add, so that the version before works on while processes are exchanged; what it could
+    not live with begins the next thousand.
+    """
+    expected = head() or ""
+    ahead = stands_at is not None and len(stands_at) == len(expected) and stands_at[:1] == expected[:1]
+    return stands_at == expected or (ahead and (stands_at or "") > expected)
+
+
 def revision() -> str | None:
     """The revision at which the database stands; None when it is empty."""
     with engines().read.connect() as connection:

@@ -1,5 +1,7 @@
 """Statements compiled once and given to the driver as they are: for the bearer path and its neighbours only."""
 
+import logging
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -18,6 +20,17 @@ from latchkey.store.session import UtcDateTime, db, engines
 
 # Told the text of each statement that runs here; tests count with it.
 watchers: list[Callable[[str], None]] = []
+
+# After a fault nobody asks the replica for so long.
+AWAY_SECONDS = 5.0
+log = logging.getLogger("latchkey.store")
+
+
+class _Replica:
+    """How this process found the replica."""
+
+    away_until = float("-inf")
+
 
 Convert = Callable[[Any], Any] | None
 
@@ -85,10 +98,19 @@ class _Reading(_Prepared):
 class PreparedSelect:
     """A SELECT of a few rows, which are named tuples with the selected columns' names.
 
-    `row` is the class of the rows, whose fields are those columns in their order; by default one is made.
+    `row` is the class of the rows, whose fields are those columns in their order; by default one is made. One that may
+    be asked of the `replica` is asked there first, if there is one, and of the primary for what is not there (yet).
     """
 
-    def __init__(self, name: str, statement: Select[*tuple[Any, ...]], row: type[Any] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        statement: Select[*tuple[Any, ...]],
+        row: type[Any] | None = None,
+        *,
+        replica: bool = False,
+    ) -> None:
+        self._replica = replica
         columns = [str(column.key) for column in statement.selected_columns]
         self._row: Any = row or namedtuple(name, columns)  # noqa: PYI024 - made at run time
         self._statement = statement
@@ -96,12 +118,16 @@ class PreparedSelect:
 
     def one(self, **parameters: Any) -> Any:
         """The first row or None."""
+        if self._replica and engines().replica is not None and (found := self._at_replica(parameters)):
+            return found[0]
         compiled, cursor = self._run(parameters)
         record = cursor.fetchone()
         return None if record is None else compiled.read(record)
 
     def all(self, **parameters: Any) -> list[Any]:
         """Every row."""
+        if self._replica and engines().replica is not None and (found := self._at_replica(parameters)):
+            return found
         compiled, cursor = self._run(parameters)
         return [compiled.read(record) for record in cursor.fetchall()]
 
@@ -121,6 +147,23 @@ class PreparedSelect:
             # The server closed the connection, as when it restarts, or its file was away: a read can be asked again.
             pair.drop_held()
             return compiled, pair.held().execute(compiled.text, bound)
+
+    def _at_replica(self, parameters: dict[str, Any]) -> list[Any]:
+        """What the replica knows; nothing while it is away."""
+        if time.monotonic() < _Replica.away_until:
+            return []
+        pair = engines()
+        compiled = self._compiled.get(pair.read.dialect.name) or self._compile(pair.read.dialect)
+        bound = compiled.parameters(dict(parameters))
+        for tell in watchers:
+            tell(compiled.text)
+        try:
+            return [compiled.read(record) for record in pair.held_replica().execute(compiled.text, bound).fetchall()]
+        except (pair.read.dialect.loaded_dbapi.Error, DBAPIError) as error:
+            pair.drop_replica()
+            _Replica.away_until = time.monotonic() + AWAY_SECONDS
+            log.warning("the replica is not asked for %s s: %s", AWAY_SECONDS, type(error).__qualname__)
+            return []
 
     def _compile(self, dialect: Dialect) -> _Reading:
         compiled = self._compiled[dialect.name] = _Reading(self._statement, self._row, dialect)

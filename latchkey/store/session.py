@@ -73,10 +73,10 @@ def engines() -> Engines:
     return _engines[0]
 
 
-def configure(url: str) -> None:
-    """Connect this process to a database, leaving the one before."""
+def configure(url: str, replica_url: str | None = None) -> None:
+    """Connect this process to a database, leaving the one before; to its replica, too, for what may be asked there."""
     dispose()
-    _engines[:] = [Engines(url)]
+    _engines[:] = [Engines(url, replica_url)]
 
 
 def dispose() -> None:

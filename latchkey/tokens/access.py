@@ -57,7 +57,7 @@ _REASONS = {
 }
 
 
-_bearer = PreparedSelect("Bearer", selection().where(Token.digest == bindparam("digest")), row=Bearer)
+_bearer = PreparedSelect("Bearer", selection().where(Token.digest == bindparam("digest")), row=Bearer, replica=True)
 
 
 def _ancestry() -> PreparedSelect:
@@ -75,7 +75,7 @@ def _ancestry() -> PreparedSelect:
         .outerjoin(Grant, Grant.id == Token.grant_id)
         .outerjoin(Client, Client.id == Grant.client_id)
     )
-    return PreparedSelect("Ancestor", statement)
+    return PreparedSelect("Ancestor", statement, replica=True)
 
 
 _ancestors = _ancestry()

@@ -47,7 +47,10 @@ def save(path: Path, passphrase: str) -> Saved:
             # In the snapshot, since somebody may migrate meanwhile.
             revision = migrations.stands(connection) or ""
             if revision != migrations.head():
-                raise NotWritten("the database is not at the newest migration; run: latchkey init")
+                raise NotWritten(
+                    f"the database is at migration {revision or 'none'} and this version at {migrations.head()}: "
+                    "run latchkey init, or back up with the newer version"
+                )
             writer.write(content.written(_said(made_at, revision, files)))
             for line in content.rows(connection, Base.metadata, counts):
                 writer.write(line)

@@ -8,13 +8,14 @@ from sqlalchemy import text, update
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from latchkey.mail import outbox
-from latchkey.store.session import engines
+from latchkey.store import migrations
+from latchkey.store.session import configure, engines
 from latchkey.worker import loop
 from tests import factories, servers, smtp
 
 NAMES = [
-    "configuration", "instance", "proxies", "scopes", "database", "migrations", "clock", "accounts", "activity", "mail",
-    "letters", "limits", "kernel",
+    "configuration", "instance", "proxies", "scopes", "database", "replica", "migrations", "clock", "accounts",
+    "activity", "mail", "letters", "limits", "kernel",
 ]  # fmt: skip
 
 
@@ -99,7 +100,7 @@ def test_a_bad_catalogue_is_told(cli, settings):
 def test_a_database_that_is_not_there_is_told(cli):
     failed = failing(cli("doctor", "--json", database_url="sqlite:////nowhere/latchkey.db"))
 
-    assert list(failed) == ["database", "migrations", "clock", "accounts", "activity", "letters"]
+    assert list(failed) == ["database", "replica", "migrations", "clock", "accounts", "activity", "letters"]
 
 
 def test_an_empty_database_is_told(cli, tmp_path):
@@ -160,3 +161,29 @@ def test_the_first_event_that_was_changed_behind_its_back_is_named(cli, db, alic
 
     assert "the chain is whole: 3 entries" in whole
     assert failing(cli("doctor", "--json"))["activity"].startswith(f"the chain is broken: {made[1]} of 20")
+
+
+@pytest.fixture
+def stands_at(cli):
+    """Say that the database is at a migration."""
+
+    def stand(revision):
+        configure(cli.environment["LATCHKEY_DATABASE_URL"])
+        with engines().write.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+    yield stand
+    stand(migrations.head())
+
+
+@pytest.mark.parametrize("revision, ready, init", [("0999", True, 0), ("1000", False, 1), ("0001", False, None)])
+def test_a_database_of_a_later_version_is_told_by_doctor_and_commands(cli, stands_at, revision, ready, init):
+    """While processes are exchanged one after the other, the version before meets what the new one made."""
+    stands_at(revision)
+
+    checks = {check["name"]: check for check in json.loads(cli("doctor", "--json").stdout)["checks"]}
+    assert checks["migrations"]["ok"] is ready
+    assert revision in checks["migrations"]["detail"]
+    if init is not None:
+        assert cli("init").exit_code == init
+        assert cli("user", "list").exit_code == init

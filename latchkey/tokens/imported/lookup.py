@@ -43,6 +43,7 @@ _foreign = PreparedSelect(
     .outerjoin(ForeignToken, ForeignToken.placeholder == Token.digest)
     .outerjoin(ForeignSigner, ForeignSigner.id == ForeignToken.signer_id)
     .where(or_(Token.digest == bindparam("digest"), Token.digest == _named)),
+    replica=True,
 )
 
 

@@ -1,0 +1,64 @@
+"""How PostgreSQL is reached: by itself, through a pooler that hands each transaction on, or as one of several hosts."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from sqlalchemy import URL, Engine, event
+
+# Whoever writes has to reach the one that is no standby, also when the reading engine itself refuses to write.
+PRIMARY = {"target_session_attrs": "primary"}
+UTC = "-c timezone=UTC"
+READ_ONLY = "-c default_transaction_read_only=on"
+# A replica that does not answer must not hold calls up: the primary is asked instead.
+REPLICA_SECONDS = 2
+
+
+def arguments(url: URL, *, reading: bool) -> dict[str, Any]:
+    """What a connection is opened with."""
+    named = url.query.get("host")
+    several = isinstance(named, tuple) or "," in (url.host or named or "")
+    chosen = PRIMARY if several or "target_session_attrs" in url.query else {}
+    return {"options": f"{UTC} {READ_ONLY}" if reading else UTC, **chosen}
+
+
+def of_replica() -> dict[str, Any]:
+    """The same for a replica."""
+    limit = f"-c statement_timeout={REPLICA_SECONDS}s"
+    return {"options": f"{UTC} {READ_ONLY} {limit}", "connect_timeout": REPLICA_SECONDS}
+
+
+def opener(url: URL, arguments: dict[str, Any]) -> Callable[[], Any]:
+    """What opens a connection, also through a pooler."""
+    given, named = url.get_dialect()().create_connect_args(url)
+    asked = {**named, **arguments}
+    bare = {name: each for name, each in asked.items() if name != "options"}
+    refuses = threading.Event()
+
+    def connect() -> Any:
+        if not refuses.is_set():
+            try:
+                return psycopg.connect(*given, **asked)
+            except psycopg.OperationalError as error:
+                # PgBouncer takes no options: others have the connection after us.
+                if "startup parameter" not in str(error):
+                    raise
+                refuses.set()
+        return psycopg.connect(*given, **bare)
+
+    return connect
+
+
+def settle(engine: Engine) -> None:
+    """Let each new connection of an engine find out whether a pooler is between."""
+
+    @event.listens_for(engine, "connect")
+    def look(connection: Any, _record: Any) -> None:
+        [backend] = connection.execute("SELECT pg_backend_pid()").fetchone()
+        if backend != connection.info.backend_pid:
+            # A statement that was prepared is not there where the next one goes. The zone is, poolers keep it for us.
+            connection.prepare_threshold = None
+            connection.execute("SET TIME ZONE 'UTC'")
+        if not connection.autocommit:
+            connection.commit()
