@@ -45,6 +45,7 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     for package in (portal, oauth, api):
         app.register_blueprint(package.blueprint)
     portal.describe(app, api.openapi.document)
+    portal.tell_of(app, api.mcp.tools.TOOLS.values())
     outbox.configure(app)
     app.teardown_appcontext(lambda _error: db.db.remove())
     write = request_log.to_stderr if background else None

@@ -15,6 +15,7 @@ from portal import (
     well_known,
 )
 from portal.blueprint import blueprint
+from portal.guides.agents.pages import tell_of
 from portal.guides.index import prepare
 from portal.guides.reference import describe
 
@@ -31,6 +32,7 @@ __all__ = [
     "prepare",
     "security",
     "settings",
+    "tell_of",
     "tokens",
     "welcome",
     "well_known",

@@ -7,6 +7,7 @@ from html import unescape
 
 import pytest
 
+from api.mcp.tools import TOOLS
 from latchkey.clients import documents
 from portal.guides.agents.known import AGENTS
 from tests.flows import snippets
@@ -96,6 +97,15 @@ def test_the_operators_own_apis_are_connected_likewise(two_apis, client):
 
     assert json.loads(found["ex-add-billing"])["mcpServers"]["billing"]["url"] == "https://billing.example.com/v2"
     assert "Billing API" in client.get("/docs/agents").text
+
+
+def test_every_tool_of_the_mcp_server_is_told_with_its_scope(client):
+    page, text = unescape(client.get("/docs/agents").text), client.get("/docs/agents.md").text
+
+    for tool in TOOLS.values():
+        assert tool.about in page
+        assert f"| `{tool.name}` |" in text
+        assert all(f"`{scope}`" in text for scope in tool.scopes)
 
 
 def test_the_guide_to_oauth_tells_of_devices(client):

@@ -1,12 +1,31 @@
 """/docs/agents: how agents are connected to the MCP server here and to the operator's own APIs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Protocol
 
-from flask import render_template
+from flask import Flask, current_app, render_template
 
 from latchkey import resources, settings
 from portal.blueprint import blueprint
 from portal.guides.agents.known import AGENTS, Agent
+
+TOOLS = "latchkey.tools"
+
+
+class Tool(Protocol):
+    """What the MCP server says of one of its tools."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def about(self) -> str: ...
+    @property
+    def scopes(self) -> frozenset[str]: ...
+
+
+def tell_of(app: Flask, tools: Collection[Tool]) -> None:
+    """Name the tools of the MCP server to the guide."""
+    app.extensions[TOOLS] = tools
 
 
 @blueprint.get("/docs/agents")
@@ -14,6 +33,7 @@ def guide_agents() -> str:
     """What an agent finds here, and which ways of registering are open."""
     return render_template(
         "guides/agents.html",
+        tools=current_app.extensions[TOOLS],
         agents=AGENTS.values(),
         server=resources.mcp(),
         others=resources.operators(),
