@@ -69,6 +69,10 @@ def redis() -> Path | None:
     return _on_path("redis-server", "valkey-server")
 
 
+def promtool() -> Path | None:
+    return _on_path("promtool")
+
+
 def postgres() -> Path | None:
     """The newest server, beside which `initdb` lies."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda server: float(server.parts[4]))
@@ -118,6 +122,10 @@ NEEDED: tuple[tuple[str, Callable[[], Path | None], str], ...] = (
 )
 
 
+# What one test drives that has another half without it.
+WELCOME: tuple[tuple[str, Callable[[], Path | None], str], ...] = (("promtool", promtool, "prometheus"),)
+
+
 def install(packages: list[str]) -> bool:
     """Whether Debian's package manager could bring them."""
     if not shutil.which("apt-get") or os.geteuid() != 0:
@@ -136,6 +144,8 @@ def main() -> None:
     missing = [(name, package) for name, find, package in NEEDED if find() is None]
     if missing and install([package for _, package in missing]):
         missing = [(name, package) for name, find, package in NEEDED if find() is None]
+    if welcome := [package for _, find, package in WELCOME if find() is None]:
+        install(welcome)
     if missing:
         names = ", ".join(f"{name} (Debian: {package})" for name, package in missing)
         sys.exit(f"The tests need what is not here and could not be installed: {names}. Install it and try again.")

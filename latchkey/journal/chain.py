@@ -36,6 +36,8 @@ class Verdict(NamedTuple):
     entries: int
     waiting: int
     broken: Broken | None
+    # Whether older ones were not looked at.
+    more: bool = False
 
 
 def close() -> int:
@@ -164,8 +166,8 @@ def _anchored() -> tuple[int, bytes] | None:
         raise Unreadable from None
 
 
-def check() -> Verdict:
-    """Whether every entry is as it was closed; if not, the first one that is not."""
+def check(most: int | None = None) -> Verdict:
+    """Whether every entry, or so many of the latest, is as it was closed; if not, the first one that is not."""
     waiting = db.scalar(select(func.count()).select_from(Event).where(Event.seq.is_(None))) or 0
     verdict = Verdict(0, waiting, None)
     for _ in range(TRIES):
@@ -178,8 +180,8 @@ def check() -> Verdict:
             gone = Broken(1, "", "and all that came after it are gone") if anchored else None
             return verdict._replace(broken=gone or walk.put_in())
         sealed = head.sealed_to
-        entries, broken = walk.along(head, anchored)
-        verdict = Verdict(entries, waiting, broken)
+        entries, broken = walk.along(head, anchored, most)
+        verdict = Verdict(entries, waiting, broken, more=broken is None and entries < head.seq - sealed)
         # A stretch may have been sealed while it was read.
         if broken is None or db.scalar(select(Head.sealed_to)) == sealed:
             break

@@ -60,15 +60,19 @@ class Entry(NamedTuple):
     event: tuple[Any, ...] | None
 
 
-def along(head: Head, anchor: Mark | None) -> tuple[int, Broken | None]:
-    """How many entries were looked at, and the first that is broken. `anchor` is where the chain once ended."""
+def along(head: Head, anchor: Mark | None, most: int | None = None) -> tuple[int, Broken | None]:
+    """How many entries were looked at, and the first that is broken. `anchor` is where the chain once ended.
+
+    Of so many at most, the latest: nobody without the key makes those that lead up to the end.
+    """
     key = links.key_of(head)
     if key is None:
         return 0, Broken(head.sealed_to, "", "cannot be looked at: no secret key of this host opens the chain's own")
     if head.proof != head.expected(key):
         return 0, Broken(head.seq, "", "is where the chain ends, and that was changed")
-    seq, mac, count = head.sealed_to, head.sealed_mac, 0
-    ends = dict(mark for mark in ((head.seq, head.mac), anchor) if mark is not None)
+    seq, mac, since = _beginning(head, most)
+    count, ends = 0, dict(mark for mark in ((head.seq, head.mac), anchor) if mark is not None and mark[0] > seq)
+    ends.setdefault(head.seq, head.mac)
     for page in _pages(seq):
         wrong = []
         for entry in page:
@@ -79,7 +83,16 @@ def along(head: Head, anchor: Mark | None) -> tuple[int, Broken | None]:
             return count, broken
     if seq < max(ends):
         return count, Broken(seq + 1, "", "and what came after it are gone")
-    return count, put_in()
+    return count, put_in(since)
+
+
+def _beginning(head: Head, most: int | None) -> tuple[int, bytes, str]:
+    """Behind which link to begin, what it ended with, and of which event it was; the first one if it is gone."""
+    if most is not None and head.seq - head.sealed_to > most:
+        before = db.scalar(select(Link).where(Link.seq == head.seq - most))
+        if before is not None:
+            return before.seq, before.mac, before.event_id
+    return head.sealed_to, head.sealed_mac, ""
 
 
 def _pages(after: int) -> Iterator[list[Entry]]:
@@ -137,9 +150,9 @@ def _first(key: bytes, page: list[Entry], wrong: list[str | None]) -> Broken | N
     return None
 
 
-def put_in() -> Broken | None:
-    """An event that says that it was closed, and has no link."""
-    linked = exists().where(Link.event_id == Event.id)
-    unlinked = select(Event.seq, Event.id).where(Event.seq.is_not(None), ~linked).order_by(Event.id).limit(1)
+def put_in(since: str = "") -> Broken | None:
+    """An event that says that it was closed, and has no link; among those from an id on."""
+    closed = (Event.seq.is_not(None), Event.id >= since, ~exists().where(Link.event_id == Event.id))
+    unlinked = select(Event.seq, Event.id).where(*closed).order_by(Event.id).limit(1)
     found = db.execute(unlinked).first()
     return None if found is None else Broken(found.seq or 0, found.id, "was put in, or its place was removed")

@@ -14,6 +14,7 @@ from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make
 from sqlalchemy.exc import OperationalError
 
 from latchkey.store import postgres
+from latchkey.store.pool import Pool
 from latchkey.store.queue import Queue
 
 BUSY_SECONDS = 5
@@ -55,7 +56,7 @@ class Engines:
         sqlite = where.get_backend_name() == "sqlite"
         if sqlite:
             _make_private(where.database)
-        pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": QUEUE_SECONDS}
+        pool: dict[str, Any] = {"poolclass": Pool, "pool_size": 8, "max_overflow": 24, "pool_timeout": QUEUE_SECONDS}
         # P-01: neither a fault's message nor a log of statements tells what was written.
         pool["hide_parameters"] = True
         if not sqlite:

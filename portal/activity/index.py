@@ -1,10 +1,8 @@
 """What happened in an account: by day, by kind, by words, and to take away."""
 
-import csv
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
-from io import StringIO
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -17,13 +15,11 @@ from portal import sentences
 from portal.blueprint import blueprint
 from portal.guards import signed_in, this_user
 from portal.sentences import Sentence
-from web import htmx
+from web import htmx, spreadsheets
 
 PAGE = 50
 CHUNK = 500
 LONGEST_SEARCH = 80
-# A spreadsheet takes a cell that begins like this for a formula, and what strangers sent stands in these cells.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = ("time", "event", "what", "address", "agent", "request_id", "suspicious")
 
 
@@ -132,26 +128,12 @@ def _facts(event: Event) -> dict[str, Any]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _cell(value: object) -> str:
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _download(body: str, kind: str, suffix: str) -> Response:
-    response = Response(body, content_type=kind)
-    response.headers["Content-Disposition"] = f'attachment; filename="activity-{clock.now():%Y-%m-%d}.{suffix}"'
-    return response
-
-
 @blueprint.get("/activity.csv")
 @signed_in
 def download_activity_csv() -> Response:
     """The events for a spreadsheet, in which nothing that a stranger sent becomes a formula."""
-    written = StringIO()
-    table = csv.writer(written)
-    table.writerow(COLUMNS)
-    table.writerows([_cell(value) for value in _facts(event).values()] for event in _all(_asked()))
-    return _download(written.getvalue(), "text/csv; charset=utf-8", "csv")
+    rows = (_facts(event).values() for event in _all(_asked()))
+    return spreadsheets.download("activity", COLUMNS, rows)
 
 
 @blueprint.get("/activity.json")
@@ -159,4 +141,6 @@ def download_activity_csv() -> Response:
 def download_activity_json() -> Response:
     """The events for a program, with all that was kept of each."""
     events = [_facts(event) | {"detail": event.detail} for event in _all(_asked())]
-    return _download(json.dumps({"data": events}, ensure_ascii=False, indent=1), "application/json", "json")
+    response = Response(json.dumps({"data": events}, ensure_ascii=False, indent=1), content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="activity-{clock.now():%Y-%m-%d}.json"'
+    return response

@@ -1,8 +1,13 @@
 """What happened in everybody's account, and what operators did."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 from flask import Response
 
+from latchkey import clock
 from latchkey.journal import acts, chain
+from latchkey.journal.activity import Event
 from latchkey.journal.chain import Verdict
 from latchkey.oversight import listing
 from latchkey.oversight.listing import PAGE, Page
@@ -11,8 +16,17 @@ from portal.admin import words
 from portal.admin.guard import asked
 from portal.blueprint import blueprint
 from portal.guards import this_user
-from web import htmx
+from web import htmx, spreadsheets
 
+# What a file has at most: a spreadsheet of more than a million rows opens nowhere, and an answer is held as one piece.
+MOST_ROWS = 50_000
+COLUMNS = ("time", "user_id", "event", "what", "address", "agent", "request_id", "suspicious")
+ACT_COLUMNS = (
+    *("time", "act", "doer", "actor_id", "actor", "target_id", "target", "reason"),
+    *("address", "agent", "request_id"),
+)
+# What a page can wait for; `latchkey doctor` looks at all.
+MOST_CHECKED = 20_000
 GROUPS = ("everything", "sign_in", "security", "token", "app", "authorization", "account")
 
 
@@ -24,8 +38,8 @@ def admin_activity() -> Response:
 
 @blueprint.post("/admin/activity/check")
 def check_chain() -> Response:
-    """The same page, and whether every entry is as it was written."""
-    return _page(chain.check())
+    """The same page, and whether the latest entries are as they were written."""
+    return _page(chain.check(MOST_CHECKED))
 
 
 def _page(verdict: Verdict | None = None) -> Response:
@@ -41,6 +55,53 @@ def _page(verdict: Verdict | None = None) -> Response:
         here=here,
         verdict=verdict,
     )
+
+
+@blueprint.get("/admin/activity.csv")
+def download_admin_activity() -> Response:
+    """The same events for a spreadsheet, as many as it takes at once."""
+    here = asked(GROUPS, "evt")
+    group = None if here.show == GROUPS[0] else here.show
+
+    def page(cursor: str | None) -> Page:
+        return listing.events(group=group, search=here.search, cursor=cursor)
+
+    return spreadsheets.download("activity-of-everybody", COLUMNS, (_cells(event) for event in _every(page)))
+
+
+@blueprint.get("/admin/activity/administrators.csv")
+def download_admin_acts() -> Response:
+    """What operators did, for a spreadsheet."""
+
+    def page(cursor: str | None) -> Page:
+        rows = acts.page(before=cursor, limit=PAGE + 1)
+        return Page(rows[:PAGE], rows[PAGE - 1].id if len(rows) > PAGE else None)
+
+    rows = (
+        (clock.rfc3339(act.at), act.kind, act.doer, act.actor_id, act.actor_name, act.target_id, act.target, act.reason,
+         act.address, act.agent, act.request_id)
+        for act in _every(page)
+    )  # fmt: skip
+    return spreadsheets.download("administrators", ACT_COLUMNS, rows)
+
+
+def _every(page: Callable[[str | None], Page]) -> Iterator[Any]:
+    """The rows of a list, page by page, as far as a spreadsheet goes."""
+    cursor: str | None = None
+    for _ in range(MOST_ROWS // PAGE):
+        found = page(cursor)
+        yield from found.rows
+        cursor = found.next_cursor
+        if cursor is None:
+            return
+
+
+def _cells(event: Event) -> tuple[object, ...]:
+    told = sentences.of(event)
+    return (
+        clock.rfc3339(event.at), event.user_id, event.kind, told.text, event.address, event.agent, event.request_id,
+        event.suspicious,
+    )  # fmt: skip
 
 
 @blueprint.get("/admin/activity/administrators")

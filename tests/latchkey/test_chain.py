@@ -337,3 +337,21 @@ def test_an_installation_without_events_is_whole(db):
     loop.close_chain()
 
     assert chain.check() == chain.Verdict(0, 0, None)
+
+
+@pytest.mark.standard("P-03")
+def test_a_page_looks_at_the_latest_entries_alone_and_at_no_more(events):
+    assert chain.check(4) == chain.Verdict(4, 0, None, more=True)
+    assert chain.check(10) == chain.check() == chain.Verdict(10, 0, None)
+
+    tamper(update(Event).where(Event.id == events[5]).values(agent="older than that"))
+    assert chain.check(4).broken is None
+    tamper(update(Event).where(Event.id == events[6]).values(agent="among them"))
+    assert (chain.check(4).broken.event_id, chain.check().broken.event_id) == (events[6], events[5])
+
+
+@pytest.mark.standard("P-03")
+def test_what_the_latest_entries_follow_cannot_be_made_up(events):
+    tamper(update(Link).where(Link.seq == 6).values(mac=b"x" * 32))
+
+    assert chain.check(4).broken.seq == 7

@@ -1,8 +1,12 @@
 """What the administrators' place says of the installation: the chain, doctor's findings, the APIs."""
 
-import pytest
-from sqlalchemy import update
+import csv
+import io
 
+import pytest
+from sqlalchemy import event, update
+
+from benchmarks import many
 from latchkey import resources, scopes
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
@@ -84,3 +88,47 @@ def test_the_apis_of_the_operator_come_first_with_their_scopes(admin, instance, 
     assert "/.well-known/oauth-protected-resource/projects" in page
     assert "account:read" in page[builtin:]
     assert "Group(" not in page
+
+
+@pytest.mark.standard("P-05")
+def test_everybody_s_activity_is_taken_away_as_csv_as_it_is_filtered(db, admin, alice, bob):
+    with_formula = activity.record(alice, EventKind.SIGN_IN_FAILED)
+    with_formula.agent, with_formula.address = "=HYPERLINK(0)", "198.51.100.7"
+    spaced = activity.record(alice, EventKind.SIGN_IN_FAILED)
+    spaced.agent = " \n@SUM(1)"
+    activity.record(bob, EventKind.TOKEN_CREATED, name="+1 nightly")
+    db.commit()
+
+    answer = admin.get("/admin/activity.csv?show=sign_in")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    mine = [row for row in rows if row["user_id"] == alice.id]
+
+    assert (answer.content_type, answer.headers["Cache-Control"]) == ("text/csv; charset=utf-8", "no-store")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert [row["agent"] for row in mine] == ["' \n@SUM(1)", "'=HYPERLINK(0)"]
+    assert {row["event"].partition(".")[0] for row in rows} == {"sign_in"}
+    assert "/admin/activity.csv?show=sign_in&amp;q=x" in admin.get("/admin/activity?show=sign_in&q=x").text
+    everything = list(csv.DictReader(io.StringIO(admin.get("/admin/activity.csv").text)))
+    assert {alice.id, bob.id} <= {row["user_id"] for row in everything}
+
+
+def test_a_file_of_activity_ends_where_a_spreadsheet_does(app, db, admin, monkeypatch):
+    many.people(130)
+    many.belongings(130, 1)
+    asked = []
+    for engine in (engines().read, engines().write):
+        event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    monkeypatch.setattr("portal.admin.activity.MOST_ROWS", 100)
+
+    rows = list(csv.DictReader(io.StringIO(admin.get("/admin/activity.csv").text)))
+
+    assert len(rows) == 100
+    assert len([statement for statement in asked if "FROM event" in statement]) == 2
+
+
+def test_what_operators_did_is_taken_away_as_csv(db, admin, alice):
+    pages.submit(admin, f"/admin/users/{alice.id}/suspend", reason="=cmd()")
+
+    [row] = csv.DictReader(io.StringIO(admin.get("/admin/activity/administrators.csv").text))
+
+    assert (row["act"], row["target"], row["reason"]) == ("user.suspended", alice.email, "'=cmd()")

@@ -2,15 +2,19 @@
 
 import json
 import re
+import subprocess
+import threading
 import urllib.request
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families as parsed
+from sqlalchemy import create_engine
 
 from latchkey.mail import outbox
 from latchkey.settings import ROOT
-from tests import factories, servers
+from latchkey.store import pool
+from tests import factories, programs, servers
 
 TOKEN = "metrics-token-of-these-tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -121,3 +125,54 @@ def test_the_dashboard_and_the_alerts_ask_for_metrics_that_there_are():
     for expression in asked:
         for name in re.findall(r"latchkey_[a-z_]+", expression):
             assert name.removesuffix("_total").removesuffix("_bucket") in known, name
+
+
+def test_every_alert_has_its_test():
+    rules = yaml.safe_load((ROOT / "docs/operate/alerts.yml").read_text())
+    told = yaml.safe_load((ROOT / "docs/operate/alerts.test.yml").read_text())
+
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    tried = [each for test in told["tests"] for each in test["alert_rule_test"]]
+
+    assert {each["alertname"] for each in tried if each["exp_alerts"]} == alerts
+    assert {each["alertname"] for each in tried if not each["exp_alerts"]} == alerts
+
+
+def test_the_alerts_speak_when_they_should():
+    promtool = programs.promtool()
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: prometheus); what the rules name is tested without it")
+    for command in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]):
+        told = subprocess.run(
+            [promtool, *command], cwd=ROOT / "docs/operate", capture_output=True, text=True, check=False
+        )
+        assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_who_waits_for_a_connection_of_the_pool_is_told(tmp_path, monkeypatch):
+    waited, taken, let_go = [], threading.Event(), threading.Event()
+    monkeypatch.setattr(pool, "watchers", [waited.append])
+    engine = create_engine(f"sqlite:///{tmp_path / 'pool.db'}", poolclass=pool.Pool, pool_size=1, max_overflow=1)
+
+    def hold():
+        with engine.connect(), engine.connect():
+            taken.set()
+            let_go.wait(10)
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    taken.wait(10)
+    assert waited == []
+    threading.Timer(0.1, let_go.set).start()
+    with engine.connect():
+        pass
+    holding.join()
+    engine.dispose()
+
+    [seconds] = waited
+    assert 0.05 < seconds < 10
+
+
+@COUNTED
+def test_waits_for_connections_are_among_the_figures(client):
+    assert "latchkey_pool_wait_seconds_count" in client.get("/metrics", headers=BEARER).text

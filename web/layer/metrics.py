@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from latchkey import settings
 from latchkey.oversight import gauges
-from latchkey.store import queue
+from latchkey.store import pool, queue
 
 PATH = "/metrics"
 CONTENT = "text/plain; version=0.0.4; charset=utf-8"
@@ -45,6 +45,12 @@ class Metrics:
         self.queue = Histogram(
             "latchkey_write_queue_seconds",
             "How long writers of the embedded database waited for each other.",
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.pool = Histogram(
+            "latchkey_pool_wait_seconds",
+            "How long threads waited for a connection to the database, where none was free.",
             buckets=BUCKETS,
             registry=self.registry,
         )
@@ -128,4 +134,5 @@ def register(app: Flask, *, background: bool) -> Observe | None:
         return None
     if background:
         queue.watchers.append(metrics.queue.observe)
+        pool.watchers.append(metrics.pool.observe)
     return metrics.observe
