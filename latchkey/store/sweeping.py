@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, TextClause, delete, select, tuple_
 from latchkey.store.session import Base, db
 
 # What takes a few milliseconds: meanwhile nobody else writes to the embedded database.
-AT_A_TIME = 500
+AT_A_TIME = 100
 
 Which = ColumnElement[bool] | TextClause
 

@@ -11,10 +11,9 @@ from sqlalchemy import ColumnElement, and_, func, literal, or_, select, text, tr
 from latchkey import clock, scopes, settings
 from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.users import User
-from latchkey.credentials import Kind
 from latchkey.store.search import mentions, within
 from latchkey.store.session import db
-from latchkey.tokens.record import LISTED, Token
+from latchkey.tokens.record import LISTED, UNREVOKED, Token
 
 PAGE = 50
 LAST_PAGE = 1_000
@@ -164,14 +163,10 @@ def matching(user: User, wanted: Wanted) -> list[str]:
 
 
 def number(user_id: str) -> int:
-    """How many live tokens a user has."""
-    counted = select(func.count()).where(
-        Token.user_id == user_id,
-        Token.kind == Kind.DEVELOPER,
-        Token.revoked_at.is_(None),
-        or_(Token.expires_at.is_(None), Token.expires_at > clock.now()),
-    )
-    return db.scalars(counted).one()
+    """How many live tokens a user has; however many have ended, these alone are looked at."""
+    mine = select(func.count()).where(Token.user_id == user_id, text(UNREVOKED))
+    lasting, ending = mine.where(Token.expires_at.is_(None)), mine.where(Token.expires_at > clock.now())
+    return int(db.scalars(select(lasting.scalar_subquery() + ending.scalar_subquery())).one())
 
 
 def check_quota(user_id: str) -> None:

@@ -33,6 +33,7 @@ DISUSED = timedelta(days=90)
 NOT_REFRESH = "kind <> 'ort'"
 # As the indexes say it, word for word: otherwise SQLite does not see that they hold all that is looked for.
 DEVELOPER = text("token.kind = 'dev'")
+UNREVOKED = "kind = 'dev' AND revoked_at IS NULL"
 # A user's own tokens, without the strings that some had before.
 LISTED = "kind = 'dev' AND successor_id IS NULL"
 # All that a long list is counted and sorted by.
@@ -57,6 +58,7 @@ class Token(Base):
         some(None, "parent_id", where="parent_id IS NOT NULL"),
         some(None, "expires_at", where=NOT_REFRESH),
         some("ix_token_ending", "expires_at", "id", where="kind = 'dev'"),
+        some("ix_token_unrevoked", "user_id", "expires_at", where=UNREVOKED),
         some("ix_token_waiting", "id", where="waiting_since IS NOT NULL"),
         some(None, "revoked_at", where="revoked_at IS NOT NULL"),
         some("ix_token_listed", *LIST_READS, where=LISTED),

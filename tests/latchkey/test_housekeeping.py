@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import OperationalError
 
+from benchmarks import many
 from latchkey import clock, credentials, ids
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.throttle import Attempt
@@ -22,7 +23,7 @@ from latchkey.store import leases
 from latchkey.store.leases import Lease
 from latchkey.store.session import Base, engines
 from latchkey.store.sweeping import AT_A_TIME
-from latchkey.tokens import Token
+from latchkey.tokens import Token, listing
 from latchkey.worker import ended, housekeeping
 from oauth.authorize import pending
 from oauth.token import codes
@@ -284,3 +285,20 @@ def test_postgresql_looks_after_the_busy_tables_early(db):
 
     for table in ("token", "grant", "event", "attempt", "call_count", "letter"):
         assert "autovacuum_vacuum_scale_factor=0.02" in options[table]
+
+
+def test_whoever_has_many_dead_tokens_counts_only_the_live_ones(db, alice):
+    """Counting happens under the one write lock of the embedded database: nobody may make it long for the others."""
+    dead_tokens(alice, 300)
+    live = [factories.make_token(alice, lifetime=lifetime) for lifetime in (None, timedelta(days=1))]
+    many.settle()
+
+    sent = asked(lambda: listing.number(alice.id))
+
+    assert listing.number(alice.id) == len(live)
+    with engines().read.connect() as connection:
+        explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+        for statement, parameters in sent:
+            plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + statement, parameters))
+            assert "ix_token_unrevoked" in plan, plan
+            assert re.search(r"expires_at[=>]|expires_at IS NULL|expires_at > ", plan), plan
