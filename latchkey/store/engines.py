@@ -14,8 +14,7 @@ from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make
 from sqlalchemy.exc import OperationalError
 
 from latchkey.store import postgres
-from latchkey.store.pool import Pool
-from latchkey.store.queue import Queue
+from latchkey.store.queue import Pool, Queue
 
 BUSY_SECONDS = 5
 QUEUE_SECONDS = 30

@@ -1,12 +1,15 @@
-"""A FIFO lock."""
+"""What threads wait for: a FIFO lock, and a pool of connections; both tell for how long."""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 
-# Told how long a thread had to wait.
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+# Told how long a thread had to wait, for the lock and for a connection, also when it gave up.
 watchers: list[Callable[[float], object]] = []
+pool_watchers: list[Callable[[float], object]] = []
 
 
 class Queue:
@@ -43,3 +46,17 @@ class Queue:
                 self._waiting.popleft().set()
             else:
                 self._taken = False
+
+
+class Pool(QueuePool):
+    """SQLAlchemy's own, watched where nothing is free and no more may be made."""
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        if self.checkedin() or self.overflow() < self._max_overflow:
+            return super()._do_get()
+        begun = time.perf_counter()
+        try:
+            return super()._do_get()
+        finally:
+            for tell in pool_watchers:
+                tell(time.perf_counter() - begun)

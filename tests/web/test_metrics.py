@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from latchkey.mail import outbox
 from latchkey.settings import ROOT
-from latchkey.store import pool
+from latchkey.store import queue
 from tests import factories, programs, servers
 
 TOKEN = "metrics-token-of-these-tests"
@@ -151,8 +151,8 @@ def test_the_alerts_speak_when_they_should():
 
 def test_who_waits_for_a_connection_of_the_pool_is_told(tmp_path, monkeypatch):
     waited, taken, let_go = [], threading.Event(), threading.Event()
-    monkeypatch.setattr(pool, "watchers", [waited.append])
-    engine = create_engine(f"sqlite:///{tmp_path / 'pool.db'}", poolclass=pool.Pool, pool_size=1, max_overflow=1)
+    monkeypatch.setattr(queue, "pool_watchers", [waited.append])
+    engine = create_engine(f"sqlite:///{tmp_path / 'pool.db'}", poolclass=queue.Pool, pool_size=1, max_overflow=1)
 
     def hold():
         with engine.connect(), engine.connect():

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from latchkey import settings
 from latchkey.oversight import gauges
-from latchkey.store import pool, queue
+from latchkey.store import queue
 
 PATH = "/metrics"
 CONTENT = "text/plain; version=0.0.4; charset=utf-8"
@@ -134,5 +134,5 @@ def register(app: Flask, *, background: bool) -> Observe | None:
         return None
     if background:
         queue.watchers.append(metrics.queue.observe)
-        pool.watchers.append(metrics.pool.observe)
+        queue.pool_watchers.append(metrics.pool.observe)
     return metrics.observe
