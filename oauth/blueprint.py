@@ -6,7 +6,7 @@ from web.calls import Calls
 
 # Where people, not programs, come: these look at cookies, and their changes need a CSRF token (N-01).
 BROWSER_ENDPOINTS = frozenset(
-    {"oauth.authorize", "oauth.decide", "oauth.device", "oauth.type_code", "oauth.decide_device"}
+    {"oauth.authorize", "oauth.decide", "oauth.device", "oauth.type_code", "oauth.decide_device", "oauth.run_app"}
 )
 
 blueprint = Calls("oauth", __name__)

@@ -37,7 +37,7 @@ DOORS = ("portal", "oauth", "api", "cli")
 # Of the HTTP kit, what doors may use; the rest of `web` is the application's.
 KIT = {"web.calls", "web.htmx", "web.policy", "web.spreadsheets"}
 # The places of a door, where their order matters: each may import those before it. Elsewhere neighbours never meet.
-PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints"), "api": ("kit", "apps", "mcp")}
+PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints", "workshop"), "api": ("kit", "apps", "mcp")}
 # The files that spend codes and issue tokens by statements given to the driver; beside them only `store/`.
 # What answers when the database is away knows what the drivers raise, and nothing else of them.
 DRIVERS = {
@@ -56,7 +56,7 @@ FLASK = {
     "oauth/blueprint.py", "oauth/authorize/choosing.py", "oauth/authorize/consent.py", "oauth/authorize/deciding.py",
     "oauth/authorize/granting.py", "oauth/device/deciding.py", "oauth/device/page.py", "oauth/device/question.py",
     "oauth/authorize/moments.py", "oauth/authorize/question.py", "oauth/authorize/request.py",
-    "oauth/authorize/stops.py", "oauth/protocol/answers.py", "oauth/protocol/server.py",
+    "oauth/authorize/stops.py", "oauth/workshop/page.py", "oauth/protocol/answers.py", "oauth/protocol/server.py",
     "api/kit/blueprint.py", "api/kit/openapi.py",
 }  # fmt: skip
 MOST_FILES = 14

@@ -129,6 +129,7 @@ FORMS: dict[str, dict[str, bytes]] = {
     "portal.check_chain": {},
     "oauth.decide": {"handle": b"x", "decision": b"allow"},
     "oauth.type_code": {"code": b"BCDF-GHJK"},
+    "oauth.run_app": {"redirect": CALLBACK.encode(), "fault": b"twice", "scope": b"account:read"},
     "oauth.decide_device": {"handle": b"x", "decision": b"allow"},
 }
 PROGRAMS: dict[str, dict[str, bytes]] = {

@@ -15,4 +15,5 @@ class EndReason(StrEnum):
     SUSPENDED = "the app was suspended"
     SECRETS_ENDED = "the app's secrets were ended"
     REPORTED = "reported as leaked"
+    TRIED_OUT = "tried out by the app's owner"
     OPERATOR = "ended by an operator"

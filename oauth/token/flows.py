@@ -27,6 +27,7 @@ from latchkey.tokens.issued.refreshing import Succession
 from oauth.protocol import answers, parties, scoping
 from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.parties import Noted
+from oauth.protocol.party import Party
 from oauth.protocol.server import Request, party_of, server
 from oauth.token import codes, targets
 from oauth.token.pkce import S256Challenge
@@ -238,9 +239,9 @@ for flow in FLOWS:
 USED_UP = (AuthorizationCodeFlow.GRANT_TYPE, RefreshTokenFlow.GRANT_TYPE, DeviceCodeFlow.GRANT_TYPE)
 
 
-def tokens_for(form: Form, sent: Presented) -> dict[str, Any]:
+def tokens_for(form: Form, sent: Presented, vouched: Party | None = None) -> dict[str, Any]:
     """The tokens that this request is granted, as Authlib decides. Raises `OAuth2Error`."""
-    asked = Request(*form, sent)
+    asked = Request(*form, sent, vouched)
     # What uses something up will write: it holds the lock from its first lookup on.
     with write_lock() if asked.parameters["grant_type"] in USED_UP else nullcontext():
         flow = cast("AuthorizationCodeFlow | RefreshTokenFlow", server.get_token_grant(asked))

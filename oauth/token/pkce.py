@@ -15,10 +15,14 @@ from oauth.protocol.server import Request, party_of
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
+def challenge_of(verifier: str) -> str:
+    """RFC 7636 §4.2."""
+    return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
 def matches(verifier: str, challenge: str) -> bool:
     """RFC 7636 §4.6, in constant time."""
-    hashed = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=")
-    return hmac.compare_digest(hashed, challenge.encode())
+    return hmac.compare_digest(challenge_of(verifier).encode(), challenge.encode())
 
 
 class S256Challenge(CodeChallenge):
