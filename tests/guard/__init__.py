@@ -1,0 +1,1 @@
+"""The guard that services use, without and with a running Latchkey."""
