@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests import factories, servers
+from tests import factories, programs, servers
 from tests.factories import Registered
+from tests.oauth import signing
+from tests.oauth.signing import Pair
 
 
 class Person:
@@ -143,3 +145,18 @@ def test_the_example_for_javascript_is_a_module(registered, person, tmp_path):
 
     assert registered.client.id in text
     assert person.url in text
+
+
+@pytest.mark.slow("runs programs against a server")
+@pytest.mark.standard("D-15")
+@pytest.mark.parametrize("language, command", [("python", [sys.executable, "-u"]), ("javascript", ["node"])])
+def test_the_example_of_an_app_with_keys_signs_with_its_key(alice, person, tmp_path, language, command):
+    pair, made = Pair(), factories.make_client(alice)
+    registered = Registered(factories.give_keys(made.client, signing.key_set(pair)), None)
+    (tmp_path / "private-key.json").write_text(json.dumps(pair.key.as_dict(private=True)))
+    (tmp_path / "node_modules").symlink_to(programs.node_modules())
+    (tmp_path / "start.mjs").write_text(person.example(made.client.id, language))
+
+    said = play([*command, "start.mjs"], registered, person, tmp_path)
+
+    assert alice.email in said
