@@ -188,13 +188,13 @@ def test_an_error_is_explained_by_the_word_in_it(program, alice, error, advice):
     assert advice.lower() in said.lower()
 
 
-@pytest.mark.parametrize("error", ["", "nothing", 5, "x" * 5_000, "<script>", "lk_dev_" + "a" * 36])
+@pytest.mark.parametrize("error", ["", "nothing", "x" * 5_000, "<script>", "lk_dev_" + "a" * 36])
 def test_an_error_that_nobody_knows_is_not_echoed(program, alice, error):
     refused = program(alice, "account:read").use("explain_error", error=error)
 
     assert refused["isError"]
     assert "error" in json.loads(refused["content"][0]["text"])["errors"]
-    assert not error or str(error) not in refused["content"][0]["text"].replace("422", "")
+    assert not error or error not in json.loads(refused["content"][0]["text"])["errors"]["error"]
 
 
 def test_an_app_that_acts_as_itself_finds_what_needs_no_user(app, example_client):
@@ -244,6 +244,34 @@ def test_arguments_of_the_wrong_kind_are_for_the_model_to_mend(program, alice, a
 
     assert refused["isError"]
     assert json.loads(refused["content"][0]["text"])["status"] in (404, 422)
+
+
+HOSTILE = [
+    None, True, -1, 1e308, 10**400, "", "\0", "\ud800", "\u202ex", "'", "9" * 400, [], [None], ["\ud800"], ["\0"], {},
+    {"a": {"b": []}}, "x" * 10_000, ["x"] * 2_000, [["x"]], "9999-12-31T23:59:59.999999Z", "::/0", "tok_" + "f" * 28,
+]  # fmt: skip
+
+
+@pytest.mark.slow("tries every argument of every tool")
+@pytest.mark.standard("A-06")
+@pytest.mark.settings(quota_writes="5000/minute")
+def test_no_argument_of_a_tool_is_a_fault_of_ours(program, alice, hers):
+    ours = program(alice)
+    tools = {tool["name"]: tool["inputSchema"]["properties"] for tool in ours.result("tools/list")["tools"]}
+    # What would end the very things that the others are tried on is tried on nothing.
+    harmless = hers | dict.fromkeys(hers, "tok_x")
+    met = set()
+
+    for name, properties in tools.items():
+        good = given(name, harmless if "revoke" in name or "withdraw" in name else hers)
+        for argument in properties:
+            for value in HOSTILE:
+                answer = ours.ask("tools/call", {"name": name, "arguments": good | {argument: value}})
+                met.add((name, argument, answer.status_code))
+                assert answer.status_code in (200, 413), (name, argument, value, answer.text[:500])
+                assert "Traceback" not in answer.text
+
+    assert {argument for _, argument, _ in met} >= {"token_id", "app_id", "limit", "cursor", "scopes", "expires_at"}
 
 
 @pytest.mark.parametrize("limit", [0, 101, -1, 10**400, True, 1.5, None, "x", [1], "1e3", "\u0663"])
