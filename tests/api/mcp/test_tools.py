@@ -279,7 +279,7 @@ def test_a_limit_of_the_wrong_kind_is_refused(program, alice, limit):
     assert program(alice).use("list_tokens", limit=limit)["isError"]
 
 
-@pytest.mark.settings(quota_writes="2/minute", api_rate_limit="5/minute")
+@pytest.mark.settings(quota_writes="2/day", api_rate_limit="5/day")
 def test_a_token_changes_and_calls_as_seldom_as_at_v1(app, program, alice, hers):
     ours = program(alice, "tokens:write")
     narrow = {"name": "narrow_token", "arguments": {"token_id": hers["token_id"], "scopes": ["account:read"]}}
