@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, StaticPool, create_engine
+from sqlalchemy.exc import OperationalError
 
 from latchkey.store.session import engines
 
@@ -42,7 +43,11 @@ def _copied(scratch: Path) -> Iterator[Connection]:
     with _spilling_into(scratch), contextlib.closing(sqlite3.connect("", isolation_level=None)) as copy:
         with engines().read.connect() as pooled:
             source: Any = pooled.connection.driver_connection
-            source.backup(copy)
+            try:
+                source.backup(copy)
+            except sqlite3.Error as error:
+                # Most likely the disk is full.
+                raise OperationalError("a copy in one step", None, error) from None
         engine = create_engine("sqlite://", creator=lambda: copy, poolclass=StaticPool, hide_parameters=True)
         with engine.connect() as connection:
             yield connection

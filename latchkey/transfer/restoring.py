@@ -130,14 +130,19 @@ def _kept_key(ours: Settings) -> str | None:
 def _put_files(said: Said, ours: Settings, *, brings_key: bool) -> tuple[list[str], list[str]]:
     """Which files were written, and which were left since others stand there."""
     files = dict(said.files)
+    for name in files:
+        folder = (ours.instance / name).parent
+        if not folder.resolve().is_relative_to(ours.instance):
+            raise NotRestored(f"{folder} leads out of the instance folder: remove the link first")
     if brings_key:
         files[KEY] = f"{ours.secret_key}\n".encode()
         _set_aside_key(ours)
-    written, kept = [], []
+    written, kept = list[str](), list[str]()
     for name, data in files.items():
         path = ours.instance / name
-        if path.exists() and path.read_bytes() != data:
-            kept.append(name)
+        if path.exists():
+            # A link that the operator put there, too.
+            (written if path.read_bytes() == data else kept).append(name)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole.writing(path) as file:

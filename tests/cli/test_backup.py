@@ -1,7 +1,12 @@
 """`latchkey backup` and `latchkey restore`: all that an installation is, elsewhere, or nothing of it."""
 
+import contextlib
+import errno
+import os
+import pty
 import re
 import stat
+import subprocess
 import threading
 
 import pytest
@@ -14,13 +19,13 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.journal import activity, chain
 from latchkey.journal.activity import EventKind
-from latchkey.store import migrations
+from latchkey.store import migrations, snapshots
 from latchkey.store import session as store
 from latchkey.store.session import Base
 from latchkey.tokens import Token
 from latchkey.transfer import content, saving, sealed
 from latchkey.worker import loop
-from tests import factories
+from tests import factories, servers
 from tests.cli.conftest import Latchkey
 
 PASSPHRASE = "a quiet umbrella"
@@ -459,3 +464,75 @@ def test_the_commands_of_the_guide_work_as_they_stand_there(cli, full, elsewhere
             words, _, source = line.removeprefix("latchkey ").partition(" < ")
             result = command(*words.split(), stdin=(tmp_path / source).read_text() if source else "")
             assert result.exit_code == 0, result.output
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(cli, full, tmp_path, monkeypatch):
+    def small(*given, **named):
+        copy = connect(*given, **named)
+        copy.execute("PRAGMA max_page_count=1")
+        return copy
+
+    if not cli.environment["LATCHKEY_DATABASE_URL"].startswith("sqlite"):
+        monkeypatch.setattr(sealed.Writer, "write", full_disk)
+    else:
+        connect = snapshots.sqlite3.connect
+        monkeypatch.setattr(snapshots.sqlite3, "connect", small)
+
+    said = cli.refused("backup", str(tmp_path / "b"), "--passphrase-stdin", stdin=PASSPHRASE)
+
+    assert "full" in said or "No space" in said
+    assert [path.name for path in tmp_path.iterdir() if "b" in path.name.partition("-")[0][:3]] == []
+
+
+def full_disk(*_given):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_link_in_the_target_is_followed_by_nothing_that_is_written(cli, full, elsewhere, tmp_path, settings):
+    (settings.instance / "brand").mkdir()
+    (settings.instance / "brand" / "logo.png").write_bytes(
+        (servers.ROOT / "docs" / "images" / "tokens.png").read_bytes()
+    )
+    path, folder, outside = tmp_path / "b", tmp_path / "elsewhere", tmp_path / "outside"
+    cli.json("backup", str(path), "--passphrase-stdin", stdin=PASSPHRASE, brand_logo="brand/logo.png")
+    outside.mkdir()
+    folder.mkdir()
+    (folder / "brand").symlink_to(outside)
+
+    assert "leads out of the instance folder" in refused(elsewhere, path)
+    assert list(outside.iterdir()) == []
+
+    (folder / "brand").unlink()
+    (outside / "mine.toml").write_text("")
+    (folder / "scopes.toml").symlink_to(outside / "mine.toml")
+    (folder / "brand").mkdir()
+    (folder / "brand" / "logo.png").symlink_to(outside / "nothing")
+    assert restore(elsewhere, path)["kept"] == ["scopes.toml"]
+    assert [each.name for each in outside.iterdir()] == ["mine.toml"]
+    assert (outside / "mine.toml").read_text() == ""
+
+
+@pytest.mark.slow("runs the command in a terminal, which takes seconds to start")
+def test_in_a_terminal_it_asks_twice_and_shows_nothing_of_what_is_typed(cli, full, tmp_path):
+    ours, theirs = pty.openpty()
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("LATCHKEY_")}
+    command = [str(servers.LATCHKEY), "backup", str(tmp_path / "b")]
+    options = {"env": clean | cli.environment, "cwd": servers.ROOT, "start_new_session": True}
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, **options)
+    os.close(theirs)
+    seen = b""
+    # The first two differ, so that it asks once more.
+    for typed in ("a quiet umbrella", "a loud umbrella", "a quiet umbrella", "a quiet umbrella"):
+        before = seen.count(b": ")
+        while seen.count(b": ") == before:
+            seen += os.read(ours, 1024)
+        os.write(ours, f"{typed}\n".encode())
+    with contextlib.suppress(OSError):
+        while more := os.read(ours, 1024):
+            seen += more
+    os.close(ours)
+
+    assert process.wait(20) == 0, seen
+    assert b"umbrella" not in seen
+    assert b"do not match" in seen
+    assert (tmp_path / "b").read_bytes().startswith(sealed.MAGIC)
