@@ -75,6 +75,7 @@ class Settings:
     trusted_proxies: int = _setting(values.number(0, 10), 0)
     metrics_token: str | None = _setting(values.matching(r"[!-~]{16,200}", "16 to 200 characters without spaces"))
     security_contact: str | None = _setting(values.contact)
+    shadow_url: str | None = _setting(values.web_address)
     scanner_keys_url: str | None = _setting(values.web_address)
     client_documents: str = _setting(values.choice("off", "listed", "open"), "off")
     client_registration: str = _setting(values.choice("off", "open"), "off")

@@ -13,6 +13,7 @@ from latchkey import clock, resources, scopes, settings
 from latchkey.resources import Resource
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
+from latchkey.tokens.imported import shadow
 from latchkey.tokens.imported.lookup import Unproved
 from oauth.blueprint import blueprint
 from web import calls
@@ -52,6 +53,10 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
     except access.NoCredential:
         return 401, _challenge(places, scope=_offered(places)), COMMON
     except access.InvalidToken as error:
+        if error.bearer is not None:
+            shadow.compare(presented, error.bearer.token_id, passes=False)
+        elif shadow.unasked(presented):
+            raise shadow.Unasked(presented or "") from None
         said = {"error": "invalid_token", "error_description": str(error)}
         return 401, _challenge(places, **said, scope=_offered(places)), COMMON
     except access.ScopeTooNarrow as error:
@@ -65,6 +70,7 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
         log.error("the gateway check failed: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback may hold input
         return 403, _challenge(places, error="temporarily_unavailable"), COMMON
     call.admitted(bearer.token_id, None)
+    shadow.compare(presented, bearer.token_id, passes=True)
     # What a token may do elsewhere is no business of the API that asks.
     scope = scopes.serialize(resources.within(bearer.scopes, places)) if places else bearer.scope
     left = bearer.seconds_left(clock.now(), REMEMBERED_SECONDS)

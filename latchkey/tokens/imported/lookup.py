@@ -72,12 +72,25 @@ class Unproved(Exception):
                 throttle.admit(*limits.of_network("foreign-under-attack", network, UNDER_ATTACK))
         except TooMany:
             return False
-        with passwords.turns:
-            right = self._right()
+        right = self.right()
         if right:
-            learn(self._placeholder, self._plaintext)
+            self.keep()
             throttle.refund(*counters)
         return right
+
+    def right(self) -> bool:
+        """Whether the string is the one, found out when it is its turn."""
+        with passwords.turns:
+            return self._right()
+
+    def keep(self) -> None:
+        """From now on it is known as ours."""
+        learn(self._placeholder, self._plaintext)
+
+
+def was_refused(plaintext: str) -> bool:
+    """Whether this string was found to be none a moment ago, in this request."""
+    return plaintext == _refused.get()
 
 
 def find(plaintext: str, now: datetime, lately: datetime) -> Bearer | None:
@@ -86,7 +99,7 @@ def find(plaintext: str, now: datetime, lately: datetime) -> Bearer | None:
     name = named.name if named is not None else None
     rows = _foreign.all(digest=digest, name=name, now=now, lately=lately)
     found = next((row for row in rows if row.digest == digest), None)
-    if found is None and rows and plaintext != _refused.get():
+    if found is None and rows and not was_refused(plaintext):
         _want_proof(plaintext, named, rows[0])
     if found is None or found.kind not in BEARERS:
         return None
@@ -95,7 +108,7 @@ def find(plaintext: str, now: datetime, lately: datetime) -> Bearer | None:
 
 def _want_proof(plaintext: str, named: forms.Named | None, row: Any) -> None:
     # What has ended is not proved any more: whoever asks is told as little as of any other.
-    if row.fault or named is None:
+    if row.fault or named is None or (row.public_key is None and row.proof is None):
         return
     if row.public_key is not None:
         raise Unproved(plaintext, lambda: proofs.signed(plaintext, row.public_key), row.digest)

@@ -77,7 +77,7 @@ def _mark(desk: Desk, record: TokenRecord, key: bytes, taken: set[bytes | None])
     name = forms.name(kept.how, kept.row) if kept.digest is None else None
     if (kept.digest or name) in taken:
         raise BadLine("another token here has the same string, or the same name of its row")
-    if kept.digest is None and not kept.proof and desk.signer_id is None:
+    if kept.digest is None and not kept.proof and not kept.asked and desk.signer_id is None:
         raise BadLine("it is signed: name the key with --public-key")
     taken.add(kept.digest or name)
     return {
@@ -88,7 +88,7 @@ def _mark(desk: Desk, record: TokenRecord, key: bytes, taken: set[bytes | None])
         "placeholder": None if name is None else credentials.digest(credentials.opaque()),
         "proof": kept.proof or None,
         "whole": kept.whole,
-        "signer_id": desk.signer_id if name is not None and not kept.proof else None,
+        "signer_id": desk.signer_id if name is not None and not kept.proof and not kept.asked else None,
         "imported_at": clock.now(),
     }
 

@@ -60,6 +60,8 @@ class Kept:
     # Of `proofs.verifier`; empty: the string is signed with the key that was given.
     proof: str = ""
     whole: bool = False
+    # Whether only the old check knows the string.
+    asked: bool = False
 
     @property
     def identity(self) -> str:

@@ -1,0 +1,166 @@
+"""The company's old check, asked beside ours for a while: it tells what we do not know yet, and where we differ.
+
+It is asked about strings of the other system alone, never about ours, and it decides nothing: what it lets pass is let
+pass here when an import has brought the row that it names, whose string is then known. While it is away ours goes on.
+"""
+
+import http.client
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from contextlib import closing
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from sqlalchemy import bindparam, select
+
+from latchkey import credentials, settings
+from latchkey.store.prepared import PreparedSelect
+from latchkey.tokens.imported import forms
+from latchkey.tokens.imported.lookup import Unproved, was_refused
+from latchkey.tokens.imported.record import ForeignToken, learn
+
+SECONDS = 1.0
+# After a fault nobody asks for so long.
+AWAY_SECONDS = 5.0
+# A string that was compared is compared again after so long.
+AGAIN_SECONDS = 600.0
+MOST_WAITING, MOST_KNOWN = 200, 10_000
+REFUSALS = (401, 403)
+
+log = logging.getLogger("latchkey.shadow")
+_waiting = PreparedSelect(
+    "Waiting",
+    select(ForeignToken.placeholder, ForeignToken.proof, ForeignToken.signer_id).where(
+        ForeignToken.name == bindparam("name")
+    ),
+)
+
+
+class Said(NamedTuple):
+    """What the old check said of a string, and by which row it knows it."""
+
+    passes: bool
+    row: str
+
+
+class _Old:
+    """How this process found the old check, and what is to be compared."""
+
+    def __init__(self) -> None:
+        self.away_until = float("-inf")
+        self.pending: queue.Queue[tuple[str, bool, str]] = queue.Queue(MOST_WAITING)
+        self.seen: OrderedDict[bytes, float] = OrderedDict()
+        self.guard = threading.Lock()
+        self.thread: threading.Thread | None = None
+
+
+_old = _Old()
+
+
+class Unasked(Unproved):
+    """Nobody here knows a string, and the old check may."""
+
+    def __init__(self, plaintext: str) -> None:
+        super().__init__(plaintext, lambda: _learned(plaintext), b"")
+
+    def right(self) -> bool:
+        """What the old check says; a password's turn is not needed for it."""
+        return self._right()
+
+    def keep(self) -> None:
+        """It is kept already where it was learned."""
+
+
+def unasked(plaintext: str | None) -> bool:
+    """Whether the old check is to be asked about a string that nobody here knows."""
+    if settings.current().shadow_url is None or plaintext is None or was_refused(plaintext):
+        return False
+    return credentials.may_be_foreign(plaintext) and time.monotonic() >= _old.away_until
+
+
+def _learned(plaintext: str) -> bool:
+    said = _ask(plaintext)
+    if said is None or not said.passes:
+        return False
+    placeholder = _named(plaintext, said)
+    if placeholder is None:
+        shown = credentials.digest(plaintext).hex()[:8]
+        log.warning("shadow: theirs passes, ours does not know it (sha256 %s…)", shown)
+        return False
+    learn(placeholder, plaintext)
+    return True
+
+
+def _named(plaintext: str, said: Said) -> bytes | None:
+    """What stands for the string in the row that the old check names, or that the string names by itself."""
+    if said.row:
+        found = _waiting.one(name=forms.name("id", said.row))
+        return None if found is None else found.placeholder
+    named = forms.named(plaintext)
+    found = _waiting.one(name=named.name) if named is not None else None
+    # What can be proved here was found wrong here.
+    return None if found is None or found.proof is not None or found.signer_id is not None else found.placeholder
+
+
+def compare(plaintext: str | None, token_id: str, *, passes: bool) -> None:
+    """Have the old check asked about a token that is known here, in the background, now and then."""
+    if settings.current().shadow_url is None or plaintext is None or not credentials.may_be_foreign(plaintext):
+        return
+    digest, now = credentials.digest(plaintext), time.monotonic()
+    with _old.guard:
+        if now - _old.seen.get(digest, float("-inf")) < AGAIN_SECONDS:
+            return
+        _old.seen[digest] = now
+        while len(_old.seen) > MOST_KNOWN:
+            _old.seen.popitem(last=False)
+        if _old.thread is None or not _old.thread.is_alive():
+            _old.thread = threading.Thread(target=_compare_all, name="shadow", daemon=True)
+            _old.thread.start()
+    try:
+        _old.pending.put_nowait((plaintext, passes, token_id))
+    except queue.Full:
+        return
+
+
+def _compare_all() -> None:
+    while True:
+        plaintext, passes, token_id = _old.pending.get()
+        said = _ask(plaintext) if time.monotonic() >= _old.away_until else None
+        if said is not None and said.passes is not passes:
+            words = {True: "passes", False: "is refused"}
+            log.warning("shadow: theirs %s, ours %s (%s)", words[said.passes], words[passes], token_id)
+        _old.pending.task_done()
+
+
+def _ask(plaintext: str) -> Said | None:
+    """What the old check says; None: nothing, it is away."""
+    if not plaintext.isascii() or not plaintext.isprintable():
+        return Said(passes=False, row="")
+    try:
+        with closing(_connection(urlsplit(settings.current().shadow_url or ""))) as connection:
+            return _answer(connection, plaintext)
+    except (OSError, http.client.HTTPException) as error:
+        _old.away_until = time.monotonic() + AWAY_SECONDS
+        log.warning("shadow: the old check does not answer (%s)", type(error).__qualname__)
+        return None
+
+
+def _connection(parts: SplitResult) -> http.client.HTTPConnection:
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=SECONDS)
+
+
+def _answer(connection: http.client.HTTPConnection, plaintext: str) -> Said:
+    parts = urlsplit(settings.current().shadow_url or "")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection.request("GET", path, headers={"Authorization": f"Bearer {plaintext}", "User-Agent": "Latchkey"})
+    answer = connection.getresponse()
+    row = (answer.getheader("X-Auth-Token-Id") or "")[: forms.LONGEST_ID]
+    if 200 <= answer.status < 300:
+        return Said(passes=True, row=row)
+    if answer.status not in REFUSALS:
+        raise http.client.HTTPException
+    return Said(passes=False, row="")

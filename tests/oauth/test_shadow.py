@@ -1,0 +1,132 @@
+"""The old key check beside ours: it decides nothing, and tells what no import could bring."""
+
+import http.server
+import threading
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from latchkey import credentials, tokens
+from latchkey import settings as settings_module
+from latchkey.store import session as store
+from latchkey.tokens.imported import lookup, shadow
+from latchkey.transfer.moving import importing
+from tests import factories
+from tests.cli import moving
+
+BCRYPT = "$2b$12$" + "a" * 53
+ROWS = [
+    "id,email,scopes,key,digest\n",
+    f"17,ada@example.com,account:read,,{BCRYPT}\n",
+    f"18,ada@example.com,account:read,,{BCRYPT}\n",
+    "19,ada@example.com,account:read,plain-key,\n",
+    "20,ada@example.com,account:read,,sha256$s$" + "0" * 64 + "\n",
+]
+
+
+class Old(http.server.BaseHTTPRequestHandler):
+    """Says of each string what a test wants."""
+
+    answers: ClassVar[dict[str, tuple[int, str]]] = {}
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self):
+        text = self.headers["Authorization"].removeprefix("Bearer ")
+        self.asked.append(text)
+        status, row = self.answers.get(text, (401, ""))
+        self.send_response(status)
+        if row:
+            self.send_header("X-Auth-Token-Id", row)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def url():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Old) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/check"
+        server.shutdown()
+
+
+@pytest.fixture
+def old(app, url, settings, tmp_path, monkeypatch):
+    """The old check; keys of Ada were imported while it is asked."""
+    monkeypatch.setattr(shadow, "_old", shadow._Old())
+    Old.answers.clear()
+    Old.asked.clear()
+    given = {"base_url": settings.base_url, "mode": settings.mode, "instance": settings.instance}
+    settings_module.use(settings_module.load({}, **given, database_url=settings.database_url, shadow_url=url))
+    with Path(moving.lines(tmp_path / "keys.csv", ROWS)).open("rb") as file:
+        brought = importing.bring(file, "csv", names={}, owner=None, public_key=None, tell=pytest.fail)
+    assert brought.counts["tokens"].new == 4
+    store.db.remove()
+    return Old
+
+
+@pytest.fixture
+def check(app, old):
+    """The status of the gateway check for a string."""
+
+    def check(text) -> int:
+        answer = app.test_client().get("/oauth/check", headers={"Authorization": f"Bearer {text}"})
+        store.db.remove()
+        return answer.status_code
+
+    return check
+
+
+def told(caplog) -> list[str]:
+    shadow._old.pending.join()
+    return [record.getMessage() for record in caplog.records if record.name == "latchkey.shadow"]
+
+
+@pytest.mark.standard("I-02")
+def test_a_string_is_learned_at_its_first_use_and_needs_the_old_check_no_more(check, old):
+    old.answers |= {"17.secret": (200, ""), "no-name-at-all": (204, "18")}
+
+    assert [check("17.guess"), check("17.secret"), check("no-name-at-all"), check("other")] == [401, 200, 200, 401]
+    shadow._old.pending.join()
+    old.answers.clear()
+    assert [check("17.secret"), check("no-name-at-all")] == [200, 200]
+    assert tokens.find("17.secret").last4 == "cret"
+
+
+def test_what_the_old_check_lets_pass_and_no_import_brought_is_refused_and_reported(check, old, caplog):
+    old.answers |= {"unknown-key": (200, ""), "another": (200, "99"), "20.wrong": (200, "")}
+
+    assert [check("unknown-key"), check("another"), check("20.wrong")] == [401, 401, 401]
+    shown = [credentials.digest(text).hex()[:8] for text in ("unknown-key", "another")]
+    assert [any(digest in said for said in told(caplog)) for digest in shown] == [True, True]
+    assert "unknown-key" not in caplog.text
+
+
+def test_a_difference_about_a_known_token_is_reported_once_and_ours_stands(check, old, caplog, alice):
+    ours = factories.make_token(alice).plaintext
+
+    assert [check("plain-key"), check("plain-key"), check(ours)] == [200, 200, 200]
+
+    token = tokens.find("plain-key")
+    assert told(caplog) == [f"shadow: theirs is refused, ours passes ({token.id})"]
+    assert "plain-key" not in caplog.text
+    assert old.asked == ["plain-key"]
+
+
+@pytest.mark.parametrize("status", [500, 302])
+def test_an_old_check_that_is_away_changes_nothing_and_is_left_alone(check, old, caplog, status):
+    old.answers |= {"unknown-key": (status, "17")}
+
+    assert [check("unknown-key"), check("unknown-key"), check("17.x"), check("plain-key")] == [401, 401, 401, 200]
+    told(caplog)
+    assert old.asked == ["unknown-key"]
+
+
+def test_strangers_cannot_have_the_old_check_asked_at_will(check, old, clock):
+    for number in range(lookup.PROOFS[0].most + 3):
+        assert check(f"guess-{number}") == 401
+
+    assert len(old.asked) == lookup.PROOFS[0].most
