@@ -1,6 +1,6 @@
 """Every measurement, one after the other: `make bench`."""
 
-from benchmarks import creating, hostile, me, oauth, screen, start
+from benchmarks import creating, guards, hostile, me, oauth, screen, start
 
 if __name__ == "__main__":
     start.main()
@@ -9,3 +9,4 @@ if __name__ == "__main__":
     creating.main()
     hostile.main()
     oauth.main()
+    guards.main()

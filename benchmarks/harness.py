@@ -29,12 +29,12 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """User and system time that the whole tree has used so far."""
-        return sum(_cpu_ticks(pid) for pid in _tree(self.pid)) / TICK
+        return sum(_cpu_ticks(pid) for pid in tree(self.pid)) / TICK
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(each for child in children for each in _tree(int(child)))]
+    return [pid, *(each for child in children for each in tree(int(child)))]
 
 
 def _cpu_ticks(pid: int) -> int:
