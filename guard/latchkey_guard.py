@@ -367,6 +367,8 @@ class Guard:
 
     def _question(self, authorization: str | None, question: str, address: str) -> _Told:
         headers = {"Authorization": authorization} if authorization else {}
+        # Whoever remembers is answered by what is newest.
+        headers["X-Latchkey-Guard"] = "1"
         if address:
             headers["X-Forwarded-For"] = address
         asked_at = _now()

@@ -5,6 +5,7 @@ import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -30,6 +31,19 @@ class _Replica:
     """How this process found the replica."""
 
     away_until = float("-inf")
+
+
+_primary_alone = ContextVar("primary_alone", default=False)
+
+
+@contextmanager
+def primary_alone() -> Iterator[None]:
+    """Ask no replica: what is remembered of the answer must not be older than what is known to have ended."""
+    mark = _primary_alone.set(True)
+    try:
+        yield
+    finally:
+        _primary_alone.reset(mark)
 
 
 Convert = Callable[[Any], Any] | None
@@ -150,7 +164,7 @@ class PreparedSelect:
 
     def _at_replica(self, parameters: dict[str, Any]) -> list[Any]:
         """What the replica knows; nothing while it is away."""
-        if time.monotonic() < _Replica.away_until:
+        if time.monotonic() < _Replica.away_until or _primary_alone.get():
             return []
         pair = engines()
         compiled = self._compiled.get(pair.read.dialect.name) or self._compile(pair.read.dialect)

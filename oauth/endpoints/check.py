@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, quote
 
 from latchkey import clock, resources, scopes, settings
 from latchkey.resources import Resource
+from latchkey.store import prepared
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
 from latchkey.tokens.imported import shadow
@@ -30,6 +31,8 @@ PLAIN = ("Content-Type", "text/plain; charset=utf-8")
 COMMON = [PLAIN, ("Cache-Control", "no-store")]
 # For so long at most a guard that follows what ends remembers an answer.
 REMEMBERED_SECONDS = 60
+# By this header one says that it remembers.
+GUARD = "HTTP_X_LATCHKEY_GUARD"
 
 Headers = list[tuple[str, str]]
 
@@ -38,7 +41,11 @@ Headers = list[tuple[str, str]]
 @calls.at_arrival
 def check(call: Call) -> Reply:
     """Whether a call may pass: 200 with identity headers, else 401 or 403 with the challenge (H-11). No cookies."""
-    status, headers, common = _decided(call)
+    if GUARD not in call.environ:
+        status, headers, common = _decided(call)
+    else:
+        with prepared.primary_alone():
+            status, headers, common = _decided(call)
     return Reply(status, b"", common, headers)
 
 
@@ -73,7 +80,9 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
     shadow.compare(presented, bearer.token_id, passes=True)
     # What a token may do elsewhere is no business of the API that asks.
     scope = scopes.serialize(resources.within(bearer.scopes, places)) if places else bearer.scope
-    left = bearer.seconds_left(clock.now(), REMEMBERED_SECONDS)
+    # A replica may not know yet what a guard has forgotten.
+    known = settings.current().database_read_url is None or GUARD in environ
+    left = bearer.seconds_left(clock.now(), REMEMBERED_SECONDS if known else 0)
     return 200, _identity(bearer, left, scope), _kept(left, scope)
 
 

@@ -5,15 +5,19 @@ import json
 import threading
 import time
 import urllib.request
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from latchkey import clients, endings, grants, tokens
+from latchkey import settings as used
 from latchkey.endings import Kind, guards
 from latchkey.endings.waiting import feed
+from latchkey.store import prepared
 from latchkey.store.session import db
+from latchkey.tokens import access
 from tests import factories, servers
 from tests.oauth import dance
 
@@ -197,6 +201,19 @@ def test_an_answer_says_that_it_is_for_one_address(caller, alice):
     for token in (bound, child):
         answer = checked(caller, token.plaintext, **{"X-Forwarded-For": "203.0.113.9"})
         assert answer["X-Auth-Remember"] == "60; address"
+
+
+def test_who_remembers_is_never_answered_by_a_replica(caller, alice, settings):
+    """It may not know yet of an end that the guard has heard of."""
+    used.use(replace(settings, database_read_url="postgresql://replica.invalid/latchkey"))
+    made = factories.make_token(alice)
+
+    plain = checked(caller, made.plaintext)
+    assert plain["X-Auth-Remember"] == "0"
+    told = checked(caller, made.plaintext, **{"X-Latchkey-Guard": "1"})
+    assert told["X-Auth-Remember"] == "60"
+    with prepared.primary_alone():
+        assert access._bearer._at_replica({}) == []
 
 
 def test_gateways_keep_nothing_by_themselves(caller, alice):
