@@ -2,12 +2,10 @@
 
 import click
 
-from cli.base import Refused, because, installation, json_option, moment, tell, user_of
-from cli.users import group, sparing_the_last
-from latchkey.accounts import emails, users
+from cli.base import because, installation, json_option, moment, tell, user_of
+from cli.users import group, invited, sparing_the_last
 from latchkey.accounts.users import User
-from latchkey.oversight import invitations, people
-from latchkey.oversight.invitations import Invitation
+from latchkey.oversight import people
 from latchkey.store import conflicts
 from latchkey.store.session import db
 
@@ -23,18 +21,6 @@ def invite(*, email: str, admin: bool) -> None:
         invitation = conflicts.again(lambda: invited(email, as_admin=admin))
         facts = {"id": invitation.id, "email": invitation.email, "admin": admin}
         tell(facts | {"expires_at": moment(invitation.expires_at)}, f"Invited {invitation.email}.")
-
-
-def invited(email: str, *, as_admin: bool) -> Invitation:
-    """The invitation that was sent. Raises `Refused`."""
-    try:
-        invitation = invitations.invite(email, admin=as_admin)
-    except users.EmailTaken:
-        raise Refused("a user has this address already") from None
-    except emails.InvalidEmail as error:
-        raise Refused(str(error)) from None
-    db.commit()
-    return invitation
 
 
 @group.command("admin")

@@ -16,6 +16,7 @@ from latchkey.oversight import doctor as checks
 from latchkey.oversight import surroundings
 from latchkey.oversight.surroundings import Wrong
 from latchkey.store import session as db
+from latchkey.upstream import provider
 
 
 def _configuration() -> str:
@@ -61,6 +62,15 @@ def _conversation() -> Iterator[Connection]:
             raise Wrong(f"{server.mail_server} port {server.mail_port}: {transport.words(error)}") from None
 
 
+def _upstream() -> str:
+    if settings.current().oidc_issuer is None:
+        return "nobody signs in by one"
+    try:
+        return provider.examined()
+    except provider.Away as away:
+        raise Wrong(f"{settings.current().oidc_issuer}: {away}") from None
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "configuration": _configuration,
     "instance": checks.instance,
@@ -74,6 +84,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "activity": checks.activity,
     "mail": _mail,
     "letters": checks.letters,
+    "upstream": _upstream,
     "limits": surroundings.limits,
     "kernel": surroundings.kernel,
 }
@@ -84,7 +95,7 @@ CHECKS: dict[str, Callable[[], str]] = {
 def doctor() -> None:
     """Check this installation; exit 1 if anything fails.
 
-    Configuration, files, database, clock, mail, limits and kernel, one line each.
+    Configuration, files, database, clock, mail, upstream, limits and kernel, one line each.
     """
     results = list(checks.examine(CHECKS))
     lines = [f"{'ok' if r.ok else 'FAILED':<7} {r.name:<14} {' '.join(r.detail.split())}" for r in results]

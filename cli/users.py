@@ -22,7 +22,7 @@ from cli.base import (
     tell,
     user_of,
 )
-from latchkey import clients, grants, texts, tokens
+from latchkey import clients, grants, settings, texts, tokens
 from latchkey.accounts import emails
 from latchkey.accounts import users as accounts
 from latchkey.accounts.passwords import WeakPassword
@@ -30,7 +30,8 @@ from latchkey.accounts.users import User
 from latchkey.journal import activity, acts
 from latchkey.journal.activity import EventKind
 from latchkey.journal.acts import ActKind
-from latchkey.oversight import people
+from latchkey.oversight import invitations, people
+from latchkey.oversight.invitations import Invitation
 from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import db
@@ -49,7 +50,10 @@ def group() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @json_option
 def create(*, email: str, name: str, admin: bool, unverified: bool, password_stdin: bool) -> None:
-    """Make an account."""
+    """Make an account; where passwords are off, invite whoever it is for instead."""
+    if settings.read().passwords == "off":
+        _invite(email, admin=admin, refused=password_stdin or unverified)
+        return
     if password_stdin:
         password = secret_input("password")
     elif sys.stdin.isatty():
@@ -71,6 +75,29 @@ def create(*, email: str, name: str, admin: bool, unverified: bool, password_std
             acts.record(ActKind.ADMINISTRATOR_MADE, user.id, user.email)
         db.commit()
         tell({"id": user.id, "email": user.email}, f"Created {user.email} ({user.id}).")
+
+
+def _invite(email: str, *, admin: bool, refused: bool) -> None:
+    if refused:
+        raise click.UsageError(
+            "Passwords are off (LATCHKEY_PASSWORDS): there is none to give, and no address to verify."
+        )
+    with installation():
+        because(None)
+        invitation = invited(email, as_admin=admin)
+        tell({"id": invitation.id, "email": invitation.email}, f"Invited {invitation.email} ({invitation.id}).")
+
+
+def invited(email: str, *, as_admin: bool) -> Invitation:
+    """The invitation that was sent. Raises `Refused`."""
+    try:
+        invitation = invitations.invite(email, admin=as_admin)
+    except accounts.EmailTaken:
+        raise Refused("a user has this address already") from None
+    except emails.InvalidEmail as error:
+        raise Refused(str(error)) from None
+    db.commit()
+    return invitation
 
 
 def _facts(user: User) -> dict[str, Any]:

@@ -17,6 +17,7 @@ class Doer(StrEnum):
     APP = "app"
     ADMINISTRATOR = "administrator"
     COMMAND_LINE = "command_line"
+    UPSTREAM = "upstream"
     OTHER = "other"
 
 

@@ -1,8 +1,6 @@
 """Configuration of one installation: defaults, then instance/config.toml, then LATCHKEY_* variables."""
 
 import os
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
@@ -11,11 +9,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from latchkey import addresses, values
+from latchkey.parsing import sources, upstream
 from latchkey.values import Limit
 
-PREFIX = "LATCHKEY_"
-# Kubernetes sets these for a Service of our name.
-NOT_OURS = re.compile(r"LATCHKEY_(PORT|PORT_.*|SERVICE_.*)")
+PREFIX = sources.PREFIX
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -72,6 +69,13 @@ class Settings:
     token_disused_days: int | None = _setting(values.number(30, 3660))
     signup: str = _setting(values.signup, "open")
     require_second_factor: str = _setting(values.choice("nobody", "administrators", "everybody"), "administrators")
+    oidc_issuer: str | None = _setting(upstream.issuer)
+    oidc_client_id: str | None = _setting(values.matching(r"[!-~]{1,255}", "1 to 255 characters without spaces"))
+    oidc_client_secret: str | None = _setting(values.matching(r"[ -~]{1,1000}", "1 to 1000 characters of ASCII"))
+    oidc_name: str | None = _setting(values.matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters"))
+    oidc_groups_claim: str | None = _setting(values.matching(r"[!-~]{1,200}", "the name of one claim"))
+    oidc_admin_groups: tuple[str, ...] = _setting(upstream.groups, ())
+    passwords: str = _setting(values.choice("on", "off"), "on")
     trusted_proxies: int = _setting(values.number(0, 10), 0)
     metrics_token: str | None = _setting(values.matching(r"[!-~]{16,200}", "16 to 200 characters without spaces"))
     security_contact: str | None = _setting(values.contact)
@@ -101,6 +105,11 @@ class Settings:
     def secure(self) -> bool:
         """Whether people reach us over https."""
         return self.base_url.startswith("https://")
+
+    @property
+    def upstream(self) -> str | None:
+        """What people call the upstream by which they sign in; None without one."""
+        return (self.oidc_name or urlsplit(self.oidc_issuer).hostname) if self.oidc_issuer else None
 
     @property
     def sends_mail(self) -> bool:
@@ -150,9 +159,12 @@ def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
 
 def read(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
     """The settings as they are written, for what needs no installation: no secret is made. Raises `SettingError`."""
-    found = _from_environment(environ)
+    found = sources.environment(environ)
     instance = overrides.get("instance") or found.get("instance", (None, ROOT / "instance"))[1]
-    given = _from_file(Path(str(instance)) / "config.toml") | found
+    try:
+        given = sources.file(Path(str(instance)) / "config.toml") | found
+    except ValueError as error:
+        raise SettingError(str(error)) from None
     given |= {name: (name, value) for name, value in overrides.items()}
     parsed = {name: _parsed(name, label, value) for name, (label, value) in given.items()}
     if parsed.get("mode") == "development":
@@ -168,6 +180,8 @@ def _completed(settings: Settings) -> Settings:
         raise SettingError(f"LATCHKEY_BASE_URL is {settings.base_url}: production needs https (http only for loopback)")
     if settings.mail_use_tls and settings.mail_use_ssl:
         raise SettingError("LATCHKEY_MAIL_USE_TLS and LATCHKEY_MAIL_USE_SSL are both on: choose one")
+    if contradiction := upstream.contradiction(vars(settings)):
+        raise SettingError(contradiction)
     defaults: dict[str, Any] = {}
     if not settings.secret_key:
         defaults["secret_key"] = settings.secret("secret_key")
@@ -175,24 +189,6 @@ def _completed(settings: Settings) -> Settings:
         # In an address some of what a folder's name may hold means something.
         defaults["database_url"] = f"sqlite:///{quote(str(settings.instance / 'latchkey.db'))}"
     return Settings(**{f.name: getattr(settings, f.name) for f in fields(Settings)} | defaults)
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    return {
-        key.removeprefix(PREFIX).lower(): (key, value)
-        for key, value in environ.items()
-        if key.startswith(PREFIX) and value != "" and not NOT_OURS.fullmatch(key)
-    }
-
-
-def _from_file(path: Path) -> dict[str, tuple[str, Any]]:
-    if not path.is_file():
-        return {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"config.toml cannot be read: {error}") from None
-    return {key.lower(): (f"{key} in config.toml", value) for key, value in table.items()}
 
 
 def _parsed(name: str, label: str, value: Any) -> Any:

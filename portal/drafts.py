@@ -57,9 +57,13 @@ def seal(account: str) -> str | None:
     if sum(len(name) + len(value) for name, value in fields) > LONGEST:
         return None
     typed = [(name, value) for name, value in fields if not _secret(name, value)]
-    kept = Kept(account, request.path, _page(), clock.now().timestamp(), typed)
-    sealed = vault.seal(MARK + json.dumps(kept))
-    return sealed if len(sealed) <= LONGEST else None
+    return sealed(Kept(account, request.path, _page(), clock.now().timestamp(), typed))
+
+
+def sealed(kept: Kept) -> str | None:
+    """A form, for a page or a session to carry; None if there is too much of it."""
+    text = vault.seal(MARK + json.dumps(kept))
+    return text if len(text) <= LONGEST else None
 
 
 def _secret(name: str, value: str) -> bool:
@@ -75,12 +79,12 @@ def _page() -> str | None:
     return local_path("/" + after.partition("/")[2])
 
 
-def unseal(sealed: str | None) -> Kept | None:
+def unseal(text: str | None) -> Kept | None:
     """A kept form, unless it is too old or not ours."""
-    if not sealed or len(sealed) > LONGEST:
+    if not text or len(text) > LONGEST:
         return None
     try:
-        opened = vault.unseal(sealed)
+        opened = vault.unseal(text)
     except (InvalidToken, UnicodeError):
         return None
     if not opened.startswith(MARK):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-from flask import Response, g, redirect, render_template, request, session, url_for
+from flask import Response, abort, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 from werkzeug.wrappers import Response as BaseResponse
@@ -35,6 +35,7 @@ TO_SET_UP = frozenset(
         "portal.renew_recovery_codes",
         "portal.show_proof",
         "portal.prove",
+        "portal.prove_upstream",
     }
 )
 
@@ -84,6 +85,16 @@ def mail_link(purpose: Purpose, email: str, endpoint: str, next_path: str | None
     db.commit()
 
 
+def by_password(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """The view is about passwords: 404 where there are none (LATCHKEY_PASSWORDS)."""
+
+    @wraps(view)
+    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        return view(*args, **kwargs) if settings.current().passwords == "on" else abort(404)
+
+    return guarded
+
+
 def signed_in(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer | BaseResponse]:
     """The view is for people who are signed in; others are sent to do so and come back.
 
@@ -97,7 +108,7 @@ def signed_in(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer |
         if this_user().needs_password:
             if request.endpoint not in WITHOUT_PASSWORD:
                 return redirect(url_for("portal.end_everything"), 303)
-        elif request.endpoint not in TO_SET_UP and second_factors.owes_setup(this_user()):
+        elif request.endpoint not in TO_SET_UP and owes_setup():
             return to_set_up()
         return view(*args, **kwargs)
 
@@ -121,6 +132,11 @@ def _to_verification() -> BaseResponse:
 def to_set_up() -> BaseResponse:
     """Lead somebody who owes a second factor to set it up, and from there back here."""
     return _first("portal.security")
+
+
+def owes_setup(*, to_administer: bool = False) -> bool:
+    """Whether the person who is signed in has to set up a second factor first."""
+    return second_factors.owes_setup(this_user(), how=this_session().how, to_administer=to_administer)
 
 
 def _first(endpoint: str) -> BaseResponse:

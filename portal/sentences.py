@@ -48,6 +48,7 @@ WORDINGS: dict[str, Wording] = {
     EventKind.CODE_FAILED: Wording("Somebody with your password gave a wrong code", "triangle-alert", "warn"),
     EventKind.SIGNED_OUT: Wording("You signed out", "log-out"),
     EventKind.SESSION_ENDED: Wording("You signed out another browser", "log-out"),
+    EventKind.SIGNED_OUT_UPSTREAM: Wording("Your sessions here were ended by {name}", "log-out"),
     EventKind.REAUTHENTICATED: Wording("You showed once more that it is you", "lock"),
     EventKind.PASSWORD_CHANGED: Wording("You changed your password", "lock", "ok"),
     EventKind.PASSWORD_RESET_ASKED: Wording("Somebody asked for a link to choose a new password", "mail"),
@@ -60,6 +61,8 @@ WORDINGS: dict[str, Wording] = {
     EventKind.PASSKEY_CLONED: Wording("A copy of the passkey {name} was used, and refused", "triangle-alert", "bad"),
     EventKind.RECOVERY_CODES_MADE: Wording("You made new recovery codes", "lock", "ok"),
     EventKind.RECOVERY_CODE_USED: Wording("A recovery code was used", "lock", "warn"),
+    EventKind.IDENTITY_LINKED: Wording("You can sign in with {name} now, as {identity}", "building-2", "ok"),
+    EventKind.IDENTITY_UNLINKED: Wording("You unlinked {name}, where you are {identity}", "building-2", "warn"),
     EventKind.EVERYTHING_ENDED: Wording("You ended everything that acted for you", "shield-alert", "bad"),
     EventKind.PAUSED: Wording("You paused everything that acts for you", "circle-pause", "warn"),
     EventKind.RESUMED: Wording("You let everything act for you again", "play", "ok"),
@@ -108,6 +111,7 @@ DOERS = {
     Doer.APP: "The app {name}",
     Doer.ADMINISTRATOR: "An administrator",
     Doer.COMMAND_LINE: "An operator, by the command line,",
+    Doer.UPSTREAM: "A group of yours at {name}",
     Doer.OTHER: "Somebody else",
 }
 ENDERS = {"user": "You took back", "operator": "An administrator ended"}
@@ -141,16 +145,8 @@ def of(event: Event) -> Sentence:
     start = _done_by(detail, start)
     end += _reason(detail)
     name = _name(detail) if NAME in text else ""
-    return Sentence(
-        start,
-        name,
-        end,
-        _url(event),
-        wording.symbol,
-        wording.tone,
-        _place(event),
-        _advice(event) if event.suspicious else None,
-    )
+    place, advice = _place(event), _advice(event) if event.suspicious else None
+    return Sentence(start, name, end, _url(event), wording.symbol, wording.tone, place, advice)
 
 
 def _text(event: Event, text: str) -> str:
@@ -194,6 +190,7 @@ def _filled(part: str, detail: Mapping[str, Any]) -> str:
             "people": _counted(int(detail.get("count", 0)), "person", "people"),
             "changes": _listed([CHANGES.get(name, name) for name in detail.get("changes", ())] or ["settings"]),
             "scopes": _scopes(detail),
+            "identity": detail.get("identity", ""),
             "asked": ", ".join(detail.get("asked", ())),
             "cause": CAUSES.get(detail.get("cause", ""), ""),
             "who": ENDERS.get(detail.get("by", ""), "The people who run it ended"),

@@ -14,7 +14,9 @@ def welcome() -> ResponseReturnValue:
     """Landing or Welcome."""
     if current_user.is_authenticated:
         return _begin()
-    return render_template("portal/welcome/landing.html", open_to_all=settings.current().signup != "invite")
+    ours = settings.current()
+    open_to_all = ours.signup != "invite" and ours.passwords == "on"
+    return render_template("portal/welcome/landing.html", open_to_all=open_to_all)
 
 
 @signed_in

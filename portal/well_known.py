@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from latchkey import clock, settings
 from portal.blueprint import blueprint
-from portal.guards import absolute
+from portal.guards import absolute, by_password
 
 # RFC 9116 §2.5.5 asks for less than a year: an installation that nobody runs any more says nothing for long.
 HOLDS = timedelta(days=180)
@@ -32,6 +32,7 @@ def show_security_contact() -> Response:
 
 
 @blueprint.get("/.well-known/change-password")
+@by_password
 def find_password_change() -> ResponseReturnValue:
     """Password managers lead people here (G-05)."""
     return redirect(url_for("portal.show_settings", part="password"), 303)

@@ -127,9 +127,18 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[s
 
 
 @pytest.fixture
-def settings(request: pytest.FixtureRequest, instance: Path, database: str) -> Iterator[Settings]:
+def more_settings() -> dict[str, object]:
+    """What all tests of a folder set; theirs to say."""
+    return {}
+
+
+@pytest.fixture
+def settings(
+    request: pytest.FixtureRequest, more_settings: dict[str, object], instance: Path, database: str
+) -> Iterator[Settings]:
     """This test's settings, in use. `@pytest.mark.settings(signup="invite")` changes some."""
     given = {"base_url": "http://localhost", "mode": "development", "instance": instance, "database_url": database}
+    given |= more_settings
     for mark in reversed(list(request.node.iter_markers("settings"))):
         given |= mark.kwargs
     loaded = settings_module.load({}, **given)

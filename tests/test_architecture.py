@@ -15,10 +15,10 @@ from latchkey.settings import ROOT, Settings
 
 # A word or wing of the ground floor imports only those before it.
 GROUND_FLOOR = (
-    "clock", "ids", "texts", "domains", "addresses", "values", "settings", "origin", "credentials", "scopes",
+    "clock", "ids", "texts", "domains", "addresses", "parsing", "values", "settings", "origin", "credentials", "scopes",
     "resources", "gateways", "vault",
     "fetching", "naming", "store", "endings", "mail", "accounts", "clients", "grants", "journal", "tokens", "notices",
-    "safety", "oversight", "worker", "transfer",
+    "safety", "oversight", "upstream", "worker", "transfer",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

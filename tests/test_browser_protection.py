@@ -19,6 +19,7 @@ MACHINES = (
     "oauth.check",
     "oauth.register",
     "oauth.device_authorization",
+    "portal.end_sessions_upstream",
 )
 # Pages whose policy is their own, and why.
 OWN_POLICY = {
@@ -59,6 +60,7 @@ def ids(alice) -> dict[str, str]:
         "canary_id": "cnr_" + "0" * 28,
         "invitation_id": "inv_" + "0" * 28,
         "passkey_id": "pky_" + "0" * 28,
+        "identity_id": "idn_" + "0" * 28,
         "grant_id": "grt_" + "0" * 28,
         "request_id": "tok_" + "0" * 28,
         "day": "2026-01-01",

@@ -7,6 +7,7 @@ import pytest
 from latchkey import clients, grants, tokens
 from latchkey.accounts import passkeys, sessions
 from latchkey.accounts.passkeys import Passkey
+from latchkey.accounts.upstream import identities
 from latchkey.mail import outbox
 from latchkey.store.session import db
 from latchkey.tokens import canaries
@@ -30,6 +31,7 @@ def hers(app, alice, bob, example_client) -> dict[str, str]:
     opened = sessions.open(alice)
     passkey = Passkey(user_id=alice.id, credential_id=b"x", public_key=b"x", sign_count=0, name="Hers")
     db.add(passkey)
+    identity = identities.add(alice, "https://login.example.com", "alice", None)
     db.commit()
     return {
         "token_id": factories.make_token(alice, description="Hers").token.id,
@@ -40,6 +42,7 @@ def hers(app, alice, bob, example_client) -> dict[str, str]:
         "session_id": opened.id,
         "canary_id": canaries.make(alice, "In a drawer")[0].id,
         "passkey_id": passkey.id,
+        "identity_id": identity.id,
         "letter_id": letter.id,
     }
 

@@ -53,6 +53,10 @@ class Brand:
     light: dict[str, str]
     dark: dict[str, str]
 
+    # Which ways in there are: the upstream by its name, if any, and passwords.
+    upstream: str | None
+    passwords: bool
+
     # Policies: what administrators write holds from the next page on.
     @property
     def tagline(self) -> str | None:
@@ -178,6 +182,8 @@ def _register_brand(app: Flask, ours: settings.Settings) -> None:
         logo=f"/brand/logo?v={_fingerprint(logo.body)}" if logo else None,
         light=light,
         dark=dark,
+        upstream=ours.upstream,
+        passwords=ours.passwords == "on",
     )
 
 

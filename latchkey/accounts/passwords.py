@@ -97,14 +97,24 @@ def _nobodys() -> str:
 
 # Stands for a password that was ended: whoever has the account chooses another one.
 ENDED = "ended"
+# Of somebody who signs in by other ways alone.
+NONE = ""
+
+
+def usable(stored: str) -> bool:
+    """Whether a stored password is a way in."""
+    return stored not in (NONE, ENDED) and settings.current().passwords == "on"
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Whether the password is the stored one. None takes as long as a wrong one: nobody learns who has an account."""
+    """Whether the password is the stored one; none is where passwords are off (LATCHKEY_PASSWORDS).
+
+    None takes as long as a wrong one: nobody learns who has an account.
+    """
     composed = _composed(password)
     with turns:
         try:
-            known = stored if stored != ENDED else None
+            known = stored if stored is not None and usable(stored) else None
             right = _hasher.verify(known or _nobodys(), _encoded(composed[:LONGEST]))
             return right and bool(known) and len(password) <= LONGEST_TYPED and len(composed) <= LONGEST
         except (VerificationError, InvalidHashError):

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, settings, vault
 from latchkey.accounts import passkeys
+from latchkey.accounts.sessions import How
 from latchkey.accounts.users import User
 from latchkey.store.session import Base, affected, db, stamp
 
@@ -62,10 +63,14 @@ def protects(user: User) -> bool:
     return find(user) is not None or passkeys.any_of(user)
 
 
-def owes_setup(user: User, *, to_administer: bool = False) -> bool:
-    """Whether a user has to set up a second factor before anything else, or before administering."""
+def owes_setup(user: User, *, how: str = How.UNKNOWN, to_administer: bool = False) -> bool:
+    """Whether a user has to set up a second factor before anything else, or before administering.
+
+    Not in a session for which the upstream asked for one.
+    """
     asked = settings.current().require_second_factor
-    return asked in (("everybody", "administrators") if to_administer else ("everybody",)) and not protects(user)
+    wanted = asked in (("everybody", "administrators") if to_administer else ("everybody",))
+    return wanted and how != How.UPSTREAM_FACTOR and not protects(user)
 
 
 def new_key() -> str:

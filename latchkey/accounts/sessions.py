@@ -2,22 +2,26 @@
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, LargeBinary, String, Text, delete, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, String, Text, delete, or_, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import clock, credentials, origin
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
-from latchkey.store.session import Base, affected, db, stamp
+from latchkey.store.session import Base, affected, db, some, stamp
 from latchkey.store.sweeping import sweep
 
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
 RECENT = timedelta(minutes=15)
+# So long after the upstream named somebody, a session that rests on its word ends: it is asked again.
+CONFIRMED = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
+LONGEST_SID = 255
 # Of one user; past it the oldest goes.
 MOST = 100
 # When no password was given in a session: it was opened by a mailed link.
@@ -42,14 +46,28 @@ class How(StrEnum):
     PASSKEY = "passkey"
     LINK = "link"
     INVITATION = "invitation"
+    UPSTREAM = "upstream"
+    # The upstream says that it asked for a second factor.
+    UPSTREAM_FACTOR = "upstream_factor"
+    # And one was shown here.
+    UPSTREAM_STEP = "upstream_step"
     # Opened before this was kept.
     UNKNOWN = ""
+
+
+class Confirmed(NamedTuple):
+    """The upstream's word that somebody is who they are: for which identity, in which of its sessions, and when."""
+
+    identity_id: str
+    sid: str | None
+    at: datetime
 
 
 class BrowserSession(UserMixin, Base):
     """One signed-in browser; Flask-Login's current_user."""
 
     __tablename__ = "browser_session"
+    __table_args__ = (some("ix_browser_session_upstream_sid", "upstream_sid", where="upstream_sid IS NOT NULL"),)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("ses"))
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
@@ -61,6 +79,10 @@ class BrowserSession(UserMixin, Base):
     authenticated_at: Mapped[datetime] = mapped_column(default=stamp)
     ended_at: Mapped[datetime | None]
     how: Mapped[str] = mapped_column(String(20), default=How.UNKNOWN)
+    # What it rests on, if the upstream's word is needed for it.
+    identity_id: Mapped[str | None] = mapped_column(String(40))
+    upstream_sid: Mapped[str | None] = mapped_column(String(LONGEST_SID))
+    confirmed_at: Mapped[datetime | None]
     # What was typed into a form before its user had to sign in, sealed by the page that fills it in again.
     kept: Mapped[str | None] = mapped_column(Text)
 
@@ -75,7 +97,12 @@ class BrowserSession(UserMixin, Base):
 
 
 def open(
-    user: User, epoch: int | None = None, *, how: How = How.UNKNOWN, authenticated_at: datetime | None = None
+    user: User,
+    epoch: int | None = None,
+    *,
+    how: How = How.UNKNOWN,
+    authenticated_at: datetime | None = None,
+    confirmed: Confirmed | None = None,
 ) -> BrowserSession:
     """Sign a browser in; `.plaintext` is the id for its cookie.
 
@@ -92,6 +119,8 @@ def open(
     )
     if authenticated_at is not None:
         session.authenticated_at = authenticated_at
+    if confirmed is not None:
+        session.identity_id, session.upstream_sid, session.confirmed_at = confirmed
     session.plaintext = plaintext
     db.add(session)
     db.flush()
@@ -118,17 +147,14 @@ def hold(session: BrowserSession) -> User:
 
 
 def find(plaintext: str) -> BrowserSession | None:
-    """The live session of a cookie, of a user who is not disabled (M-04: 12 hours idle, 7 days in all)."""
-    now = clock.now()
+    """The live session of a cookie, of a user who is not disabled."""
     session = db.scalar(
         select(BrowserSession)
         .join(BrowserSession.user)
         .options(contains_eager(BrowserSession.user))
         .where(
             BrowserSession.digest == credentials.digest(plaintext),
-            BrowserSession.ended_at.is_(None),
-            BrowserSession.last_seen_at > now - IDLE,
-            BrowserSession.created_at > now - ABSOLUTE,
+            *_working(),
             User.disabled_at.is_(None),
         )
     )
@@ -154,18 +180,18 @@ def keep(session: BrowserSession, sealed: str | None) -> None:
 
 def list_live(user: User) -> list[BrowserSession]:
     """The sessions of a user that still work, the one used last first."""
+    working = select(BrowserSession).where(BrowserSession.user_id == user.id, *_working())
+    return list(db.scalars(working.order_by(BrowserSession.last_seen_at.desc())))
+
+
+def _working() -> tuple[ColumnElement[bool], ...]:
+    """M-04: 12 hours idle, 7 days in all; and 12 hours after the upstream's word where it rests on that."""
     now = clock.now()
-    return list(
-        db.scalars(
-            select(BrowserSession)
-            .where(
-                BrowserSession.user_id == user.id,
-                BrowserSession.ended_at.is_(None),
-                BrowserSession.last_seen_at > now - IDLE,
-                BrowserSession.created_at > now - ABSOLUTE,
-            )
-            .order_by(BrowserSession.last_seen_at.desc())
-        )
+    return (
+        BrowserSession.ended_at.is_(None),
+        BrowserSession.last_seen_at > now - IDLE,
+        BrowserSession.created_at > now - ABSOLUTE,
+        or_(BrowserSession.confirmed_at.is_(None), BrowserSession.confirmed_at > now - CONFIRMED),
     )
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, LargeBinary, String, Text, delete, select
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from latchkey import clock, credentials
+from latchkey.accounts.sessions import LONGEST_SID, Confirmed
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
@@ -27,6 +28,9 @@ class Step(Base):
     # The user's from when the password was looked at.
     epoch: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=stamp, index=True)
+    # The upstream's word, if that came before it.
+    identity_id: Mapped[str | None] = mapped_column(String(40))
+    upstream_sid: Mapped[str | None] = mapped_column(String(LONGEST_SID))
     # The form that waits for this sign-in, sealed.
     kept: Mapped[str | None] = mapped_column(Text)
 
@@ -35,12 +39,19 @@ class Step(Base):
     # What the browser's cookie holds; known only in the request that made it.
     plaintext = ""
 
+    @property
+    def confirmed(self) -> Confirmed | None:
+        """The upstream's word, for the session that comes of it."""
+        return Confirmed(self.identity_id, self.upstream_sid, self.created_at) if self.identity_id else None
 
-def begin(user: User) -> Step:
+
+def begin(user: User, confirmed: Confirmed | None = None) -> Step:
     """Begin one; `.plaintext` is what the browser keeps. The user is locked."""
     plaintext = credentials.opaque()
     step = Step(digest=credentials.digest(plaintext), user=user, epoch=user.epoch)
     step.plaintext = plaintext
+    if confirmed is not None:
+        step.identity_id, step.upstream_sid, _ = confirmed
     db.add(step)
     db.flush()
     newest = select(Step.id).where(Step.user_id == user.id).order_by(Step.id.desc())

@@ -69,7 +69,7 @@ class User(Base):
     @property
     def needs_password(self) -> bool:
         """Whether the password was ended and no other was chosen yet."""
-        return self.password_hash == passwords.ENDED
+        return self.password_hash == passwords.ENDED and settings.current().passwords == "on"
 
     @property
     def verified(self) -> bool:
@@ -93,16 +93,16 @@ def may_have(email: str) -> None:
 
 
 def sign_up(
-    *, email: str, name: str, password: str, verified: bool = False, admin: bool = False, judged: bool = False
+    *, email: str, name: str, password: str | None, verified: bool = False, admin: bool = False, judged: bool = False
 ) -> User:
-    """Make an account; `judged`: a form found the password good just now.
+    """Make an account; `judged`: a form found the password good just now. Without one there are other ways in.
 
     Raises `emails.InvalidEmail`, `texts.BadText`, `WeakPassword`, and `EmailTaken` after equal work.
     """
     email, name = emails.address(email), names.check(name, LONGEST_NAME, ours=admin)
-    if not judged:
+    if password is not None and not judged:
         passwords.check(password, known=(email, name))
-    hashed = passwords.hash(password)
+    hashed = passwords.NONE if password is None else passwords.hash(password)
     user = User(email=email, email_key=emails.key(email), name=name, password_hash=hashed, is_admin=admin)
     user.email_verified_at = clock.now() if verified else None
     try:

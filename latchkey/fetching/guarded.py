@@ -6,18 +6,14 @@ In development http from this machine's own loopback is let pass too, so that th
 import contextlib
 import http.client
 import socket
-import ssl
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooLate
-from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from latchkey import settings
+from latchkey.fetching import bounded
+from latchkey.fetching.bounded import NotFetched
 
 SECONDS = 5.0
 LONGEST_URL = 2_000
@@ -27,10 +23,6 @@ DISGUISES = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
 PUBLIC = IPv6Network("2000::/3")
 
 Address = IPv4Address | IPv6Address
-
-
-class NotFetched(Exception):
-    """The address may not be asked, or gave no answer that can be used; the message says why."""
 
 
 class Answer(NamedTuple):
@@ -51,7 +43,7 @@ def ask(url: str, *, most: int, kinds: frozenset[str]) -> Answer:
     until = time.monotonic() + SECONDS
     address = _resolved(parts, until)
     try:
-        with _connected(parts, address, until) as connection:
+        with bounded.connected(parts, address, until) as connection:
             return _asked(connection, parts, most, kinds)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotFetched(f"no usable answer: {type(error).__name__}") from None
@@ -72,25 +64,9 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
-def _port(parts: SplitResult) -> int:
-    return parts.port or (443 if parts.scheme == "https" else 80)
-
-
-# Resolving has no timeout of its own, and no more names than these wait at a time.
-@cache
-def _resolvers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(4, thread_name_prefix="resolver")
-
-
 def _resolved(parts: SplitResult, until: float) -> str:
     """One address of the host, all of which must be public."""
-    asked = _resolvers().submit(socket.getaddrinfo, parts.hostname, _port(parts), type=socket.SOCK_STREAM)
-    try:
-        found = asked.result(max(0.0, until - time.monotonic()))
-    except (OSError, UnicodeError, TooLate):
-        asked.cancel()
-        raise NotFetched("the name is not known") from None
-    addresses = [str(where[0]) for *_, where in found]
+    addresses = bounded.resolve(parts, until)
     if not addresses or not all(_open_to_us(parts, address) for address in addresses):
         raise NotFetched("the host is not public")
     return addresses[0]
@@ -105,31 +81,6 @@ def _open_to_us(parts: SplitResult, text: str) -> bool:
     if isinstance(address, IPv6Address) and (address not in PUBLIC or any(address in net for net in DISGUISES)):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-@contextlib.contextmanager
-def _connected(parts: SplitResult, address: str, until: float) -> Iterator[socket.socket]:
-    """A connection to the very address that was looked at, under the name that it has."""
-    connection = socket.create_connection((address, _port(parts)), timeout=max(0.1, until - time.monotonic()))
-    if parts.scheme == "https":
-        tls = ssl.create_default_context()
-        connection = tls.wrap_socket(connection, server_hostname=parts.hostname, do_handshake_on_connect=False)
-    # However slowly bytes drip in, the connection is cut in the end.
-    cut = threading.Timer(max(0.1, until - time.monotonic()), _cut, [connection])
-    cut.daemon = True
-    with contextlib.closing(connection):
-        cut.start()
-        try:
-            if isinstance(connection, ssl.SSLSocket):
-                connection.do_handshake()
-            yield connection
-        finally:
-            cut.cancel()
-
-
-def _cut(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _asked(connection: socket.socket, parts: SplitResult, most: int, kinds: frozenset[str]) -> Answer:

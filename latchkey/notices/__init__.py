@@ -46,8 +46,11 @@ from latchkey.notices.apps import (
     sign_in_ended,
 )
 from latchkey.notices.factors import (
+    address_to_prove,
     authenticator_removed,
     code_failed,
+    identity_linked,
+    identity_unlinked,
     new_device,
     passkey_added,
     passkey_cloned,
@@ -57,6 +60,7 @@ from latchkey.notices.factors import (
     second_factor_off,
     second_factor_on,
     signed_in,
+    signed_out_upstream,
 )
 from latchkey.notices.keys import (
     all_tokens_revoked,
@@ -80,6 +84,7 @@ from latchkey.notices.wording import by, device, signed_in_by
 __all__ = [
     "account_deleted",
     "address_taken",
+    "address_to_prove",
     "all_tokens_revoked",
     "app_changed",
     "app_cut_off",
@@ -112,6 +117,8 @@ __all__ = [
     "email_verified",
     "enabled",
     "everything_ended",
+    "identity_linked",
+    "identity_unlinked",
     "new_device",
     "passkey_added",
     "passkey_cloned",
@@ -136,6 +143,7 @@ __all__ = [
     "signed_in_by",
     "signed_out",
     "signed_out_everywhere",
+    "signed_out_upstream",
     "signed_up",
     "token_changed",
     "token_created",

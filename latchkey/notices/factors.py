@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from latchkey import clock
+from latchkey import clock, settings
 from latchkey.accounts.passkeys import Passkey
 from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.upstream.identities import Identity
 from latchkey.accounts.users import User
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
@@ -82,3 +83,30 @@ def passkey_cloned(user: User, passkey: Passkey) -> None:
     if _told_enough(user, EventKind.PASSKEY_CLONED):
         return
     outbox.post(user.email, "passkey_cloned", name=unlinked(passkey.name), **here())
+
+
+def address_to_prove(email: str, link: str) -> None:
+    """Somebody came in upstream by this address; the link shows that it is theirs, in the browser where they did."""
+    outbox.post(email, "sign_in_address", link=link, upstream=_upstream())
+
+
+def identity_linked(user: User, identity: Identity) -> None:
+    """There is another way in: the upstream."""
+    activity.record(user, EventKind.IDENTITY_LINKED, name=_upstream(), identity=identity.email or identity.subject)
+    named = unlinked(identity.subject) if identity.email is None else identity.email
+    outbox.post(user.email, "sign_in_linked", upstream=_upstream(), named=named, **here())
+
+
+def identity_unlinked(user: User, identity: Identity) -> None:
+    """A way in was taken off."""
+    activity.record(user, EventKind.IDENTITY_UNLINKED, name=_upstream(), identity=identity.email or identity.subject)
+    outbox.post(user.email, "sign_in_unlinked", upstream=_upstream(), **here())
+
+
+def signed_out_upstream(user: User, count: int) -> None:
+    """The upstream ended sessions that rested on its word."""
+    activity.record(user, EventKind.SIGNED_OUT_UPSTREAM, name=_upstream(), count=count)
+
+
+def _upstream() -> str:
+    return settings.current().upstream or "an earlier upstream"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from latchkey import clock, origin, scopes
+from latchkey import clock, origin, scopes, settings
 from latchkey.accounts.sessions import BrowserSession, How
 from latchkey.origin import Actor, Doer
 
@@ -64,6 +64,9 @@ HOW = {
     How.PASSKEY: "Passkey",
     How.LINK: "Link by mail",
     How.INVITATION: "Invitation",
+    How.UPSTREAM: "{upstream}",
+    How.UPSTREAM_FACTOR: "{upstream}, with a second factor there",
+    How.UPSTREAM_STEP: "{upstream}, with a second factor here",
     How.UNKNOWN: "",
 }
 DOERS = {
@@ -72,6 +75,7 @@ DOERS = {
     Doer.APP: "the app {name}",
     Doer.ADMINISTRATOR: "an administrator",
     Doer.COMMAND_LINE: "an operator, by the command line",
+    Doer.UPSTREAM: "a group of yours at {name}",
     Doer.OTHER: "somebody else",
 }
 
@@ -83,7 +87,8 @@ def by(actor: Actor) -> str:
 
 def signed_in_by(session: BrowserSession) -> str:
     """By what a browser was signed in, for people."""
-    return HOW[How(session.how)]
+    upstream = settings.current().upstream or "An earlier upstream"
+    return HOW[How(session.how)].format(upstream=upstream)
 
 
 def here() -> dict[str, object]:

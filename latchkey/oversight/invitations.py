@@ -122,7 +122,7 @@ def take_back(invitation: Invitation) -> bool:
     return True
 
 
-def accept(invitation: Invitation, *, name: str, password: str) -> User:
+def accept(invitation: Invitation, *, name: str, password: str | None) -> User:
     """The account of somebody who was invited, whose address the link has proved. Once.
 
     It counts only while whoever invited is an administrator still, or was the command line. Raises `InvitationOver`,

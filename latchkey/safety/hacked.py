@@ -52,7 +52,7 @@ def end_everything(user: User, here: BrowserSession, since: datetime | None) -> 
     grants.end_own([client.id for client in locked])
     ended = lockdown.revoke_everything(user)
     others = lockdown.sign_out(user, keep=here)
-    if user.password_hash:
+    if passwords.usable(user.password_hash):
         users.store_password(user, passwords.ENDED)
     sessions.reauthenticate(here)
     return notices.everything_ended(

@@ -99,9 +99,9 @@ def restore(user: User) -> list[Client] | None:
     return [client for client in clients.owned(user) if shutdown.restore(client, Cause.OWNER)]
 
 
-def appoint(user: User, *, on: bool) -> bool:
+def appoint(user: User, *, on: bool, even_last: bool = False) -> bool:
     """Make a user an administrator, or one no longer; whether that is new. Raises `LastAdministrator`."""
-    if on:
+    if on or even_last:
         users.lock(user.id)
     else:
         _spare_last(user)

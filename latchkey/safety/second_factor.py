@@ -6,6 +6,7 @@ from latchkey.accounts.limits import Tries
 from latchkey.accounts.passkeys import Answer, Passkey
 from latchkey.accounts.sessions import BrowserSession, How
 from latchkey.accounts.throttle import TooMany
+from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.safety import signin
 
@@ -35,8 +36,10 @@ def finish(plaintext: str, shown: Shown, device: str | None = None) -> tuple[Bro
     how = _accept(user, shown)
     if how is None:
         return None
+    if step.confirmed is not None:
+        how = How.UPSTREAM_STEP
     steps.over(plaintext)
-    return signin.opened(user, how), limits.with_password(
+    return signin.opened(user, how, confirmed=step.confirmed), limits.with_password(
         tries, user, network=origin.current.get().network, device=device
     )
 
@@ -52,7 +55,7 @@ def enter_alone(answer: Answer) -> BrowserSession | None:
     if user is None or user.disabled_at is not None:
         return None
     # After “I have been hacked” a passkey may be the thief's: alone it opens nothing until its owner chose a password.
-    if user.password_hash == passwords.ENDED or not _accept_passkey(user, answer, alone=True):
+    if user.needs_password or not _accept_passkey(user, answer, alone=True):
         return None
     return signin.opened(user, How.PASSKEY)
 
@@ -161,7 +164,10 @@ def remove_app(user: User) -> None:
 
 
 def remove_passkey(user: User, passkey: Passkey) -> None:
-    """Take a passkey off. The user is locked."""
+    """Take a passkey off. The user is locked. Raises `identities.LastWayIn`."""
+    others = len(passkeys.list_for(user)) > 1 or identities.usable(user)
+    if not others and not passwords.usable(user.password_hash):
+        raise identities.LastWayIn
     if passkeys.remove(passkey):
         notices.passkey_removed(user, passkey)
         _after_removal(user)

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from latchkey import clock, notices, origin
 from latchkey.accounts import limits, links, passwords, second_factors, sessions, steps, throttle, users
 from latchkey.accounts.links import Link, Purpose
-from latchkey.accounts.sessions import BrowserSession, How
+from latchkey.accounts.sessions import BrowserSession, Confirmed, How
 from latchkey.accounts.steps import Step
 from latchkey.accounts.throttle import TooMany
+from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
@@ -76,14 +77,24 @@ def held(user: User, epoch: int) -> User:
     return held
 
 
-def open_for(user: User, how: How, authenticated_at: datetime | None = None) -> BrowserSession | Step:
-    """What a first proof opens, whatever it was: a session only where no second factor is owed. The user is locked."""
-    return steps.begin(user) if second_factors.protects(user) else opened(user, how, authenticated_at)
+def open_for(
+    user: User, how: How, authenticated_at: datetime | None = None, confirmed: Confirmed | None = None
+) -> BrowserSession | Step:
+    """What a first proof opens, whatever it was: a session only where no second factor is owed. The user is locked.
+
+    `confirmed` is the upstream's word, where that was the proof. Raises `identities.UpstreamFirst`.
+    """
+    if second_factors.protects(user):
+        return steps.begin(user, confirmed)
+    return opened(user, how, authenticated_at, confirmed)
 
 
-def opened(user: User, how: How, authenticated_at: datetime | None = None) -> BrowserSession:
-    """The session of somebody who owes nothing more. The user is locked."""
-    session = sessions.open(user, how=how, authenticated_at=authenticated_at)
+def opened(
+    user: User, how: How, authenticated_at: datetime | None = None, confirmed: Confirmed | None = None
+) -> BrowserSession:
+    """The session of somebody who owes nothing more. The user is locked. Raises `identities.UpstreamFirst`."""
+    resting = confirmed or identities.needed(user)
+    session = sessions.open(user, how=how, authenticated_at=authenticated_at, confirmed=resting)
     notices.signed_in(user, session)
     return session
 

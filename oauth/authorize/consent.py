@@ -77,7 +77,7 @@ def _signed_in(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession)
     wanted = scopes.parse(str(grant.request.scope))
     settled = grants.allows(here.user, asked.client, wanted)
     asks = "consent" in asked.prompts or not settled
-    first = owed(here.user)
+    first = owed(here)
     if "none" in asked.prompts and (asks or first is not None):
         return stops.silent(asked, "consent_required", "The user has to agree first.")
     if "login" in asked.prompts and not moments.fresh(asked, here):

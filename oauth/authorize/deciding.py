@@ -33,7 +33,7 @@ def decide() -> BaseResponse:
     Sent twice, as by a second click, it leads to the same place twice.
     """
     here = present()
-    if here is None or here.user.needs_password or second_factors.owes_setup(here.user):
+    if here is None or here.user.needs_password or second_factors.owes_setup(here.user, how=here.how):
         return stops.over("signed out")
     frozen = pending.find(request.form.get("handle", ""), here)
     if frozen is None or not frozen.young:

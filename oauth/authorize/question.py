@@ -8,7 +8,6 @@ from flask_login import current_user
 from latchkey import addresses, grants
 from latchkey.accounts import second_factors, sessions, waybacks
 from latchkey.accounts.sessions import BrowserSession, SessionEnded
-from latchkey.accounts.users import User
 from latchkey.clients import redirects
 from latchkey.store.session import db
 from oauth.authorize import pending
@@ -30,13 +29,14 @@ def present() -> BrowserSession | None:
     return here
 
 
-def owed(user: User) -> str | None:
+def owed(here: BrowserSession) -> str | None:
     """Where somebody has to go first who owes a password, a proof of the address or a second factor."""
+    user = here.user
     if user.needs_password:
         return url_for("portal.end_everything")
     if not user.verified:
         return url_for("portal.ask_verification", next=way_back())
-    return url_for("portal.security", next=way_back()) if second_factors.owes_setup(user) else None
+    return url_for("portal.security", next=way_back()) if second_factors.owes_setup(user, how=here.how) else None
 
 
 def way_back() -> str | None:

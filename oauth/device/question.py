@@ -18,7 +18,7 @@ def answering() -> BrowserSession | BaseResponse:
     here = present()
     if here is None:
         raise SessionEnded
-    first = owed(here.user)
+    first = owed(here)
     if first is None:
         return here
     db.commit()

@@ -8,12 +8,11 @@ from flask_wtf import FlaskForm
 from wtforms import Field, TextAreaField, ValidationError
 
 from latchkey import ids, origin, texts
-from latchkey.accounts import second_factors
 from latchkey.accounts.users import User
 from latchkey.clients import LONGEST_REASON
 from latchkey.origin import Actor, Doer
 from portal.blueprint import blueprint
-from portal.guards import acting_user, require_proof, this_user, to_set_up
+from portal.guards import acting_user, owes_setup, require_proof, this_user, to_set_up
 
 PLACE = "/admin"
 LONGEST_SEARCH = 120
@@ -28,7 +27,7 @@ def for_administrators_alone(_endpoint: str | None, _values: dict[str, object] |
         abort(404)
     if this_user().needs_password:
         abort(redirect(url_for("portal.end_everything"), 303))
-    if second_factors.owes_setup(this_user(), to_administer=True):
+    if owes_setup(to_administer=True):
         abort(to_set_up())
 
 

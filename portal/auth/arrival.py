@@ -1,8 +1,8 @@
 """A browser that proved all that was asked gets its session, and goes on to where it was led."""
 
 from flask import flash, redirect, session, url_for
-from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from werkzeug.wrappers import Response
 
 from latchkey import notices, vault
 from latchkey.accounts import sessions
@@ -19,9 +19,7 @@ STEP = "second_factor"
 ENDS_SESSION = "end-session"
 
 
-def go_on(
-    opened: BrowserSession | Step, next_path: str | None = None, sealed: str | None = None
-) -> ResponseReturnValue:
+def go_on(opened: BrowserSession | Step, next_path: str | None = None, sealed: str | None = None) -> Response:
     """Give this browser the session that it earned, or ask for the second factor. Commits.
 
     `sealed` is the form that waits for this sign-in.
@@ -50,7 +48,7 @@ def _ending(opened: BrowserSession) -> str:
     return absolute("portal.end_reported", token=vault.signer(ENDS_SESSION).dumps(opened.id))
 
 
-def _ask(step: Step, next_path: str | None, sealed: str | None) -> ResponseReturnValue:
+def _ask(step: Step, next_path: str | None, sealed: str | None) -> Response:
     step.kept = sealed
     db.commit()
     session[STEP] = step.plaintext

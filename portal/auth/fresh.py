@@ -8,8 +8,9 @@ from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
 from latchkey import notices
-from latchkey.accounts import limits, second_factors, sessions
+from latchkey.accounts import limits, passwords, second_factors, sessions
 from latchkey.accounts.challenges import Purpose
+from latchkey.accounts.upstream import identities
 from latchkey.safety import second_factor
 from latchkey.store.session import db
 from portal import devices, drafts, fields
@@ -79,7 +80,8 @@ def ask_for_proof(_asked: ProofAsked) -> ResponseReturnValue:
 
 
 def _page(back: str, sealed: str | None = None, form: FlaskForm | None = None) -> str:
-    by_link = this_session().authenticated_at == sessions.NEVER
+    here = this_session()
+    by_link = here.authenticated_at == sessions.NEVER and here.identity_id is None
     return render_template(
         "portal/signin/fresh.html",
         form=form or type(_form())(formdata=None),
@@ -87,6 +89,8 @@ def _page(back: str, sealed: str | None = None, form: FlaskForm | None = None) -
         sealed=sealed,
         by_link=by_link,
         by_app=second_factors.find(this_user()) is not None,
+        upstream=bool(identities.usable(this_user())) and not second_factors.protects(this_user()),
+        typed=second_factors.protects(this_user()) or passwords.usable(this_user().password_hash),
         question=fields.ask(Purpose.PROOF, this_session().id, this_user()),
         pictures=any(file.filename for file in request.files.values()),
     )

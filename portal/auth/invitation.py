@@ -1,13 +1,13 @@
 """The page behind the link of an invitation: choosing a name and a password makes the account."""
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from latchkey import origin
+from latchkey import origin, settings
 from latchkey.accounts import limits, users
 from latchkey.accounts.sessions import How
 from latchkey.oversight import invitations
@@ -15,6 +15,7 @@ from latchkey.oversight.invitations import Invitation
 from latchkey.safety import signin
 from latchkey.store.session import db
 from portal.auth import arrival
+from portal.auth.upstream import asking
 from portal.blueprint import blueprint
 from portal.fields import Name, NewPassword
 from portal.guards import leave
@@ -52,6 +53,10 @@ def accept_invitation(token: str) -> ResponseReturnValue:
             return redirect(request.path, 303)
         page = render_template("portal/verification/other.html", does="makes an account")
         return page, 409 if request.method == "POST" else 200
+    if request.form.get("do") == "upstream" and settings.current().upstream:
+        return asking.leave(asking.Purpose.INVITATION, bound=token)
+    if request.method == "POST" and settings.current().passwords == "off":
+        abort(404)
     form = InvitationForm(invitation)
     if form.is_submitted():
         limits.sign_up_form(origin.current.get().network)

@@ -14,7 +14,7 @@ from latchkey.store.session import db
 from portal import devices
 from portal.blueprint import blueprint
 from portal.fields import Address
-from portal.guards import asked_next, belongs_to_another, mail_link, other_account
+from portal.guards import asked_next, belongs_to_another, by_password, mail_link, other_account
 
 # Where the link's secret waits between the mail and the form: in the cookie, out of the address bar (L-06).
 PLACE = "reset_link"
@@ -34,6 +34,7 @@ class ResetForm(FlaskForm):
 
 
 @blueprint.route("/forgot-password", methods=["GET", "POST"])
+@by_password
 def forgot_password() -> ResponseReturnValue:
     """Ask for a link; the answer is alike for every address (L-04)."""
     if not settings.current().sends_mail:
@@ -49,6 +50,7 @@ def forgot_password() -> ResponseReturnValue:
 
 
 @blueprint.get("/reset-password/<token>")
+@by_password
 def open_reset(token: str) -> ResponseReturnValue:
     """The link from the mail. Changes nothing; takes its secret out of the address bar (L-06)."""
     if request.method == "HEAD":
@@ -58,6 +60,7 @@ def open_reset(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/reset-password", methods=["GET", "POST"])
+@by_password
 def reset_password() -> ResponseReturnValue:
     """Choose the new password."""
     plaintext = session.get(PLACE, "")

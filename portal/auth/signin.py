@@ -1,6 +1,6 @@
 """Signing in and out. Guessing is slowed by account, by network and everywhere (L-05)."""
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, abort, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -34,6 +34,8 @@ def sign_in() -> ResponseReturnValue:
     next_path = asked_next()
     if current_user.is_authenticated and not waiting_app.asks_again(next_path):
         return redirect(next_path or url_for("portal.welcome"), 303)
+    if request.method == "POST" and settings.current().passwords == "off":
+        abort(404)
     form = SignInForm(data={"email": _prefilled()})
     refusal = ""
     if form.validate_on_submit():
@@ -68,7 +70,7 @@ def _page(form: SignInForm, next_path: str | None, status: int, **more: object) 
         app=app,
         question=fields.ask(Purpose.SIGN_IN, this_browser()),
         one_more_step=bool(links.among(proofs.pressed(), signin.VERIFY)),
-        open_to_all=settings.current().signup != "invite",
+        open_to_all=settings.current().signup != "invite" and settings.current().passwords == "on",
         **more,
     )
     response = make_response(page, status)

@@ -14,7 +14,7 @@ from latchkey.store.session import db
 from portal.auth import proofs
 from portal.blueprint import blueprint
 from portal.fields import Address, Name, NewPassword
-from portal.guards import absolute, asked_next
+from portal.guards import absolute, asked_next, by_password
 
 
 class SignUpForm(FlaskForm):
@@ -39,6 +39,7 @@ class SignUpForm(FlaskForm):
 
 
 @blueprint.route("/signup", methods=["GET", "POST"])
+@by_password
 def sign_up() -> ResponseReturnValue:
     """The form, then "Check your e-mail"."""
     if not settings.current().sends_mail:

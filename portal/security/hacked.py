@@ -11,7 +11,7 @@ from wtforms import PasswordField, StringField, ValidationError
 from wtforms.validators import AnyOf, InputRequired
 
 from latchkey import clock, notices
-from latchkey.accounts import sessions, users
+from latchkey.accounts import passwords, sessions, users
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from latchkey.notices import wording
@@ -22,6 +22,7 @@ from portal.blueprint import blueprint
 from portal.fields import NewPassword, day
 from portal.guards import (
     acting_user,
+    by_password,
     enter,
     require_proof,
     signed_in,
@@ -88,6 +89,7 @@ def end_everything() -> ResponseReturnValue:
             since=SINCE,
             today=clock.now().date(),
             standing=hacked.standing(this_user(), this_session()),
+            has_password=passwords.usable(this_user().password_hash),
         )
         return page, 422 if form.errors else 200
     require_proof()
@@ -133,6 +135,7 @@ def _page(event: Event, form: ChooseForm) -> ResponseReturnValue:
 
 
 @blueprint.post("/hacked/password")
+@by_password
 @signed_in
 def choose_password() -> ResponseReturnValue:
     """The new password. Nobody is asked for the old one, which works no more: the proof of a moment ago counts."""

@@ -10,7 +10,16 @@ from latchkey.safety import lockdown
 from latchkey.store.session import db
 from portal import devices, theme
 from portal.blueprint import blueprint
-from portal.guards import acting_user, enter, password_is_right, require_proof, signed_in, this_session, this_user
+from portal.guards import (
+    acting_user,
+    by_password,
+    enter,
+    password_is_right,
+    require_proof,
+    signed_in,
+    this_session,
+    this_user,
+)
 from portal.settings import page as settings_page
 from portal.settings.page import DeleteForm, PasswordForm, ProfileForm, RemindersForm, ThemeForm
 
@@ -73,6 +82,7 @@ def change_reminders() -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/password")
+@by_password
 @signed_in
 def change_password() -> ResponseReturnValue:
     """Another password: every other browser is signed out, and links that are out stop working (L-06, L-09)."""

@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import AnyOf, InputRequired
 
-from latchkey.accounts import emails, links, sessions, users
+from latchkey.accounts import emails, links, passwords, sessions, users
 from latchkey.accounts.links import Purpose
 from portal import devices, drafts
 from portal.fields import Address, Name, NewPassword
@@ -96,6 +96,7 @@ def show(status: int = 200, **filled: FlaskForm) -> tuple[str, int]:
         themes=THEMES,
         sessions=sessions.list_live(user),
         here=this_session().id,
+        has_password=passwords.usable(user.password_hash),
         change=links.waiting(user, Purpose.CHANGE_EMAIL),
     )
     return page, status

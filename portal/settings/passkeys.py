@@ -9,6 +9,7 @@ from latchkey import notices, texts
 from latchkey.accounts import passkeys
 from latchkey.accounts.challenges import Purpose
 from latchkey.accounts.passkeys import Passkey
+from latchkey.accounts.upstream import identities
 from latchkey.safety import second_factor
 from latchkey.store.session import db
 from portal.blueprint import blueprint
@@ -99,9 +100,14 @@ def remove_passkey(passkey_id: str) -> ResponseReturnValue:
     form = FlaskForm()
     if form.validate_on_submit():
         user, name = acting_user(), passkey.name
-        second_factor.remove_passkey(user, passkey)
-        db.commit()
-        flash(f"Removed the passkey “{name}”.")
+        try:
+            second_factor.remove_passkey(user, passkey)
+        except identities.LastWayIn:
+            db.rollback()
+            flash("This is the only way into your account. Add another one first.")
+        else:
+            db.commit()
+            flash(f"Removed the passkey “{name}”.")
         return redirect(url_for("portal.security"), 303)
     page = render_template(
         "portal/settings/security_confirm.html",

@@ -13,11 +13,12 @@ from wtforms.validators import InputRequired, Length
 
 from latchkey import clock, settings, vault
 from latchkey.accounts import passkeys, second_factors, steps
+from latchkey.accounts.upstream import identities
 from latchkey.safety import second_factor
 from latchkey.store.session import db
 from portal.blueprint import blueprint
 from portal.fields import NO_CODE
-from portal.guards import acting_user, asked_next, require_proof, this_session, this_user, verified
+from portal.guards import acting_user, asked_next, owes_setup, require_proof, this_session, this_user, verified
 from portal.settings.page import show_codes
 
 MARK = "authenticator:"
@@ -43,8 +44,9 @@ def security() -> ResponseReturnValue:
         passkeys=passkeys.list_for(user),
         can_have_passkeys=passkeys.party() is not None,
         left=second_factors.codes_left(user),
-        owes=second_factors.owes_setup(user),
-        owes_to_administer=user.is_admin and second_factors.owes_setup(user, to_administer=True),
+        owes=owes_setup(),
+        owes_to_administer=user.is_admin and owes_setup(to_administer=True),
+        linked=identities.list_for(user),
         next_path=asked_next(),
     )
 

@@ -1,0 +1,1 @@
+"""Who people are upstream, and the sessions that rest on its word."""

@@ -1,0 +1,1 @@
+"""Signing in by the upstream: away and back, and what it ends."""
