@@ -11,7 +11,7 @@ from latchkey.accounts.sessions import BrowserSession
 from latchkey.journal.activity import Event
 from latchkey.journal.refusals import Refusal
 from latchkey.mail import outbox
-from latchkey.oversight import approval, overview
+from latchkey.oversight import approval, fleet, overview
 from latchkey.store.session import db
 
 HOUR = timedelta(hours=1)
@@ -41,6 +41,11 @@ def read() -> Iterator[Gauge]:
     guesses = select(func.count()).where(Event.at > now - HOUR, Event.kind.in_(overview.GUESSES))
     yield Gauge("latchkey_guesses", "Wrong passwords and codes within the hour, as told.", db.scalar(guesses) or 0)
     yield Gauge("latchkey_approvals_waiting", "Requests that wait for an administrator.", approval.count())
+    guards = fleet.look()
+    yield Gauge("latchkey_guards", "Guards that follow what ends.", len(guards.followers))
+    yield Gauge("latchkey_guards_behind", "Guards that have not heard of all that ended.", len(guards.behind))
+    slowest = guards.slowest.total_seconds() if guards.slowest else 0
+    yield Gauge("latchkey_guard_reach_seconds", "How long the last end took to the slowest guard.", slowest)
     reasons = select(Refusal.error, func.sum(Refusal.times)).where(Refusal.at > now - HOUR)
     for error, times in db.execute(reasons.group_by(Refusal.error).order_by(Refusal.error).limit(MOST_KINDS)).all():
         help_text = "Refused requests of apps and calls with known tokens within the hour."

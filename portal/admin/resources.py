@@ -1,8 +1,9 @@
-"""What tokens are for: the APIs and the scopes that this installation knows."""
+"""What tokens are for: the APIs and scopes that this installation knows, and the guards before them."""
 
 from flask import render_template
 
 from latchkey import resources
+from latchkey.oversight import fleet
 from portal.blueprint import blueprint
 
 
@@ -14,4 +15,5 @@ def admin_resources() -> str:
         apis=resources.catalogue().values(),
         parts=dict(resources.grouped()),
         builtin=resources.account(),
+        fleet=fleet.look(),
     )

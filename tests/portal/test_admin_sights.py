@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import event, update
 
 from benchmarks import many
-from latchkey import resources, scopes
+from latchkey import clock, resources, scopes
+from latchkey.endings import Ending, guards
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
+from latchkey.oversight import gauges
 from latchkey.store.session import engines
 from latchkey.worker import loop
 from tests import factories, pages
@@ -88,6 +90,32 @@ def test_the_apis_of_the_operator_come_first_with_their_scopes(admin, instance, 
     assert "/.well-known/oauth-protected-resource/projects" in page
     assert "account:read" in page[builtin:]
     assert "Group(" not in page
+
+
+def test_the_meter_says_how_long_the_last_end_took_and_who_has_not_heard(db, admin, bob, monkeypatch):
+    monkeypatch.setattr(guards, "_heard", {})
+    assert "None follows now" in admin.get("/admin/resources").text
+    service = factories.make_client(bob, name="Billing <b>").client
+    now = clock.now()
+    seq = int(now.timestamp() * 1000) + 60_000
+    facts = {"client_id": service.id, "seen_at": now}
+    db.add(Ending(seq=seq, kind="user", target_id="usr_x"))
+    db.add(guards.Guard(name="web-1", seq=seq, took_ms=340, **facts))
+    db.commit()
+
+    page = admin.get("/admin/resources").text
+    assert "All of what ended has reached the one guard" in page
+    assert "at most 0.3 s" in page
+    assert "Billing &lt;b&gt;" in page
+
+    db.add(guards.Guard(name="web-2", seq=1, took_ms=None, **facts))
+    db.execute(update(Ending).values(seq=seq - 65_000))
+    db.commit()
+    page = admin.get("/admin/resources").text
+    assert "1 of 2 has not heard of all that ended" in page
+    assert "Behind for" in page
+    told = {gauge.name: gauge.value for gauge in gauges.read() if "guard" in gauge.name}
+    assert told == {"latchkey_guards": 2, "latchkey_guards_behind": 1, "latchkey_guard_reach_seconds": 0.34}
 
 
 @pytest.mark.standard("P-05")
