@@ -23,7 +23,7 @@ def write(name: str, resource: str | None) -> None:
     settings.use(ours)
     presets.load_catalogue(ours.instance)
     [gateway] = [gateway for gateway in gateways.GATEWAYS if gateway.id == name]
-    text = gateways.text(gateway, ours.base_url, tuple(_behind(resource)))
+    text = gateways.text(gateway, ours.base_url, tuple(_behind(resource)), kept=ours.check_cache_seconds)
     tell({"gateway": gateway.id, "file": gateway.file, "text": text}, text.removesuffix("\n"))
 
 

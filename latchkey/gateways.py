@@ -206,11 +206,14 @@ def find(file: str) -> Gateway | None:
     return next((gateway for gateway in GATEWAYS if gateway.file == file), None)
 
 
-def text(gateway: Gateway, base_url: str, behind: Iterable[Resource] = ()) -> str:
-    """A gateway's configuration for the installation at this origin, in front of these APIs or of the example."""
-    return _filled(gateway.file, address_of(base_url), hosts_of(behind))
+def text(gateway: Gateway, base_url: str, behind: Iterable[Resource] = (), *, kept: int = 0) -> str:
+    """A gateway's configuration for the installation at this origin, in front of these APIs or of the example.
+
+    Answers are `kept` there for so many seconds, where the gateway can do that.
+    """
+    return _filled(gateway.file, address_of(base_url), hosts_of(behind), kept)
 
 
 @lru_cache(maxsize=64)
-def _filled(file: str, latchkey: Address, hosts: tuple[Host, ...]) -> str:
-    return _templates().get_template(file).render(latchkey=latchkey, hosts=hosts, api_name=API_NAME)
+def _filled(file: str, latchkey: Address, hosts: tuple[Host, ...], kept: int) -> str:
+    return _templates().get_template(file).render(latchkey=latchkey, hosts=hosts, api_name=API_NAME, kept=kept)

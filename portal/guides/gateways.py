@@ -7,7 +7,8 @@ from portal.blueprint import blueprint
 
 
 def _text(gateway: gateways.Gateway) -> str:
-    return gateways.text(gateway, settings.current().base_url, resources.operators())
+    ours = settings.current()
+    return gateways.text(gateway, ours.base_url, resources.operators(), kept=ours.check_cache_seconds)
 
 
 @blueprint.get("/docs/gateways")
