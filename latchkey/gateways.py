@@ -163,7 +163,7 @@ def hosts_of(behind: Iterable[Resource]) -> tuple[Host, ...]:
                 urlsplit(f"//{netloc}").hostname or "",
                 netloc,
                 API_PORT + number,
-                tuple(_api(resource, taken) for resource in own),
+                _apart([_api(resource, taken) for resource in own]),
             )
             for number, (netloc, own) in enumerate(grouped.items())
         )
@@ -182,6 +182,30 @@ def _api(resource: Resource, taken: set[str]) -> Api:
     )
     document = "/.well-known/oauth-protected-resource" + path
     return Api(resource.name, resource.title, document, paths)
+
+
+def _apart(apis: list[Api]) -> tuple[Api, ...]:
+    """APIs of one host without what two of them have alike: a path has one guard, and nginx refuses a second one.
+
+    The scopes of the second stand as a remark beside the first, for whoever gives them paths of their own.
+    """
+    first: dict[str, Guarded] = {}
+    documents: set[str] = set()
+    for api in apis:
+        for path in api.paths:
+            before = first.setdefault(path.prefix, path)
+            if before is not path:
+                names = dict.fromkeys(filter(None, (path.read, path.write, *path.more)))
+                more = (*before.more, *(f"{name} of {api.name}" for name in names))
+                first[path.prefix] = before._replace(more=more)
+    found = []
+    for api in apis:
+        own = {path.id for path in api.paths}
+        paths = tuple(path for path in first.values() if path.id in own)
+        document = "" if api.document in documents else api.document
+        documents.add(api.document)
+        found.append(api._replace(paths=paths, document=document))
+    return tuple(found)
 
 
 def _id(name: str, taken: set[str]) -> str:

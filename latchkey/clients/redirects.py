@@ -41,6 +41,11 @@ def _pattern() -> str:
 PATTERN = _pattern()
 
 
+def still_named(uri: str | None, registered: list[str]) -> bool:
+    """Whether an app that describes itself still names the address that a person was led back to; None: none was."""
+    return uri is None or any(matches(uri, one) for one in registered)
+
+
 class BadRedirectURI(Exception):
     """A redirect URI cannot be registered; the message says why."""
 

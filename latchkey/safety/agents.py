@@ -90,5 +90,6 @@ def resume(user: User) -> bool:
     if user.paused_at is None:
         return False
     user.paused_at = None
+    db.flush()
     notices.resumed(user)
     return True

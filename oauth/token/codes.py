@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from latchkey import clock, credentials, scopes
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
+from latchkey.clients import Client, redirects
 from latchkey.grants import Grant
 from latchkey.ids import new_id
 from latchkey.store.prepared import PreparedSelect, PreparedWrite
@@ -62,6 +63,8 @@ class Found(NamedTuple):
     resource: str | None
     redirect_uri: str
     redirect_uri_sent: bool
+    described: bool
+    redirect_uris: list[str]
     code_challenge: str | None
     code_challenge_method: str
     consumed: bool
@@ -101,6 +104,8 @@ _found = PreparedSelect(
         Grant.resource,
         AuthorizationCode.redirect_uri,
         AuthorizationCode.redirect_uri_sent,
+        Client.document_url.is_not(None).label("described"),
+        Client.redirect_uris,
         AuthorizationCode.challenge.label("code_challenge"),
         literal_column("'S256'").label("code_challenge_method"),
         AuthorizationCode.consumed_at.is_not(None).label("consumed"),
@@ -116,6 +121,7 @@ _found = PreparedSelect(
     )
     .select_from(AuthorizationCode)
     .join(Grant, Grant.id == AuthorizationCode.grant_id)
+    .join(Client, Client.id == Grant.client_id)
     .join(User, User.id == Grant.user_id)
     .where(AuthorizationCode.digest == bindparam("digest")),
     row=Found,
@@ -157,10 +163,15 @@ def save(
 
 
 def find(plaintext: str) -> Found | None:
-    """The code that this is; a consumed one too, so that its replay is recognised (C-07)."""
+    """The code that this is; a consumed one too, so that its replay is recognised (C-07).
+
+    None as well where an app's own document names the address no more that its person was led back to.
+    """
     if len(plaintext) != FORM_LENGTH:
         return None
     found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
+    if found is not None and found.described and not redirects.still_named(found.redirect_uri, found.redirect_uris):
+        return None
     return found
 
 

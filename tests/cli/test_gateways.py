@@ -52,3 +52,31 @@ def test_scopes_beyond_reading_and_changing_are_named_and_open_nothing(catalogue
 
     assert 'default   "";' in text
     assert "# Not used here: projects:export. Give each a location of its own." in text
+
+
+@pytest.mark.parametrize("gateway", gateways.GATEWAYS, ids=lambda gateway: gateway.id)
+def test_two_apis_of_one_path_and_noun_make_one_place_of_it(catalogues, cli, gateway):
+    one, two = "https://api.example.com/v1", "https://api.example.com/v1/"
+    scopes = "".join(
+        f'["files:{verb}"]\ntitle = "Files"\ndescription = "Your files"\ngroup = "Files"\n'
+        for verb in ("read", "write")
+    )
+    resources = "".join(
+        f'[{name}]\nidentifier = "{identifier}"\ntitle = "{name}"\nscopes = ["files:{verb}"]\n'
+        for name, identifier, verb in (("one", one, "read"), ("two", two, "write"))
+    )
+    catalogues(scopes, resources)
+
+    text = cli("gateway", gateway.id).stdout
+
+    documents = {
+        "nginx": "location = /.well-known/oauth-protected-resource/v1 {",
+        "caddy": "handle /.well-known/oauth-protected-resource/v1 {",
+        "traefik": "Path(`/.well-known/oauth-protected-resource/v1`)",
+        "envoy": 'path: "/.well-known/oauth-protected-resource/v1"',
+    }
+    assert text.count(documents[gateway.id]) == 1
+    assert "two_files" not in text
+    if gateway.id == "nginx":
+        assert text.count("location /v1/files/ {") == 1
+        assert "# Not used here: files:write of two. Give each a location of its own." in text

@@ -337,3 +337,24 @@ def test_production_asks_over_https_alone(settings):
     assert not document_urls.allowed("http://127.0.0.1:9/client.json")
     with pytest.raises(fetching.NotFetched):
         fetching.ask("http://127.0.0.1:9/client.json", most=10, kinds=documents.KINDS)
+
+
+@OPEN
+@pytest.mark.standard("J-10", "J-11")
+def test_a_sign_in_that_led_where_its_app_leads_no_more_is_over(signed_in, caller, host, clock):
+    host.headers["Cache-Control"] = "max-age=60"
+    host.document["redirect_uris"] = [CALLBACK, "https://other.example/cb"]
+    old = dance.tokens(signed_in, host.app)
+    host.document["redirect_uris"] = ["https://other.example/cb"]
+    clock.move(seconds=30)
+    code = dance.code(signed_in, host.app)
+    clock.move(seconds=31)
+    stopped(dance.authorize(signed_in, host.app))
+
+    assert dance.refresh(caller, host.app, old["refresh_token"]).json["error"] == "invalid_grant"
+    assert dance.redeem(caller, host.app, code).json["error"] == "invalid_grant"
+    # It was not used up: named again, it goes on.
+    host.document["redirect_uris"] = [CALLBACK]
+    clock.move(seconds=61)
+    assert dance.authorize(signed_in, host.app).status_code == 200
+    assert dance.refresh(caller, host.app, old["refresh_token"]).status_code == 200

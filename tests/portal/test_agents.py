@@ -139,6 +139,16 @@ class TestPause:
 
         assert call(app, token).status_code == 200
 
+    def test_the_pages_of_tokens_say_that_all_is_paused(self, signed_in, alice):
+        token = factories.make_token(alice).token
+        assert "Paused" not in signed_in.get("/tokens").text
+        pages.submit(signed_in, f"{PAGE}/pause", form=PAGE)
+
+        for page in ("/tokens", f"/tokens/{token.id}"):
+            shown = signed_in.get(page).text
+            assert "Everything that acts for you is paused" in shown, page
+            assert "Paused</span>" in shown, page
+
     def test_a_token_that_ended_is_not_called_paused(self, app, signed_in, alice):
         minted = factories.make_token(alice)
         pages.submit(signed_in, f"{PAGE}/pause", form=PAGE)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from latchkey import clock, credentials, settings
 from latchkey.accounts.users import User
-from latchkey.clients import Client
+from latchkey.clients import Client, redirects
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
@@ -29,6 +29,10 @@ class Found(NamedTuple):
     grant_expires_at: datetime
     scope: str
     resource: str | None
+    # Where the person was led back to, and where its app leads now, if it describes itself.
+    redirect_uri: str | None
+    described: bool
+    redirect_uris: list[str]
     retired: bool
     expired: bool
     orphaned: bool
@@ -53,6 +57,9 @@ _found = PreparedSelect(
         Grant.expires_at.label("grant_expires_at"),
         Grant.scope,
         Grant.resource,
+        Grant.redirect_uri,
+        Client.document_url.is_not(None).label("described"),
+        Client.redirect_uris,
         Token.consumed_at.is_not(None).label("retired"),
         (Token.expires_at <= _now).label("expired"),
         or_(
@@ -116,10 +123,16 @@ _name_first = PreparedWrite(update(Token).where(Token.id == bindparam("successor
 
 
 def find(plaintext: str) -> Found | None:
-    """The refresh token that this is; a retired one too, so that its replay is recognised (E-05)."""
+    """The refresh token that this is; a retired one too, so that its replay is recognised (E-05).
+
+    None as well where an app's own document names the address no more that its person was led back to.
+    """
     if credentials.kind_of(plaintext) is not Kind.REFRESH:
         return None
     found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
+    if found is not None and found.described and not redirects.still_named(found.redirect_uri, found.redirect_uris):
+        # Whoever has that address may not be the app any more.
+        return None
     return found
 
 
