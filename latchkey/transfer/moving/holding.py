@@ -104,13 +104,14 @@ class _Book:
             Authorization.user_id.in_(self._users), Authorization.client_id.in_(self._clients)
         )
         self.standing = {(found.user_id, found.client_id): found for found in db.scalars(pairs)}
-        sign_ins = (each.sign_in for each in records if isinstance(each, TokenRecord))
-        self._sign_ins = before(self._sign_in_key(each.id) for each in sign_ins if each is not None)
+        keys = (self._sign_in_key(each) for each in records if isinstance(each, TokenRecord))
+        self._sign_ins = before(key for key in keys if key is not None)
         live = select(Grant.id).where(Grant.id.in_(self._sign_ins.values()), Grant.ended_at.is_(None))
         self._live = set(db.scalars(live))
 
-    def _sign_in_key(self, id: str) -> bytes:
-        return self._desk.key("sign-in", id)
+    def _sign_in_key(self, record: TokenRecord) -> bytes | None:
+        # One belongs to one user and one app, whatever a file says.
+        return self._desk.key("sign-in", record.sign_in.id, record.user, record.app) if record.sign_in else None
 
     def user(self, id: str) -> str:
         """Ours. Raises `BadLine`."""
@@ -196,7 +197,7 @@ class _Book:
         self, record: TokenRecord, user_id: str | None, client: Client, wanted: frozenset[str], resource: str | None
     ) -> str:
         """The sign-in that a token belongs to; one that came before, or a new one."""
-        key = self._sign_in_key(record.sign_in.id) if record.sign_in else None
+        key = self._sign_in_key(record)
         if key in self._sign_ins:
             if self._sign_ins[key] not in self._live:
                 raise BadLine("its sign-in has ended here")
