@@ -30,6 +30,7 @@ SHEET = "latchkey.css"
 PART = re.compile(r'^@import "(css/[^"]+)" (?:layer\((\w+)\)|(print));$', re.MULTILINE)
 ZIPPED = {".css", ".js", ".svg", ".txt"}
 FOREVER = "public, max-age=31536000, immutable"
+ACCENT = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 LOGO_BYTES = 1024 * 1024
 LOGO_PIXELS = 256
 
@@ -169,6 +170,13 @@ def _register_brand(app: Flask, ours: settings.Settings) -> None:
     @app.get("/brand.css", endpoint="brand_css")
     def show_style() -> Response:
         return _answer(sheet, forever=request.args.get("v") == _fingerprint(sheet.body))
+
+    @app.get("/brand/preview.css", endpoint="brand_preview")
+    def show_preview() -> Response:
+        accent = request.args.get("accent", "")
+        if not ACCENT.fullmatch(accent):
+            abort(404)
+        return _answer(Asset(palette.preview(accent.lower()).encode(), TYPES[".css"]), forever=False)
 
     @app.get("/brand/logo", endpoint="brand_logo")
     def show_logo() -> Response:

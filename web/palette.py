@@ -143,6 +143,14 @@ def both(accent: str) -> tuple[dict[str, str], dict[str, str]]:
     return shades(accent, LIGHT), shades(accent, DARK)
 
 
-def css(light: dict[str, str], dark: dict[str, str]) -> str:
+def css(light: dict[str, str], dark: dict[str, str], where: str = ":root") -> str:
     """The style sheet that sets them."""
-    return ":root {\n" + "".join(f"  --{name}: light-dark({light[name]}, {dark[name]});\n" for name in light) + "}\n"
+    colours = "".join(f"  --{name}: light-dark({light[name]}, {dark[name]});\n" for name in light)
+    return f"{where} {{\n{colours}}}\n"
+
+
+def preview(accent: str) -> str:
+    """The style sheet of a page's parts that show an accent beside the one in use, by day and by night."""
+    schemes = "".join(f".theme--{name} {{ color-scheme: {name}; }}\n" for name in ("light", "dark"))
+    paper = ".theme { padding: var(--s5); background: var(--bg); color: var(--ink); }\n"
+    return css(*both(accent), ".theme") + paper + schemes

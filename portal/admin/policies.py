@@ -167,6 +167,18 @@ def _sent(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     return typed, {name: fields[SHOWN + name] for name in typed if SHOWN + name in fields}
 
 
+@blueprint.get("/admin/policies/theme")
+def preview_theme() -> Response:
+    """How pages look with another accent, by day and by night, before it is set."""
+    accent = request.args.get("accent", "").strip() or settings.current().brand_accent
+    try:
+        settings.parse("brand_accent", accent)
+    except settings.SettingError:
+        page = render_template("portal/admin/policies/theme.html", accent=settings.current().brand_accent, bad=True)
+        return Response(page, 422)
+    return Response(render_template("portal/admin/policies/theme.html", accent=accent.lower(), bad=False))
+
+
 @blueprint.post("/admin/policies")
 def save_policies() -> BaseResponse:
     """Store those that were changed on the page; they hold in every process within seconds."""

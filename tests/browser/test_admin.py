@@ -6,6 +6,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks import many
 from latchkey import clients, grants
 from latchkey.accounts import second_factors, users
 from latchkey.accounts.users import User
@@ -19,7 +20,8 @@ from tests.factories import PASSWORD, make_client, make_token, make_user
 KEY = "JBSWY3DPEHPK3PXPKR2GS3TFJBSWY3DP"
 LISTS = ("users", "apps", "tokens", "authorizations", "mail", "activity")
 PAGES = (
-    "", "/approvals", "/invitations", "/find", "/policies", "/resources", "/activity/administrators",
+    "", "/approvals", "/invitations", "/find", "/policies", "/policies/theme?accent=%23aa3366",
+    "/resources", "/activity/administrators",
     *(f"/{name}" for name in LISTS),
 )  # fmt: skip
 LONG = "Wolfeschlegelsteinhausenbergerdorff-" * 2
@@ -109,3 +111,21 @@ def test_somebody_is_found_suspended_with_a_reason_and_restored(admin, there, al
     expect(admin.get_by_text(re.compile("You restored the user"))).to_be_visible()
     db.expire_all()
     assert users.find(alice.id).disabled_at is None
+
+
+# Two seconds of it make the users.
+def test_a_hundred_thousand_users_are_sorted_paged_and_searched_on_a_desktop_and_a_phone(admin, db):
+    many.people(100_000)
+    many.settle()
+
+    for width in (1280, 390):
+        admin.set_viewport_size({"width": width, "height": 844})
+        admin.goto("/admin/users?sort=address")
+        admin.get_by_role("link", name="Next page").click()
+        expect(admin.get_by_role("link", name="First page")).to_be_visible()
+        expect(admin.get_by_role("link", name="Somebody 100000060")).to_be_visible()
+        admin.get_by_role("searchbox", name="Search users").fill("Somebody 100050000")
+        expect(admin.get_by_role("link", name="Somebody 100050000")).to_be_visible()
+        expect(admin.get_by_role("link", name="Somebody 100000060")).to_have_count(0)
+        assert_fits(admin)
+        assert_accessible(admin)

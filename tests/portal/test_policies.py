@@ -275,3 +275,26 @@ def test_apps_by_document_their_hosts_and_registration_are_policies(app, db, adm
     }
     assert app.test_client().post("/oauth/register", json={}).status_code == 400
     assert save(admin, document_hosts="not a host!").status_code == 422
+
+
+@NOBODY
+def test_another_accent_is_looked_at_before_it_is_set(admin):
+    page = admin.get("/admin/policies/theme?accent=%23AA3366").text
+    sheet = admin.get(re.search(r'href="(/brand/preview\.css\?[^"]+)"', page)[1].replace("&amp;", "&"))
+
+    assert "LATCHKEY_BRAND_ACCENT=#aa3366" in page
+    assert page.count("inert>") == 2
+    assert sheet.content_type == "text/css; charset=utf-8"
+    assert "--accent: light-dark(#aa3366" in sheet.text
+    assert ".theme--dark { color-scheme: dark; }" in sheet.text
+    assert settings.current().brand_accent == "#0b6b5c"
+
+
+@NOBODY
+@pytest.mark.parametrize("accent", ["red", "#12345", "#1234567", "#12345g", "#00000\n", "%3C/style%3E", "#１23456"])
+def test_what_is_no_colour_reaches_no_style_sheet(admin, accent):
+    page = admin.get("/admin/policies/theme", query_string={"accent": accent})
+
+    assert page.status_code == 422
+    assert "Write a colour such as" in page.text
+    assert admin.get("/brand/preview.css", query_string={"accent": accent}).status_code == 404
