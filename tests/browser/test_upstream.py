@@ -27,9 +27,9 @@ def test_a_person_signs_in_with_the_company(browser, tmp_path, settings):
         page.goto("/settings/security")
         assert_accessible(page)
         assert_fits(page)
-        expect(page.get_by_text("ada@example.com")).to_be_visible()
+        expect(page.get_by_role("heading", name="Linked sign-ins")).to_be_visible()
         # In answer to a form, past what pages say about where forms may lead.
-        page.get_by_role("link", name="Unlink").click()
+        page.get_by_role("link", name="Unlink ada@example.com").click()
         assert_accessible(page)
         page.get_by_role("button", name="Continue with Acme").click()
         expect(page.get_by_placeholder("Enter any login")).to_be_visible()
