@@ -92,6 +92,8 @@ class Client(Base):
     document_url: Mapped[str | None] = mapped_column(String(document_urls.LONGEST))
     document_read_at: Mapped[datetime | None]
     document_fresh_until: Mapped[datetime | None]
+    # Since when an administrator keeps what was read then, whatever stands there now.
+    document_pinned_at: Mapped[datetime | None]
 
     owner: Mapped[User | None] = relationship(lazy="joined")
     secrets: Mapped[list["ClientSecret"]] = relationship(

@@ -219,6 +219,20 @@ def mark_resource_server(client: Client, *, on: bool) -> bool:
     return True
 
 
+def pin(client: Client, *, on: bool) -> bool:
+    """Keep what was read of a client's own document, or follow it again; whether that is new. It is locked.
+
+    Raises `BadClient` for one without a document.
+    """
+    if client.document_url is None:
+        raise BadClient(document="Only an app that is known by a metadata document has a copy to pin.")
+    if (client.document_pinned_at is not None) is on:
+        return False
+    client.document_pinned_at = clock.now() if on else None
+    db.flush()
+    return True
+
+
 def remove(client: Client) -> None:
     """Delete a client with all that hangs on it."""
     endings.note(endings.Kind.CLIENT, client.id)

@@ -1,19 +1,26 @@
 """Apps known by a metadata document: read when somebody signed in comes with one, seldom and within budgets."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime, timedelta
+from hashlib import sha256
 
 from latchkey import clients, clock
 from latchkey.clients import asking, described, documents
-from latchkey.fetching import Answer, NotFetched
+from latchkey.fetching import NotFetched
 from latchkey.grants import self_registered
+from latchkey.mail import processes
+from latchkey.store import leases
 from latchkey.store.session import db
 
 # Of this process, at a time; more would hold up those who wait for pages.
 AT_ONCE = 4
+# How long one process has an address to itself, and how long another waits for it: a request takes 5 seconds.
+HELD, WAITED, LOOK_SECONDS = timedelta(seconds=10), 7.0, 0.1
 
-_asked: dict[str, "Future[Answer]"] = {}
+_asked: dict[str, "Future[None]"] = {}
 _guard = threading.Lock()
 
 
@@ -24,30 +31,48 @@ def bring_up_to_date(url: str, person: str) -> None:
     `NotFetched`, `clients.BadMetadata`.
     """
     known = clients.find(url)
+    if known is not None and known.document_pinned_at is not None:
+        db.rollback()
+        return
     read_at, fresh_until = (known.document_read_at, known.document_fresh_until) if known is not None else (None, None)
     db.rollback()
     now = clock.now()
     if fresh_until is not None and fresh_until > now:
         return
     try:
-        answer = _once(url, lambda: _fetched(url, person))
+        _once(url, lambda: _read(url, person, now))
     except NotFetched:
         if read_at is not None and read_at > now - documents.KEPT:
             return
         raise
-    said, keys = documents.read(url, answer.body)
-    _, new = documents.keep(url, said, keys, asking.lifetime(answer.cache_control))
-    if new:
-        self_registered.make_room()
-    db.commit()
 
 
-def _fetched(url: str, person: str) -> Answer:
-    return asking.ask(url, most=described.LONGEST, kinds=documents.KINDS, person=person)
+def _read(url: str, person: str, since: datetime) -> None:
+    """Ask for it and keep it, one process of all hosts at a time; not if another one has meanwhile."""
+    name, holder = f"document:{sha256(url.encode()).hexdigest()[:30]}", processes.name()
+    until = time.monotonic() + WAITED
+    while not leases.take(name, holder, HELD):
+        if time.monotonic() > until:
+            raise NotFetched("somebody else asks for it at this moment: try again")
+        time.sleep(LOOK_SECONDS)
+    try:
+        known = clients.find(url)
+        there = known is not None and known.document_read_at is not None and known.document_read_at > since
+        db.rollback()
+        if there:
+            return
+        answer = asking.ask(url, most=described.LONGEST, kinds=documents.KINDS, person=person)
+        said, keys = documents.read(url, answer.body)
+        _, new = documents.keep(url, said, keys, asking.lifetime(answer.cache_control))
+        if new:
+            self_registered.make_room()
+        db.commit()
+    finally:
+        leases.end(name, holder)
 
 
-def _once(url: str, work: Callable[[], Answer]) -> Answer:
-    """What the host says to the one request of this process; whoever comes meanwhile waits for the same."""
+def _once(url: str, work: Callable[[], None]) -> None:
+    """Do it once in this process; whoever comes meanwhile waits for the same, and meets the same fault."""
     with _guard:
         running = _asked.get(url)
         if running is None:
@@ -55,13 +80,13 @@ def _once(url: str, work: Callable[[], Answer]) -> Answer:
                 raise NotFetched("too many documents are being asked for: wait a moment")
             mine = _asked[url] = Future()
     if running is not None:
-        return running.result()
+        running.result()
+        return
     try:
-        mine.set_result(work())
+        mine.set_result(work())  # type: ignore[func-returns-value] # that it is done
     except BaseException as error:
         mine.set_exception(error)
         raise
     finally:
         with _guard:
             del _asked[url]
-    return mine.result()

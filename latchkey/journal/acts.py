@@ -37,6 +37,8 @@ class ActKind(StrEnum):
     APP_UNMARKED = "app.unmarked"
     APP_SECRET_ROTATED = "app.secret_rotated"
     APP_KEYS_CHANGED = "app.keys_changed"
+    APP_PINNED = "app.pinned"
+    APP_UNPINNED = "app.unpinned"
     TOKEN_REVOKED = "token.revoked"
     AUTHORIZATION_WITHDRAWN = "authorization.withdrawn"
     APPROVAL_GIVEN = "approval.given"

@@ -53,6 +53,17 @@ def mark(client: Client, *, on: bool) -> bool:
     return True
 
 
+def pin(client: Client, *, on: bool) -> bool:
+    """Keep what an app's own document said when it was read last, or follow it again; whether that is new.
+
+    The client is locked. Raises `BadClient`.
+    """
+    if not clients.pin(client, on=on):
+        return False
+    acts.record(ActKind.APP_PINNED if on else ActKind.APP_UNPINNED, client.id, client.name)
+    return True
+
+
 def give_keys(client: Client, wanted: Wanted | None) -> bool:
     """Let an app prove itself by these keys, or by a secret again; whether that is new. Raises `BadClient`."""
     new = changing.take(client, by=None) if wanted is None else changing.give(client, wanted, by=None)

@@ -6,12 +6,16 @@ still, do no harm: what is done under it is safe to be done twice.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, String
+from sqlalchemy import ColumnElement, String, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
 from latchkey.store.session import Base, engines
+from latchkey.store.sweeping import sweep
+
+# How long one stays that is over and that nobody took again.
+LEFT = timedelta(days=1)
 
 
 class Lease(Base):
@@ -32,6 +36,17 @@ def take(name: str, holder: str, length: timedelta) -> bool:
 def extend(name: str, holder: str, length: timedelta) -> bool:
     """Have what one holds for so long from now; false if it went to somebody else meanwhile."""
     return _write(name, holder, length, Lease.holder == holder)
+
+
+def end(name: str, holder: str) -> None:
+    """Let others begin at once."""
+    with engines().write.begin() as connection:
+        connection.execute(delete(Lease).where(Lease.name == name, Lease.holder == holder))
+
+
+def purge() -> bool:
+    """Remove some that were left by who was killed; whether there may be more."""
+    return sweep(Lease, Lease.until < clock.now() - LEFT)
 
 
 def _write(name: str, holder: str, length: timedelta, free: ColumnElement[bool]) -> bool:

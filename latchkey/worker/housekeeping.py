@@ -58,6 +58,7 @@ NOUNS = (
     outbox,
     invitations,
     keys,
+    leases,
     unverified,
     numbered,
     guards,

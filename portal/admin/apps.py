@@ -38,6 +38,14 @@ DOINGS = {
         "Mark “{name}” as a resource server?", "It may introspect everybody’s tokens, without limit.", "Mark"
     ),
     "unmark": Doing("Take the mark from “{name}”?", "It is no resource server any more.", "Take the mark"),
+    "pin": Doing(
+        "Pin the copy of “{name}”?",
+        "What its document said when it was read last holds, whatever its host says from now on.",
+        "Pin the copy",
+    ),
+    "unpin": Doing(
+        "Let “{name}” follow its document again?", "It is read when somebody comes next.", "Follow it again"
+    ),
     "delete": Doing(
         "Delete “{name}”?",
         "The app is gone with its secrets and everybody’s authorizations. Cannot be undone.",
@@ -78,7 +86,8 @@ def admin_app(client_id: str) -> str:
 
 
 @blueprint.route(
-    "/admin/apps/<id:client_id>/<any(suspend,restore,trust,distrust,mark,unmark,delete):act>", methods=["GET", "POST"]
+    "/admin/apps/<id:client_id>/<any(suspend,restore,trust,distrust,mark,unmark,pin,unpin,delete):act>",
+    methods=["GET", "POST"],
 )
 def change_app(client_id: str, act: str) -> BaseResponse:
     """Asks first, with the reason; then does it, and tells the owner."""
@@ -133,6 +142,16 @@ def _mark(client: Client, _reason: str | None) -> str:
     return f"“{client.name}” is a resource server."
 
 
+def _pin(client: Client, _reason: str | None) -> str:
+    apps.pin(_locked(client), on=True)
+    return f"The copy of “{client.name}” is pinned."
+
+
+def _unpin(client: Client, _reason: str | None) -> str:
+    apps.pin(_locked(client), on=False)
+    return f"“{client.name}” follows its document again."
+
+
 def _unmark(client: Client, _reason: str | None) -> str:
     apps.mark(_locked(client), on=False)
     return f"“{client.name}” is no resource server."
@@ -150,6 +169,8 @@ _VERBS: dict[str, Callable[[Client, str | None], str]] = {
     "trust": _trust,
     "distrust": _distrust,
     "mark": _mark,
+    "pin": _pin,
+    "unpin": _unpin,
     "unmark": _unmark,
     "delete": _delete,
 }

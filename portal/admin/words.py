@@ -25,6 +25,8 @@ WORDINGS = {
     ActKind.APP_MARKED: ("marked as a resource server the app", "server", "warn"),
     ActKind.APP_UNMARKED: ("took the mark of a resource server from the app", "undo-2", ""),
     ActKind.APP_SECRET_ROTATED: ("rotated the secret of the app", "rotate-cw", ""),
+    ActKind.APP_PINNED: ("pinned the copy of the document of the app", "lock", ""),
+    ActKind.APP_UNPINNED: ("let the app follow its document again", "rotate-cw", ""),
     ActKind.APP_KEYS_CHANGED: ("changed the keys of the app", "key-round", ""),
     ActKind.TOKEN_REVOKED: ("revoked the token", "ban", "bad"),
     ActKind.AUTHORIZATION_WITHDRAWN: ("took back the authorization of", "ban", "bad"),

@@ -7,6 +7,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
 from types import SimpleNamespace
 
 import pytest
@@ -15,9 +17,11 @@ from sqlalchemy import func, select
 from latchkey import clients, fetching
 from latchkey import settings as settings_module
 from latchkey.clients import Cause, Client, asking, document_urls, documents
-from latchkey.grants import Grant
+from latchkey.grants import Grant, documented
+from latchkey.oversight import apps as oversight
 from latchkey.oversight import policies
 from latchkey.safety import shutdown
+from latchkey.store import leases
 from latchkey.store.session import db as records
 from latchkey.worker import housekeeping
 from tests.factories import CALLBACK
@@ -358,3 +362,38 @@ def test_a_sign_in_that_led_where_its_app_leads_no_more_is_over(signed_in, calle
     clock.move(seconds=61)
     assert dance.authorize(signed_in, host.app).status_code == 200
     assert dance.refresh(caller, host.app, old["refresh_token"]).status_code == 200
+
+
+@OPEN
+@pytest.mark.standard("J-10")
+def test_a_pinned_copy_holds_whatever_its_host_says(app, signed_in, host, clock):
+    host.headers["Cache-Control"] = "max-age=60"
+    dance.authorize(signed_in, host.app)
+    with app.app_context():
+        client = clients.lock(clients.find(host.url).id)
+        assert oversight.pin(client, on=True)
+        assert not oversight.pin(client, on=True)
+        records.commit()
+    host.document |= {"client_name": "Farnotes"}
+    clock.move(minutes=5)
+
+    assert "Fieldnotes" in dance.authorize(signed_in, host.app).text
+    assert len(host.asked) == 1
+    with app.app_context():
+        oversight.pin(clients.lock(clients.find(host.url).id), on=False)
+        records.commit()
+    assert "Farnotes" in dance.authorize(signed_in, host.app).text
+
+
+@OPEN
+@pytest.mark.standard("J-09")
+def test_while_another_process_asks_for_it_nobody_else_does(app, signed_in, host, monkeypatch):
+    name = f"document:{sha256(host.url.encode()).hexdigest()[:30]}"
+    assert leases.take(name, "another process", timedelta(seconds=10))
+    monkeypatch.setattr(documented, "WAITED", 0.2)
+
+    assert stopped(dance.authorize(signed_in, host.app))
+    assert host.asked == []
+    leases.end(name, "another process")
+    assert dance.authorize(signed_in, host.app).status_code == 200
+    assert leases.take(name, "another process", timedelta(seconds=10))
