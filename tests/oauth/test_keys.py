@@ -13,6 +13,7 @@ from latchkey import clients, clock
 from latchkey.clients.keys import assertions, changing, proving, sets
 from latchkey.clients.keys import record as key_records
 from latchkey.clients.keys.record import UsedAssertion
+from latchkey.fetching import Answer, NotFetched
 from latchkey.journal import refusals
 from latchkey.oversight import policies
 from latchkey.store.session import db as records
@@ -525,6 +526,39 @@ def test_hosts_are_asked_within_budgets_however_many_apps_name_them(caller, addr
         for _ in places:
             proving._places.release()
     assert host.asked == []
+
+
+@pytest.mark.standard("D-15", "J-09")
+@pytest.mark.parametrize("change", ["other_keys", "other_address", "a_secret", "a_break_in"])
+@pytest.mark.parametrize("away", [True, False], ids=["its host is away", "its host answers"])
+def test_keys_that_are_changed_while_their_address_is_asked_prove_nobody(
+    caller, addressed, pair, *, clock, monkeypatch, change, away
+):
+    """The address may be in the hands of somebody else, who answers slowly: that is why its owner changes the keys."""
+    name, mallory = addressed.client.id, pair if away else Pair(kid="mallory")
+    clock.move(hours=2)
+
+    def slow(url, person=""):
+        with caller.application.app_context():
+            client = clients.lock(name)
+            if change == "other_keys":
+                changing.give(client, changing.pasted(signing.key_set(Pair(kid="new"))), by=None)
+            elif change == "other_address":
+                changing.give(client, changing.Wanted([Pair(kid="new").public], "https://new.example/keys"), by=None)
+            elif change == "a_secret":
+                changing.take(client, by=None)
+                clients.rotate_secret(client, by=None)
+            else:
+                clients.end_secrets(client)
+            records.commit()
+        if away:
+            raise NotFetched("no usable answer")
+        return Answer(signing.key_set(mallory).encode(), "")
+
+    monkeypatch.setattr(proving, "ask", slow)
+
+    assert send(caller, mallory.proof(name)).status_code == 401
+    assert used() == 0
 
 
 ADDRESSES = [

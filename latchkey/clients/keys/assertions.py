@@ -140,8 +140,15 @@ def pick(keys: Iterable[Jwk], assertion: Assertion) -> Jwk | None:
     return sets.pick(keys, assertion.algorithm, assertion.kid)
 
 
-def spend(client_id: str, assertion: Assertion, until: datetime) -> None:
-    """Use an assertion up, at once and for good, in every worker. Raises `BadAssertion`, `TooMany`."""
+def spend(client_id: str, assertion: Assertion, until: datetime, *, of: datetime) -> None:
+    """Use an assertion up, at once and for good, in every worker. Raises `BadAssertion`, `TooMany`.
+
+    `of` is when the keys that it was checked by became the app's.
+    """
     digest = sha256(str(assertion.claims["jti"]).encode("utf-8", "surrogatepass")).digest()
-    if not record.use(client_id, digest, until, most=MOST_USED):
+    try:
+        fresh = record.use(client_id, digest, until, most=MOST_USED, of=of)
+    except record.KeysGone:
+        raise BadAssertion("the app was given other keys in this moment") from None
+    if not fresh:
         raise BadAssertion("the assertion was used before: each needs a jti of its own")

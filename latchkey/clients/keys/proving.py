@@ -35,6 +35,7 @@ _facts = (
         Client.suspended_at.is_not(None).label("suspended"),
         ClientKeys.keys,
         ClientKeys.url,
+        ClientKeys.changed_at,
         ClientKeys.read_at,
         ClientKeys.fresh_until,
         ClientKeys.asked_at,
@@ -62,7 +63,7 @@ def prove(assertion: Assertion) -> str:
     if key is None:
         raise BadAssertion("no key of the app has the kid and alg that the assertion names")
     assertions.verify(assertion, key)
-    assertions.spend(found.id, assertion, until)
+    assertions.spend(found.id, assertion, until, of=found.changed_at)
     return str(found.id)
 
 

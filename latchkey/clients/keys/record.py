@@ -77,17 +77,26 @@ def keep(client_id: str, url: str, keys: list[Jwk], lasting: timedelta) -> None:
         connection.execute(update(ClientKeys).where(*same).values(**values))
 
 
-def use(client_id: str, digest: bytes, until: datetime, *, most: int) -> bool:
+class KeysGone(Exception):
+    """The keys by which an app was found to prove itself are not its keys any more."""
+
+
+def use(client_id: str, digest: bytes, until: datetime, *, most: int, of: datetime) -> bool:
     """Whether an assertion is used for the first time, in any worker. Raises `TooMany` past so many that are not over.
 
-    In a transaction of its own, so it comes before whatever else its request writes.
+    `of` is when the keys that it was checked by became the app's: asking for them may have taken seconds, so raises
+    `KeysGone` if others did since. In a transaction of its own, so it comes before whatever else its request writes.
     """
     now = clock.now()
     used = UsedAssertion.client_id == client_id
     with engines().write.begin() as connection:
         connection.execute(delete(UsedAssertion).where(used, UsedAssertion.expires_at <= now))
-        many = select(literal(1)).select_from(UsedAssertion).where(used).offset(most - 1).limit(1)
-        if connection.scalar(many) is not None:
+        many = select(literal(1)).select_from(UsedAssertion).where(used).offset(most - 1).limit(1).scalar_subquery()
+        facts = select(ClientKeys.changed_at, many.label("full")).where(ClientKeys.client_id == client_id)
+        now_theirs = connection.execute(facts).one_or_none()
+        if now_theirs is None or now_theirs.changed_at != of:
+            raise KeysGone
+        if now_theirs.full is not None:
             raise TooMany(OVER)
         insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(UsedAssertion)
         values = {"client_id": client_id, "digest": digest, "expires_at": until}
