@@ -1,6 +1,5 @@
 """GET and PATCH /v1/me: the user for whom a token acts."""
 
-from datetime import datetime
 from typing import Any
 
 from api.kit import answers, auth, challenges, fields, problems
@@ -44,17 +43,17 @@ def _shown(
     *,
     email: str | None,
     name: str | None,
-    verified: object,
-    created_at: datetime | None,
-    updated_at: datetime | None,
+    verified: bool,
+    created_at: str | None,
+    updated_at: str | None,
 ) -> dict[str, Any]:
     return {
         "id": user_id,
         "email": email,
-        "email_verified": bool(verified),
+        "email_verified": verified,
         "name": name,
-        "created_at": answers.moment(created_at),
-        "updated_at": answers.moment(updated_at),
+        "created_at": created_at,
+        "updated_at": updated_at,
     }
 
 
@@ -66,9 +65,9 @@ def record(caller: Bearer) -> dict[str, Any]:
         caller.user_id,
         email=caller.email,
         name=caller.name,
-        verified=caller.email_verified,
-        created_at=caller.user_created_at,
-        updated_at=caller.user_updated_at,
+        verified=caller.email_verified is not None,
+        created_at=answers.kept(caller.user_created),
+        updated_at=answers.kept(caller.user_updated),
     )
 
 
@@ -111,7 +110,7 @@ def change_me(call: Call) -> Reply:
             email=user.email,
             name=user.name,
             verified=user.verified,
-            created_at=user.created_at,
-            updated_at=user.updated_at,
+            created_at=answers.moment(user.created_at),
+            updated_at=answers.moment(user.updated_at),
         )
     )

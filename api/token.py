@@ -62,8 +62,8 @@ def record(caller: Bearer) -> dict[str, Any]:
         "allowed_addresses": (caller.allowed_addresses or "").split(),
         "last4": caller.last4,
         "scopes": scopes.serialize(caller.scopes).split(),
-        "created_at": answers.moment(caller.created_at),
-        "expires_at": answers.moment(caller.expires_at),
+        "created_at": answers.kept(caller.created),
+        "expires_at": answers.kept(caller.expires),
     }
 
 

@@ -19,7 +19,7 @@ _UNFAIR = bytes(range(_FAIR, 256))
 CHECKSUM_LENGTH = 6
 # Signed tokens of other systems, with a few scopes in them, are some 1,200.
 LONGEST_FOREIGN = 4096
-FORM = re.compile(r"([a-z][a-z0-9]{1,9})_([a-z]{3})_([0-9A-Za-z]{36})", re.ASCII)
+FORM = re.compile(r"([a-z][a-z0-9]{1,9})_([a-z]{3})_[0-9A-Za-z]{36}", re.ASCII)
 
 # What somebody could take for a credential, of ours or of another installation, whole or cut off, alone or in a text.
 LOOKS = re.compile(r"[a-z][a-z0-9]{0,15}_(?:dev|oat|ort|sec|dvc)_[0-9a-z]{16,}", re.ASCII | re.IGNORECASE)
@@ -70,11 +70,12 @@ def generate(kind: Kind) -> str:
 def kind_of(text: str) -> Kind | None:
     """The kind of a well-formed credential of this installation; None when form or checksum is wrong. No database."""
     found = FORM.fullmatch(text)
-    if found is None or found[1] != settings.current().token_prefix or found[2] not in _KINDS:
+    if found is None:
         return None
-    if _checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
+    prefix, kind = found.groups()
+    if prefix != settings.current().token_prefix or _checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
         return None
-    return _KINDS[found[2]]
+    return _KINDS.get(kind)
 
 
 _KINDS = {kind.value: kind for kind in Kind}

@@ -9,9 +9,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from latchkey import addresses, scopes, settings, texts
+from latchkey.credentials import Kind
 from latchkey.scopes import BadCatalogue, Group, Scope
 
 LONGEST_TITLE = 80
@@ -76,6 +78,7 @@ def load(path: Path) -> None:
     _owners.clear()
     _owners.update((name, resource.name) for resource in found for name in resource.own or ())
     reached.cache_clear()
+    _catalogue.cache_clear()
 
 
 def _parsed(path: Path) -> list[Resource]:
@@ -165,7 +168,14 @@ def operators() -> Collection[Resource]:
 
 def catalogue() -> Mapping[str, Resource]:
     """Every resource by name: the operator's in their order, then those built in."""
-    return _operators | {ACCOUNT: account(), MCP: mcp()}
+    ours = settings.current()
+    return _catalogue(ours.base_url, ours.brand_name)
+
+
+@lru_cache(maxsize=4)
+def _catalogue(base_url: str, brand: str) -> Mapping[str, Resource]:
+    api, server = _builtin(base_url, brand)
+    return MappingProxyType(_operators | {ACCOUNT: api, MCP: server})
 
 
 def _by_identifier() -> dict[str | None, Resource]:
@@ -203,9 +213,13 @@ def owner(scope: str) -> Resource:
 
 
 @lru_cache(maxsize=256)
-def reached(names: frozenset[str]) -> frozenset[str]:
-    """The names of the resources of these scopes; without any it is the API here, where none opens nothing."""
-    return frozenset(_owners.get(name, ACCOUNT) for name in names) or frozenset({ACCOUNT})
+def reached(names: frozenset[str], kind: str = "") -> frozenset[str]:
+    """The names of the resources of these scopes; without any it is the API here, where none opens nothing.
+
+    The MCP server, which has the same scopes, is among them for developer tokens alone: an app has to name it.
+    """
+    found = frozenset(_owners.get(name, ACCOUNT) for name in names) or frozenset({ACCOUNT})
+    return found | {MCP} if kind == Kind.DEVELOPER and ACCOUNT in found else found
 
 
 def within(names: frozenset[str], chosen: Iterable[Resource]) -> frozenset[str]:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from latchkey.settings import ROOT
-from latchkey.store import prepared
+from latchkey.store.prepared import PreparedWrite
 
 COLUMNS = {
     "token": "revoked_at|scope|allowed_addresses|expires_at|digest|waiting_since|resource",
@@ -78,10 +79,15 @@ def _seen(connection: Connection, cursor: Any, statement: str, _parameters: Any,
             connection.info.setdefault("ended", []).append(f"{asked[0]} {asked[1]}: {statement}")
 
 
-def _prepared(statement: str) -> None:
+def _watched(write: PreparedWrite, connection: DBAPIConnection, *rows: dict[str, Any]) -> int:
     """What is given to the driver commits by itself: nothing that ends a bearer may be among it."""
+    statement = str(write._statement)
     if ENDING.match(statement) and (asked := _asked_by()) is not None and asked not in EXEMPT:
         violations.append(f"{asked[0]} {asked[1]}: {statement}")
+    return _run(write, connection, *rows)
+
+
+_run = PreparedWrite.run
 
 
 def _committed(connection: Connection) -> None:
@@ -101,8 +107,8 @@ def everything() -> Iterator[None]:
     heard = (("after_cursor_execute", _seen), ("commit", _committed), ("rollback", _rolled_back))
     for name, listener in heard:
         event.listen(Engine, name, listener)
-    prepared.watchers.append(_prepared)
+    PreparedWrite.run = _watched
     yield
-    prepared.watchers.remove(_prepared)
+    PreparedWrite.run = _run
     for name, listener in heard:
         event.remove(Engine, name, listener)

@@ -16,6 +16,7 @@ from werkzeug.wsgi import get_input_stream
 
 from latchkey.tokens.access import Bearer
 from latchkey.tokens.imported import lookup
+from web import log_line
 
 Answer: TypeAlias = Callable[..., Any]
 View = TypeVar("View", bound=Answer)
@@ -26,8 +27,6 @@ LONGEST_BODY = 256 * 1024
 LONGEST_LENGTH = 12
 # For calls that are answered by any method: these, and whatever others somebody makes up.
 EVERY_METHOD = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-
-
 # A form with this in it may have to wait for another host, so that nobody may wait for it.
 SIGNED = b"client_assertion="
 
@@ -40,14 +39,14 @@ def patient(body: bytes) -> bool:
 class Call:
     """What a program asks: headers and body are read when somebody wants them, the body once."""
 
-    __slots__ = ("_body", "_query", "bearer", "environ", "limits", "method", "rule")
+    __slots__ = ("_body", "_query", "bearer", "environ", "limits", "line", "method", "rule")
 
     # Who asks, when a guard has let the call pass.
     bearer: Bearer
 
-    def __init__(self, environ: WSGIEnvironment, rule: str) -> None:
-        # The rule of the blueprint that leads here.
-        self.environ, self.rule = environ, rule
+    def __init__(self, environ: WSGIEnvironment, rule: str, line: log_line.LogLine | None = None) -> None:
+        # `rule` is that of the blueprint that leads here. Without a line the call is part of another request.
+        self.environ, self.rule, self.line = environ, rule, line or log_line.LogLine()
         self.method: str = environ["REQUEST_METHOD"]
         # The headers that tell of a limit, whatever the answer is.
         self.limits: tuple[tuple[str, str], ...] = ()
@@ -62,7 +61,7 @@ class Call:
     @property
     def request_id(self) -> str:
         """The X-Request-Id of the answer."""
-        return str(self.environ.get("latchkey.request_id", ""))
+        return self.line.request_id
 
     def header(self, name: str) -> str | None:
         """The value of a header; None when it did not come."""
@@ -72,7 +71,7 @@ class Call:
 
     def admitted(self, token_id: str, user_id: str | None) -> None:
         """Whose call it is, for the log line."""
-        self.environ["latchkey.token"], self.environ["latchkey.user"] = token_id, user_id
+        self.line.token_id, self.line.user_id = token_id, user_id
 
     @property
     def query(self) -> dict[str, str]:
@@ -208,7 +207,7 @@ def _through_flask(view: Answer) -> Answer:
     @wraps(view)
     def answer(**ids: str) -> Any:
         request.max_content_length = LONGEST_BODY
-        call = _FlaskCall(request.environ, str(request.url_rule))
+        call = _FlaskCall(request.environ, str(request.url_rule), log_line.current())
         current.set(call)
         try:
             answered = lookup.asked(partial(view, call, **ids) if given_call else partial(view, **ids))

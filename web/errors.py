@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+from latchkey import origin
 from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.throttle import TooMany
 from latchkey.store.session import db
@@ -77,7 +78,7 @@ def _wait(seconds: int | None) -> str:
 
 
 def _as_problem(status: int, wording: Wording) -> Response:
-    request_id = request.environ.get("latchkey.request_id", "")
+    request_id = origin.current.get().request_id
     body = problems.document(request.path, status, wording.title, wording.text, request_id)
     response = Response(json.dumps(body), status, content_type="application/problem+json")
     if request.path.startswith(("/v1", "/mcp")):
@@ -104,7 +105,7 @@ def _as_page(status: int, wording: Wording, fields: list[tuple[str, str]] | None
         wording=wording,
         email=email,
         fields=fields,
-        reference=request.environ.get("latchkey.request_id", "") if status >= 500 else "",
+        reference=origin.current.get().request_id if status >= 500 else "",
     )
     return Response(page, status, content_type="text/html; charset=utf-8")
 
@@ -195,21 +196,21 @@ def on_stale_form(_error: CSRFError) -> BaseResponse:
 def on_no_database(error: Exception) -> BaseResponse:
     """The database cannot be reached, or another writer held it for too long."""
     db.rollback()
-    faults.report(error, request.environ.get("latchkey.request_id", ""))
+    faults.report(error)
     return answer(503, retry_after=RETRY_SECONDS)
 
 
 def on_bad_data(error: Exception) -> BaseResponse:
     """Text that the database cannot hold, such as NUL or half a surrogate pair (A-06)."""
     db.rollback()
-    faults.report(error, request.environ.get("latchkey.request_id", ""))
+    faults.report(error)
     return answer(400)
 
 
 def on_fault(error: Exception) -> BaseResponse:
     """A fault of ours."""
     db.rollback()
-    faults.report(error, request.environ.get("latchkey.request_id", ""))
+    faults.report(error)
     return answer(500)
 
 

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import addresses, settings, vault
 from latchkey.accounts import sessions, waybacks
 from latchkey.store.session import db
+from web import log_line
 from web.layer import faults
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -58,7 +59,7 @@ def load(plaintext: str) -> sessions.BrowserSession | None:
     """The live session that a cookie names."""
     found = sessions.find(plaintext)
     if found is not None:
-        request.environ["latchkey.user"] = found.user_id
+        log_line.current().user_id = found.user_id
         if sessions.seen(found):
             db.commit()
     return found

@@ -7,9 +7,11 @@ from hashlib import sha256
 from typing import Any
 
 from latchkey import clock
+from latchkey.clock import Kept
 from web.calls import Reply
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# What is encoded was put together here, and is no circle.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
 EXPOSED = (
     "Access-Control-Expose-Headers",
@@ -25,6 +27,11 @@ JSON = ("Content-Type", "application/json")
 def moment(at: datetime | None) -> str | None:
     """A moment as RFC 3339 in UTC."""
     return None if at is None else clock.rfc3339(at, "auto")
+
+
+def kept(moment: Kept | None) -> str | None:
+    """The same of one that was left as the database keeps it."""
+    return None if moment is None else clock.told(moment)
 
 
 def encode(data: Mapping[str, Any]) -> bytes:

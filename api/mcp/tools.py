@@ -128,7 +128,7 @@ class ToolCall(Call):
     __slots__ = ()
 
     def __init__(self, outer: Call, query: dict[str, str], body: bytes) -> None:
-        super().__init__(outer.environ, outer.rule)
+        super().__init__(outer.environ, outer.rule, outer.line)
         self.bearer, self._query, self._body = outer.bearer, query, body
 
 

@@ -22,7 +22,7 @@ PART = 20
 
 
 def report(plaintext: str, place: str = "") -> bool:
-    """End a credential of any kind and tell its owner. Whether it was a live one of ours, which callers never say.
+    """End a credential of any kind and tell its owner. Returns whether it was active; callers must not disclose this.
 
     `place` is the address where it was found, if whoever says so is known.
     """

@@ -6,21 +6,19 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Boolean, ColumnElement, Dialect, LargeBinary, Select, type_coerce
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
+from latchkey import clock
 from latchkey.store.engines import broken
 from latchkey.store.session import UtcDateTime, db, engines
-
-# Told the text of each statement that runs here; tests count with it.
-watchers: list[Callable[[str], None]] = []
 
 # After a fault nobody asks the replica for so long.
 AWAY_SECONDS = 5.0
@@ -49,24 +47,29 @@ def primary_alone() -> Iterator[None]:
 Convert = Callable[[Any], Any] | None
 
 
-def _to_sqlite(moment: datetime) -> str:
-    # Ours are in UTC, and asking them to be costs as much as writing them.
-    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat(" ", "microseconds")[:26]
+def kept(column: Any) -> ColumnElement[Any]:
+    """A column that is handed over as the driver gives it."""
+    return type_coerce(column, NullType())
 
 
 def _from_sqlite(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text + "+00:00")
+    return None if text is None else clock.read(text)
 
 
 def _binder(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    # Both drivers take bytes as they are, and give them so.
+    if isinstance(kind, LargeBinary):
+        return None
     # SQLAlchemy's own conversions of moments cost more than finding the row.
     if isinstance(kind, UtcDateTime) and dialect.name == "sqlite":
-        return _to_sqlite
+        return clock.Writer().text
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    # Of what is true or false only that is asked: 0 and 1 will do.
+    if isinstance(kind, LargeBinary | Boolean):
+        return None
     if isinstance(kind, UtcDateTime) and dialect.name == "sqlite":
         return _from_sqlite
     return kind.dialect_impl(dialect).result_processor(dialect, None)
@@ -103,6 +106,8 @@ class _Reading(_Prepared):
         self.readers = [(index, reader) for index, reader in enumerate(readers) if reader is not None]
 
     def read(self, record: Any) -> Any:
+        if not self.readers:
+            return self.row._make(record)
         values = list(record)
         for index, reader in self.readers:
             values[index] = reader(values[index])
@@ -150,8 +155,6 @@ class PreparedSelect:
         dialect = pair.read.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
         bound = compiled.parameters(parameters)
-        for tell in watchers:
-            tell(compiled.text)
         try:
             return compiled, pair.held().execute(compiled.text, bound)
         except dialect.loaded_dbapi.Error as error:
@@ -169,8 +172,6 @@ class PreparedSelect:
         pair = engines()
         compiled = self._compiled.get(pair.read.dialect.name) or self._compile(pair.read.dialect)
         bound = compiled.parameters(dict(parameters))
-        for tell in watchers:
-            tell(compiled.text)
         try:
             return [compiled.read(record) for record in pair.held_replica().execute(compiled.text, bound).fetchall()]
         except (pair.read.dialect.loaded_dbapi.Error, DBAPIError) as error:
@@ -199,8 +200,6 @@ class PreparedWrite:
             compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
             prepared = self._prepared[dialect.name] = _Prepared(compiled, dialect)
         bound = [prepared.parameters(row) for row in rows]
-        for tell in watchers:
-            tell(prepared.text)
         cursor = connection.cursor()
         if len(bound) > 1:
             cursor.executemany(prepared.text, bound)

@@ -103,10 +103,10 @@ def find(plaintext: str, address: str | None = None, *, bound: bool = True) -> B
 
 
 def _found(plaintext: str, now: datetime, address: str | None, *, bound: bool = True) -> Bearer:
+    digest = b""
     if credentials.kind_of(plaintext) in BEARERS:
-        bearer: Bearer | None = _bearer.one(
-            digest=credentials.digest(plaintext), now=now, lately=now - usage.NOTED_EVERY
-        )
+        digest = credentials.digest(plaintext)
+        bearer: Bearer | None = _bearer.one(digest=digest, now=now, lately=now - usage.NOTED_EVERY)
     elif credentials.may_be_foreign(plaintext):
         bearer = lookup.find(plaintext, now, now - usage.NOTED_EVERY)
         # Canaries look like ours.
@@ -116,13 +116,13 @@ def _found(plaintext: str, now: datetime, address: str | None, *, bound: bool = 
         raise InvalidToken(Fault.UNKNOWN)
     if bearer is None:
         if bound:
-            canaries.look(credentials.digest(plaintext), _caller() if address is None else address)
+            canaries.look(digest, _caller() if address is None else address)
         raise InvalidToken(Fault.UNKNOWN)
     above = _ancestors.all(parent_id=bearer.parent_id, now=now) if bearer.parent_id else ()
-    if bound and not all(_may_call(each, address) for each in (bearer, *above)):
+    if bound and not (_may_call(bearer, address) and all(_may_call(each, address) for each in above)):
         if not above:
             # As many statements as for one that nobody knows.
-            canaries.look(bearer.digest, "")
+            canaries.look(digest, "")
         raise InvalidToken(Fault.UNKNOWN, bearer)
     if bearer.fault:
         raise InvalidToken(Fault(bearer.fault), bearer)
@@ -132,8 +132,8 @@ def _found(plaintext: str, now: datetime, address: str | None, *, bound: bool = 
 
 
 def _may_call(bearer: Any, address: str | None) -> bool:
-    kept: str | None = bearer.allowed_addresses
-    return kept is None or ranges.allows(kept, _caller() if address is None else address)
+    ranged: str | None = bearer.allowed_addresses
+    return ranged is None or ranges.allows(ranged, _caller() if address is None else address)
 
 
 def _within(bearer: Bearer, resource: str) -> Bearer:

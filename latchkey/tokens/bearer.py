@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, case, func, literal_column, or_, select
 
-from latchkey import resources, scopes
+from latchkey import clock, resources, scopes
 from latchkey.accounts.users import User
 from latchkey.clients import Client
-from latchkey.credentials import Kind
+from latchkey.clock import Kept
 from latchkey.grants import Grant
 from latchkey.resources import Resource
+from latchkey.store.prepared import kept
 from latchkey.store.session import UtcDateTime
 from latchkey.tokens.record import Token
 
@@ -66,7 +67,8 @@ class Bearer(NamedTuple):
     digest: bytes
     kind: str
     fault: str
-    used_lately: bool
+    # True, or what the database has for it.
+    used_lately: bool | int | None
     parent_id: str | None
     replaces_id: str | None
     grant_id: str | None
@@ -75,14 +77,14 @@ class Bearer(NamedTuple):
     allowed_addresses: str | None
     description: str | None
     last4: str
-    created_at: datetime
-    expires_at: datetime | None
+    created: Kept
+    expires: Kept | None
     user_id: str | None
     email: str | None
     name: str | None
-    email_verified: bool | None
-    user_created_at: datetime | None
-    user_updated_at: datetime | None
+    email_verified: Kept | None
+    user_created: Kept | None
+    user_updated: Kept | None
     client_id: str | None
     client_name: str | None
     # Where the app describes itself, if it does: its client_id then.
@@ -91,7 +93,7 @@ class Bearer(NamedTuple):
     # the app that acts as itself, whose every token has a grant of its own.
     family: str
     # When its sign-in is over, or the first of those above it.
-    grant_expires_at: datetime | None
+    grant_expires: Kept | None
     authorization_id: str | None
     # The ids of those above it, and of what they hang on.
     above: str
@@ -105,17 +107,32 @@ class Bearer(NamedTuple):
     def ends_with(self) -> str:
         """The ids of all with which it ends, or does less: what remembers an answer about it forgets that then."""
         own = (self.token_id, self.family, self.grant_id, self.authorization_id, self.client_id, self.user_id)
-        return " ".join(dict.fromkeys(name for name in (*own, *self.above.split()) if name))
+        return " ".join(dict.fromkeys(filter(None, (*own, *self.above.split()))))
 
     def seconds_left(self, now: datetime, most: int) -> int:
         """For how long what is said of it holds, if nothing ends before its time."""
-        ends = [moment for moment in (self.expires_at, self.grant_expires_at) if moment is not None]
-        return min([most, *(max(0, int((moment - now).total_seconds())) for moment in ends)])
+        ends = min(filter(None, (self.expires_at, self.grant_expires_at)), default=None)
+        return most if ends is None else min(most, max(0, int((ends - now).total_seconds())))
 
     @property
     def app_id(self) -> str | None:
         """What its app is called in the protocol."""
         return self.client_url or self.client_id
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was made."""
+        return clock.read(self.created)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it ends, if it does by itself."""
+        return None if self.expires is None else clock.read(self.expires)
+
+    @property
+    def grant_expires_at(self) -> datetime | None:
+        """When its sign-in is over."""
+        return None if self.grant_expires is None else clock.read(self.grant_expires)
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -140,23 +157,21 @@ class Bearer(NamedTuple):
             names += elder.id, elder.family, elder.grant_id, elder.authorization_id, elder.client_id
         first, all_above = min(filter(None, ends), default=None), " ".join(filter(None, names))
         narrower = self._replace(scope=scopes.serialize(held), resource=resource, family=family, above=all_above)
-        return narrower._replace(grant_expires_at=first, allowed_addresses=addresses)
+        return narrower._replace(grant_expires=first, allowed_addresses=addresses)
 
     @property
     def resources(self) -> tuple[Resource, ...]:
         """The APIs that it is for: those that were named for it, else those of its scopes."""
         if self.resource is not None:
             return resources.held(self.resource)
-        return tuple(resource for resource in resources.catalogue().values() if self.is_for(resource))
+        reached = resources.reached(self.scopes, self.kind)
+        return tuple(resource for name, resource in resources.catalogue().items() if name in reached)
 
     def is_for(self, resource: Resource) -> bool:
-        """Whether this is one of them. For the MCP server an app has to name it; developer tokens work at both."""
+        """Whether this is one of them."""
         if self.resource is not None:
             return resource.key in self.resource.split()
-        reached = resources.reached(self.scopes)
-        if resource.name == resources.MCP:
-            return self.kind == Kind.DEVELOPER and resources.ACCOUNT in reached
-        return resource.name in reached
+        return resource.name in resources.reached(self.scopes, self.kind)
 
 
 def fault_of(token: Any, user: Any, grant: Any, client: Any) -> Any:
@@ -193,7 +208,7 @@ def selection() -> Select[*tuple[Any, ...]]:
             Token.digest,
             Token.kind,
             fault_of(Token, User, Grant, Client).label("fault"),
-            (Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
+            kept(Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
             Token.parent_id,
             Token.replaces_id,
             Token.grant_id,
@@ -202,19 +217,19 @@ def selection() -> Select[*tuple[Any, ...]]:
             Token.allowed_addresses,
             Token.description,
             Token.last4,
-            Token.created_at,
-            Token.expires_at,
+            kept(Token.created_at).label("created"),
+            kept(Token.expires_at).label("expires"),
             Token.user_id,
             User.email,
             User.name,
-            User.email_verified_at.is_not(None).label("email_verified"),
-            User.created_at.label("user_created_at"),
-            User.updated_at.label("user_updated_at"),
+            kept(User.email_verified_at).label("email_verified"),
+            kept(User.created_at).label("user_created"),
+            kept(User.updated_at).label("user_updated"),
             Client.id.label("client_id"),
             Client.name.label("client_name"),
             Client.document_url.label("client_url"),
             FAMILY,
-            Grant.expires_at.label("grant_expires_at"),
+            kept(Grant.expires_at).label("grant_expires"),
             Grant.authorization_id,
             literal_column("''").label("above"),
         )

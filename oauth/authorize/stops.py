@@ -4,9 +4,9 @@ Nothing was changed until then, so committing keeps the reason for the app's own
 """
 
 from authlib.oauth2 import OAuth2Error
-from flask import Response, make_response, render_template, request, session
+from flask import Response, make_response, render_template, session
 
-from latchkey import notices, settings
+from latchkey import notices, origin, settings
 from latchkey.accounts import sessions
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.clients import Client
@@ -39,7 +39,7 @@ def stop(stopped: Stopped) -> Response:
         refusals.record(stopped.client.id, "authorize", "invalid_request", str(stopped))
     db.commit()
     again = stopped.unknown and settings.current().client_registration != "off"
-    reference = request.environ.get("latchkey.request_id", "")
+    reference = origin.current.get().request_id
     return _page("oauth/stopped.html", reason=str(stopped), reference=reference, again=again)
 
 

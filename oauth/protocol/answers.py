@@ -9,6 +9,8 @@ from flask import Response
 from latchkey import settings
 from web.calls import Reply
 
+# What is encoded was put together here, and is no circle.
+_encode = json.JSONEncoder(check_circular=False).encode
 # D-09: no cache keeps it.
 PRIVATE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 JSON = ("Content-Type", "application/json")
@@ -39,9 +41,9 @@ def lead(location: str) -> Response:
 
 def as_json(status: int, body: object, *headers: tuple[str, str]) -> Reply:
     """JSON that no cache keeps."""
-    return Reply(status, json.dumps(body).encode(), [JSON, *headers], PRIVATE)
+    return Reply(status, _encode(body).encode(), [JSON, *headers], PRIVATE)
 
 
 def granted(body: object) -> Reply:
     """What a program asked for."""
-    return Reply(200, json.dumps(body).encode(), [JSON], PRIVATE)
+    return Reply(200, _encode(body).encode(), [JSON], PRIVATE)

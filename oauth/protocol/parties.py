@@ -14,7 +14,7 @@ from latchkey.clients import Client, ClientSecret, document_urls
 from latchkey.clients.keys import proving
 from latchkey.clients.keys.assertions import BadAssertion
 from latchkey.credentials import Kind
-from latchkey.store.prepared import PreparedSelect
+from latchkey.store.prepared import PreparedSelect, kept
 from latchkey.values import Limit
 from oauth.protocol.parameters import Presented
 from oauth.protocol.party import KEY_METHOD, SECRET_METHODS, Party
@@ -70,17 +70,7 @@ class TooOften(OAuth2Error):
 
 def of(client: Client) -> Party:
     """A client's record, as Authlib wants to see it."""
-    return Party(
-        client.id,
-        client.scope,
-        confidential=client.confidential,
-        pkce_required=client.pkce_required,
-        trusted=client.trusted,
-        keyed=client.keyed,
-        answered_for=client.answered_for,
-        device_flow=client.device_flow,
-        redirect_uris=client.redirect_uris,
-    )
+    return Party(client, client.redirect_uris)
 
 
 def find(client_id: str) -> Party | None:
@@ -103,8 +93,8 @@ _facts = (
         Client.suspended_at.is_not(None).label("suspended"),
         ClientSecret.id.label("secret_id"),
         ClientSecret.digest,
-        ClientSecret.expires_at,
-        ClientSecret.last_used_at,
+        kept(ClientSecret.expires_at).label("expires"),
+        kept(ClientSecret.last_used_at).label("last_used"),
     )
     .select_from(Client)
     .outerjoin(ClientSecret, ClientSecret.client_id == Client.id)
@@ -128,17 +118,7 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
     first = rows[0]
     if first.suspended:
         raise NotProved(sent, "the app is suspended")
-    party = Party(
-        first.id,
-        first.scope,
-        confidential=first.confidential,
-        pkce_required=first.pkce_required,
-        trusted=first.trusted,
-        keyed=first.keyed,
-        answered_for=bool(first.answered_for),
-        device_flow=first.device_flow,
-        resource_server=first.resource_server,
-    )
+    party = Party(first)
     if sent.method not in methods or not party.check_endpoint_auth_method(sent.method, endpoint):
         raise NotProved(sent, _misfit(party))
     if party.keyed and sent.proof != party.id:
@@ -148,7 +128,7 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
         proof = _proof(sent.secret, rows, now)
         if proof is None:
             raise NotProved(sent, "client secret is wrong or no longer valid")
-        if proof.last_used_at is None or proof.last_used_at < now - USED_EVERY:
+        if proof.last_used is None or clock.read(proof.last_used) < now - USED_EVERY:
             party.due = proof.secret_id
     return party
 
@@ -178,6 +158,6 @@ def _proof(plaintext: str, rows: Iterable[Any], now: datetime) -> Any:
     if credentials.kind_of(plaintext) is not Kind.SECRET:
         return None
     for row in rows:
-        if credentials.matches(plaintext, row.digest) and (row.expires_at is None or row.expires_at > now):
+        if credentials.matches(plaintext, row.digest) and (row.expires is None or clock.read(row.expires) > now):
             return row
     return None

@@ -1,6 +1,7 @@
 """A client as the protocol sees it: what Authlib asks of one."""
 
 from collections.abc import Collection
+from typing import Protocol
 
 from authlib.oauth2.rfc6749 import ClientMixin
 
@@ -12,10 +13,34 @@ SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
+class Known(Protocol):
+    """What is known of a client: its record, or a row with these columns."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def confidential(self) -> bool: ...
+    @property
+    def pkce_required(self) -> bool: ...
+    @property
+    def trusted(self) -> bool: ...
+    @property
+    def keyed(self) -> bool: ...
+    @property
+    def answered_for(self) -> bool: ...
+    @property
+    def device_flow(self) -> bool: ...
+    @property
+    def resource_server(self) -> bool: ...
+
+
 class Party(ClientMixin):
     """A client that is not suspended, and the answers to Authlib's questions about it."""
 
     __slots__ = (
+        "_known",
         "answered_for",
         "confidential",
         "device_flow",
@@ -25,31 +50,21 @@ class Party(ClientMixin):
         "pkce_required",
         "redirect_uris",
         "resource_server",
-        "scopes",
     )
 
-    def __init__(
-        self,
-        client_id: str,
-        scope: str,
-        *,
-        confidential: bool,
-        pkce_required: bool,
-        trusted: bool,
-        keyed: bool = False,
-        answered_for: bool = True,
-        device_flow: bool = False,
-        resource_server: bool = False,
-        redirect_uris: Collection[str] = (),
-    ) -> None:
-        self.id, self.confidential, self.pkce_required = client_id, confidential, pkce_required
-        self.resource_server, self.device_flow, self.keyed = resource_server, device_flow, keyed
+    def __init__(self, known: Known, redirect_uris: Collection[str] = ()) -> None:
+        self._known, self.redirect_uris = known, redirect_uris
+        self.id, self.confidential, self.pkce_required = known.id, known.confidential, known.pkce_required
+        self.resource_server, self.device_flow, self.keyed = known.resource_server, known.device_flow, known.keyed
         # Whether it can prove itself, and somebody here answers for it: one that describes itself is anybody's.
-        self.answered_for = answered_for and confidential
-        self.redirect_uris = redirect_uris
+        self.answered_for = known.answered_for and known.confidential
         # The secret that proved it, if its use is to be noted, once in a while.
         self.due: str | None = None
-        self.scopes = scopes.open_to(scopes.held(scope), trusted=trusted)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What it may ask for."""
+        return scopes.open_to(scopes.held(self._known.scope), trusted=self._known.trusted)
 
     def note_use(self) -> None:
         """Keep when the secret was last used, so that its owner sees when an old one can go (D-12)."""

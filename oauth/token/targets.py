@@ -1,6 +1,6 @@
 """For which APIs a new token is (RFC 8707 §2): a request names fewer than were agreed to, never others."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from authlib.oauth2 import OAuth2Error
@@ -24,15 +24,17 @@ class Target(NamedTuple):
     resource: str | None
 
 
-def named(identifiers: Iterable[str]) -> tuple[Resource, ...]:
+def named(identifiers: Sequence[str]) -> tuple[Resource, ...]:
     """The resources that a request names. Raises `InvalidTargetError`."""
+    if not identifiers:
+        return ()
     try:
         return resources.named(identifiers)
     except resources.UnknownResource:
         raise InvalidTargetError from None
 
 
-def narrowed(granted: frozenset[str], kept: str | None, identifiers: Iterable[str]) -> Target:
+def narrowed(granted: frozenset[str], kept: str | None, identifiers: Sequence[str]) -> Target:
     """Of what was granted for the resources kept with the grant what is for those that the request names.
 
     Raises `InvalidTargetError` where it was granted for none of them, `InvalidGrantError` where none is left.
@@ -54,7 +56,7 @@ def narrowed(granted: frozenset[str], kept: str | None, identifiers: Iterable[st
     return target
 
 
-def free(allowed: frozenset[str], identifiers: Iterable[str]) -> Target:
+def free(allowed: frozenset[str], identifiers: Sequence[str]) -> Target:
     """The same for an app as itself: nobody agreed to anything before. Raises `InvalidTargetError`."""
     asked = named(identifiers)
     if not asked:

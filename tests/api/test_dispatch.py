@@ -4,16 +4,15 @@ import json
 
 import pytest
 from flask import request
-from sqlalchemy import event
 from werkzeug.test import create_environ
 
 from api.kit import answers, auth
 from api.kit.blueprint import Door
 from api.kit.bodies import Body
 from api.kit.fields import line
-from latchkey.store import prepared
-from latchkey.store.session import db, engines
+from latchkey.store.session import db
 from tests.api.calls import Caller, problem
+from tests.statements import counted
 from web.calls import Call
 from web.layer.dispatch import Dispatcher
 
@@ -75,19 +74,15 @@ def test_a_wrong_method_names_the_right_ones(hers):
     assert set(refused.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PATCH"}
 
 
-def test_a_refusal_is_decided_once(app, hers):
+def test_a_refusal_is_decided_once(app, hers, monkeypatch):
     made = hers.post("/v1/tokens", {"description": "child", "scopes": ["apps:read"]}).get_json()
     child = Caller(app.test_client(), made["token"])
     problem(child.get("/v1/me"), 403)
-    counted: list[str] = []
-    prepared.watchers.append(counted.append)
-    event.listen(engines().read, "before_cursor_execute", lambda *args: counted.append(args[2]))
-    try:
-        problem(child.get("/v1/me"), 403)
-    finally:
-        prepared.watchers.clear()
+    asked = counted(monkeypatch)
 
-    assert len(counted) == 2
+    problem(child.get("/v1/me"), 403)
+
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("path", ["/v1/me", "/v1/tokens"])

@@ -6,17 +6,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Response
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from api.kit import auth
 from api.kit.blueprint import Door
 from latchkey import clients, grants, tokens
 from latchkey.accounts import users
-from latchkey.store import prepared
-from latchkey.store.session import db, engines
+from latchkey.store.session import db
 from latchkey.tokens import Token, usage
 from tests import factories
 from tests.api.calls import Caller, app_caller, caller, problem
+from tests.statements import counted
 
 UNKNOWN = "lk_dev_" + "0" * 30
 
@@ -106,15 +106,12 @@ def test_what_is_wrong_with_a_token_is_told_apart(app, nobody, alice, clock):
 
 
 @pytest.mark.standard("I-02")
-def test_a_wrong_checksum_looks_like_an_unknown_token_and_asks_no_database(hers, nobody):
+def test_a_wrong_checksum_looks_like_an_unknown_token_and_asks_no_database(hers, nobody, monkeypatch):
     text = hers.plaintext
     flipped = text[:-1] + ("a" if text[-1] != "a" else "b")
-    asked = []
-    prepared.watchers.append(asked.append)
-    try:
-        response = nobody.get("/v1/me", Authorization=f"Bearer {flipped}")
-    finally:
-        prepared.watchers.clear()
+    asked = counted(monkeypatch)
+
+    response = nobody.get("/v1/me", Authorization=f"Bearer {flipped}")
 
     problem(response, 401, "unknown-token")
     assert asked == []
@@ -241,22 +238,16 @@ def test_the_very_next_call_feels_what_was_taken_away(app, alice, example_client
     problem(program.get("/v1/me"), 401, "revoked-token")
 
 
-def test_a_call_takes_at_most_two_statements(app, alice, hers):
+def test_a_call_takes_at_most_two_statements(app, alice, hers, monkeypatch):
     made = hers.post("/v1/tokens", {"description": "child", "scopes": ["account:read"]}).get_json()
     child = Caller(app.test_client(), made["token"])
     hers.get("/v1/me"), child.get("/v1/me")
-    counted: list[str] = []
-    prepared.watchers.append(counted.append)
-    for engine in (engines().read, engines().write):
-        event.listen(engine, "before_cursor_execute", lambda *args: counted.append(args[2]))
-    try:
-        assert hers.get("/v1/me").status_code == 200
-        assert len(counted) == 1
-        assert child.get("/v1/me").status_code == 200
-    finally:
-        prepared.watchers.clear()
+    asked = counted(monkeypatch)
 
-    assert len(counted) == 3
+    assert hers.get("/v1/me").status_code == 200
+    assert len(asked) == 1
+    assert child.get("/v1/me").status_code == 200
+    assert len(asked) == 3
 
 
 @pytest.mark.standard("H-09")

@@ -16,7 +16,6 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.grants import Authorization
 from latchkey.journal.acts import Act
-from latchkey.store import prepared
 from latchkey.store import session as store
 from latchkey.tokens import Token, access
 from latchkey.tokens.imported import lookup, proofs
@@ -25,6 +24,7 @@ from tests import factories
 from tests.cli import moving
 from tests.cli.conftest import Latchkey
 from tests.cli.moving import SCOPES, django, lines, row
+from tests.statements import counted
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
@@ -389,10 +389,10 @@ def test_no_app_that_comes_in_may_make_credentials(bring, ask, db):
 
 
 def statements_of(ask_once, monkeypatch) -> int:
-    told: list[str] = []
-    monkeypatch.setattr(prepared, "watchers", [told.append])
-    ask_once()
-    return len(told)
+    with monkeypatch.context() as patched:
+        told = counted(patched)
+        ask_once()
+        return len(told)
 
 
 @pytest.mark.standard("I-02")

@@ -1,24 +1,19 @@
 """How many SQL statements the endpoints take that programs ask most; a further one has to be meant."""
 
 import pytest
-from sqlalchemy import event
 
 from latchkey import credentials
 from latchkey.credentials import Kind
-from latchkey.store import prepared
-from latchkey.store.session import db, engines
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
+from tests.statements import counted
 
 
 @pytest.fixture
 def statements(monkeypatch):
     """What was asked of the database since it was last emptied; BEGIN and COMMIT are not in it."""
-    told = []
-    for engine in (engines().read, engines().write):
-        event.listen(engine, "before_cursor_execute", lambda c, cursor, text, *_: told.append(text))
-    monkeypatch.setattr(prepared, "watchers", [told.append])
-    yield told
+    yield counted(monkeypatch)
     db.remove()
 
 

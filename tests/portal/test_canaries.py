@@ -4,22 +4,20 @@ import re
 import threading
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
 
 from latchkey import credentials, tokens
 from latchkey.credentials import Kind
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
-from latchkey.store import prepared
 from latchkey.store.session import db as session
-from latchkey.store.session import engines
 from latchkey.tokens import canaries
 from latchkey.tokens.canaries import Canary
 from latchkey.worker import alarms
 from tests import pages
 from tests.factories import make_token
 from tests.oauth import dance
+from tests.statements import counted
 
 THIEF = {"REMOTE_ADDR": "203.0.113.77"}
 
@@ -135,10 +133,7 @@ def test_what_could_not_be_written_stays_noted(app, canary, monkeypatch):
 def test_the_ordinary_call_costs_nothing_more_and_nothing_is_written(app, canary, alice, monkeypatch):
     token = make_token(alice).plaintext
     attempt(app, token)
-    told = []
-    for engine in (engines().read, engines().write):
-        sqlalchemy_event.listen(engine, "before_cursor_execute", lambda c, cursor, text, *_: told.append(text))
-    monkeypatch.setattr(prepared, "watchers", [told.append])
+    told = counted(monkeypatch)
 
     attempt(app, token)
     ordinary = [text.split()[0] for text in told]

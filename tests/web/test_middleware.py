@@ -9,6 +9,8 @@ from flask import Response, jsonify
 from werkzeug.test import Client, create_environ
 
 from latchkey import clock, origin
+from tests import pages
+from tests.factories import make_token
 from web.layer import middleware, request_log
 
 PATHS = ["/nowhere", "/v1/nowhere", "/oauth/token", "/brand.css", "/assets/x/latchkey.css", "/stage/fault"]
@@ -115,11 +117,21 @@ def test_a_request_is_one_line_without_path_and_query(app, client, lines):
     assert b"secret" not in lines[0]
 
 
-def test_who_asked_is_in_the_line(app, client, lines):
-    client.get("/nowhere", environ_overrides={"latchkey.user": "usr_1", "latchkey.token": "tok_1"}, buffered=True)
+def test_who_asked_is_in_the_line(app, client, lines, alice):
+    token = make_token(alice)
+    client.get("/v1/me", headers={"Authorization": f"Bearer {token.plaintext}"}, buffered=True)
+    pages.sign_in(client, alice)
+    client.get("/tokens", buffered=True)
 
-    (line,) = read(lines)
-    assert (line["user"], line["token"], line["status"], line["route"]) == ("usr_1", "tok_1", 404, "")
+    by_token, *_, signed_in = read(lines)
+    who = (by_token["user"], by_token["token"], by_token["status"], by_token["route"])
+    assert who == (alice.id, token.token.id, 200, "/v1/me")
+    assert (signed_in["user"], signed_in["token"], signed_in["status"], signed_in["route"]) == (
+        alice.id,
+        "",
+        200,
+        "/tokens",
+    )
 
 
 def test_an_invented_method_is_not_written_down(client, lines):

@@ -1,10 +1,10 @@
-"""Answers calls of programs without a request context of Flask, as their blueprints declared them."""
+"""Serves hot endpoints without Flask, and all other calls of programs, as their blueprints declared them."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple, TypeAlias, TypeVar
-from wsgiref.types import StartResponse, WSGIEnvironment
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from wsgiref.types import WSGIEnvironment
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -14,7 +14,11 @@ from latchkey.store import conflicts
 from latchkey.store.session import db
 from latchkey.tokens.imported.lookup import Unproved
 from web import calls
-from web.calls import Call, Later, Refusal, Reply
+from web.calls import Call, Later, Pairs, Refusal, Reply
+from web.log_line import LogLine
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
 
 Result = TypeVar("Result")
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -36,6 +40,20 @@ Found: TypeAlias = tuple[Endpoint, Ids]
 # What is left of an answer that must not be waited for where requests arrive.
 Rest: TypeAlias = Callable[[], list[bytes]]
 NONE: Ids = {}
+
+
+class Way(LogLine):
+    """The way back to whoever asked."""
+
+    __slots__ = ()
+
+    def start(self, status: str, headers: Pairs, exc_info: "OptExcInfo | None" = None, /) -> Callable[[bytes], object]:
+        """PEP 3333's start_response."""
+        raise NotImplementedError
+
+    def start_call(self, status: str, headers: Pairs, /) -> None:
+        """The same for a call, whose answer is no page with a policy of its own."""
+        raise NotImplementedError
 
 
 def _ours(rule: Rule) -> set[str]:
@@ -86,36 +104,31 @@ class Dispatcher:
         endpoint = self._named.get(name)
         return None if endpoint is None else (endpoint, ids)
 
-    def answer(self, found: Found, environ: WSGIEnvironment, start: StartResponse) -> list[bytes] | Rest:
+    def answer(self, found: Found, call: Call, way: Way) -> list[bytes] | Rest:
         """The body of the answer, decided once; or what is left to do, if that has to wait for a turn to write."""
-        endpoint, _ = found
-        environ["latchkey.route"] = endpoint.rule
-        return self._answered(Call(environ, endpoint.rule), found, start)
-
-    def _answered(self, call: Call, found: Found, start: StartResponse) -> list[bytes] | Rest:
         endpoint, ids = found
         calls.current.set(call)
         try:
             # A statement that reads meets nobody's change, and opens no session.
             reply = endpoint.view(call) if endpoint.at_arrival else self._decided(endpoint, call, ids)
         except Unproved as unproved:
-            return partial(self._proved, unproved, call, found, start)
+            return partial(self._proved, unproved, call, found, way)
         except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
-            return self._failed(call, error, start)
-        return _sent(call, reply, start) if isinstance(reply, Reply) else partial(self._finish, call, reply, start)
+            return self._failed(call, error, way)
+        return _sent(call, reply, way) if isinstance(reply, Reply) else partial(self._finish, call, reply, way)
 
-    def _proved(self, unproved: Unproved, call: Call, found: Found, start: StartResponse) -> list[bytes]:
+    def _proved(self, unproved: Unproved, call: Call, found: Found, way: Way) -> list[bytes]:
         """A token of another system takes work to be told from a guess; where one may wait, it is done."""
         with unproved.proved():
-            body = self._answered(call, found, start)
+            body = self.answer(found, call, way)
             return body if isinstance(body, list) else body()
 
-    def _finish(self, call: Call, rest: Later, start: StartResponse) -> list[bytes]:
+    def _finish(self, call: Call, rest: Later, way: Way) -> list[bytes]:
         calls.current.set(call)
         try:
-            return _sent(call, self._with_letters(rest), start)
+            return _sent(call, self._with_letters(rest), way)
         except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
-            return self._failed(call, error, start)
+            return self._failed(call, error, way)
 
     def _decided(self, endpoint: Endpoint, call: Call, ids: Ids) -> Reply | Later:
         view = partial(endpoint.view, call, **ids)
@@ -133,16 +146,16 @@ class Dispatcher:
         with self._app.app_context():
             return conflicts.again(view)
 
-    def _failed(self, call: Call, error: Exception, start: StartResponse) -> list[bytes]:
+    def _failed(self, call: Call, error: Exception, way: Way) -> list[bytes]:
         if isinstance(error, Refusal):
-            return _sent(call, error.reply(call.request_id), start)
+            return _sent(call, error.reply(call.request_id), way)
         with self._app.request_context(call.environ):
             answer = self._app.make_response(self._app.handle_user_exception(error))
-            return [b"".join(answer(call.environ, start))]
+            return [b"".join(answer(call.environ, way.start))]
 
 
-def _sent(call: Call, reply: Reply, start: StartResponse) -> list[bytes]:
+def _sent(call: Call, reply: Reply, way: Way) -> list[bytes]:
     if "HTTP_IF_NONE_MATCH" in call.environ:
         reply = calls.conditional(call, reply)
-    start(_STATUS[reply.status], calls.headers(call, reply))
+    way.start_call(_STATUS[reply.status], calls.headers(call, reply))
     return [reply.body]

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from latchkey import settings
+from latchkey import origin, settings
 from web import problems
 
 log = logging.getLogger("latchkey.web")
@@ -54,15 +54,15 @@ def describe(error: BaseException) -> list[str]:
     return told
 
 
-def report(error: BaseException, request_id: str) -> None:
-    """Log a fault as one line of JSON."""
-    log.error("%s", json.dumps({"level": "error", "request_id": request_id, "fault": describe(error)}))
+def report(error: BaseException) -> None:
+    """Log a fault of the request at hand as one line of JSON."""
+    told = {"level": "error", "request_id": origin.current.get().request_id, "fault": describe(error)}
+    log.error("%s", json.dumps(told))
 
 
 def _plain(environ: WSGIEnvironment, start: StartResponse, status: str, title: str, text: str) -> Iterable[bytes]:
-    request_id = environ["latchkey.request_id"]
     if environ.get("PATH_INFO", "").startswith(MACHINES):
-        problem = problems.document(environ["PATH_INFO"], int(status[:3]), title, text, request_id)
+        problem = problems.document(environ["PATH_INFO"], int(status[:3]), title, text, origin.current.get().request_id)
         body, kind = json.dumps(problem).encode(), "application/problem+json"
     else:
         body, kind = PAGE.format(title=title, text=text).encode(), "text/html; charset=utf-8"
@@ -73,8 +73,8 @@ def _plain(environ: WSGIEnvironment, start: StartResponse, status: str, title: s
 
 def unhandled(error: Exception, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     """The answer to a request whose fault nobody handled."""
-    report(error, environ["latchkey.request_id"])
-    reference = environ["latchkey.request_id"]
+    report(error)
+    reference = origin.current.get().request_id
     text = f"Your tokens are not affected. Try again; if it stays, tell the operator this reference: {reference}."
     return _plain(environ, start, "500 Internal Server Error", "Something broke on our side", text)
 

@@ -8,16 +8,17 @@ everything else to Flask.
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
 from latchkey import ids, origin, settings
 from latchkey.store import session as db
-from web import policy
+from web import log_line, policy
+from web.calls import Call
 from web.layer import bounds, faults, proxies, request_log
-from web.layer.dispatch import Dispatcher, Endpoint, Found, Rest
+from web.layer.dispatch import Dispatcher, Endpoint, Found, Rest, Way
 from web.layer.metrics import Observe
 
 if TYPE_CHECKING:
@@ -30,19 +31,18 @@ Write: TypeAlias = Callable[[bytes], object]
 HOT, READING, AT_ARRIVAL = "latchkey.hot", "latchkey.reading", "latchkey.at_arrival"
 
 
-class Exchange:
-    """One request and its answer: the `start_response` of the application and the body for the server."""
+class Exchange(Way):
+    """One request and its answer: the `start_response` of the application, the body for the server, the log line."""
 
     __slots__ = (
-        "_body", "_environ", "_next", "_refused", "_request_id", "_rest", "_route", "_start", "_started", "_status",
-        "_wrapped",
+        "_body", "_environ", "_layer", "_next", "_origin", "_refused", "_rest", "_start", "_started", "_status",
     )  # fmt: skip
 
     def __init__(self, layer: "Layer", environ: WSGIEnvironment, start: StartResponse, refused: str = "") -> None:
-        self._request_id = environ["latchkey.request_id"] = ids.draw()
-        proxies.believe(environ, layer.trusted)
-        self._wrapped, self._environ, self._start, self._refused = layer, environ, start, refused
-        self._started, self._status, self._route = time.perf_counter(), "000", ""
+        super().__init__(ids.draw())
+        self._origin = proxies.believed(environ, layer.trusted, self.request_id)
+        self._layer, self._environ, self._start, self._refused = layer, environ, start, refused
+        self._started, self._status = time.perf_counter(), "000"
         self._rest: Rest | None = None
 
     def start(
@@ -50,14 +50,12 @@ class Exchange:
     ) -> Callable[[bytes], object]:
         """PEP 3333's start_response, with our headers."""
         self._status = status[:3]
-        more = self._wrapped.headers
+        more = self._layer.headers
         for name, _ in headers:
             if name == "Content-Security-Policy":
-                more = self._wrapped.other_headers
+                more = self._layer.other_headers
                 break
-        if self._wrapped.write is not None or self._wrapped.observe is not None:
-            self._route = self._route_of_request()
-        headers.append(("X-Request-Id", self._request_id))
+        headers.append(("X-Request-Id", self.request_id))
         headers.extend(more)
         return self._start(status, headers) if exc_info is None else self._start(status, headers, exc_info)
 
@@ -66,13 +64,29 @@ class Exchange:
     ) -> Callable[[bytes], object]:
         return self.start(status, headers, exc_info or sys.exc_info())
 
+    def _start_page(
+        self, status: str, headers: Headers, exc_info: "OptExcInfo | None" = None, /
+    ) -> Callable[[bytes], object]:
+        # Flask takes the request out of the environ before the body is sent.
+        rule = getattr(self._environ.get("werkzeug.request"), "url_rule", None)
+        if rule is not None:
+            self.route = rule.rule
+        return self.start(status, headers, exc_info)
+
+    def start_call(self, status: str, headers: Headers, /) -> None:
+        """The same for a call, whose answer is no page with a policy of its own."""
+        self._status = status[:3]
+        headers.append(("X-Request-Id", self.request_id))
+        headers.extend(self._layer.headers)
+        self._start(status, headers)
+
     def begin(self) -> Iterable[bytes]:
         """The body as a list, if it can be had without waiting; else this exchange, which is still to be `run`."""
-        found = None if bounds.target_is_too_long(self._environ) else self._wrapped.find(self._environ)
+        found = None if bounds.target_is_too_long(self._environ) else self._layer.find(self._environ)
         if found is None or not found[0].at_arrival:
             return self
-        self._note_origin()
-        body = self._dispatched(self._wrapped.answer, found, self._environ, self.start)
+        self._be_current()
+        body = self._called(found)
         if isinstance(body, list):
             return body
         self._rest = body
@@ -80,17 +94,17 @@ class Exchange:
 
     def run(self) -> Iterable[bytes]:
         """The answer's body; a fault that nobody handled becomes a plain one."""
-        environ, found = self._environ, None
-        self._note_origin()
+        self._be_current()
         if self._rest is not None:
             return self._waited(self._rest)
         if not self._refused and not self._leads_nowhere():
-            found = self._wrapped.find(environ)
-        # Hot calls look at few headers; none of them takes longer for being long.
-        if found is not None and (found[0].hot or not bounds.head_is_too_large(environ)):
-            return self._waited(self._dispatched(self._wrapped.answer, found, environ, self.start))
+            found = self._layer.find(self._environ)
+            # Hot calls look at few headers; none of them takes longer for being long.
+            if found is not None and (found[0].hot or not bounds.head_is_too_large(self._environ)):
+                body = self._called(found)
+                return body if isinstance(body, list) else self._waited(body)
         try:
-            self._body = self._whole(environ)
+            self._body = self._whole()
         except Exception as error:  # noqa: BLE001 - this is the last one to ask
             self._body = self._broken(error)
         self._next: Iterator[bytes] = iter(self._body)
@@ -99,31 +113,39 @@ class Exchange:
     def _leads_nowhere(self) -> bool:
         return bounds.target_is_too_long(self._environ) and self._environ["PATH_INFO"] != faults.GATEWAYS
 
-    def _whole(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+    def _whole(self) -> Iterable[bytes]:
         status = self._refused
         if not status and self._leads_nowhere():
             status = "414 URI Too Long"
-        if not status and bounds.head_is_too_large(environ):
+        if not status and bounds.head_is_too_large(self._environ):
             status = "431 Request Header Fields Too Large"
-        return faults.refused(environ, self.start, status) if status else self._wrapped.app(environ, self.start)
+        if status:
+            return faults.refused(self._environ, self.start, status)
+        return self._layer.app(self._environ, self._start_page)
 
-    def _dispatched(self, answer: Callable[..., list[bytes] | Rest], *given: Any) -> list[bytes] | Rest:
+    def _called(self, found: Found) -> list[bytes] | Rest:
         """The body as a list, which a server sends without asking for each part; or what is left to do."""
+        self.route = found[0].rule
         try:
-            body = answer(*given)
+            body = self._layer.answer(found, Call(self._environ, self.route, self), self)
         except Exception as error:  # noqa: BLE001 - this is the last one to ask
             body = [*self._broken(error)]
         if isinstance(body, list):
             self._log()
         return body
 
-    def _waited(self, body: list[bytes] | Rest) -> list[bytes]:
-        while not isinstance(body, list):
-            body = self._dispatched(body)
+    def _waited(self, rest: Rest) -> list[bytes]:
+        try:
+            body = rest()
+        except Exception as error:  # noqa: BLE001 - this is the last one to ask
+            body = [*self._broken(error)]
+        self._log()
         return body
 
-    def _note_origin(self) -> None:
-        origin.current.set(proxies.origin(self._environ, self._request_id))
+    def _be_current(self) -> None:
+        # A request that was begun where requests arrive goes on in a thread.
+        origin.current.set(self._origin)
+        log_line.begin(self)
 
     def _broken(self, error: Exception) -> Iterable[bytes]:
         again: StartResponse = self._start_over if self._status != "000" else self.start
@@ -145,15 +167,12 @@ class Exchange:
             self._log()
 
     def _log(self) -> None:
-        if self._wrapped.observe is not None:
-            self._wrapped.observe(self._route, self._status, time.perf_counter() - self._started)
-        if self._wrapped.write is not None:
-            self._wrapped.write(request_log.line(self._environ, self._route, self._status, self._started))
-
-    def _route_of_request(self) -> str:
-        # Flask takes the request out of the environ before the body is sent.
-        rule = getattr(self._environ.get("werkzeug.request"), "url_rule", None)
-        return str(self._environ.get("latchkey.route", "") if rule is None else rule.rule)
+        layer = self._layer
+        if layer.observe is not None:
+            layer.observe(self.route, self._status, time.perf_counter() - self._started)
+        if layer.write is not None:
+            seconds = time.perf_counter() - self._started
+            layer.write(request_log.text(self, self._environ["REQUEST_METHOD"], self._status, seconds))
 
 
 class Layer:
@@ -165,7 +184,7 @@ class Layer:
     """
 
     find: Callable[[WSGIEnvironment], Found | None] = staticmethod(lambda _environ: None)
-    answer: Callable[[Found, WSGIEnvironment, StartResponse], list[bytes] | Rest]
+    answer: Callable[[Found, Call, Way], list[bytes] | Rest]
 
     def __init__(
         self,

@@ -11,8 +11,6 @@ from latchkey.origin import Origin
 
 SCHEMES = ("http", "https")
 LONGEST_AGENT = 200
-# In the environ: the address that the trusted proxies name; empty where there are none, or what came is no address.
-FORWARDED = "latchkey.forwarded"
 
 
 def _said(environ: WSGIEnvironment, header: str, trusted: int) -> str:
@@ -20,22 +18,16 @@ def _said(environ: WSGIEnvironment, header: str, trusted: int) -> str:
     return parts[0].strip(" \t") if len(parts) == trusted else ""
 
 
-def believe(environ: WSGIEnvironment, trusted: int) -> None:
-    """Let caller and scheme be those that the trusted proxies name; what is no address counts as the proxy's own.
+def believed(environ: WSGIEnvironment, trusted: int, request_id: str) -> Origin:
+    """Who asks: caller and scheme are those that the trusted proxies name, if they are any; else the proxy's own.
 
     A forwarded host is never believed: absolute addresses come from the settings alone.
     """
     said = addresses.parse(_said(environ, "HTTP_X_FORWARDED_FOR", trusted)) if trusted else ""
-    environ[FORWARDED] = said
-    environ["REMOTE_ADDR"] = said or addresses.parse(environ.get("REMOTE_ADDR", ""))
+    address = environ["REMOTE_ADDR"] = said or addresses.parse(environ.get("REMOTE_ADDR", ""))
     if trusted and (scheme := _said(environ, "HTTP_X_FORWARDED_PROTO", trusted)) in SCHEMES:
         environ["wsgi.url_scheme"] = scheme
-
-
-def origin(environ: WSGIEnvironment, request_id: str) -> Origin:
-    """Who asks, once it was settled whom to believe about that."""
-    agent = _agent(environ.get("HTTP_USER_AGENT", ""))
-    return Origin(environ["REMOTE_ADDR"], agent, request_id, forwarded=environ[FORWARDED])
+    return Origin(address, _agent(environ.get("HTTP_USER_AGENT", "")), request_id, forwarded=said)
 
 
 def _agent(text: str) -> str:

@@ -5,9 +5,9 @@ import logging
 import os
 import threading
 import time
-from wsgiref.types import WSGIEnvironment
 
 from web.layer import faults
+from web.log_line import LogLine
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -37,15 +37,13 @@ class _Clock:
 _clock = _Clock()
 
 
-def line(environ: WSGIEnvironment, route: str, status: str, started: float) -> bytes:
-    """The line of a request that began at `started`, by the performance counter."""
-    method = environ["REQUEST_METHOD"]
-    duration = (time.perf_counter() - started) * 1000
+def text(line: LogLine, method: str, status: str, seconds: float) -> bytes:
+    """The text of a line, of a request that took so long."""
     return (
-        f'{{"time":"{_clock.text()}","request_id":"{environ["latchkey.request_id"]}",'
-        f'"method":"{method if method in METHODS else "other"}","route":"{route}","status":{status},'
-        f'"duration_ms":{duration:.2f},"user":"{environ.get("latchkey.user") or ""}",'
-        f'"token":"{environ.get("latchkey.token") or ""}"}}\n'
+        f'{{"time":"{_clock.text()}","request_id":"{line.request_id}",'
+        f'"method":"{method if method in METHODS else "other"}","route":"{line.route}","status":{status},'
+        f'"duration_ms":{seconds * 1000:.2f},"user":"{line.user_id or ""}",'
+        f'"token":"{line.token_id or ""}"}}\n'
     ).encode()
 
 

@@ -71,7 +71,7 @@ class Exchange:
         try:
             self.send(run())
         except Exception as error:  # noqa: BLE001 - this is the last one to ask
-            faults.report(error, self.environ.get("latchkey.request_id", ""))
+            faults.report(error)
 
 
 def _at_once(job: Callable[[], None]) -> None:

@@ -1,0 +1,26 @@
+"""What the database is asked, counted: statements of the session and the engines, and those prepared beforehand."""
+
+import pytest
+from sqlalchemy import event
+
+from latchkey.store.prepared import PreparedSelect, PreparedWrite
+from latchkey.store.session import engines
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts of all statements from here on."""
+    told: list[str] = []
+
+    def noting(run):
+        def noted(prepared, *given, **named):
+            told.append(str(prepared._statement))
+            return run(prepared, *given, **named)
+
+        return noted
+
+    monkeypatch.setattr(PreparedSelect, "_run", noting(PreparedSelect._run))
+    monkeypatch.setattr(PreparedSelect, "_at_replica", noting(PreparedSelect._at_replica))
+    monkeypatch.setattr(PreparedWrite, "run", noting(PreparedWrite.run))
+    for engine in (engines().read, engines().write):
+        event.listen(engine, "before_cursor_execute", lambda c, cursor, text, *_: told.append(text))
+    return told
