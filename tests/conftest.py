@@ -16,7 +16,6 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.routing import Map, Rule
 from werkzeug.routing.matcher import StateMachineMatcher
@@ -31,11 +30,10 @@ from latchkey.accounts import passwords
 from latchkey.accounts.users import User
 from latchkey.endings import waiting
 from latchkey.settings import Settings
-from latchkey.store import engines as engines_module
 from latchkey.store import migrations
 from latchkey.store import session as database_module
 from latchkey.store.session import Base
-from tests import apis, factories, pages, servers, watch
+from tests import apis, connections, factories, pages, servers, watch
 from web import assets
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -57,6 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def postgres() -> Iterator[servers.Postgres]:
     """A throw-away cluster, started when a test first needs it."""
     with servers.postgres() as cluster:
+        connections.Kept.home = str(cluster.folder)
         yield cluster
 
 
@@ -240,23 +239,7 @@ Flask.url_map_class = SharedRoutes
 assets._read = cache(assets._read)
 
 
-def share_statements() -> None:
-    """SQLAlchemy compiles each statement for each engine anew, a tenth of the time; engines of a kind can share it."""
-    create, kinds = engines_module.create_engine, {}
-
-    def sharing(url: str, **options: object) -> Engine:
-        engine = create(url, **options)
-        kind = (engine.dialect.name, options.get("isolation_level"))
-        # One that never connected does not know what its database can.
-        if kind not in kinds or kinds[kind][0].server_version_info is None:
-            kinds[kind] = engine.dialect, engine._compiled_cache
-        engine.dialect, engine._compiled_cache = kinds[kind]
-        return engine
-
-    engines_module.create_engine = sharing
-
-
-share_statements()
+connections.share()
 
 
 class CompiledTemplates(BytecodeCache):
@@ -331,7 +314,7 @@ def bob(db: scoped_session[Session]) -> User:
 @pytest.fixture
 def signed_in(client: FlaskClient, alice: User) -> FlaskClient:
     """Alice's browser."""
-    return pages.sign_in(client, alice)
+    return pages.let_in(client, alice)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from psycopg import sql
 
 import cli
 from tests import programs
+from tests.connections import Kept
 
 ROOT = Path(__file__).resolve().parent.parent
 LATCHKEY = Path(sys.executable).parent / "latchkey"
@@ -34,7 +35,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until(ready: Callable[[], Any], what: str, seconds: float = 30) -> None:
+def wait_until(ready: Callable[[], Any], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
@@ -110,7 +111,8 @@ def empty(url: str, tables: list[str]) -> None:
     """Remove every row; quicker than TRUNCATE or another copy when there are few, as in tests."""
     statements = [sql.SQL("SET session_replication_role = replica")]
     statements += [sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in tables]
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+    with contextlib.closing(Kept.open(url.replace("+psycopg", ""))) as connection:
+        connection.autocommit = True
         connection.execute(sql.SQL("; ").join(statements))
 
 
@@ -150,6 +152,7 @@ def postgres() -> Iterator[Postgres]:
             cluster.start()
             yield cluster
         finally:
+            Kept.close_all()
             cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """No request of a stranger, however it is made, keeps the processor busy (A-07)."""
 
+import sys
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from benchmarks import hostile
 from latchkey.accounts import passwords
 from portal.guides import search
 from tests import factories, pages
+from tests.flows.checkout import only_once
 
 pytestmark = pytest.mark.standard("A-07")
 
@@ -15,10 +17,20 @@ pytestmark = pytest.mark.standard("A-07")
 MILLISECONDS = 100
 
 
+@pytest.fixture
+def unwatched():
+    """Without what looks at each line for coverage: it would be measured, too."""
+    watcher = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(watcher)
+
+
+@only_once
 @pytest.mark.slow("sends what takes long where it is not bounded")
 @pytest.mark.timeout(600)
 @pytest.mark.settings(quota_apps=200)
-def test_no_request_of_a_stranger_is_dear(app, bob, monkeypatch):
+def test_no_request_of_a_stranger_is_dear(app, bob, unwatched):
     for number in range(100):
         made = factories.make_client(bob, confidential=False, redirect_uris=[f"https://spa{number}.example/cb"])
 

@@ -131,14 +131,11 @@ def test_a_private_scheme_redirect(either_page: Page, alice, bob, button):
     ask(page, registered, "com.example.app:/callback")
     expect(page.get_by_text("a program on this device")).to_be_visible()
 
-    # No app has this scheme here, so Chromium's attempt to hand it over shows as the request that the page made for it.
-    answers = []
-    page.on("response", lambda response: answers.append(response))
-    page.get_by_role("button", name=button).click()
-    page.wait_for_timeout(700)
+    # No app has this scheme here, so Chromium's attempt to hand it over shows as the answer that the page got for it.
+    with page.expect_response(lambda response: response.status == 303) as answer:
+        page.get_by_role("button", name=button).click()
 
-    location = next(answer.headers["location"] for answer in answers if answer.status == 303)
-    assert re.match(r"com\.example\.app:/callback\?(code|error)=", location)
+    assert re.match(r"com\.example\.app:/callback\?(code|error)=", answer.value.headers["location"])
 
 
 def test_only_what_is_new_stands_out_on_the_second_visit(page: Page, alice, bob, live_server):
