@@ -16,8 +16,9 @@ _NO_TEXT = "\x00-\x1f\x7f-\x9f\ufdd0-\ufdef" + "".join(
 )
 # Private use, and the plane of tags.
 _NO_PLANES = "\ue000-\uf8ff\U000e0000-\U0010ffff"
-# Spaces, joiners, and marks that show nothing without a letter.
+# Spaces and other signs that are drawn empty, joiners, and marks that show nothing without a letter.
 _BLANK = (
+    "\u2800\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"
     " \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u200c\u200d\ufe00-\ufe0f\u180b-\u180d\u180f"
     "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 )

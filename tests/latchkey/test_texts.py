@@ -58,6 +58,16 @@ def test_control_and_hidden_characters_are_refused(character):
         texts.line(f"back{character}up", 80)
 
 
+@pytest.mark.standard("J-04")
+@pytest.mark.parametrize("character", ["\u2800", "\U0001d159", "\U0001bca0", "\U0001d173", "\U00013430"])
+def test_a_line_of_signs_that_are_drawn_empty_is_none(character):
+    """An app without a visible name would ask people in nobody's name."""
+    for blank in (character, character * 3, f" {character} ", f"{character}\u0301"):
+        with pytest.raises(texts.BadText, match="Write something"):
+            texts.line(blank, 80)
+    assert texts.line(f"Field{character}notes", 80)
+
+
 def test_a_line_that_is_too_long_says_how_long_it_may_be():
     with pytest.raises(texts.BadText, match="81 characters long; 80 are the most"):
         texts.line("x" * 81, 80)
