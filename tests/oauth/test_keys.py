@@ -4,12 +4,14 @@ import hmac
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import clients, clock
+from latchkey import clients, clock, fetching
+from latchkey.clients import asking
 from latchkey.clients.keys import assertions, changing, proving, sets
 from latchkey.clients.keys import record as key_records
 from latchkey.clients.keys.record import UsedAssertion
@@ -17,6 +19,7 @@ from latchkey.fetching import Answer, NotFetched
 from latchkey.journal import refusals
 from latchkey.oversight import policies
 from latchkey.store.session import db as records
+from latchkey.values import Limit
 from latchkey.worker import housekeeping
 from tests import factories
 from tests.oauth import dance, hosts, signing
@@ -526,6 +529,19 @@ def test_hosts_are_asked_within_budgets_however_many_apps_name_them(caller, addr
         for _ in places:
             proving._places.release()
     assert host.asked == []
+
+
+@pytest.mark.standard("J-09")
+def test_a_host_has_one_budget_for_all_its_ports(app, monkeypatch):
+    monkeypatch.setattr(asking, "OF_HOST", (Limit(2, timedelta(minutes=1)),))
+    monkeypatch.setattr(fetching, "ask", lambda url, **_: Answer(url.encode(), ""))
+    for port in ("", ":443"):
+        assert proving.ask(f"https://app.example.com{port}/keys").body
+
+    for port in (":8443", ":65535", ":443", ""):
+        with pytest.raises(NotFetched):
+            proving.ask(f"https://app.example.com{port}/keys")
+    assert proving.ask("https://other.example.com/keys").body
 
 
 @pytest.mark.standard("D-15", "J-09")
