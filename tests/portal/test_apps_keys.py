@@ -5,9 +5,11 @@ import json
 import pytest
 
 from latchkey import clients
-from latchkey.clients.keys import record
+from latchkey.clients.keys import proving, record
+from latchkey.fetching import Answer
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
+from latchkey.store.session import db as records
 from tests import factories, pages
 from tests.oauth import hosts, signing
 from tests.oauth.conftest import enter
@@ -100,6 +102,21 @@ def test_keys_at_an_address_are_read_when_they_are_saved(signed_in, caller, mine
     assert address in signed_in.get(f"/apps/{client.id}").text
     sent = {"grant_type": "client_credentials"} | pair.proof(client.id)
     assert caller.post("/oauth/token", data=sent).status_code == 200
+
+
+@pytest.mark.standard("J-09")
+def test_nothing_is_held_while_the_address_is_asked(signed_in, mine, monkeypatch):
+    """A slow host would keep a connection to the database, of which there are few."""
+    open_then = []
+
+    def ask(_url, _person):
+        open_then.append(records().in_transaction())
+        return Answer(signing.key_set(Pair()).encode(), "")
+
+    monkeypatch.setattr(proving, "ask", ask)
+
+    assert give(signed_in, mine.client, jwks_uri="https://app.example.com/keys.json").status_code == 303
+    assert open_then == [False]
 
 
 @pytest.mark.parametrize(

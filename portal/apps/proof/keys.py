@@ -28,7 +28,12 @@ class KeysForm(FlaskForm):
         written, address = (self.jwks.data or "").strip(), (self.jwks_uri.data or "").strip()
         if bool(written) == bool(address):
             raise BadClient(jwks="Paste a key set, or write the address of one: either of them.")
-        return changing.at(address, this_user().id) if address else changing.pasted(written)
+        if not address:
+            return changing.pasted(written)
+        person = this_user().id
+        # Nothing is held while the address is asked.
+        db.rollback()
+        return changing.at(address, person)
 
 
 def _confidential(client_id: str) -> Client:
