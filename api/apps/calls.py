@@ -151,7 +151,7 @@ def change_app(call: Call, app_id: str) -> Reply:
     settings = now | given
     try:
         changes = clients.change(client, **settings, by=by.user)
-        rekeyed = bool(sent) and app_keys.change(client, keys, by.user)
+        rekeyed = bool(sent) and app_keys.change(client, sent, keys, by.user)
     except OnlyAdministrator:
         raise problems.trusted_app() from None
     except BadClient as error:

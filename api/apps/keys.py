@@ -1,5 +1,6 @@
 """The keys of apps, as /v1/apps takes and answers them."""
 
+from collections.abc import Collection
 from typing import Any
 
 from api.kit import problems
@@ -49,8 +50,14 @@ def register(user: User, *, keys: Wanted | None, **settings: Any) -> tuple[Clien
     return client, None
 
 
-def change(client: Client, keys: Wanted | None, by: User) -> bool:
-    """Other keys, or none; whether that is new. Its owner hears of it. Raises `BadClient`, `OnlyAdministrator`."""
+def change(client: Client, sent: Collection[str], keys: Wanted | None, by: User) -> bool:
+    """Other keys, or none; whether that is new. Its owner hears of it. Raises `BadClient`, `OnlyAdministrator`.
+
+    Null for a field that is null changes nothing: whoever sends back what they read takes no keys away.
+    """
+    now = shown(client)
+    if keys is None and all(now[name] is None for name in sent):
+        return False
     new = changing.take(client, by=by) if keys is None else changing.give(client, keys, by=by)
     if new:
         notices.app_keys_changed(by, client)

@@ -76,6 +76,23 @@ def test_an_app_with_keys_is_registered_without_a_secret_and_goes_back_to_one(he
 
 
 @pytest.mark.standard("D-15")
+def test_null_for_what_is_null_takes_no_keys_away(hers, app):
+    """Whoever sends back what they read would leave the app without anything to prove itself by."""
+    pair = Pair()
+    made = hers.post("/v1/apps", NEW | {"jwks": json.loads(signing.key_set(pair))}).get_json()
+    path, caller = f"/v1/apps/{made['id']}", app.test_client(use_cookies=False)
+
+    kept = hers.patch(path, {"name": "Other notes", "jwks_uri": None}).get_json()
+
+    assert (kept["name"], kept["token_endpoint_auth_method"]) == ("Other notes", "private_key_jwt")
+    sent = {"grant_type": "client_credentials"} | pair.proof(made["id"])
+    assert caller.post("/oauth/token", data=sent).status_code == 200
+    again = hers.patch(path, {"jwks": None}).get_json()
+    assert again["token_endpoint_auth_method"] == "client_secret_basic"
+    assert hers.patch(path, {"jwks": None, "name": "Notes"}).get_json()["name"] == "Notes"
+
+
+@pytest.mark.standard("D-15")
 def test_keys_that_cannot_be_are_refused_by_name_and_register_nothing(hers, alice):
     good = json.loads(signing.key_set(Pair()))
     private = {"keys": [Pair().key.as_dict(private=True)]}
