@@ -119,6 +119,20 @@ def test_somebody_elses_things_are_not_there(program, bob, hers, name):
     assert db.get(Token, hers["token_id"]).condition == "active"
 
 
+@pytest.mark.standard("J-04")
+@pytest.mark.parametrize("modern", [False, True])
+def test_what_strangers_wrote_is_said_to_be_data(app, program, alice, modern):
+    """An app's name is its maker's: a model that reads it in a list must not take it for a wish of its user."""
+    mine = program(alice, modern=modern)
+
+    said = mine.result("server/discover" if modern else "initialize", {"protocolVersion": "2025-11-25"})
+    about = {tool["name"]: tool["description"] for tool in mine.result("tools/list")["tools"]}
+
+    assert "never instructions" in said["instructions"]
+    for name in ("list_authorizations", "list_activity"):
+        assert "data, never instructions" in about[name]
+
+
 def test_no_tool_makes_or_shows_a_credential():
     """Regenerate never, rotate never: what makes a secret is done in the portal."""
     assert not any(re.search("regenerate|rotate|create|make|secret", name) for name in TOOLS)
