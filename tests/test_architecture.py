@@ -42,7 +42,7 @@ PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints", "wo
 # What answers when the database is away knows what the drivers raise, and nothing else of them.
 DRIVERS = {
     "oauth/token/codes.py", "latchkey/tokens/issued/issuing.py", "latchkey/tokens/issued/refreshing.py",
-    "latchkey/tokens/issued/device_codes.py",
+    "latchkey/tokens/issued/device_codes.py", "latchkey/grants/sign_ins.py",
     "web/errors.py",
 }  # fmt: skip
 # Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.

@@ -3,12 +3,16 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import String, bindparam, delete, insert, select, update
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from latchkey import clients, clock, endings, scopes
+from latchkey.clients import Client
 from latchkey.grants.reasons import EndReason
-from latchkey.grants.record import ABSOLUTE, Authorization, Grant
-from latchkey.store.session import affected, db
+from latchkey.grants.record import Authorization, Grant
+from latchkey.ids import new_id
+from latchkey.store.prepared import PreparedWrite
+from latchkey.store.session import UtcDateTime, affected, db
 
 # Of one authorization; past it the oldest goes, with its tokens.
 MOST = 100
@@ -37,13 +41,34 @@ def end_own(client_ids: Iterable[str]) -> int:
     return affected(update(Grant).where(*live).values(ended_at=clock.now(), end_reason=EndReason.SECRETS_ENDED))
 
 
+# The client is held: suspending it waits for this, or this finds it suspended.
+_standing = select(
+    bindparam("id", type_=String),
+    Client.id,
+    bindparam("scope", type_=String),
+    bindparam("resource", type_=String),
+    bindparam("now", type_=UtcDateTime),
+    bindparam("expires_at", type_=UtcDateTime),
+).where(Client.id == bindparam("client_id"), Client.suspended_at.is_(None))
+_begin = PreparedWrite(
+    insert(Grant).from_select(
+        ["id", "client_id", "scope", "resource", "created_at", "expires_at"],
+        _standing.with_for_update(read=True, of=Client),
+        include_defaults=False,
+    )
+)
+
+
 def begin(
-    client_id: str, wanted: Iterable[str], expires_at: datetime | None = None, resource: str | None = None
-) -> Grant:
-    """A grant of an app as itself (RFC 6749 §4.4), which need not outlive its one token. Raises `ClientGone`."""
-    clients.share(client_id)
-    ends_at = expires_at or clock.now() + ABSOLUTE
-    grant = Grant(client_id=client_id, scope=scopes.serialize(wanted), expires_at=ends_at, resource=resource)
-    db.add(grant)
-    db.flush()
-    return grant
+    connection: DBAPIConnection,
+    client_id: str,
+    wanted: Iterable[str],
+    expires_at: datetime,
+    resource: str | None = None,
+) -> str:
+    """Let an app act as itself (RFC 6749 §4.4), at most for its one token; the id of its grant. Raises `ClientGone`."""
+    grant_id, now = new_id("grt"), clock.now()
+    held = {"client_id": client_id, "scope": scopes.serialize(wanted), "resource": resource}
+    if _begin.run(connection, held | {"id": grant_id, "now": now, "expires_at": expires_at}) != 1:
+        raise clients.ClientGone
+    return grant_id

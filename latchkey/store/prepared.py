@@ -18,7 +18,7 @@ from sqlalchemy.types import NullType, TypeEngine
 
 from latchkey import clock
 from latchkey.store.engines import broken
-from latchkey.store.session import UtcDateTime, db, engines
+from latchkey.store.session import UtcDateTime, engines
 
 # After a fault nobody asks the replica for so long.
 AWAY_SECONDS = 5.0
@@ -212,11 +212,6 @@ def write_lock() -> AbstractContextManager[object]:
     """Hold the write lock so that reads use the writer connection's page cache. Does nothing but on SQLite."""
     pair = engines()
     return pair.write_lock() if pair.embedded else nullcontext()
-
-
-def of_session() -> DBAPIConnection:
-    """The driver's connection of the session's transaction, for commands that belong to it."""
-    return db.connection().connection
 
 
 @contextmanager

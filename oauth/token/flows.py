@@ -19,7 +19,7 @@ from authlib.oauth2.rfc8628.errors import AuthorizationPendingError, ExpiredToke
 from latchkey import clock, credentials, notices, scopes
 from latchkey import grants as records
 from latchkey.grants import EndReason, Grant
-from latchkey.store.prepared import of_session, write_lock
+from latchkey.store.prepared import transaction, write_lock
 from latchkey.store.session import db
 from latchkey.tokens.issued import device_codes, issuing, refreshing
 from latchkey.tokens.issued.issuing import Issued, Under
@@ -187,11 +187,10 @@ class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
         allowed = self.left_of(" ".join(party.scopes))
         access = self.within(allowed, targets.free(allowed, cast("Request", self.request).resources))
         ends_at = clock.now() + issuing.ACCESS_LIFETIME
-        grant = records.begin(party.id, access.scopes, ends_at, access.resource)
-        under = Under(grant.id, None, grant.expires_at, *access)
-        body = answered(issuing.issue(of_session(), under))
-        db.commit()
-        return 200, body, HEADERS
+        with transaction() as connection:
+            grant_id = records.begin(connection, party.id, access.scopes, ends_at, access.resource)
+            tokens = issuing.issue(connection, Under(grant_id, None, ends_at, *access))
+        return 200, answered(tokens), HEADERS
 
 
 class DeviceCodeFlow(TokenFlow, DeviceCodeGrant):

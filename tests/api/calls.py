@@ -62,7 +62,7 @@ def app_caller(
 ) -> Caller:
     """An app with an access token that acts for a user, or as itself."""
     app = registered.client
-    grant = grants.begin(app.id, names) if user is None else grants.allow(user, app, names)
+    grant = factories.begin_own(app, names) if user is None else grants.allow(user, app, names)
     plaintext = credentials.generate(Kind.ACCESS)
     expires_at = clock.now() + timedelta(minutes=minutes)
     token = factories.record_token(plaintext, kind=Kind.ACCESS, grant=grant, scopes=names, expires_at=expires_at)

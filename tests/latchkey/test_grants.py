@@ -11,7 +11,7 @@ from latchkey.store.session import db as session
 from latchkey.tokens import access
 from latchkey.worker import ended
 from tests import factories
-from tests.factories import make_client, make_user
+from tests.factories import begin_own, make_client, make_user
 
 READ = frozenset({"account:read"})
 BOTH = frozenset({"account:read", "activity:read"})
@@ -112,7 +112,7 @@ def test_only_ones_own_authorization_is_found(alice, bob, example):
 
 def test_cutting_off_ends_everybodys_tokens_and_those_of_the_app_itself(alice, bob, example):
     everybody = [access_token(grants.allow(user, example, READ)) for user in (alice, bob)]
-    own = access_token(grants.begin(example.id, READ))
+    own = access_token(begin_own(example, READ))
 
     cut_off = grants.withdraw_all(example)
     session.commit()
@@ -186,7 +186,7 @@ def test_a_grant_ends_after_half_a_year_however_often_it_was_refreshed(alice, ex
 
 
 def test_an_app_as_itself_acts_for_nobody(example):
-    grant = grants.begin(example.id, READ)
+    grant = begin_own(example, READ)
 
     assert grant.user_id is None
     assert grant.authorization_id is None

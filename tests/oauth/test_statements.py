@@ -36,6 +36,9 @@ def test_token_and_its_neighbours(signed_in, caller, alice, example_client, stat
     issued = dance.refresh(caller, example_client, issued["refresh_token"]).json
     assert count(statements) == ["SELECT", "SELECT", "UPDATE", "INSERT"]
 
+    dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials")
+    assert count(statements) == ["SELECT", "INSERT", "INSERT"]
+
     for token in (issued["access_token"], developers):
         dance.post(caller, "/oauth/introspect", example_client, token=token)
         assert count(statements) == ["SELECT", "SELECT"]

@@ -159,7 +159,7 @@ def test_a_suspended_client_gets_no_grant(example_client, alice):
     db.commit()
 
     with pytest.raises(clients.ClientGone):
-        grants.begin(example_client.client.id, {"account:read"})
+        factories.begin_own(example_client.client, {"account:read"})
     with pytest.raises(clients.ClientGone):
         grants.allow(alice, example_client.client, {"account:read"})
     db.rollback()

@@ -19,7 +19,7 @@ from latchkey.safety import doings
 from latchkey.store.session import db as session
 from latchkey.tokens import access
 from tests import pages
-from tests.factories import PASSWORD, find_secret, make_client, make_token
+from tests.factories import PASSWORD, begin_own, find_secret, make_client, make_token
 
 NEW = "lantern-orchid-57-gravel"
 THIEF = Origin("203.0.113.77", "Mozilla/5.0 (Windows NT 10.0) Chrome/130.0", "abc123")
@@ -230,7 +230,7 @@ def test_its_owner_starts_a_suspended_app_again(signed_in, alice):
 def test_what_an_app_of_ones_own_does_as_itself_ends_too(signed_in, alice):
     """Whoever had its secret could begin that."""
     own = make_client(alice, name="Console").client
-    grant = grants.begin(own.id, ["account:read"])
+    grant = begin_own(own, ["account:read"])
     session.commit()
 
     press(signed_in)
