@@ -1,12 +1,14 @@
 """Attempts per key and window, counted in the database so that they hold across workers and hosts."""
 
 from datetime import datetime
+from functools import cache
 from math import ceil
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, String, case, delete, literal, or_, select, update
+from sqlalchemy import BigInteger, Connection, String, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
 
 from latchkey import clock, credentials
 from latchkey.store.session import Base, UtcDateTime, engines
@@ -72,10 +74,18 @@ def _limits(counters: tuple[Counter, ...]) -> list[tuple[str, Limit]]:
 
 
 def _count(connection: Connection, name: str, limit: Limit, now: datetime) -> bool:
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(Attempt)
-    running = Attempt.expires_at > literal(now, UtcDateTime)
-    statement = (
-        insert.values(key=name, started_at=now, count=1, expires_at=now + limit.window)
+    given = {"named": name, "now": now, "over": now + limit.window, "most": limit.most}
+    return connection.execute(_counting(connection.dialect.name), given).one_or_none() is not None
+
+
+@cache
+def _counting(dialect: str) -> ReturningInsert[tuple[int]]:
+    """Made once: building it took longer than running it."""
+    insert = (sqlite if dialect == "sqlite" else postgresql).insert(Attempt)
+    now = bindparam("now", type_=UtcDateTime)
+    running = Attempt.expires_at > now
+    statement: ReturningInsert[tuple[int]] = (
+        insert.values(key=bindparam("named"), started_at=now, count=1, expires_at=bindparam("over"))
         .on_conflict_do_update(
             index_elements=[Attempt.key],
             set_={
@@ -83,11 +93,11 @@ def _count(connection: Connection, name: str, limit: Limit, now: datetime) -> bo
                 "started_at": case((running, Attempt.started_at), else_=insert.excluded.started_at),
                 "expires_at": case((running, Attempt.expires_at), else_=insert.excluded.expires_at),
             },
-            where=or_(~running, Attempt.count < limit.most),
+            where=or_(~running, Attempt.count < bindparam("most")),
         )
         .returning(Attempt.count)
     )
-    return connection.execute(statement).one_or_none() is not None
+    return statement
 
 
 def refund(*counters: Counter) -> None:
