@@ -5,7 +5,7 @@ that both are theirs.
 """
 
 from latchkey import clock, notices, origin, settings, texts
-from latchkey.accounts import challenges, second_factors, sessions, users
+from latchkey.accounts import challenges, second_factors, sessions, steps, users
 from latchkey.accounts import passwords as kept_passwords
 from latchkey.accounts.sessions import BrowserSession, Confirmed, How
 from latchkey.accounts.steps import Step
@@ -33,6 +33,14 @@ class NotLetIn(Exception):
 
 class AddressToProve(Exception):
     """Nobody is linked to this person yet, and their address has to be shown to be theirs first."""
+
+
+class FactorToShow(Exception):
+    """The account has a second factor, and whoever reads its mail has to show that too before they are linked."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__("a second factor is owed")
+        self.step = step
 
 
 SUSPENDED = "Your account here is suspended."
@@ -66,10 +74,10 @@ def arrive(person: Person) -> BrowserSession | Step:
     return _enter(_join(person, person.email), person)
 
 
-def connect(person: Person) -> BrowserSession | Step:
+def connect(person: Person, here: BrowserSession | None) -> BrowserSession | Step:
     """The same for somebody who showed by a letter that the address is theirs, also of an account that there is.
 
-    Raises `NotLetIn`.
+    `here` is the session of their browser. Raises `NotLetIn`, `FactorToShow`, `SessionEnded`.
     """
     if person.email is None or identities.find(person.issuer, person.subject) is not None:
         raise _not_let_in(USED)
@@ -81,12 +89,26 @@ def connect(person: Person) -> BrowserSession | Step:
         raise Gone
     if user.disabled_at is not None:
         raise _not_let_in(SUSPENDED)
+    if user.needs_password:
+        raise _not_let_in(HACKED)
     # Addresses are given to others when somebody leaves; who has it now is not who had it.
     if any(identity.issuer == person.issuer for identity in identities.list_for(user)):
         raise _not_let_in(OTHERS)
     if not user.verified:
         _take_over(user, person)
+    if second_factors.protects(user):
+        return _connect_shown(user, here, person)
     return _enter(_linked(user, person), person)
+
+
+def _connect_shown(user: User, here: BrowserSession | None, person: Person) -> BrowserSession:
+    """Link an account whose mail alone opens nothing: to whoever is in it, having shown lately that they may be."""
+    if here is None or here.user_id != user.id or not sessions.recently_authenticated(here):
+        # No matter what they showed upstream: that this is theirs there says nobody yet.
+        raise FactorToShow(steps.begin(user))
+    user = sessions.hold(here)
+    word = _confirmed(user, _linked(user, person), person)
+    return signin.opened(user, How.UPSTREAM_STEP, here.authenticated_at, word)
 
 
 def _take_over(user: User, person: Person) -> None:

@@ -1,10 +1,13 @@
 """Whose account it is: by subject, by an address that was shown to be theirs, by an invitation; and who administers."""
 
+from datetime import timedelta
+
+import pyotp
 import pytest
 from sqlalchemy import func, select
 
 from latchkey import clock
-from latchkey.accounts import passwords, users
+from latchkey.accounts import passwords, second_factors, users
 from latchkey.accounts.upstream import identities
 from latchkey.accounts.upstream.identities import Identity
 from latchkey.accounts.users import User
@@ -64,6 +67,40 @@ def test_who_reads_its_mail_in_the_same_browser_is_linked_once_and_told(acme, pe
     assert person.client.get(path).status_code == 410
     assert another.sign_in().location == "/"
     assert passwords.verify(ada.password_hash, PASSWORD)
+
+
+@pytest.mark.standard("L-11")
+@pytest.mark.parametrize("amr", [["mfa"], []])
+def test_who_reads_the_mail_alone_is_linked_to_no_account_with_a_second_factor(person, ada, mailbox, amr):
+    key = second_factors.new_key()
+    second_factors.set_up(users.lock(ada.id), key, pyotp.TOTP(key).at(clock.now() - timedelta(seconds=30)))
+    db.commit()
+    person.sign_in(amr=amr)
+    path = letter_to(mailbox)
+
+    owing = pages.submit(person.client, path)
+
+    assert owing.location.startswith("/login/second-factor")
+    assert person.client.get("/tokens").status_code == 303
+    assert not identities.list_for(ada)
+
+    shown = pages.submit(person.client, owing.location, code=pyotp.TOTP(key).now())
+    assert shown.location == path
+    assert pages.submit(person.client, path).location == "/"
+    assert [identity.subject for identity in identities.list_for(ada)] == ["ada"]
+    assert person.client.get("/tokens").status_code == 200
+
+
+def test_who_is_signed_in_as_somebody_else_takes_no_second_factor_for_them(acme, person, ada, alice, mailbox):
+    key = second_factors.new_key()
+    second_factors.set_up(users.lock(ada.id), key, pyotp.TOTP(key).now())
+    db.commit()
+    person.sign_in()
+    path = letter_to(mailbox)
+    pages.sign_in(person.client, alice)
+
+    assert pages.submit(person.client, path).location.startswith("/login/second-factor")
+    assert not identities.list_for(ada)
 
 
 def test_the_letter_opens_nothing_in_another_browser_and_by_looking(acme, person, another, ada, mailbox):

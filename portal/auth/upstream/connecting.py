@@ -2,6 +2,7 @@
 
 from flask import make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 from flask_wtf import FlaskForm
 
 from latchkey import settings
@@ -10,6 +11,7 @@ from latchkey.upstream import arrivals
 from portal.auth import arrival
 from portal.auth.upstream import asking, letters
 from portal.blueprint import blueprint
+from portal.guards import this_session
 
 
 @blueprint.route("/login/oidc/address/<token>", methods=["GET", "POST"])
@@ -22,8 +24,11 @@ def show_address(token: str) -> ResponseReturnValue:
     form = FlaskForm()
     if request.method != "POST" or not form.validate():
         return render_template("portal/upstream/address.html", form=form, email=person.email)
+    here = this_session() if current_user.is_authenticated else None
     try:
-        response = arrival.go_on(arrivals.connect(person), next_path)
+        response = arrival.go_on(arrivals.connect(person, here), next_path)
+    except arrivals.FactorToShow as owed:
+        return arrival.go_on(owed.step, request.path)
     except arrivals.NotLetIn as why:
         db.rollback()
         return render_template("portal/upstream/refused.html", why=str(why)), 403
