@@ -531,6 +531,16 @@ def test_hosts_are_asked_within_budgets_however_many_apps_name_them(caller, addr
     assert host.asked == []
 
 
+def test_a_small_modulus_is_small_whatever_zeros_stand_before_it():
+    """It would be found by anybody with an evening to spend, and the key with it."""
+    small = encoded(((1 << 1023) + 1).to_bytes(128))
+    whole = Pair(algorithm="RS256").public["n"]
+    for modulus in (small, "A" * (342 - len(small)) + small, "A" * (683 - len(small)) + small, "A" * 342, whole[:-1]):
+        with pytest.raises(sets.BadKeys, match="not of a size"):
+            sets.check({"kty": "RSA", "n": modulus, "e": "AQAB"})
+    assert sets.check({"kty": "RSA", "n": whole, "e": "AQAB"})
+
+
 @pytest.mark.standard("J-09")
 def test_a_host_has_one_budget_for_all_its_ports(app, monkeypatch):
     monkeypatch.setattr(asking, "OF_HOST", (Limit(2, timedelta(minutes=1)),))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -18,8 +19,10 @@ LONGEST_KID = 200
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 KEPT = ("kid", "alg")
 BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-# RSA moduli of 2048 to 4096 bits, and the exponent that everybody uses.
-RSA_LENGTHS = range(342, 684)
+# RSA moduli by their bits, whatever zeros stand before them, and how they are written at most; the exponent that
+# everybody uses.
+RSA_BITS = range(2048, 4097)
+LONGEST_MODULUS = 700
 EXPONENT = "AQAB"
 
 Jwk: TypeAlias = dict[str, str]
@@ -93,7 +96,16 @@ def _sized(name: str, value: str) -> bool:
         return True
     if name == "e":
         return value == EXPONENT
-    return bool(BASE64URL.fullmatch(value)) and (len(value) in RSA_LENGTHS if name == "n" else len(value) == 43)
+    if len(value) > LONGEST_MODULUS or not BASE64URL.fullmatch(value):
+        return False
+    return _bits(value) in RSA_BITS if name == "n" else len(value) == 43
+
+
+def _bits(modulus: str) -> int:
+    try:
+        return int.from_bytes(urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))).bit_length()
+    except ValueError:
+        return 0
 
 
 def public(key: Jwk) -> Key:
