@@ -145,6 +145,8 @@ def change_app(call: Call, app_id: str) -> Reply:
     sent = {"jwks", "jwks_uri"} & given.keys()
     keys = app_keys.wanted(given, call.bearer.user_id or "")
     by = auth.writer(call.bearer)
+    if sent and not by.user.verified:
+        raise challenges.unverified()
     client = own_app(by.user, app_id, lock=True)
     now = {name: getattr(client, name) for name in CHANGEABLE} | {"optional_scopes": client.optional}
     now["scopes"] = client.scopes | client.waiting_scopes

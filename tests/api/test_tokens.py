@@ -1,5 +1,6 @@
 """Developer tokens over the API: made by tokens, never wider, never longer, dead with their maker."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,8 @@ from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories
 from tests.api.calls import Caller, app_caller, caller, problem
+from tests.oauth import signing
+from tests.oauth.signing import Pair
 
 NEW = {"description": "Child", "scopes": ["account:read"]}
 
@@ -144,7 +147,13 @@ def test_an_unverified_user_makes_no_credential(app):
     db.commit()
     app_body = {"name": "Notes", "redirect_uris": ["https://notes.example/cb"], "scopes": ["account:read"]}
 
-    for response in (program.post("/v1/tokens", NEW), program.post("/v1/apps", app_body)):
+    theirs, keys = factories.make_client(eve).client.id, {"jwks": json.loads(signing.key_set(Pair()))}
+    for response in (
+        program.post("/v1/tokens", NEW),
+        program.post("/v1/apps", app_body),
+        program.post(f"/v1/apps/{theirs}/secret"),
+        program.patch(f"/v1/apps/{theirs}", keys),
+    ):
         said = problem(response, 403, "email-unverified")
         assert said["fix_url"] == "http://localhost/verify-email"
         assert response.headers["WWW-Authenticate"].startswith("Bearer ")
