@@ -80,10 +80,10 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
     shadow.compare(presented, bearer.token_id, passes=True)
     # What a token may do elsewhere is no business of the API that asks.
     scope = scopes.serialize(resources.within(bearer.scopes, places)) if places else bearer.scope
-    # A replica may not know yet what a guard has forgotten.
-    known = settings.current().database_read_url is None or GUARD in environ
-    left = bearer.seconds_left(clock.now(), REMEMBERED_SECONDS if known else 0)
-    return 200, _identity(bearer, left, scope), _kept(left, scope)
+    told, guard = _identity(bearer, scope), GUARD in environ
+    if guard:
+        told += _remembered(bearer)
+    return 200, told, _kept(bearer, scope, guard=guard) if settings.current().check_cache_seconds else COMMON
 
 
 def _presented(header: str) -> str | None:
@@ -125,16 +125,20 @@ def _parsed(query: str) -> tuple[str | None, tuple[str, ...]]:
     return None if named is None else " ".join(named), tuple(given.get("resource", ()))
 
 
-def _identity(bearer: Bearer, left: int, scope: str) -> Headers:
+def _identity(bearer: Bearer, scope: str) -> Headers:
     return [
         ("X-Auth-User-Id", bearer.user_id or ""),
         ("X-Auth-Email", _encoded(bearer.email or "")),
         ("X-Auth-Client-Id", bearer.app_id or ""),
         ("X-Auth-Scope", scope),
         ("X-Auth-Token-Id", bearer.token_id),
-        ("X-Auth-Ends-With", bearer.ends_with),
-        ("X-Auth-Remember", f"{left}; address" if bearer.bound else str(left)),
     ]
+
+
+def _remembered(bearer: Bearer) -> Headers:
+    """For a guard: with what its answer ends, for how long it holds at most, and whether for one address alone."""
+    left = str(bearer.seconds_left(clock.now(), REMEMBERED_SECONDS))
+    return [("X-Auth-Ends-With", bearer.ends_with), ("X-Auth-Remember", f"{left}; address" if bearer.bound else left)]
 
 
 def _encoded(text: str) -> str:
@@ -144,9 +148,14 @@ def _encoded(text: str) -> str:
     return quote(text, safe=SAFE)
 
 
-def _kept(left: int, scope: str) -> Headers:
-    """How long a gateway may keep the answer: not at all, unless the operator wants it and no scope is sensitive."""
-    seconds = min(left, settings.current().check_cache_seconds)
+def _kept(bearer: Bearer, scope: str, *, guard: bool) -> Headers:
+    """How long a gateway may keep the answer, where the operator wants it: not at all if a scope is sensitive.
+
+    What a replica said may have ended already: only a guard, who is answered by the primary, keeps anything then.
+    """
+    ours = settings.current()
+    known = guard or ours.database_read_url is None
+    seconds = bearer.seconds_left(clock.now(), ours.check_cache_seconds) if known else 0
     if not seconds or any(scopes.catalogue()[name].sensitive for name in scope.split()):
         return COMMON
     # Its cache tells callers apart by more than this; others must.

@@ -144,12 +144,23 @@ def told_since(before):
     return {ending.id for ending in feed.after(before).endings}
 
 
+def guarded(caller, plaintext, **headers):
+    """What a guard is told."""
+    return checked(caller, plaintext, **{"X-Latchkey-Guard": "1"}, **headers)
+
+
+def test_who_is_no_guard_is_not_told_what_a_token_hangs_on(caller, alice):
+    told = checked(caller, factories.make_token(alice).plaintext)
+
+    assert not {"X-Auth-Ends-With", "X-Auth-Remember"} & set(told.keys())
+
+
 def test_an_answer_names_all_that_it_ends_with(signed_in, caller, alice, example_client):
     issued = dance.tokens(signed_in, example_client)
     token = tokens.find(issued["access_token"])
     authorization = grants.find_authorization(alice, example_client.client)
 
-    told = checked(caller, issued["access_token"])["X-Auth-Ends-With"].split()
+    told = guarded(caller, issued["access_token"])["X-Auth-Ends-With"].split()
 
     assert set(told) == {token.id, token.grant_id, authorization.id, example_client.client.id, alice.id}
 
@@ -164,7 +175,7 @@ def test_what_made_a_token_ends_it_too(signed_in, caller, alice, example_client,
     low = factories.make_token(alice, description="low", parent=middle.token)
     end("usr_first")
     before = feed.after(0).next
-    answer = checked(caller, low.plaintext)
+    answer = guarded(caller, low.plaintext)
     hangs_on = set(answer["X-Auth-Ends-With"].split())
     assert {low.token.id, middle.token.id, top.token.id, alice.id} <= hangs_on
 
@@ -178,7 +189,7 @@ def test_what_made_a_token_ends_it_too(signed_in, caller, alice, example_client,
     db.commit()
     assert told_since(before) & hangs_on
     before = feed.after(0).next
-    now = set(checked(caller, low.plaintext)["X-Auth-Ends-With"].split())
+    now = set(guarded(caller, low.plaintext)["X-Auth-Ends-With"].split())
     tokens.end_former(top.token)
     db.commit()
     assert told_since(before) & now
@@ -188,9 +199,9 @@ def test_what_made_a_token_ends_it_too(signed_in, caller, alice, example_client,
 def test_an_answer_is_remembered_no_longer_than_it_holds(caller, alice, clock):
     made = factories.make_token(alice, lifetime=timedelta(days=1))
 
-    assert checked(caller, made.plaintext)["X-Auth-Remember"] == "60"
+    assert guarded(caller, made.plaintext)["X-Auth-Remember"] == "60"
     clock.move(days=1, seconds=-7.5)
-    assert checked(caller, made.plaintext)["X-Auth-Remember"] == "7"
+    assert guarded(caller, made.plaintext)["X-Auth-Remember"] == "7"
 
 
 @pytest.mark.settings(trusted_proxies=1)
@@ -199,7 +210,7 @@ def test_an_answer_says_that_it_is_for_one_address(caller, alice):
     child = factories.make_token(alice, description="child", lifetime=timedelta(days=1), parent=bound.token)
 
     for token in (bound, child):
-        answer = checked(caller, token.plaintext, **{"X-Forwarded-For": "203.0.113.9"})
+        answer = guarded(caller, token.plaintext, **{"X-Forwarded-For": "203.0.113.9"})
         assert answer["X-Auth-Remember"] == "60; address"
 
 
@@ -208,10 +219,7 @@ def test_who_remembers_is_never_answered_by_a_replica(caller, alice, settings):
     used.use(replace(settings, database_read_url="postgresql://replica.invalid/latchkey"))
     made = factories.make_token(alice)
 
-    plain = checked(caller, made.plaintext)
-    assert plain["X-Auth-Remember"] == "0"
-    told = checked(caller, made.plaintext, **{"X-Latchkey-Guard": "1"})
-    assert told["X-Auth-Remember"] == "60"
+    assert guarded(caller, made.plaintext)["X-Auth-Remember"] == "60"
     with prepared.primary_alone():
         assert access._bearer._at_replica({}) == []
 
