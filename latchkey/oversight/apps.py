@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from latchkey import clients, notices
-from latchkey.clients import Cause, Client
+from latchkey.clients import BadClient, Cause, Client
 from latchkey.clients.keys import changing
 from latchkey.clients.keys.changing import Wanted
 from latchkey.journal import acts
@@ -66,6 +66,8 @@ def pin(client: Client, *, on: bool) -> bool:
 
 def give_keys(client: Client, wanted: Wanted | None) -> bool:
     """Let an app prove itself by these keys, or by a secret again; whether that is new. Raises `BadClient`."""
+    if client.document_url is not None:
+        raise BadClient(jwks="This app's metadata document says by which keys it proves itself, and it has no secret.")
     new = changing.take(client, by=None) if wanted is None else changing.give(client, wanted, by=None)
     if new:
         notices.app_keys_changed(client.owner, client)

@@ -17,6 +17,7 @@ from latchkey.clients.keys import record as key_records
 from latchkey.clients.keys.record import UsedAssertion
 from latchkey.fetching import Answer, NotFetched
 from latchkey.journal import refusals
+from latchkey.oversight import apps as oversight
 from latchkey.oversight import policies
 from latchkey.store.session import db as records
 from latchkey.values import Limit
@@ -654,6 +655,24 @@ def test_an_app_of_a_document_proves_itself_and_is_asked_about_each_time(signed_
     assert others.json == {"active": False}
     assert redeem(caller, app, Pair(), dance.code(signed_in, app)).status_code == 401
     assert dance.redeem(caller, app, dance.code(signed_in, app)).status_code == 401
+
+
+@OPEN
+@pytest.mark.standard("J-10")
+def test_an_operator_gives_an_app_of_a_document_neither_keys_nor_a_secret(signed_in, host, pair):
+    """Pinned, it would keep a shared secret, and nobody who reads the document would know."""
+    app = described(host, jwks=json.loads(signing.key_set(pair)))
+    dance.authorize(signed_in, app)
+    for wanted in (None, changing.pasted(signing.key_set(Pair(kid="other")))):
+        client = clients.lock(clients.find(app.client.id).id)
+        with pytest.raises(clients.BadClient):
+            oversight.give_keys(client, wanted)
+        with pytest.raises(clients.BadClient):
+            oversight.rotate(client)
+        records.rollback()
+    found = clients.find(app.client.id)
+    assert found.keyed
+    assert key_records.find(found.id).keys[0]["kid"] == "one"
 
 
 @OPEN
