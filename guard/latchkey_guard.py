@@ -12,6 +12,7 @@ import asyncio
 import base64
 import functools
 import hashlib
+import http
 import http.client
 import json
 import logging
@@ -219,7 +220,8 @@ class _Latchkey:
         if len(body) > LONGEST_ANSWER:
             connection.close()
             raise Unreachable("an answer that has no end")
-        if answer.will_close or self.closed:
+        if answer.will_close or self.closed or not answer.isclosed() or answer.status < http.HTTPStatus.OK:
+            # What is left to be read, or comes after an interim answer, would be taken for that of the next question.
             connection.close()
         else:
             self._idle.append(connection)
@@ -342,7 +344,7 @@ class Guard:
             try:
                 return begun[1].result(TIMEOUT_SECONDS)
             except TimeoutError:
-                return UNAVAILABLE
+                return self._left(key)
         answer = UNAVAILABLE
         try:
             answer = self._told(authorization, question, address, key)
@@ -377,6 +379,9 @@ class Guard:
         challenge = found.get("WWW-Authenticate", "")
         if status not in (200, 401, 403) or "temporarily_unavailable" in challenge:
             raise Unreachable(f"status {status}")
+        if status == 200 and not found.get("X-Auth-Token-Id"):
+            # Something else stands at that address, which answers yes to everything.
+            raise Unreachable("a yes that names no token")
         if status != 200:
             return _Told(Answer(status, {}, challenge), asked_at, asked_at + REFUSED_SECONDS, bound=True, ids=())
         seconds, _, more = found.get("X-Auth-Remember", "0").partition(";")
@@ -391,7 +396,7 @@ class Guard:
         with self._lock:
             if told.answer.allowed and (
                 told.asked_at <= self._cleared_at
-                or any(self._ended.get(name, told.asked_at) > told.asked_at for name in told.ids)
+                or any(self._ended.get(name, float("-inf")) >= told.asked_at for name in told.ids)
             ):
                 return False
             if not told.answer.allowed:
@@ -419,9 +424,9 @@ class Guard:
     # Following what ends
 
     def _follow_if_nobody_does(self) -> None:
-        if self._follower is None:
+        if self._follower is None or not self._follower.is_alive():
             with self._lock:
-                if self._follower is None and not self._closed.is_set():
+                if (self._follower is None or not self._follower.is_alive()) and not self._closed.is_set():
                     self._follower = threading.Thread(
                         target=_follow, args=(weakref.ref(self), self._closed), name="latchkey-guard", daemon=True
                     )
@@ -440,7 +445,7 @@ class Guard:
             part = json.loads(body)
             told = [(str(each["kind"]), str(each["id"])) for each in part["endings"]]
             seq, reset, as_of, more = int(part["next"]), bool(part["reset"]), float(part["as_of"]), bool(part["more"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
             raise Unreachable("an answer that is none") from None
         self._apply(told, seq, reset=reset or any(kind == "resource" for kind, _ in told))
         now = _now()
@@ -518,7 +523,7 @@ class Guard:
                 await application(asked, receive, send)
                 return
             named = [(name, value) for name, value in asked["headers"] if not _is_identity(name)]
-            headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in named}
+            headers = _joined(named)
             method = asked.get("method", "GET")
             needed = _needed(scope, method, asked["path"])
             preflight = method == "OPTIONS" and {"origin", "access-control-request-method"} <= headers.keys()
@@ -561,8 +566,9 @@ class Guard:
 
         async def depend(request: Any) -> Answer:
             peer = request.client.host if request.client else ""
-            address = self._caller(peer, request.headers.get("X-Forwarded-For", ""))
-            answer = await self.acheck(request.headers.get("Authorization"), scope, address=address)
+            headers = _joined(request.scope["headers"])
+            address = self._caller(peer, headers.get("x-forwarded-for", ""))
+            answer = await self.acheck(headers.get("authorization"), scope, address=address)
             if not answer.allowed:
                 raise HTTPException(answer.status, answer.text, dict(answer.headers[1:]))
             return answer
@@ -605,6 +611,15 @@ def _needed(scope: Scopes, method: str, path: str) -> str | None:
 def _is_identity(name: bytes) -> bool:
     """Whether a caller tries to say who calls, also as servers would read it."""
     return name.lower().replace(b"_", b"-").startswith(b"x-auth")
+
+
+def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by name, as WSGI has them: of one that comes twice nobody may choose which counts."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        key, text = name.lower().decode("latin-1"), value.decode("latin-1")
+        found[key] = f"{found[key]},{text}" if key in found else text
+    return found
 
 
 def _as_bytes(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

@@ -1,7 +1,9 @@
 """What the guard remembers, for how long, and what it does when anything of Latchkey is slow, wrong or away."""
 
 import asyncio
+import contextlib
 import importlib.util
+import socket
 import sys
 import threading
 import types
@@ -27,6 +29,7 @@ class Latchkey:
     def __init__(self):
         self.now, self.seq, self.told, self.asked = 1000.0, 10, [], Counter()
         self.live, self.bound, self.left, self.away, self.feed_away, self.as_of = True, False, 60, False, False, 0.0
+        self.token_id = "tok_a"
         self.reset, self.ids, self.meanwhile, self.headers = False, "tok_a ath_b usr_c", lambda: None, []
 
     def get(self, path, headers, seconds):
@@ -43,6 +46,7 @@ class Latchkey:
             found["WWW-Authenticate"] = 'Bearer realm="api", error="invalid_token"'
             return 401, found, b""
         found["X-Auth-User-Id"] = "usr_c"
+        found["X-Auth-Token-Id"] = self.token_id
         found["X-Auth-Scope"] = "projects:read"
         found["X-Auth-Ends-With"] = self.ids
         found["X-Auth-Remember"] = f"{self.left}; address" if self.bound else str(self.left)
@@ -292,6 +296,97 @@ def test_who_comes_late_does_not_wait_for_an_old_question(guard, latchkey):
     thread.join()
 
 
+@pytest.mark.standard("H-07")
+@pytest.mark.parametrize("fail_closed", [False, True])
+def test_a_yes_that_names_no_token_lets_nobody_pass(latchkey, fail_closed):
+    """Another server at that address, a page that says 200 to every path."""
+    latchkey.token_id = ""
+    guard = made(latchkey, fail_closed=fail_closed)
+
+    assert guard.check(TOKEN, "projects:read").status == 503
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"next": 1e999}', b"[" * 100_000, b"[]", b"null", b'{"next": 1, "endings": [5]}', b"\xff"]
+)
+def test_a_list_of_what_ended_that_is_none_ends_nothing_of_the_guard(guard, latchkey, monkeypatch, body):
+    whole = b'{"reset": false, "endings": [], "more": false, "as_of": 0, '
+    body = whole + body[1:] if body.startswith(b'{"next": 1e') else body
+    monkeypatch.setattr(latchkey, "endings", lambda: (200, HTTPMessage(), body))
+
+    with pytest.raises(Unreachable):
+        guard.follow()
+
+
+def test_a_follower_that_died_is_followed_by_another(monkeypatch):
+    followed = threading.Semaphore(0)
+    monkeypatch.setattr(latchkey_guard, "_follow", lambda *_: followed.release())
+    guard = latchkey_guard.Guard("http://127.0.0.1:9", client_id="app_x", client_secret="s")
+
+    guard._follow_if_nobody_does()
+    guard._follower.join(10)
+    guard._follow_if_nobody_does()
+    guard._follower.join(10)
+
+    assert followed.acquire(timeout=10) and followed.acquire(timeout=10)
+    guard.close()
+
+
+YES = (
+    b"HTTP/1.1 200 OK\r\nX-Auth-Token-Id: tok_a\r\nX-Auth-User-Id: usr_alice\r\nX-Auth-Remember: 60\r\n"
+    b"X-Auth-Ends-With: tok_a\r\nContent-Length: 0\r\n\r\n"
+)
+NO = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.standard("H-07")
+def test_an_answer_is_never_taken_for_that_of_the_next_question(monkeypatch):
+    """A proxy between may say something before the answer (RFC 8297), which then comes when nobody waits for it."""
+    monkeypatch.setattr(latchkey_guard.Guard, "_follow_if_nobody_does", lambda self: None)
+    listening, given_up, sent = socket.create_server(("127.0.0.1", 0)), threading.Event(), threading.Event()
+
+    def serve():
+        first, _ = listening.accept()
+        with first:
+            first.recv(65536)
+            first.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+            given_up.wait(10)
+            with contextlib.suppress(OSError):
+                first.sendall(YES)
+            sent.set()
+            second, _ = listening.accept()
+            with second:
+                second.recv(65536)
+                second.sendall(NO)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    guard = latchkey_guard.Guard(f"http://127.0.0.1:{listening.getsockname()[1]}", client_id="app_x", client_secret="s")
+    with listening:
+        assert guard.check("Bearer alices", "x").status == 503
+        given_up.set()
+        sent.wait(10)
+        try:
+            assert guard.check("Bearer mallorys", "x").status == 401
+        finally:
+            guard.close()
+            thread.join(10)
+
+
+def test_who_waited_in_vain_for_an_answer_gets_what_is_remembered(guard, latchkey):
+    assert passes(guard)
+    begun, hold = threading.Event(), threading.Event()
+    latchkey.meanwhile = lambda: (begun.set(), hold.wait(10))
+    latchkey.now += 2.5
+    thread = threading.Thread(target=lambda: passes(guard))
+    thread.start()
+    begun.wait(10)
+
+    assert passes(guard)
+    hold.set()
+    thread.join()
+
+
 def wsgi(guard, scope="projects:read", **environ):
     seen = []
 
@@ -367,6 +462,10 @@ def test_the_asgi_middleware_does_the_same(guard, latchkey):
     assert sent == []
     assert asgi(guard, "lifespan")[0]
 
+    # Which of two the application would read, nobody knows.
+    asgi(guard, headers=[(b"Authorization", b"Bearer other")])
+    assert latchkey.headers[-1]["Authorization"] == f"{TOKEN},Bearer other"
+
     latchkey.live = False
     latchkey.told = [("user", "usr_c")]
     guard.follow()
@@ -397,11 +496,20 @@ def test_a_dependency_of_fastapi(guard, latchkey, monkeypatch):
     client = types.SimpleNamespace(host="192.0.2.1")
 
     assert depend.__annotations__["request"] is stub.Request
-    asked = types.SimpleNamespace(client=client, headers={"Authorization": TOKEN})
-    assert asyncio.run(depend(asked)).user_id == "usr_c"
+
+    def request(*headers):
+        return types.SimpleNamespace(client=client, scope={"headers": headers})
+
+    assert asyncio.run(depend(request((b"authorization", TOKEN.encode())))).user_id == "usr_c"
     with pytest.raises(HTTPException) as refused:
-        asyncio.run(depend(types.SimpleNamespace(client=client, headers={})))
+        asyncio.run(depend(request()))
     assert refused.value.args[0] == 401
+
+    # Proxies that add a line of their own leave the caller's where it was.
+    depend = made(latchkey, trusted_proxies=1).fastapi("projects:read")
+    forged = ((b"x-forwarded-for", b"203.0.113.9"), (b"x-forwarded-for", b"198.51.100.1"))
+    asyncio.run(depend(request((b"authorization", TOKEN.encode()), *forged)))
+    assert latchkey.headers[-1]["X-Forwarded-For"] == "198.51.100.1"
 
 
 @pytest.mark.parametrize("address", ["http://latchkey.example.com", "ftp://x", "latchkey.example.com", ""])
