@@ -258,7 +258,8 @@ def test_what_is_never_closed_is_named_where_the_file_ends(bring, ask):
 
 BAD_LINES = [
     "no json", "[1]", "{}", '{"model": "x.user"}', '{"model": [], "fields": {}}', '{"table": [1], "row": {}}',
-    "[" * 99_999, '"\\ud800"', "\x00", '{"model": "x.user", "pk": "\\ud800", "fields": {"email": "a@example.com"}}',
+    "[" * 99_999, '"\\ud800"', "\x00",
+    '{"model": "x.user", "pk": "\\ud800", "fields": {"email": "a@b.c", "password": ""}}',
     "9" * 5000,
 ]  # fmt: skip
 BAD_FIELDS = [
@@ -298,6 +299,84 @@ def test_what_is_no_table_of_keys_is_refused(cli, tmp_path):
 
 
 ALL = [USER, APP, access_token(1, "one"), access_token(2, "two", application=None)]
+
+
+def test_a_row_of_another_table_with_an_address_and_the_same_number_is_nobody(bring, ask):
+    """django-allauth numbers addresses by themselves: the fifth may be the first person's."""
+    told = bring(
+        "django-oauth-toolkit",
+        [
+            django("account.emailaddress", 1, user=2, email="mallory@example.com", verified=False, primary=False),
+            *ALL,
+        ],
+    )
+
+    assert told["users"]["new"] == 1
+    assert ask("one") == (200, 200, "ada@example.com")
+
+
+def test_one_number_that_two_people_have_is_nobody(bring, ask):
+    other = django("customers.user", 1, email="mallory@example.com", is_active=True)
+
+    told = bring("django-oauth-toolkit", [*ALL, other])
+
+    assert told["users"]["new"] <= 1
+    assert told["tokens"]["new"] == 0
+    assert any("another address" in skipped["why"] for skipped in told["skipped"])
+    assert ask("one")[0] == 401
+
+
+@pytest.mark.parametrize("kind", ["App\\Models\\AdminUser", "App\\Models\\Team", "SuperUser"])
+def test_a_token_of_sanctum_that_is_no_users_is_left_out(bring, kind):
+    kept = hashlib.sha256(b"sanctum-secret").hexdigest()
+    told = bring(
+        "passport",
+        [
+            row("users", id=1, name="Ada", email="ada@example.com"),
+            row("personal_access_tokens", id=7, tokenable_type=kind, tokenable_id=1, token=kept, abilities=["read"]),
+        ],
+    )
+
+    assert told["tokens"] == {"new": 0, "known": 0, "skipped": 0}
+    assert [skipped["why"] for skipped in told["skipped"]] == ["it belongs to something that is no user"]
+
+
+@pytest.mark.parametrize("personal", [0, 1])
+def test_tokens_of_a_guard_of_other_people_are_nobodys_here(bring, personal):
+    client = {"redirect": "https://a.example.com/cb", "revoked": 0, "user_id": 1, "personal_access_client": personal}
+    told = bring(
+        "passport",
+        [
+            row("users", id=1, name="Ada", email="ada@example.com"),
+            row("oauth_clients", id=2, name="Staff", provider="admins", **client),
+            row("oauth_access_tokens", id="j1", user_id=1, client_id=2, scopes='["read"]', revoked=0),
+        ],
+    )
+
+    assert (told["apps"]["new"], told["tokens"]["new"]) == (0, 0)
+    assert "people of another table" in told["skipped"][0]["why"]
+
+
+def test_what_polymorphic_doorkeeper_keeps_for_others_is_left_out_and_far_ends_stop_nothing(bring):
+    told = bring(
+        "doorkeeper",
+        [
+            row("users", id=1, email="ada@example.com"),
+            row("oauth_applications", id=1, uid="a", name="A", owner_id=1, owner_type="Company", redirect_uri=""),
+            row("oauth_access_tokens", id=1, token="a" * 20, resource_owner_id=1, resource_owner_type="Admin",
+                scopes="read", created_at="2026-01-02 03:04:05"),
+            row("oauth_access_tokens", id=2, token="b" * 20, resource_owner_id=1, resource_owner_type="User",
+                scopes="read", created_at="2026-01-02 03:04:05", expires_in=999_999_999_999),
+            row("oauth_access_tokens", id=3, token="c" * 20, resource_owner_id=1, resource_owner_type="User",
+                scopes="read", created_at="2026-01-02 03:04:05"),
+        ],
+    )  # fmt: skip
+
+    assert (told["apps"]["new"], told["tokens"]["new"]) == (0, 1)
+    assert [skipped["why"] for skipped in told["skipped"]][:2] == [
+        "it belongs to something that is no user",
+        "expires_in is no number of seconds, or created_at is missing",
+    ]
 
 
 @pytest.mark.standard("I-08")

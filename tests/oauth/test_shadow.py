@@ -34,7 +34,7 @@ class Old(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         text = self.headers["Authorization"].removeprefix("Bearer ")
         self.asked.append(text)
-        status, row = self.answers.get(text, (401, ""))
+        status, row = self.answers.get(text, self.answers.get("*", (401, "")))
         self.send_response(status)
         if row:
             self.send_header("X-Auth-Token-Id", row)
@@ -65,7 +65,8 @@ def old(app, url, settings, tmp_path, monkeypatch):
         brought = importing.bring(file, "csv", names={}, owner=None, public_key=None, tell=pytest.fail)
     assert brought.counts["tokens"].new == 4
     store.db.remove()
-    return Old
+    yield Old
+    shadow._old.pending.join()
 
 
 @pytest.fixture
@@ -123,6 +124,31 @@ def test_an_old_check_that_is_away_changes_nothing_and_is_left_alone(check, old,
     assert [check("unknown-key"), check("unknown-key"), check("17.x"), check("plain-key")] == [401, 401, 401, 200]
     told(caplog)
     assert old.asked == ["unknown-key"]
+
+
+@pytest.mark.standard("I-02")
+@pytest.mark.parametrize("row", ["", "17"])
+def test_a_page_that_answers_200_to_everybody_teaches_nobodys_string(check, old, caplog, row):
+    old.answers["*"] = (200, row)
+
+    assert [check("17.guess"), check("anything-at-all"), check("eyJh.eyJq.c2ln")] == [401, 401, 401]
+    assert "lets pass what nobody has" in caplog.text
+
+    old.answers |= {"*": (401, ""), "17.secret": (200, "")}
+    assert [check("17.guess"), check("17.secret")] == [401, 200]
+
+
+def test_what_is_proved_here_is_not_taken_on_anybodys_word(check, old):
+    old.answers["some-string"] = (200, "20")
+
+    assert check("some-string") == 401
+
+
+@pytest.mark.parametrize("status", [400, 404, 414, 422])
+def test_a_string_that_the_old_check_does_not_like_silences_it_for_nobody_else(check, old, status):
+    old.answers |= {"strange": (status, ""), "17.secret": (200, "")}
+
+    assert [check("strange"), check("17.secret")] == [401, 200]
 
 
 def test_strangers_cannot_have_the_old_check_asked_at_will(check, old, clock):

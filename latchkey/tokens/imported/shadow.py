@@ -28,7 +28,8 @@ AWAY_SECONDS = 5.0
 # A string that was compared is compared again after so long.
 AGAIN_SECONDS = 600.0
 MOST_WAITING, MOST_KNOWN = 200, 10_000
-REFUSALS = (401, 403)
+# In whatever words it says that something is no token: strangers choose the string, and make no pause for all by it.
+REFUSALS = frozenset(range(400, 500)) - {408, 429}
 
 log = logging.getLogger("latchkey.shadow")
 _waiting = PreparedSelect(
@@ -86,6 +87,8 @@ def _learned(plaintext: str) -> bool:
     if said is None or not said.passes:
         return False
     placeholder = _named(plaintext, said)
+    if placeholder is not None and not _refuses_what_nobody_has(plaintext):
+        return False
     if placeholder is None:
         shown = credentials.digest(plaintext).hex()[:8]
         log.warning("shadow: theirs passes, ours does not know it (sha256 %s…)", shown)
@@ -94,14 +97,24 @@ def _learned(plaintext: str) -> bool:
     return True
 
 
+def _refuses_what_nobody_has(plaintext: str) -> bool:
+    """Whether it looks at more than the name of a row: a page that answers 200 to everybody checks nothing.
+
+    Asked whenever something would be learned, which is once a token.
+    """
+    separator = next((place for place, sign in enumerate(plaintext) if sign in forms.SEPARATORS), -1)
+    said = _ask(plaintext[: separator + 1] + credentials.opaque())
+    if said is not None and said.passes:
+        log.error("shadow: the old check lets pass what nobody has, and nothing is learned from it")
+    return said is not None and not said.passes
+
+
 def _named(plaintext: str, said: Said) -> bytes | None:
     """What stands for the string in the row that the old check names, or that the string names by itself."""
-    if said.row:
-        found = _waiting.one(name=forms.name("id", said.row))
-        return None if found is None else found.placeholder
     named = forms.named(plaintext)
-    found = _waiting.one(name=named.name) if named is not None else None
-    # What can be proved here was found wrong here.
+    name = forms.name("id", said.row) if said.row else None if named is None else named.name
+    found = _waiting.one(name=name) if name is not None else None
+    # What can be proved here is not taken on anybody's word.
     return None if found is None or found.proof is not None or found.signer_id is not None else found.placeholder
 
 

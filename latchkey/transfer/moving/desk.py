@@ -38,6 +38,9 @@ class Desk:
     signer_id: bytes | None
     tell: Tell
     users: dict[str, str] = field(default_factory=dict)
+    # By which address each id was seen, and ids of more than one: whose they are nobody can say.
+    claims: dict[str, str] = field(default_factory=dict)
+    doubled: set[str] = field(default_factory=set)
     apps: dict[str, str] = field(default_factory=dict)
     # Apps whose tokens are developer tokens.
     personal: set[str] = field(default_factory=set)
@@ -53,6 +56,12 @@ class Desk:
         """Leave something out, and say so."""
         self.counts[kind].skipped += 1
         self.notes.append((line, why))
+
+    def claim(self, id: str, email_key: str) -> None:
+        """Somebody of there has this id."""
+        if self.claims.setdefault(id, email_key) != email_key:
+            self.doubled.add(id)
+            self.users.pop(id, None)
 
     def settle(self) -> None:
         """The batch is there."""

@@ -27,9 +27,14 @@ def bring_users(desk: Desk, batch: Sequence[tuple[int, UserRecord]]) -> None:
     """Find or make the accounts of a batch."""
     keys = {record.id: desk.key("user", record.id, emails.key(record.email)) for _, record in batch}
     known = before(keys.values())
+    for _, record in batch:
+        desk.claim(record.id, emails.key(record.email))
     wanted = select(User).where(User.email_key.in_({emails.key(record.email) for _, record in batch}))
     here = {user.email_key: user for user in db.scalars(wanted)}
     for line, record in batch:
+        if record.id in desk.doubled:
+            desk.skip("users", line, f"user {record.id}: another address has the same id, so nothing is theirs")
+            continue
         if record.id in desk.users:
             continue
         try:

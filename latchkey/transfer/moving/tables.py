@@ -3,8 +3,9 @@
 A row is `{"table": "oauth_applications", "row": {…}}`, or Django's `{"model": …, "pk": …, "fields": {…}}`.
 """
 
+import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from latchkey import credentials
@@ -13,6 +14,7 @@ from latchkey.transfer.moving.lines import BadLine, flag, moment, needed, text, 
 from latchkey.transfer.moving.records import AppRecord, Kept, Record, TokenRecord, UserRecord
 
 Row = dict[str, Any]
+NO_PERSON = "it belongs to something that is no user"
 REFRESH = "a refresh token: its app asks its people again"
 
 
@@ -38,6 +40,12 @@ def _digest(written: str) -> Kept:
         return Kept(digest=sha256(written))
     except BadAlgorithm as error:
         raise BadLine(str(error)) from None
+
+
+def _of_person(row: Row, name: str) -> bool:
+    """Whether a row's id is one of the table of people, where the row says which table that is."""
+    table = text(row, name, 200)
+    return not table or re.split(r"[\\\\/:.]", table)[-1] in ("User", "user", "users")
 
 
 def _user(row: Row, *, proved: str = "", active: str = "") -> UserRecord:
@@ -83,7 +91,9 @@ def django(value: Row) -> list[Record]:
         ]
     if table == "refreshtoken":
         raise BadLine(REFRESH)
-    return [_user(row, active="is_active")] if "email" in row else []
+    # Other tables hold addresses, too, and number their rows as they please.
+    people = "email" in row and ("password" in row or "last_login" in row or "is_active" in row)
+    return [_user(row, active="is_active")] if people else []
 
 
 def doorkeeper(value: Row) -> list[Record]:
@@ -99,7 +109,7 @@ def doorkeeper(value: Row) -> list[Record]:
                 id=needed(row, "id", 200),
                 client_id=needed(row, "uid", 200),
                 name=text(row, "name", 400),
-                owner=text(row, "owner_id", 200),
+                owner=text(row, "owner_id", 200) if _of_person(row, "owner_type") else "",
                 redirect_uris=texts(row, "redirect_uri"),
                 scopes=texts(row, "scopes"),
                 confidential=flag(row, "confidential", default=True),
@@ -107,11 +117,10 @@ def doorkeeper(value: Row) -> list[Record]:
             )
         ]
     if table == "oauth_access_tokens":
-        token, created = needed(row, "token", credentials.LONGEST_FOREIGN), moment(row, "created_at")
+        token = needed(row, "token", credentials.LONGEST_FOREIGN)
         hashed = len(token) == 64 and set(token) <= set("0123456789abcdef")
-        seconds = text(row, "expires_in", 12)
-        if seconds and (not seconds.isdecimal() or created is None):
-            raise BadLine("expires_in is no number of seconds, or created_at is missing")
+        if not _of_person(row, "resource_owner_type"):
+            raise BadLine(NO_PERSON)
         return [
             TokenRecord(
                 id=needed(row, "id", 200),
@@ -120,12 +129,24 @@ def doorkeeper(value: Row) -> list[Record]:
                 user=text(row, "resource_owner_id", 200),
                 app=text(row, "application_id", 200),
                 scopes=texts(row, "scopes"),
-                created_at=created,
-                expires_at=created + timedelta(seconds=int(seconds)) if seconds and created else None,
+                created_at=moment(row, "created_at"),
+                expires_at=_end(row),
                 ended=row.get("revoked_at") not in (None, ""),
             )
         ]
     return [_user(row, proved="confirmed_at")] if table == "users" else []
+
+
+def _end(row: Row) -> datetime | None:
+    seconds, created = text(row, "expires_in", 12), moment(row, "created_at")
+    if not seconds:
+        return None
+    try:
+        if created is not None:
+            return created + timedelta(seconds=int(seconds))
+    except (ValueError, OverflowError):
+        pass
+    raise BadLine("expires_in is no number of seconds, or created_at is missing")
 
 
 def passport(value: Row) -> list[Record]:
@@ -136,16 +157,19 @@ def passport(value: Row) -> list[Record]:
 
 
 def _passport_client(row: Row) -> Record:
+    # A guard of another name has a table of its own, in which the same numbers are other people.
+    ours = text(row, "provider", 200) in ("", "users")
+    left_out = "it was revoked there" if flag(row, "revoked") else ""
     uris = texts(row, "redirect_uris") or [uri for uri in text(row, "redirect").split(",") if uri]
     return AppRecord(
         id=needed(row, "id", 200),
         client_id=needed(row, "id", 200),
         name=text(row, "name", 400),
-        owner=text(row, "user_id", 200) or text(row, "owner_id", 200),
+        owner=text(row, "user_id", 200) or (text(row, "owner_id", 200) if _of_person(row, "owner_type") else ""),
         redirect_uris=uris,
         confidential=text(row, "secret") != "",
-        personal=flag(row, "personal_access_client") or "personal_access" in texts(row, "grant_types"),
-        left_out="it was revoked there" if flag(row, "revoked") else "",
+        personal=ours and (flag(row, "personal_access_client") or "personal_access" in texts(row, "grant_types")),
+        left_out=left_out if ours else "its tokens belong to people of another table",
         created_at=moment(row, "created_at"),
     )
 
@@ -165,8 +189,8 @@ def _passport_token(row: Row) -> Record:
 
 
 def _sanctum_token(row: Row) -> Record:
-    if not text(row, "tokenable_type", 200).endswith("User"):
-        raise BadLine("it belongs to something that is no user")
+    if not _of_person(row, "tokenable_type"):
+        raise BadLine(NO_PERSON)
     kept = needed(row, "token", 64)
     _digest(kept)
     return TokenRecord(
