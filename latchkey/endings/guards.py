@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ForeignKey, String, and_, case, func, or_, select
+from sqlalchemy import BigInteger, ForeignKey, String, and_, case, column, func, or_, select, table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -27,6 +27,10 @@ SEEN_EVERY = timedelta(seconds=10)
 # In the memory of a process, and of one app; those that come later are answered and not measured.
 MOST, MOST_OF_ONE = 5_000, 1_000
 LISTED = 200
+# Nobody's number is from longer ago than what is kept of them, but for one that was the last for long.
+LONGEST_MS = 24 * 60 * 60 * 1000
+
+_clients = table("client", column("id"))
 
 
 class Guard(Base):
@@ -77,7 +81,8 @@ def hear(client_id: str, name: str, seq: int) -> None:
         elif known.seq == seq:
             _heard[key] = known._replace(at=now)
         else:
-            _heard[key] = Heard(seq, max(0, int((now - moment(seq)) / timedelta(milliseconds=1))), now, None)
+            took = int((now - moment(seq)) / timedelta(milliseconds=1))
+            _heard[key] = Heard(seq, min(max(0, took), LONGEST_MS), now, None)
 
 
 def flush() -> int:
@@ -94,13 +99,22 @@ def flush() -> int:
         }
     if not due:
         return 0
-    db.execute(_written(), [_row(*key, heard) for key, heard in sorted(due.items())])
+    named = {client_id for client_id, _ in due}
+    there = set(db.scalars(select(_clients.c.id).where(_clients.c.id.in_(named)).with_for_update(read=True)))
+    # An app that was deleted meanwhile must not keep the others from being written down.
+    gone = {key for key in due if key[0] not in there}
+    rows = [_row(*key, heard) for key, heard in sorted(due.items()) if key not in gone]
+    if rows:
+        db.execute(_written(), rows)
     db.commit()
     with _lock:
+        for key in gone & _heard.keys():
+            del _heard[key]
+            _of_one[key[0]] -= 1
         for key, heard in due.items():
             if key in _heard and _heard[key].seq == heard.seq:
                 _heard[key] = _heard[key]._replace(written_at=heard.at)
-    return len(due)
+    return len(rows)
 
 
 def _row(client_id: str, name: str, heard: Heard) -> dict[str, Any]:

@@ -51,9 +51,10 @@ def endings(call: Call) -> Reply | Later:
     except OAuth2Error as error:
         return partial(settling.refused, call, "endings", error)
     after, wait = int(asked.get("after", 0)), min(LONGEST_WAIT, int(asked.get("wait", 0)))
-    if "guard" in asked and "after" in asked:
-        guards.hear(party.id, asked["guard"], after)
     part = feed.after(after)
+    # Whoever has to start over has come nowhere, and a number that nobody gave it says nothing.
+    if "guard" in asked and "after" in asked and not part.reset:
+        guards.hear(party.id, asked["guard"], after)
     if party.due is None and (part.reset or part.endings or not wait):
         return _told(part, began)
     if wait and not (part.reset or part.endings):

@@ -424,6 +424,30 @@ def test_the_meter_tells_how_long_an_ending_took_and_who_is_behind(bob, clock, m
     assert db.scalar(select(func.count()).select_from(guards.Guard)) == 0
 
 
+def test_an_app_that_is_deleted_takes_no_others_guards_from_the_meter(alice, bob, monkeypatch):
+    monkeypatch.setattr(guards, "_heard", {})
+    monkeypatch.setattr(guards, "_of_one", guards.Counter())
+    gone, stays = (factories.make_client(user, name="Service").client for user in (alice, bob))
+    for client in (gone, stays):
+        guards.hear(client.id, "web-1", 1)
+    clients.remove(gone)
+    db.commit()
+
+    assert guards.flush() == 1
+    assert [each.guard.client_id for each in guards.following()] == [stays.id]
+    assert list(guards._heard) == [(stays.id, "web-1")]
+
+
+def test_an_ending_of_long_ago_is_written_down_like_any_other(bob, clock, monkeypatch):
+    monkeypatch.setattr(guards, "_heard", {})
+    service = factories.make_client(bob, name="Service").client
+    db.commit()
+    guards.hear(service.id, "web-1", 1)
+    guards.hear(service.id, "web-1", int(clock.now().timestamp() * 1000) - 40 * 24 * 60 * 60 * 1000)
+
+    assert guards.flush() == 1
+
+
 def test_guards_of_one_app_are_bounded(bob, monkeypatch):
     monkeypatch.setattr(guards, "_heard", {})
     monkeypatch.setattr(guards, "_of_one", guards.Counter())

@@ -133,6 +133,33 @@ def test_a_poll_is_heard_as_how_far_a_guard_has_come(caller, service, monkeypatc
     assert (one.guard.client_id, one.guard.name, one.guard.seq) == (service.client.id, "web-1", begun["next"])
 
 
+@pytest.mark.standard("A-06")
+@pytest.mark.parametrize("number", [0, 1, 5, 10**18 - 1])
+def test_the_meter_believes_no_number_that_nobody_gave_a_guard(caller, service, monkeypatch, number):
+    """One that is years ahead is in no calendar, and one of long ago took longer than a column holds."""
+    monkeypatch.setattr(guards, "_heard", {})
+    end("usr_a")
+
+    for after in (number, number - 1 if number > 1 else number):
+        assert ask(caller, service, guard="liar", after=after).json["reset"] is True
+
+    assert guards.flush() == 0
+    assert guards.following() == []
+
+
+def test_a_guard_that_starts_long_after_the_last_ending_was_not_slow(caller, service, clock, monkeypatch):
+    monkeypatch.setattr(guards, "_heard", {})
+    end("usr_a")
+    clock.move(days=40)
+    begun = ask(caller, service, guard="fresh", after=0).json
+
+    ask(caller, service, guard="fresh", after=begun["next"])
+
+    assert guards.flush() == 1
+    [one] = guards.following()
+    assert (one.took, one.behind) == (None, timedelta(0))
+
+
 def checked(caller, token, **headers):
     answer = caller.get("/oauth/check", headers={"Authorization": f"Bearer {token}"} | headers)
     assert answer.status_code == 200, answer.headers
