@@ -1,14 +1,18 @@
 """Which resources there were at the last start: one that is gone or has lost scopes narrows what tokens may do."""
 
 import hashlib
+from datetime import timedelta
 
 from sqlalchemy import LargeBinary, String, delete, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import resources
-from latchkey.endings.record import Kind, note
+from latchkey import clock, resources
+from latchkey.endings.record import Ending, Kind, note, number
 from latchkey.resources import Resource
 from latchkey.store.session import Base, db
+
+# So long the servers of an installation may take to be exchanged one after the other.
+EXCHANGE = timedelta(hours=1)
 
 
 class KnownResource(Base):
@@ -28,14 +32,22 @@ def compare() -> list[str]:
         row.name: row.digest for row in db.scalars(select(KnownResource).order_by(KnownResource.name).with_for_update())
     }
     if before == now:
-        db.rollback()
-        return []
+        # One that starts later went on with the former ones until now, and guards remember what it said of them.
+        changed = _told_lately()
+        note(Kind.RESOURCE, *changed)
+        db.commit()
+        return changed
     changed = [name for name, digest in before.items() if now.get(name) != digest]
     note(Kind.RESOURCE, *changed)
     db.execute(delete(KnownResource).execution_options(synchronize_session=False))
     db.execute(insert(KnownResource), [{"name": name, "digest": digest} for name, digest in now.items()])
     db.commit()
     return changed
+
+
+def _told_lately() -> list[str]:
+    told = select(Ending.target_id).where(Ending.kind == Kind.RESOURCE, Ending.seq > number(clock.now() - EXCHANGE))
+    return list(db.scalars(told.distinct().order_by(Ending.target_id)))
 
 
 def _digest(resource: Resource) -> bytes:

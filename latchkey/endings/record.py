@@ -87,7 +87,12 @@ def _forget(session: Session, transaction: SessionTransaction) -> None:
 
 
 def _milliseconds() -> int:
-    return int(clock.now().timestamp() * 1000)
+    return number(clock.now())
+
+
+def number(at: datetime) -> int:
+    """The number that an ending of that moment has, or a lower one."""
+    return int(at.timestamp() * 1000)
 
 
 def moment(seq: int) -> datetime:

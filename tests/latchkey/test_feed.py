@@ -383,6 +383,24 @@ def test_a_resource_that_is_gone_or_smaller_is_told_at_the_next_start(catalogues
     assert {target for kind, target in told() if kind == "resource"} == set(gone)
 
 
+def test_a_resource_that_is_gone_is_told_again_by_each_server_that_is_exchanged_later(catalogues, clock):
+    """Until then it lets tokens pass for what the others know no more, and guards remember that."""
+    if not engines().embedded:
+        with engines().write.begin() as connection:
+            connection.execute(text("SELECT setval('ending_seq', 1)"))
+    catalogues(apis.SCOPES, apis.RESOURCES)
+    known.compare()
+    forget()
+    catalogues("")
+    gone = known.compare()
+    assert gone
+
+    assert set(known.compare()) == set(gone)
+    assert sorted(told()) == sorted(2 * [("resource", name) for name in gone])
+    clock.move(hours=2)
+    assert known.compare() == []
+
+
 def test_the_meter_tells_how_long_an_ending_took_and_who_is_behind(bob, clock, monkeypatch):
     monkeypatch.setattr(guards, "_heard", {})
     # PostgreSQL goes on from the numbers of other tests, whose clock was moved.
