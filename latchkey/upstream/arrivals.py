@@ -49,7 +49,7 @@ OTHERS = "The account of this address belongs to somebody else at {upstream}."
 TAKEN = "Who you are at {upstream} is linked to another account here."
 USED = "This sign-in was used already."
 SIGNED_OUT = "{upstream} has signed you out meanwhile."
-HACKED = "The account was closed by “I have been hacked”. Choose a new password first, by “Forgot password?”."
+ENDED = "The password of your account here has ended. Choose a new one first, by “Forgot password?”."
 
 
 def _not_let_in(why: str) -> NotLetIn:
@@ -90,7 +90,7 @@ def connect(person: Person, here: BrowserSession | None) -> BrowserSession | Ste
     if user.disabled_at is not None:
         raise _not_let_in(SUSPENDED)
     if user.needs_password:
-        raise _not_let_in(HACKED)
+        raise _not_let_in(ENDED)
     # Addresses are given to others when somebody leaves; who has it now is not who had it.
     if any(identity.issuer == person.issuer for identity in identities.list_for(user)):
         raise _not_let_in(OTHERS)
@@ -168,8 +168,8 @@ def _linked(user: User, person: Person) -> Identity:
 def _enter(identity: Identity, person: Person) -> BrowserSession | Step:
     user = _held(identity, person)
     if user.needs_password:
-        # The identity may be a thief's who linked it.
-        raise _not_let_in(HACKED)
+        # After “I have been hacked” the identity may be a thief's who linked it.
+        raise _not_let_in(ENDED)
     word = _confirmed(user, identity, person)
     # An old sign-in upstream is no proof of now: what takes fresh proof asks for it.
     proved = person.authenticated_at or sessions.NEVER

@@ -12,6 +12,7 @@ from wtforms.validators import AnyOf, InputRequired
 
 from latchkey import clock, notices
 from latchkey.accounts import passwords, sessions, users
+from latchkey.accounts.upstream import identities
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from latchkey.notices import wording
@@ -129,6 +130,7 @@ def _page(event: Event, form: ChooseForm) -> ResponseReturnValue:
         event=event,
         detail=event.detail,
         form=form,
+        linked=identities.usable(this_user()),
         fresh=sessions.recently_authenticated(this_session()),
     )
     return page, 422 if form.errors else 200

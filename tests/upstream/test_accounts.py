@@ -337,3 +337,18 @@ class TestGroups:
         clock.move(hours=6)
 
         assert by_password.get("/tokens").status_code == 303
+
+
+@pytest.mark.standard("P-04")
+def test_what_a_thief_linked_opens_nothing_before_the_new_password_and_is_shown(acme, app, another, ada, mailbox):
+    identities.add(users.lock(ada.id), acme.issuer, "thief", "thief@example.com")
+    db.commit()
+    owner = pages.sign_in(app.test_client(), ada)
+
+    report = owner.get(pages.submit(owner, "/hacked", since="none").location).text
+
+    assert "thief@example.com" in report
+    assert "linked sign-ins" in report
+    refused = another.sign_in(subject="thief", email="thief@example.com", amr=["mfa"])
+    assert (refused.status_code, another.client.get("/tokens").status_code) == (403, 303)
+    assert "Choose a new one first" in refused.text
