@@ -328,8 +328,7 @@ class Guard:
             authorization = None
         if not _sendable(address, LONGEST_ADDRESS):
             address = ""
-        digest = hashlib.sha256((authorization or "").encode("utf-8", "surrogateescape")).digest()
-        key, now = (digest, question, address), _now()
+        key, now = (_digest(authorization), question, address), _now()
         with self._lock:
             refusal = self._refused.get(key)
             if refusal is not None and now < refusal[1]:
@@ -513,7 +512,12 @@ class Guard:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(16, thread_name_prefix="latchkey-guard")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._ask, authorization, question, address)
+        asking = loop.run_in_executor(self._pool, self._ask, authorization, question, address)
+        try:
+            # While nothing of Latchkey answers, all threads wait for it: whoever comes then waits no longer than they.
+            return await asyncio.wait_for(asking, 2 * TIMEOUT_SECONDS)
+        except TimeoutError:
+            return self._left((_digest(authorization), question, address))
 
     def asgi(self, application: Callable[..., Awaitable[None]], scope: Scopes) -> Callable[..., Awaitable[None]]:
         """An ASGI application behind this guard; who calls stands in its scope, as headers and in `state`."""
@@ -598,6 +602,10 @@ def _follow(guard_of: weakref.ref[Guard], closed: threading.Event) -> None:
                 log.warning("what ends cannot be followed, and every call is asked about: %s", error)
             pause = min(1.0, 0.1 * faults)
         del guard
+
+
+def _digest(authorization: str | None) -> bytes:
+    return hashlib.sha256((authorization or "").encode("utf-8", "surrogateescape")).digest()
 
 
 def _sendable(text: str, longest: int) -> bool:

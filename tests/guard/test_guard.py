@@ -475,6 +475,29 @@ def test_the_asgi_middleware_does_the_same(guard, latchkey):
     assert (seen, closed["type"]) == ([], "websocket.close")
 
 
+@pytest.mark.standard("A-07")
+def test_no_event_loop_waits_longer_for_many_questions_that_nobody_answers(guard, latchkey, monkeypatch):
+    """Strangers' tokens take all threads then; those that wait for one are given up."""
+    assert passes(guard)
+    hold = threading.Event()
+    latchkey.meanwhile = lambda: hold.wait(10)
+    latchkey.now += 2.5
+    monkeypatch.setattr(latchkey_guard, "TIMEOUT_SECONDS", 0.05)
+
+    async def all_at_once():
+        strangers = [guard.acheck(f"Bearer {number}", "projects:read") for number in range(40)]
+        try:
+            return await asyncio.gather(*strangers, guard.acheck(TOKEN, "projects:read"))
+        finally:
+            hold.set()
+
+    *refused, known = asyncio.run(all_at_once())
+
+    assert {answer.status for answer in refused} == {503}
+    assert known.allowed
+    assert latchkey.questions() < 40
+
+
 def test_a_view_of_flask(guard, latchkey):
     import flask
 
