@@ -72,11 +72,11 @@ def read(sealed: str, purpose: Purpose, bound: str) -> bytes | None:
     return base64.b64decode(random) if fresh and (made_for, bound_to) == (purpose, bound) else None
 
 
-def spend(random: bytes) -> bool:
-    """Use one up; whether it was not used before."""
+def spend(random: bytes, lifetime: timedelta = LIFETIME) -> bool:
+    """Use one up that counts no longer than this; whether it was not used before."""
     insert = (sqlite if db.get_bind().dialect.name == "sqlite" else postgresql).insert(SpentChallenge)
     once = insert.values(
-        digest=credentials.digest(base64.b64encode(random).decode()), expires_at=clock.now() + LIFETIME
+        digest=credentials.digest(base64.b64encode(random).decode()), expires_at=clock.now() + lifetime
     )
     return db.scalar(once.on_conflict_do_nothing().returning(SpentChallenge.digest)) is not None
 

@@ -136,6 +136,21 @@ def test_a_copy_of_the_browsers_cookie_does_not_make_it_count_twice(acme, person
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("minutes", [1, 20])
+def test_the_letter_brings_no_link_back_that_its_owner_took_off(person, ada, mailbox, clock, minutes):
+    person.sign_in()
+    path, cookie = letter_to(mailbox), person.client.get_cookie("upstream-person").value
+    pages.submit(person.client, path)
+    identities.remove(identities.list_for(ada)[0])
+    db.commit()
+    pages.submit(person.client, "/logout", form="/settings")
+    person.client.set_cookie("upstream-person", cookie)
+    clock.move(minutes=minutes)
+
+    assert pages.submit(person.client, path).status_code == 403
+    assert not identities.list_for(ada)
+
+
 @pytest.mark.standard("L-08")
 @pytest.mark.parametrize("told", [{"email_verified": False}, {"email_verified": "true"}, {"email_verified": 1}])
 def test_an_address_that_the_upstream_did_not_verify_is_verified_here(acme, person, mailbox, told):

@@ -26,7 +26,9 @@ def show_address(token: str) -> ResponseReturnValue:
         return render_template("portal/upstream/address.html", form=form, email=person.email)
     here = this_session() if current_user.is_authenticated else None
     try:
-        response = arrival.go_on(arrivals.connect(person, here), next_path)
+        opened = arrivals.connect(person, here)
+        letters.once(person)
+        response = arrival.go_on(opened, next_path)
     except arrivals.FactorToShow as owed:
         return arrival.go_on(owed.step, request.path)
     except arrivals.NotLetIn as why:

@@ -8,10 +8,11 @@ from itsdangerous import BadSignature
 from werkzeug.wrappers import Response
 
 from latchkey import credentials, notices, origin, vault
-from latchkey.accounts import limits
+from latchkey.accounts import challenges, limits
 from latchkey.accounts.limits import Asker
 from latchkey.accounts.links import Purpose
 from latchkey.store.session import db
+from latchkey.upstream import arrivals
 from latchkey.upstream.client import Person
 from portal.auth.upstream import asking
 from portal.auth.upstream.asking import Asked
@@ -50,3 +51,10 @@ def waiting(token: str) -> tuple[Person, str | None] | None:
     *named, issued_at, authenticated_at = fields
     moments = (datetime.fromisoformat(at) if at else None for at in (issued_at, authenticated_at))
     return Person(*named, *moments), next_path
+
+
+def once(person: Person) -> None:
+    """A letter links once, also after its link was taken off again. Raises `arrivals.NotLetIn`."""
+    told = f"letter {person.issuer} {person.subject} {person.issued_at.isoformat()}"
+    if not challenges.spend(told.encode(), LIFETIME):
+        raise arrivals.NotLetIn(arrivals.USED)
