@@ -80,6 +80,9 @@ def hear(client_id: str, name: str, seq: int) -> None:
             _heard[key] = Heard(seq, None, now, None)
         elif known.seq == seq:
             _heard[key] = known._replace(at=now)
+        elif known.seq == 0 and moment(seq) < known.at:
+            # It began with nothing to forget: what ended before that had no way to make.
+            _heard[key] = Heard(seq, None, now, None)
         else:
             took = int((now - moment(seq)) / timedelta(milliseconds=1))
             _heard[key] = Heard(seq, min(max(0, took), LONGEST_MS), now, None)

@@ -466,6 +466,23 @@ def test_an_ending_of_long_ago_is_written_down_like_any_other(bob, clock, monkey
     assert guards.flush() == 1
 
 
+def test_what_ended_before_a_guard_began_took_no_time_to_reach_it(bob, clock, monkeypatch):
+    monkeypatch.setattr(guards, "_heard", {})
+    service = factories.make_client(bob).client
+    ended, later = (int((clock.now() + timedelta(seconds=seconds)).timestamp() * 1000) for seconds in (0, 201))
+
+    clock.move(seconds=200)
+    for seq in (0, ended):
+        guards.hear(service.id, "new", seq)
+    guards.flush()
+    assert guards.following()[0].took is None
+
+    clock.move(seconds=2)
+    guards.hear(service.id, "new", later)
+    guards.flush()
+    assert timedelta(0) < guards.following()[0].took < timedelta(seconds=2)
+
+
 def test_guards_of_one_app_are_bounded(bob, monkeypatch):
     monkeypatch.setattr(guards, "_heard", {})
     monkeypatch.setattr(guards, "_of_one", guards.Counter())
