@@ -57,8 +57,21 @@ def _mapping(given: tuple[str, ...]) -> dict[str, frozenset[str]]:
 
 @latchkey.command("import")
 @file_argument
-@click.option("--from", "system", type=click.Choice([*importing.READERS]), default="latchkey", help="What wrote FILE.")
-@click.option("--scope", "names", multiple=True, metavar="THERE=HERE", help="What a scope of there is called here; …")
+@click.option(
+    "--from",
+    "system",
+    type=click.Choice([*importing.READERS]),
+    default="latchkey",
+    show_default=True,
+    help="What wrote FILE.",
+)
+@click.option(
+    "--scope",
+    "names",
+    multiple=True,
+    metavar="THERE=HERE",
+    help="What a scope of there is called here; can be given again.",
+)
 @click.option("--owner", metavar="EMAIL", help="Whose the apps are that have no owner there.")
 @click.option("--public-key", type=click.Path(path_type=Path), help="What Passport's tokens are signed with.")
 @json_option

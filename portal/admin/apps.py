@@ -33,11 +33,11 @@ DOINGS = {
     "trust": Doing(
         "Trust “{name}”?", "Nobody is asked any more what it may do. Only for apps of your own.", "Trust", danger=True
     ),
-    "distrust": Doing("Take the trust from “{name}”?", "People are asked again what it may do.", "Take the trust"),
+    "distrust": Doing("Stop trusting “{name}”?", "People are asked again what it may do.", "Stop trusting"),
     "mark": Doing(
         "Mark “{name}” as a resource server?", "It may introspect everybody’s tokens, without limit.", "Mark"
     ),
-    "unmark": Doing("Take the mark from “{name}”?", "It is no resource server any more.", "Take the mark"),
+    "unmark": Doing("Unmark “{name}” as a resource server?", "It is no resource server any more.", "Unmark"),
     "pin": Doing(
         "Pin the copy of “{name}”?",
         "What its document said when it was read last holds, whatever its host says from now on.",

@@ -38,10 +38,8 @@ RUN_ELSEWHERE = {
     "/docs/your-api/inside": {"ex-file", "ex-add", "ex-calls", "ex-revoked"},
     "/docs/your-api/gateway": {"ex-file", "ex-run", "ex-nginx", "ex-calls", "ex-revoked"},
     # What agents are told: portal/test_agent_guides.py.
-    **{
-        f"/docs/agents/{name}": {"ex-add", "ex-app"}
-        for name in ("claude-code", "vs-code", "cursor", "chatgpt", "mcp-inspector")
-    },
+    **{f"/docs/agents/{name}": {"ex-add", "ex-app"} for name in ("claude-code", "vs-code", "cursor")},
+    **{f"/docs/agents/{name}": {"ex-add"} for name in ("chatgpt", "mcp-inspector")},
     "/docs/your-api/service": {"ex-register", "ex-file", "ex-install", "ex-run", "ex-calls", "ex-revoked"},
 }
 CALLBACK = "https://app.example.com/callback?from=portal&kind=1"

@@ -48,6 +48,14 @@ def test_the_others_are_given_the_address(client):
     assert shlex.split(code(client, "mcp-inspector"))[-2:] == ["--server-url", MCP]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_where_the_client_id_goes_is_in_what_is_typed_or_left_to_the_agent(client, name):
+    page = client.get(f"/docs/agents/{name}").text
+    asked = f"type the client id where {AGENTS[name].title} asks for one" in page
+
+    assert asked != ("YOUR_CLIENT_ID" in snippets.of(page).get("ex-app", ""))
+
+
 @pytest.mark.standard("J-08")
 @OPEN
 @pytest.mark.parametrize("name", NAMES)
