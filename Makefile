@@ -53,7 +53,7 @@ bench: $(VENV)/.dev  ## Measure what README promises
 screenshots: tools  ## Make the pictures of README from the running product
 	@$(PYTHON) -m tools.screenshots
 
-lock: $(VENV)/.dev  ## Choose the versions anew: requirements.lock, requirements-dev.lock
+lock: $(VENV)/.dev  ## Choose the versions anew: requirements.lock and those with more
 	@tools/lock
 
 clean:  ## Remove what tools left; keeps instance/

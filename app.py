@@ -17,7 +17,9 @@ from latchkey.worker import loop
 from web import assets, errors, signin
 from web.layer import bounds, compression, metrics, middleware, request_log
 from web.layer.conflicts import Application
+from web.layer.middleware import Exchange
 from web.server import rsgi
+from web.tracing import switch
 
 
 class IdConverter(BaseConverter):
@@ -50,7 +52,8 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     app.teardown_appcontext(lambda _error: db.db.remove())
     write = request_log.to_stderr if background else None
     observe = metrics.register(app, background=background)
-    middleware.install(app, write=write, observe=observe)
+    exchange = switch.begin() if background else Exchange
+    middleware.install(app, write=write, observe=observe, exchange=exchange)
     if background:
         portal.prepare(app)
         loop.start(app, (oauth.codes.purge, oauth.pending.purge))

@@ -87,6 +87,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "upstream": _upstream,
     "limits": surroundings.limits,
     "kernel": surroundings.kernel,
+    "traces": surroundings.traces,
 }
 
 
@@ -95,7 +96,7 @@ CHECKS: dict[str, Callable[[], str]] = {
 def doctor() -> None:
     """Check this installation; exit 1 if anything fails.
 
-    Configuration, files, database, clock, mail, upstream, limits and kernel, one line each.
+    Configuration, files, database, clock, mail, upstream, limits, kernel and traces, one line each.
     """
     results = list(checks.examine(CHECKS))
     lines = [f"{'ok' if r.ok else 'FAILED':<7} {r.name:<14} {' '.join(r.detail.split())}" for r in results]

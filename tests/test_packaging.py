@@ -8,7 +8,7 @@ import pytest
 
 from latchkey.settings import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-otel.lock", "requirements-dev.lock")
 
 
 def pinned(lock: str) -> dict[str, str]:
@@ -28,14 +28,23 @@ def test_a_lock_pins_with_hashes_and_names_no_address(lock):
 def test_what_is_developed_with_is_what_runs():
     developed = pinned("requirements-dev.lock")
 
-    assert pinned("requirements.lock").items() <= developed.items()
+    assert pinned("requirements.lock").items() <= pinned("requirements-otel.lock").items() <= developed.items()
+
+
+def test_an_extra_is_locked_for_its_tests_and_no_part_of_what_runs():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = {re.match(r"[a-z0-9-]+", requirement).group() for extra in extras.values() for requirement in extra}
+
+    assert named <= pinned("requirements-otel.lock").keys()
+    assert not named & pinned("requirements.lock").keys()
 
 
 @pytest.mark.standard("A-11")
 def test_every_direct_dependency_is_locked_and_explained():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)
-    groups = [entry for group in project["dependency-groups"].values() for entry in group if isinstance(entry, str)]
+    several = [*project["dependency-groups"].values(), *project["project"]["optional-dependencies"].values()]
+    groups = [entry for group in several for entry in group if isinstance(entry, str)]
     locked = pinned("requirements-dev.lock")
 
     for requirement in project["project"]["dependencies"] + groups:

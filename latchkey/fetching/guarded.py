@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from latchkey import settings
+from latchkey import settings, watching
 from latchkey.fetching import bounded
 from latchkey.fetching.bounded import NotFetched
 
@@ -40,6 +40,11 @@ def fetch(url: str, *, most: int, kinds: frozenset[str]) -> bytes:
 def ask(url: str, *, most: int, kinds: frozenset[str]) -> Answer:
     """The same, for whoever keeps it. Raises `NotFetched`."""
     parts = _parts(url)
+    with watching.step("GET", {"http.request.method": "GET", "server.address": parts.hostname or ""}):
+        return _conversed(parts, most, kinds)
+
+
+def _conversed(parts: SplitResult, most: int, kinds: frozenset[str]) -> Answer:
     until = time.monotonic() + SECONDS
     address = _resolved(parts, until)
     try:

@@ -10,7 +10,7 @@ import time
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from latchkey import addresses
+from latchkey import addresses, watching
 from latchkey.fetching import bounded
 from latchkey.fetching.bounded import NotFetched
 
@@ -55,10 +55,15 @@ def _converse(method: str, url: str, body: bytes, headers: dict[str, str], *, mo
         raise NotFetched("not an https address")
     parts = urlsplit(url)
     head = _head(method, parts, len(body), headers)
+    with watching.step(method, {"http.request.method": method, "server.address": parts.hostname or ""}):
+        return _answered(method, parts, head + body, most=most, until=until)
+
+
+def _answered(method: str, parts: SplitResult, sent: bytes, *, most: int, until: float) -> Reply:
     for address in bounded.resolve(parts, until)[:MOST_ADDRESSES]:
         try:
             with bounded.connected(parts, address, until) as connection:
-                connection.sendall(head + body)
+                connection.sendall(sent)
                 return _read(connection, method, most)
         except ConnectionRefusedError:
             continue

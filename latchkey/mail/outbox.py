@@ -10,7 +10,7 @@ from flask import Flask, render_template
 from sqlalchemy import ColumnElement, Index, String, Text, and_, case, delete, event, func, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
 
-from latchkey import clock, vault
+from latchkey import clock, vault, watching
 from latchkey.ids import new_id
 from latchkey.mail import processes, transport
 from latchkey.store.session import Base, RoutingSession, UtcDateTime, affected, db, some, stamp
@@ -166,7 +166,8 @@ def _claim(letter_id: str, *, impatient: bool) -> Letter | None:
 
 def _carry(letter: Letter) -> Exception | None:
     try:
-        transport.carry(letter.id, letter.recipient, letter.subject, json.loads(vault.unseal(letter.sealed or "")))
+        with watching.step("deliver letter", {"latchkey.letter": letter.name}):
+            transport.carry(letter.id, letter.recipient, letter.subject, json.loads(vault.unseal(letter.sealed or "")))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one letter, the others must go out
         return error
     return None

@@ -8,6 +8,7 @@ from sqlalchemy import make_url
 
 from latchkey import settings
 from latchkey.store import rates
+from latchkey.watching import traces as tracing
 
 MIGRATE = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 # What tells how to act as somebody, or who somebody is; what only decides may be read by all.
@@ -61,6 +62,11 @@ def kernel() -> str:
     if MIGRATE.read_text().strip() == "0":
         return "warning: net.ipv4.tcp_migrate_req is 0: connections that wait for a worker are lost with it"
     return "net.ipv4.tcp_migrate_req is on"
+
+
+def traces() -> str:
+    """Whether spans are sent, as the environment of this command has it."""
+    return tracing.standing().said
 
 
 def proxies() -> str:

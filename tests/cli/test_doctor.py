@@ -15,7 +15,7 @@ from tests import factories, servers, smtp
 
 NAMES = [
     "configuration", "instance", "proxies", "scopes", "database", "replica", "migrations", "clock", "accounts",
-    "activity", "mail", "letters", "upstream", "limits", "kernel",
+    "activity", "mail", "letters", "upstream", "limits", "kernel", "traces",
 ]  # fmt: skip
 
 

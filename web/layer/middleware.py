@@ -175,8 +175,11 @@ class Exchange(Way):
             layer.write(request_log.text(self, self._environ["REQUEST_METHOD"], self._status, seconds))
 
 
+MakeExchange: TypeAlias = Callable[..., Exchange]
+
+
 class Layer:
-    """The WSGI application around the application, behind as many proxies as are `trusted`.
+    """The WSGI application around the application, behind as many proxies as are `trusted`; `exchange` makes those.
 
     `write` gets one JSON line a request, `observe` what is counted of it; None: neither.
 
@@ -195,23 +198,24 @@ class Layer:
         trusted: int = 0,
         write: Write | None = None,
         observe: Observe | None = None,
+        exchange: MakeExchange = Exchange,
     ) -> None:
-        self.app, self.trusted, self.write, self.observe = app, trusted, write, observe
+        self.app, self.trusted, self.write, self.observe, self.exchange = app, trusted, write, observe, exchange
         if dispatcher is not None:
             self.find, self.answer = dispatcher.find, dispatcher.answer
         self.other_headers = [*policy.HEADERS, policy.STRICT_TRANSPORT] if secure else policy.HEADERS
         self.headers = [*self.other_headers, ("Content-Security-Policy", policy.PAGE)]
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        return Exchange(self, environ, start).run()
+        return self.exchange(self, environ, start).run()
 
     def begin(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """What can be answered without waiting, as a list; else an exchange that is still to be run."""
-        return Exchange(self, environ, start).begin()
+        return self.exchange(self, environ, start).begin()
 
     def refuse(self, environ: WSGIEnvironment, start: StartResponse, status: str) -> Iterable[bytes]:
         """The answer to what is refused before the application is asked."""
-        return Exchange(self, environ, start, status).run()
+        return self.exchange(self, environ, start, status).run()
 
 
 def _never_waits(endpoint: Endpoint) -> bool:
@@ -220,13 +224,16 @@ def _never_waits(endpoint: Endpoint) -> bool:
     return endpoint.at_arrival and db.engines().embedded and not counted
 
 
-def install(app: Flask, *, write: Write | None = None, observe: Observe | None = None) -> None:
+def install(
+    app: Flask, *, write: Write | None = None, observe: Observe | None = None, exchange: MakeExchange = Exchange
+) -> None:
     """Put the layer around an application."""
     ours, dispatcher = settings.current(), Dispatcher(app)
     app.extensions[HOT] = dispatcher.paths(lambda endpoint: endpoint.hot)
     app.extensions[READING] = dispatcher.paths(lambda endpoint: endpoint.at_arrival)
     app.extensions[AT_ARRIVAL] = dispatcher.paths(_never_waits)
+    secure, trusted = ours.secure, ours.trusted_proxies
     layer = Layer(
-        app.wsgi_app, dispatcher, secure=ours.secure, trusted=ours.trusted_proxies, write=write, observe=observe
+        app.wsgi_app, dispatcher, secure=secure, trusted=trusted, write=write, observe=observe, exchange=exchange
     )
     app.wsgi_app = layer  # type: ignore[assignment] # Flask's documented way to add middleware

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy import bindparam, select
 
-from latchkey import credentials, settings
+from latchkey import credentials, settings, watching
 from latchkey.store.prepared import PreparedSelect
 from latchkey.tokens.imported import forms
 from latchkey.tokens.imported.lookup import Unproved, was_refused
@@ -152,8 +152,10 @@ def _ask(plaintext: str) -> Said | None:
     """What the old check says; None: nothing, it is away."""
     if not plaintext.isascii() or not plaintext.isprintable():
         return Said(passes=False, row="")
+    parts = urlsplit(settings.current().shadow_url or "")
+    asked = watching.step("GET", {"http.request.method": "GET", "server.address": parts.hostname or ""})
     try:
-        with closing(_connection(urlsplit(settings.current().shadow_url or ""))) as connection:
+        with asked, closing(_connection(parts)) as connection:
             return _answer(connection, plaintext)
     except (OSError, http.client.HTTPException) as error:
         _old.away_until = time.monotonic() + AWAY_SECONDS
