@@ -31,6 +31,18 @@ def unlink(user: User, identity: Identity, here: BrowserSession) -> None:
         notices.identity_unlinked(user, identity)
 
 
+def unlink_others(user: User, here: BrowserSession) -> None:
+    """Take off all but the one that the session `here` rests on, else the eldest: a thief's came later.
+
+    For an account without a password, where no new one stands before them. The user is locked.
+    """
+    known = identities.usable(user)
+    kept = here.identity_id or next((identity.id for identity in known), None)
+    for identity in known:
+        if identity.id != kept:
+            unlink(user, identity, here)
+
+
 def sign_out(logout_token: object) -> int:
     """End the sessions that a logout token of the upstream is about; how many. Raises `Refused`, `provider.Away`."""
     with provider.conversation() as until:

@@ -18,6 +18,7 @@ from latchkey.journal.activity import Event, EventKind
 from latchkey.notices import wording
 from latchkey.safety import hacked, lockdown
 from latchkey.store.session import db
+from latchkey.upstream import endings
 from portal import devices, drafts
 from portal.blueprint import blueprint
 from portal.fields import NewPassword, day
@@ -94,7 +95,10 @@ def end_everything() -> ResponseReturnValue:
         )
         return page, 422 if form.errors else 200
     require_proof()
-    event = hacked.end_everything(acting_user(), this_session(), form.moment())
+    user = acting_user()
+    event = hacked.end_everything(user, this_session(), form.moment())
+    if not user.needs_password:
+        endings.unlink_others(user, this_session())
     db.commit()
     enter(this_session())
     response = redirect(_report(event), 303)

@@ -115,6 +115,20 @@ def test_everything_ends_for_whoever_has_no_password(acme, person, clock):
     assert person.client.get("/tokens").status_code == 200
 
 
+@pytest.mark.standard("P-04")
+def test_what_a_thief_linked_to_an_account_without_a_password_is_ended_with_everything(acme, person, another, clock):
+    person.sign_in(auth_time=int(clock.now().timestamp()))
+    mine = users.find_by_email("ada@example.com")
+    identities.add(users.lock(mine.id), acme.issuer, "thief", "thief@example.com")
+    db.commit()
+
+    pages.submit(person.client, "/hacked", since="none")
+
+    assert [identity.email for identity in identities.usable(mine)] == ["ada@example.com"]
+    another.sign_in(subject="thief", email="thief@example.com", amr=["mfa"])
+    assert mine.email not in another.client.get("/settings").text
+
+
 def test_an_invited_person_goes_on_upstream_alone(acme, person, app, settings):
 
     environment = {
