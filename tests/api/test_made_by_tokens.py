@@ -113,6 +113,7 @@ def test_an_app_is_found_by_its_maker_after_the_child_that_made_it_is_gone(hers,
     youngest = child(hers, scopes=["apps:write"])
     youngest.post("/v1/apps", NEW_APP | {"name": "Made"})
     db.delete(db.get(Token, youngest.token_id))
+    db.flush()
     tokens.traces.purge()
     db.commit()
 

@@ -30,8 +30,8 @@ from oauth.token import codes
 from tests import factories
 
 PURGES = (*(noun.purge for noun in housekeeping.NOUNS), codes.purge, pending.purge)
-# A few rows that operators make, and what is walked through in the order of its key.
-SMALL = {"invitation", "chain_gap"}
+# A few rows that operators make, what is walked through in the order of its key, and what goes when work is done.
+SMALL = {"invitation", "chain_gap", "lease"}
 LONG_AGO = timedelta(days=400)
 
 
