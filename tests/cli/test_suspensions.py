@@ -133,7 +133,7 @@ def test_rotating_prints_the_secret_once(cli, used):
 
     assert factories.find_secret(now(used.id), made["client_secret"]) is not None
     assert "public app has no secret" in cli.refused(
-        "client", "rotate", factories.make_client(used.owner, name="P", confidential=False).client.id, "--yes"
+        "client", "rotate", factories.make_client(users.find(used.owner_id), name="P", confidential=False).client.id, "--yes"
     )
 
 
