@@ -132,9 +132,8 @@ def test_rotating_prints_the_secret_once(cli, used):
     made = cli.json("client", "rotate", used.id, "--yes")
 
     assert factories.find_secret(now(used.id), made["client_secret"]) is not None
-    assert "public app has no secret" in cli.refused(
-        "client", "rotate", factories.make_client(users.find(used.owner_id), name="P", confidential=False).client.id, "--yes"
-    )
+    public = factories.make_client(users.find(used.owner_id), name="P", confidential=False).client
+    assert "public app has no secret" in cli.refused("client", "rotate", public.id, "--yes")
 
 
 @pytest.mark.parametrize("verb", ["delete", "rotate"])
