@@ -64,12 +64,13 @@ def once(state: str) -> None:
 
 def arrive(person: Person) -> BrowserSession | Step:
     """Open a session for somebody, whose account is made if there is none. Raises `NotLetIn`, `AddressToProve`."""
-    identity = identities.find(person.issuer, person.subject)
-    if identity is not None:
+    # Before the identity: another tab makes an account and links it in one transaction.
+    taken = person.email is not None and users.find_by_email(person.email) is not None
+    if (identity := identities.find(person.issuer, person.subject)) is not None:
         return _enter(identity, person)
     if person.email is None:
         raise _not_let_in(NO_ADDRESS)
-    if not person.email_verified or users.find_by_email(person.email) is not None:
+    if taken or not person.email_verified:
         raise AddressToProve
     return _enter(_join(person, person.email), person)
 
@@ -81,8 +82,7 @@ def connect(person: Person, here: BrowserSession | None) -> BrowserSession | Ste
     """
     if person.email is None or identities.find(person.issuer, person.subject) is not None:
         raise _not_let_in(USED)
-    found = users.find_by_email(person.email)
-    if found is None:
+    if (found := users.find_by_email(person.email)) is None:
         return _enter(_join(person, person.email), person)
     user = users.lock(found.id)
     if user is None:
