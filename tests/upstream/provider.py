@@ -20,9 +20,17 @@ CLIENT_ID, CLIENT_SECRET = "portal", "a secret: with % and +"
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
-@cache
+_making = threading.Lock()
+
+
 def key(kid: str) -> RSAKey:
-    """A key by its name, made once a run."""
+    """A key by its name, made once a run: `cache` alone lets several who come first make one each."""
+    with _making:
+        return _key(kid)
+
+
+@cache
+def _key(kid: str) -> RSAKey:
     return RSAKey.generate_key(2048, {"kid": kid, "alg": "RS256", "use": "sig"})
 
 
