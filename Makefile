@@ -47,7 +47,7 @@ types: $(VENV)/.dev  ## Mypy
 migration: $(VENV)/.dev  ## Propose a migration: make migration m="what changes"
 	@$(PYTHON) -m tools.migration "$(m)"
 
-bench: $(VENV)/.dev  ## Measure what README promises
+bench: $(VENV)/.dev  ## Measure what it costs; writes the tables of benchmarks/README.md
 	@$(PYTHON) -m benchmarks
 
 screenshots: tools  ## Make the pictures of README from the running product

@@ -16,7 +16,7 @@ from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 TICK = os.sysconf("SC_CLK_TCK")
-CONNECTIONS = 8
+CONNECTIONS = 16
 ROUNDS = 7
 
 
@@ -48,33 +48,40 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-BARE = "from benchmarks.bare import serve"
-OURS = "from cli.serve import listening; from cli.worker import spawn; from app import create_server_app"
+def environment(instance: Path) -> dict[str, str]:
+    """What a process that serves an instance, or fills one, is told by its surroundings."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("LATCHKEY_")}
+    return ours | {"LATCHKEY_INSTANCE": str(instance)}
+
+
+def python(checkout: Path) -> str:
+    """The interpreter with a checkout's dependencies; ours when it has none of its own."""
+    own = checkout / ".venv" / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
 
 
 @contextlib.contextmanager
 def bare(instance: Path, *, workers: int = 1) -> Iterator[Server]:
     """The bare Flask application under the same server's WSGI interface."""
-    with _serve(instance, f"{BARE}; serve(%d, {workers})") as server:
+    with _serve(instance, f"from benchmarks.bare import serve; serve(%d, {workers})", ROOT) as server:
         yield server
 
 
 @contextlib.contextmanager
-def latchkey(instance: Path, *, workers: int = 1) -> Iterator[Server]:
-    """Latchkey itself, log and background threads included."""
-    loader = "spawn, lambda _: create_server_app()"
-    with _serve(instance, f"{OURS}; listening('127.0.0.1', %d, {workers}).serve({loader})") as server:
+def latchkey(instance: Path, *, workers: int = 1, checkout: Path = ROOT) -> Iterator[Server]:
+    """Latchkey itself, as its command serves it."""
+    command = f"latchkey(['serve', '--port', '%d', '--workers', '{workers}'])"
+    with _serve(instance, f"from cli import latchkey; {command}", checkout) as server:
         yield server
 
 
 @contextlib.contextmanager
-def _serve(instance: Path, program: str) -> Iterator[Server]:
+def _serve(instance: Path, program: str, checkout: Path) -> Iterator[Server]:
     port = free_port()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("LATCHKEY_")}
-    environment |= {"LATCHKEY_INSTANCE": str(instance), "LATCHKEY_BASE_URL": f"http://127.0.0.1:{port}"}
-    command = [sys.executable, "-c", program % port]
+    surroundings = environment(instance) | {"LATCHKEY_BASE_URL": f"http://127.0.0.1:{port}"}
+    command = [python(checkout), "-c", program % port]
     with (instance / f"server-{port}.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=checkout, env=surroundings, stdout=log, stderr=log)
         try:
             _wait(port, process)
             yield Server(port, process.pid)
@@ -193,13 +200,12 @@ def together(work: Callable[[int], None], threads: int) -> None:
         thread.join()
 
 
-def against_bare(bare: Server, loads: dict[str, tuple[Load, float]]) -> None:
-    """Measure loads against the bare route, and say for each, by its name, whether it reached its goal."""
-    yardstick = Load(bare, [get("/bare")], count=4_000)
-    measure(yardstick, *(load for load, _ in loads.values()))
-    for name, (load, goal) in loads.items():
-        figures = f"bare {yardstick.cost * 1e6:.0f} µs, ours {load.cost * 1e6:.0f} µs CPU a request"
-        report(name, load.ratio(yardstick), goal, figures)
+def against_bare(*loads: Load) -> list[float]:
+    """Measure loads by turns with the bare route: for each, how often its cost goes into that one's."""
+    with scratch() as instance, bare(instance) as server:
+        yardstick = Load(server, [get("/bare")], count=4_000)
+        measure(yardstick, *loads)
+    return [load.ratio(yardstick) for load in loads]
 
 
 def report(name: str, ratio: float, goal: float, *figures: str) -> None:

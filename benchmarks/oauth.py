@@ -1,14 +1,19 @@
-"""What code to tokens, introspection and the gateway check cost: `python -m benchmarks.oauth`."""
+"""What the jobs of programs cost beside a bare Flask route: `python -m benchmarks.oauth`."""
 
 import base64
 import secrets
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import insert
 
 from benchmarks import harness, seed
+from benchmarks.rows import Row
+from benchmarks.sites import POSTGRESQL, SQLITE, Site, main
 from latchkey import clients, clock, credentials, grants, ids
 from latchkey.accounts import sessions
 from latchkey.accounts.users import User
@@ -17,8 +22,17 @@ from latchkey.grants import Grant
 from latchkey.store import session as db
 from oauth.token.codes import AuthorizationCode
 
-CODE_GOAL, INTROSPECTION_GOAL, CHECK_GOAL = 0.25, 0.50, 0.70
-CODES, TOKENS = 1_000, 100_000
+ME, CHECK, INTROSPECTION, CODE = "`GET /v1/me`", "`/oauth/check`", "introspection", "code → tokens"
+GOALS = {
+    ME: {SQLITE: 1.3, POSTGRESQL: 0.75},
+    CHECK: {SQLITE: 1.5, POSTGRESQL: 0.9},
+    INTROSPECTION: {SQLITE: 1.0, POSTGRESQL: 0.55},
+    CODE: {SQLITE: 0.36, POSTGRESQL: 0.25},
+}
+# Requests a round.
+READS, WRITES = 4_000, 1_000
+COUNTS = {ME: READS, CHECK: READS, INTROSPECTION: READS, CODE: WRITES}
+TOKENS = 100_000
 CALLBACK = "https://app.example.com/callback"
 
 
@@ -66,30 +80,39 @@ def _exchanges(pairs: list[tuple[str, str]], basic: str) -> list[bytes]:
     return [harness.post("/oauth/token", urlencode(form), Authorization=basic) for form in forms]
 
 
-def main() -> None:
-    with harness.scratch() as instance:
-        seed.connect(instance)
-        user = seed.user("alice@example.com")
-        plaintexts = seed.tokens(user, TOKENS)
-        client, secret = clients.register(
-            user, name="Example", redirect_uris=[CALLBACK], scopes=["account:read"], confidential=True
-        )
-        db.db.commit()
-        basic = "Basic " + base64.b64encode(f"{quote(client.id)}:{quote(secret or '')}".encode()).decode()
-        exchanges = _exchanges(_codes(user, client, CODES * (harness.ROUNDS + 1)), basic)
-        db.dispose()
-        questions = [harness.post("/oauth/introspect", f"token={text}", Authorization=basic) for text in plaintexts]
-        checks = [harness.get("/oauth/check?scope=account:read", Authorization=f"Bearer {text}") for text in plaintexts]
-        with harness.bare(instance) as bare, harness.latchkey(instance) as ours:
-            harness.against_bare(
-                bare,
-                {
-                    "Code to tokens": (harness.Load(ours, exchanges, count=CODES), CODE_GOAL),
-                    "Introspection": (harness.Load(ours, questions, count=4_000), INTROSPECTION_GOAL),
-                    "Gateway check": (harness.Load(ours, checks, count=4_000), CHECK_GOAL),
-                },
-            )
+def prepare(instance: Path) -> dict[str, list[bytes]]:
+    """The requests of each job, on an instance with so many tokens."""
+    seed.connect(instance)
+    user = seed.user("alice@example.com")
+    plaintexts = seed.tokens(user, TOKENS)
+    client, secret = clients.register(
+        user, name="Example", redirect_uris=[CALLBACK], scopes=["account:read"], confidential=True
+    )
+    db.db.commit()
+    basic = "Basic " + base64.b64encode(f"{quote(client.id)}:{quote(secret or '')}".encode()).decode()
+    exchanges = _exchanges(_codes(user, client, WRITES * (harness.ROUNDS + 1)), basic)
+    bearers = [{"Authorization": f"Bearer {text}"} for text in plaintexts]
+    db.dispose()
+    return {
+        ME: [harness.get("/v1/me", **bearer) for bearer in bearers],
+        CHECK: [harness.get("/oauth/check?scope=account:read", **bearer) for bearer in bearers],
+        INTROSPECTION: [harness.post("/oauth/introspect", f"token={text}", Authorization=basic) for text in plaintexts],
+        CODE: exchanges,
+    }
+
+
+def rows(sites: Sequence[Site]) -> list[Row]:
+    """The share of a bare route's CPU that each job takes, on each site."""
+    with ExitStack() as stack:
+        jobs = {}
+        for site in sites:
+            requests = site.call(prepare)
+            server = stack.enter_context(site.serve())
+            for name, count in COUNTS.items():
+                jobs[name, site] = harness.Load(server, requests[name], count=count)
+        ratios = harness.against_bare(*jobs.values())
+    return [site.row(name, ratio, GOALS[name]) for (name, site), ratio in zip(jobs, ratios, strict=True)]
 
 
 if __name__ == "__main__":
-    main()
+    main("CPU, as a share of a bare Flask route's", rows)

@@ -68,12 +68,13 @@ SETTINGS = {
 class Postgres:
     """A cluster in a scratch folder, reached by a socket there: no port, no password, nothing kept."""
 
-    def __init__(self, folder: Path, data: Path) -> None:
+    def __init__(self, folder: Path, data: Path, **settings: str) -> None:
         self.folder, self.data = folder, data
+        self.settings = SETTINGS | settings | {"unix_socket_directories": str(folder)}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        options = [f"{key}={value}" for key, value in (SETTINGS | {"unix_socket_directories": self.folder}).items()]
+        options = [f"{key}={value}" for key, value in self.settings.items()]
         command = [str(programs.postgres()), "-D", str(self.data), *(part for each in options for part in ("-c", each))]
         with (self.folder / "log").open("ab") as log:
             self.process = start(command, signal.SIGINT, stdout=log, stderr=log, cwd="/", **_postgres_user())
@@ -137,8 +138,8 @@ def _postgres_user() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[Postgres]:
-    """A throw-away PostgreSQL that trades safety for speed. Fails when the machine has none."""
+def postgres(**settings: str) -> Iterator[Postgres]:
+    """A throw-away PostgreSQL that trades safety for speed, but for these settings. Fails when the machine has none."""
     server = programs.postgres()
     if server is None:
         raise RuntimeError("PostgreSQL is not installed: `make test` says how")
@@ -149,7 +150,7 @@ def postgres() -> Iterator[Postgres]:
         data = folder / "data"
         make = ["-D", data, "-U", "latchkey", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
         subprocess.run([server.parent / "initdb", *make], check=True, capture_output=True, cwd="/", **user)
-        cluster = Postgres(folder, data)
+        cluster = Postgres(folder, data, **settings)
         try:
             cluster.start()
             yield cluster
