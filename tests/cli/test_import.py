@@ -5,6 +5,7 @@ import json
 import threading
 from pathlib import Path
 
+import bcrypt
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import delete, func, select, update
@@ -193,6 +194,7 @@ def test_home_made_keys_go_on_working_by_each_algorithm(bring, ask):
     scrypt = "scrypt$salt$16$1$1$" + moving.base64.b64encode(
         hashlib.scrypt(b"secret-e", salt=b"salt", n=16, r=1, p=1)
     ).decode()  # fmt: skip
+    laravel = bcrypt.hashpw(b"h|secret-h", bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$")
     told = bring(
         "csv",
         [
@@ -202,20 +204,35 @@ def test_home_made_keys_go_on_working_by_each_algorithm(bring, ask):
             f'c,ada@example.com,Ada,Slow,read,,"{QUICK.hash("secret-c")}",,\n',
             f"d,ada@example.com,Ada,Django,read write,,{pbkdf2},token,\n",
             f"e,ada@example.com,Ada,Scrypt,read,,{scrypt},key,2100-01-01\n",
+            f"g,ada@example.com,Ada,bcrypt,read,,{bcrypt.hashpw(b'secret-g', bcrypt.gensalt(4)).decode()},,\n",
+            f"h,ada@example.com,Ada,Laravel,read,,{laravel},token,\n",
             ",bob@example.com,Bob,In clear,read,secret-f,,,\n",
         ],
     )
 
-    assert told["tokens"] == {"new": 6, "known": 0, "skipped": 0}, told["skipped"]
-    for good in ("secret-a", "b.secret-b", "c|secret-c", "d.secret-d", "e.secret-e"):
+    assert told["tokens"] == {"new": 8, "known": 0, "skipped": 0}, told["skipped"]
+    for good in ("secret-a", "b.secret-b", "c|secret-c", "d.secret-d", "e.secret-e", "g.secret-g", "h|secret-h"):
         assert ask(good) == (200, 200, "ada@example.com")
     assert ask("secret-f") == (200, 200, "bob@example.com")
-    for bad in ("secret-b", "b.secret-a", "a.secret-a", "c.secret-d", "d.other", ".secret-c", "c."):
+    for bad in ("secret-b", "b.secret-a", "a.secret-a", "c.secret-d", "d.other", ".secret-c", "c.", "g.secret-c"):
         assert ask(bad)[:2] == (401, 401)
 
 
+def test_of_a_key_that_bcrypt_sees_the_beginning_of_alone_no_other_ending_is_right():
+    longer = b"k" * 73
+    right = proofs.verifier(bcrypt.hashpw(longer[:72], bcrypt.gensalt(4)).decode())
+
+    assert right(longer[:72])
+    assert not right(longer)
+    assert not right(b"k\0")
+    assert not proofs.verifier("$2b$04$" + "." * 53)(b"k")
+    assert not proofs.verifier("$2b$03$" + "a" * 53)(b"k")
+
+
 BAD_KEYS = [
-    ("a,ada@example.com,,,read,,$2b$12$abcdefghijklmnopqrstuv,,", "bcrypt is not known here"),
+    ("a,ada@example.com,,,read,,$2b$12$abcdefghijklmnopqrstuv,,", "no bcrypt"),
+    (f"a,ada@example.com,,,read,,$2b$15${'a' * 53},,", "no bcrypt of a cost of at most 14"),
+    (f",ada@example.com,,,read,,$2b$12${'a' * 53},,", "fill in id"),
     (",ada@example.com,,,read,,sha256$salt$" + "0" * 64 + ",,", "fill in id"),
     ("a.b,ada@example.com,,,read,,sha256$salt$" + "0" * 64 + ",,", "fill in id"),
     ("a,ada@example.com,,,read,,md5$x,,", "not known here"),

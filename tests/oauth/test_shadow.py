@@ -15,11 +15,11 @@ from latchkey.transfer.moving import importing
 from tests import factories
 from tests.cli import moving
 
-BCRYPT = "$2b$12$" + "a" * 53
+MD5 = "md5$salt$" + "a" * 32
 ROWS = [
     "id,email,scopes,key,digest\n",
-    f"17,ada@example.com,account:read,,{BCRYPT}\n",
-    f"18,ada@example.com,account:read,,{BCRYPT}\n",
+    f"17,ada@example.com,account:read,,{MD5}\n",
+    f"18,ada@example.com,account:read,,{MD5}\n",
     "19,ada@example.com,account:read,plain-key,\n",
     "20,ada@example.com,account:read,,sha256$s$" + "0" * 64 + "\n",
 ]

@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import importlib
 import json
 import re
 from collections.abc import Callable
@@ -28,6 +29,10 @@ MOST_MEMORY_KIB = 1 << 17
 MOST_TIME = 10
 # As memory: 128 bytes for each.
 MOST_SCRYPT = 1 << 20
+# As its cost, which doubles the time with each: 14 is about a second.
+MOST_BCRYPT = 14
+# It looks at no more, and whoever hashed longer keys told them apart by less.
+LONGEST_BCRYPT = 72
 SHORTEST_KEY_BITS, LONGEST_KEY_BITS = 2048, 8192
 
 
@@ -87,6 +92,24 @@ def _scrypt(kept: str) -> Callable[[bytes], bool]:
     )
 
 
+def _bcrypt(kept: str) -> Callable[[bytes], bool]:
+    """As PHP, Ruby and Node keep it: $2y$cost$, salt and digest in one."""
+    found = re.fullmatch(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}", kept)
+    if found is None or int(found[1]) > MOST_BCRYPT:
+        raise BadAlgorithm(f"no bcrypt of a cost of at most {MOST_BCRYPT}")
+
+    def verify(key: bytes) -> bool:
+        # Loaded by those alone who moved in with such.
+        bcrypt = importlib.import_module("bcrypt")
+        try:
+            return len(key) <= LONGEST_BCRYPT and b"\0" not in key and bool(bcrypt.checkpw(key, kept.encode()))
+        except ValueError:
+            # A cost or a salt that it does not know.
+            return False
+
+    return verify
+
+
 def _sha256(kept: str) -> Callable[[bytes], bool]:
     """sha256$salt$digest, salt first; the salt may be empty."""
     found = re.fullmatch(r"sha256\$([!-#%-~]{0,200})\$([0-9a-f]{64})", kept)
@@ -101,6 +124,7 @@ _FORMS: tuple[tuple[str, Callable[[str], Callable[[bytes], bool]]], ...] = (
     ("$argon2", _argon2),
     ("scrypt$", _scrypt),
     ("sha256$", _sha256),
+    *((beginning, _bcrypt) for beginning in ("$2a$", "$2b$", "$2y$")),
 )
 
 
@@ -111,8 +135,6 @@ def verifier(kept: str) -> Callable[[bytes], bool]:
     for beginning, read in _FORMS:
         if kept.startswith(beginning):
             return read(kept)
-    if kept.startswith(("$2a$", "$2b$", "$2y$")):
-        raise BadAlgorithm("bcrypt is not known here")
     raise BadAlgorithm("the algorithm of the digest is not known here")
 
 
