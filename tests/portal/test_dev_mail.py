@@ -5,7 +5,7 @@ import re
 import pytest
 
 from latchkey.mail import outbox
-from tests.latchkey.test_notices import Plain
+from tests.latchkey.notices.test_notices import Plain
 
 LINK = "http://localhost/verify-email/one-time"
 

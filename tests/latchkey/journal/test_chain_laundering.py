@@ -8,7 +8,7 @@ from latchkey.journal.activity import KEPT, Event, EventKind
 from latchkey.journal.links import Head, Link
 from latchkey.store.session import db as session
 from latchkey.worker import housekeeping, loop
-from tests.latchkey.test_chain import broken, events, tamper
+from tests.latchkey.journal.test_chain import broken, events, tamper
 
 __all__ = ["events"]
 pytestmark = pytest.mark.standard("P-03", "P-05")
