@@ -18,8 +18,8 @@ from tests import pages
 from tests.api.calls import caller, problem
 from tests.factories import CALLBACK, PASSWORD, make_client, make_token
 from tests.oauth import dance
-from tests.portal import app_pages
-from tests.portal.test_tokens_new import GOOD, create
+from tests.portal.apps import app_pages
+from tests.portal.tokens.test_new import GOOD, create
 
 NEW = {"description": "Child", "scopes": ["account:read"]}
 APP = {"name": "Fieldnotes", "redirect_uris": [CALLBACK], "scopes": ["account:read"]}

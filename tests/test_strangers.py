@@ -54,7 +54,7 @@ def by_id(app) -> list:
         if "<id:" in rule.rule
         and rule.endpoint.startswith("portal.")
         and rule.endpoint not in FOR_EVERYBODY
-        # Held by a test of its own (portal/test_admin.py).
+        # Held by a test of its own (portal/admin/test_index.py).
         and not rule.rule.startswith("/admin")
     ]
 

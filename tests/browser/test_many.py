@@ -8,8 +8,8 @@ from latchkey.store.session import db
 from latchkey.tokens import Token, access
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in
 from tests.factories import make_token
-from tests.portal.test_many_scopes import MANY
-from tests.portal.test_many_tokens import many
+from tests.portal.tokens.test_many import many
+from tests.portal.tokens.test_many_scopes import MANY
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ RUN_ELSEWHERE = {
     "/docs/your-api": {"ex-scopes-file", "ex-scopes", "ex-tokens"},  # test_your_api_….py
     "/docs/your-api/inside": {"ex-file", "ex-add", "ex-calls", "ex-revoked"},
     "/docs/your-api/gateway": {"ex-file", "ex-run", "ex-nginx", "ex-calls", "ex-revoked"},
-    # What agents are told: portal/test_agent_guides.py.
+    # What agents are told: portal/guides/agents/test_pages.py.
     **{f"/docs/agents/{name}": {"ex-add", "ex-app"} for name in ("claude-code", "vs-code", "cursor")},
     **{f"/docs/agents/{name}": {"ex-add"} for name in ("chatgpt", "mcp-inspector")},
     "/docs/your-api/service": {"ex-register", "ex-file", "ex-install", "ex-run", "ex-calls", "ex-revoked"},

@@ -14,7 +14,7 @@ from tests import factories, pages
 from tests.oauth import hosts, signing
 from tests.oauth.conftest import enter
 from tests.oauth.signing import Pair
-from tests.portal.app_pages import secret_of
+from tests.portal.apps.app_pages import secret_of
 
 pytestmark = pytest.mark.standard("D-15")
 

@@ -12,7 +12,7 @@ from latchkey.store.session import db as session
 from portal.apps import pictures
 from tests import pages
 from tests.factories import make_client
-from tests.portal.app_pages import FORM, hidden, only_app, register
+from tests.portal.apps.app_pages import FORM, hidden, only_app, register
 
 
 def picture(kind="PNG", size=(64, 64), mode="RGB", **options):

@@ -9,7 +9,7 @@ from latchkey.store.session import db
 from latchkey.tokens import access, usage
 from portal.apps import detail, end
 from tests import factories, pages
-from tests.portal import app_pages
+from tests.portal.apps import app_pages
 
 
 def fresh(client):

@@ -18,7 +18,7 @@ from latchkey.safety import agents
 from latchkey.store.session import db
 from latchkey.tokens import Token, usage
 from tests import factories, pages
-from tests.portal.app_pages import LONG_AGO
+from tests.portal.apps.app_pages import LONG_AGO
 
 PAGE = "/authorized-apps"
 

@@ -8,7 +8,7 @@ from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import make_client, make_user
-from tests.portal.app_pages import FORM, LONG_AGO, hidden, only_app, register, secret_of
+from tests.portal.apps.app_pages import FORM, LONG_AGO, hidden, only_app, register, secret_of
 
 
 def test_registering_shows_the_secret_once_in_an_answer_that_is_kept_nowhere(signed_in, alice):

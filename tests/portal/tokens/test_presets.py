@@ -7,7 +7,7 @@ import pytest
 from latchkey import scopes
 from latchkey.naming import presets
 from tests import factories
-from tests.portal.test_tokens_new import HTMX, checked, count, form_of
+from tests.portal.tokens.test_new import HTMX, checked, count, form_of
 
 READ = [name for name in scopes.catalogue() if name.endswith(":read")]
 

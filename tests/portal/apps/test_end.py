@@ -12,7 +12,7 @@ from latchkey.store.session import db as session
 from latchkey.tokens import access
 from tests import factories, pages
 from tests.factories import make_client, make_user
-from tests.portal.app_pages import LONG_AGO
+from tests.portal.apps.app_pages import LONG_AGO
 
 
 @pytest.fixture

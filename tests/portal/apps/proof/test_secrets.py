@@ -7,7 +7,7 @@ from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from tests import factories, pages
 from tests.factories import make_client
-from tests.portal.app_pages import LONG_AGO, hidden, secret_of
+from tests.portal.apps.app_pages import LONG_AGO, hidden, secret_of
 
 
 @pytest.fixture

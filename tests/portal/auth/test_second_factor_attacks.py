@@ -8,7 +8,7 @@ from latchkey.safety import lockdown
 from latchkey.store.session import db
 from tests import pages
 from tests.factories import PASSWORD
-from tests.portal.test_second_factor import AT, codes, half_in, is_in, now, set_up, shown
+from tests.portal.auth.test_second_factor import AT, codes, half_in, is_in, now, set_up, shown
 
 __all__ = ["codes"]
 

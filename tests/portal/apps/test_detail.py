@@ -13,7 +13,7 @@ from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import CALLBACK, make_client
-from tests.portal.app_pages import HTMX, LONG_AGO
+from tests.portal.apps.app_pages import HTMX, LONG_AGO
 
 
 @pytest.fixture
