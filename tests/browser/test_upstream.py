@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import assert_accessible, assert_fits
-from tests.upstream.company import company
+from tests.portal.auth.upstream.company import company
 
 pytestmark = [pytest.mark.own_server, pytest.mark.standard("L-13")]
 

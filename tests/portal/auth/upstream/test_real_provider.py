@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests import pages, servers
-from tests.upstream.company import Two, company
+from tests.portal.auth.upstream.company import Two, company
 
 pytestmark = [
     pytest.mark.standard("L-13"),

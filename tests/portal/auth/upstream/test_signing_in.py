@@ -14,7 +14,7 @@ from latchkey.accounts.users import User
 from latchkey.store.session import db
 from tests import pages
 from tests.factories import PASSWORD
-from tests.upstream.conftest import led_to
+from tests.portal.auth.upstream.conftest import led_to
 
 pytestmark = pytest.mark.standard("L-13")
 

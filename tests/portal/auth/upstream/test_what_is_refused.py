@@ -21,8 +21,8 @@ from latchkey.accounts.users import User
 from latchkey.store import session as store
 from latchkey.store.session import db
 from latchkey.upstream import provider as known
-from tests.upstream.conftest import ADA, Person
-from tests.upstream.provider import CLIENT_ID, key, unsigned
+from tests.portal.auth.upstream.conftest import ADA, Person
+from tests.portal.auth.upstream.provider import CLIENT_ID, key, unsigned
 
 pytestmark = pytest.mark.standard("L-13")
 

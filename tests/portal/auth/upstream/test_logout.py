@@ -13,8 +13,8 @@ from latchkey.store.session import db
 from latchkey.upstream import provider as known
 from tests import pages
 from tests.factories import PASSWORD
-from tests.upstream.conftest import ADA
-from tests.upstream.provider import LOGOUT
+from tests.portal.auth.upstream.conftest import ADA
+from tests.portal.auth.upstream.provider import LOGOUT
 
 pytestmark = pytest.mark.standard("L-13")
 

@@ -16,7 +16,7 @@ from latchkey.safety import lockdown
 from latchkey.store.session import db
 from tests import factories, pages
 from tests.factories import PASSWORD
-from tests.upstream.conftest import ADA, led_to
+from tests.portal.auth.upstream.conftest import ADA, led_to
 
 pytestmark = pytest.mark.standard("L-13")
 

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from latchkey.upstream import provider as known
-from tests.upstream.provider import CLIENT_ID, CLIENT_SECRET, Provider
+from tests.portal.auth.upstream.provider import CLIENT_ID, CLIENT_SECRET, Provider
 
 
 @pytest.fixture(scope="session")
