@@ -10,8 +10,8 @@ from latchkey.safety import lockdown, shutdown
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories, pages
+from tests.api.apps.test_calls import NEW as NEW_APP
 from tests.api.calls import Caller, caller, problem
-from tests.api.test_apps import NEW as NEW_APP
 
 NEW = {"description": "Child", "scopes": ["tokens:write", "account:read"]}
 

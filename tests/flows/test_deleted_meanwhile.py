@@ -13,8 +13,8 @@ from latchkey.store import conflicts
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories
+from tests.api.apps.test_calls import NEW as NEW_APP
 from tests.api.calls import Caller, caller
-from tests.api.test_apps import NEW as NEW_APP
 from tests.oauth import dance
 
 THREADS, ROUNDS = 8, 6
