@@ -26,7 +26,7 @@ from latchkey.settings import ROOT
 from latchkey.watching import traces
 from tests import pages, servers
 from tests.factories import PASSWORD, make_token
-from tests.web.test_at_once import begin
+from tests.web.layer.test_at_once import begin
 from web.layer.middleware import Exchange
 from web.tracing import provider as provider_module
 from web.tracing import switch
