@@ -372,6 +372,32 @@ def test_every_address_is_in_the_docs_and_nothing_else(app):
     assert {anonymous(path) for path in listed} == {anonymous(path) for path in answered}
 
 
+# Folders of tests that go through whole jobs; every other one is a folder of the code.
+BY_JOB = {"flows", "browser"}
+# About all of a door, and called like a file of one place.
+OF_THE_DOOR = {Path("api/test_calls.py"), Path("portal/test_words.py")}
+
+
+def test_tests_stand_in_the_folder_of_what_they_test():
+    tests = {path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    mirrored = {path for path in tests - OF_THE_DOOR if len(path.parts) > 1 and path.parts[0] not in BY_JOB}
+    # A folder takes its name with it (`portal/test_tokens_new.py`), a file further in its own (`oauth/test_codes.py`).
+    folders = {path.parent for path in TREES if len(path.parts) > 2}
+    deeper = {above / path.name for path in TREES for above in path.parent.parents} - set(TREES)
+
+    strays = {
+        path
+        for path in mirrored
+        for name in [path.stem.removeprefix("test_")]
+        if not (ROOT / path.parent).is_dir()
+        or path.parent / name.partition("_")[0] in folders
+        or path.parent / f"{name}.py" in deeper
+    }
+
+    assert len(mirrored) > len(tests) / 2
+    assert not strays
+
+
 def test_what_is_slow_says_why():
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
