@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import oauth, sites
+from benchmarks import beside, oauth, sites
 from benchmarks.rows import Row, table
 from benchmarks.sites import Site
 
@@ -14,6 +14,7 @@ Measure = Callable[[Sequence[Site]], list[Row]]
 # Each table by its name in README.md: its title, and who measures its rows.
 TABLES: dict[str, tuple[str, tuple[Measure, ...]]] = {
     "jobs": ("job, as a share of a bare route's CPU", (oauth.rows,)),
+    "felt": ("what people and operators feel", (beside.rows,)),
 }
 # What takes minutes each, and a few gigabytes.
 LONG: tuple[str, ...] = ()

@@ -42,6 +42,12 @@ def _cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+def memory(pid: int) -> float:
+    """MiB of a process tree; what several of its processes have in common is counted once (PSS)."""
+    rollups = (Path(f"/proc/{each}/smaps_rollup").read_text() for each in tree(pid))
+    return sum(int(found.partition("\nPss:")[2].split()[0]) for found in rollups) / 1024
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -12,8 +12,8 @@ FEW, MANY = 50, 5_000
 QUERIES = ("", "?write=1", "?q=token", "?sort=name", "?sort=used&page=90", "?scope=account:read")
 
 
-def cookie_of(port: int, email: str) -> str:
-    """The Cookie header of a browser that signed in through the form."""
+def form_of(port: int, email: str) -> tuple[str, str]:
+    """The Cookie header of a browser that opened the sign-in form, and the form as it sends it."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/login")
     answer = connection.getresponse()
@@ -21,7 +21,13 @@ def cookie_of(port: int, email: str) -> str:
     field = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', answer.read().decode())
     if field is None:
         raise SystemExit("no form at /login")
-    form = urlencode({"csrf_token": field[1], "email": email, "password": seed.PASSWORD})
+    return cookie, urlencode({"csrf_token": field[1], "email": email, "password": seed.PASSWORD})
+
+
+def cookie_of(port: int, email: str) -> str:
+    """The Cookie header of a browser that signed in through the form."""
+    cookie, form = form_of(port, email)
+    connection = http.client.HTTPConnection("127.0.0.1", port)
     headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/login", form, headers)
     answer = connection.getresponse()
