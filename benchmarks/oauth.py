@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from hashlib import sha256
@@ -18,20 +18,26 @@ from latchkey import clients, clock, credentials, grants, ids
 from latchkey.accounts import sessions
 from latchkey.accounts.users import User
 from latchkey.clients import Client
+from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.store import session as db
+from latchkey.tokens import Token
+from latchkey.tokens.record import columns
 from oauth.token.codes import AuthorizationCode
 
-ME, CHECK, INTROSPECTION, CODE = "`GET /v1/me`", "`/oauth/check`", "introspection", "code → tokens"
+ME, CHECK, INTROSPECTION = "`GET /v1/me`", "`/oauth/check`", "introspection"
+CODE, REFRESH, OWN = "code → tokens", "refresh → tokens", "client credentials"
 GOALS = {
     ME: {SQLITE: 1.3, POSTGRESQL: 0.75},
     CHECK: {SQLITE: 1.5, POSTGRESQL: 0.9},
     INTROSPECTION: {SQLITE: 1.0, POSTGRESQL: 0.55},
     CODE: {SQLITE: 0.36, POSTGRESQL: 0.25},
+    REFRESH: {SQLITE: 0.36, POSTGRESQL: 0.25},
+    OWN: {SQLITE: 0.45, POSTGRESQL: 0.30},
 }
 # Requests a round.
 READS, WRITES = 4_000, 1_000
-COUNTS = {ME: READS, CHECK: READS, INTROSPECTION: READS, CODE: WRITES}
+COUNTS = {ME: READS, CHECK: READS, INTROSPECTION: READS, CODE: WRITES, REFRESH: WRITES, OWN: WRITES}
 TOKENS = 100_000
 CALLBACK = "https://app.example.com/callback"
 
@@ -40,44 +46,44 @@ def _challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-def _codes(user: User, client: Client, count: int) -> list[tuple[str, str]]:
-    """Codes that live long enough to be measured, with their verifiers, each under its own grant."""
+def _signed_in(user: User, client: Client, count: int) -> list[str]:
+    """The grants of so many sign-ins."""
     standing = grants.allow(user, client, ["account:read"])
-    session = sessions.open(user)
     db.db.commit()
-    pairs = [(credentials.opaque(), secrets.token_urlsafe(48)) for _ in range(count)]
-    now = clock.now()
-    made = [{"id": ids.new_id("grt")} for _ in pairs]
     common = {"client_id": client.id, "user_id": user.id, "scope": "account:read"}
-    common["authorization_id"] = standing.authorization_id or ""
+    made = [{"id": ids.new_id("grt"), "authorization_id": standing.authorization_id or ""} for _ in range(count)]
     with db.engines().write.begin() as connection:
         connection.execute(insert(Grant), [grant | common for grant in made])
-        connection.execute(
-            insert(AuthorizationCode),
-            [
-                {
-                    "digest": credentials.digest(code),
-                    "grant_id": grant["id"],
-                    "session_id": session.id,
-                    "redirect_uri": CALLBACK,
-                    "redirect_uri_sent": True,
-                    "challenge": _challenge(verifier),
-                    "resource": "",
-                    "authenticated_at": now,
-                    "expires_at": now + timedelta(hours=1),
-                }
-                for (code, verifier), grant in zip(pairs, made, strict=True)
-            ],
-        )
-    return pairs
+    return [grant["id"] for grant in made]
 
 
-def _exchanges(pairs: list[tuple[str, str]], basic: str) -> list[bytes]:
-    forms = [
-        {"grant_type": "authorization_code", "code": code, "code_verifier": verifier, "redirect_uri": CALLBACK}
-        for code, verifier in pairs
-    ]
-    return [harness.post("/oauth/token", urlencode(form), Authorization=basic) for form in forms]
+def _codes(user: User, client: Client, count: int) -> Iterator[dict[str, str]]:
+    """What redeems codes that live long enough to be measured, each under a grant of its own."""
+    session, now = sessions.open(user), clock.now()
+    db.db.commit()
+    asked = {"session_id": session.id, "redirect_uri": CALLBACK, "redirect_uri_sent": True, "authenticated_at": now}
+    asked["expires_at"] = now + timedelta(hours=1)
+    rows = []
+    for grant_id in _signed_in(user, client, count):
+        code, verifier = credentials.opaque(), secrets.token_urlsafe(48)
+        fresh = {"digest": credentials.digest(code), "grant_id": grant_id, "challenge": _challenge(verifier)}
+        rows.append(asked | fresh)
+        yield {"code": code, "code_verifier": verifier, "redirect_uri": CALLBACK, "grant_type": "authorization_code"}
+    with db.engines().write.begin() as connection:
+        connection.execute(insert(AuthorizationCode), rows)
+
+
+def _refreshes(user: User, client: Client, count: int) -> Iterator[dict[str, str]]:
+    """What uses refresh tokens, each under a grant of its own."""
+    now = clock.now()
+    fresh = {"user_id": user.id, "scope": "account:read", "created_at": now, "expires_at": now + timedelta(days=30)}
+    rows = []
+    for grant_id in _signed_in(user, client, count):
+        token = credentials.generate(Kind.REFRESH)
+        rows.append(fresh | columns(token, Kind.REFRESH) | {"id": ids.new_id("tok"), "grant_id": grant_id})
+        yield {"grant_type": "refresh_token", "refresh_token": token}
+    with db.engines().write.begin() as connection:
+        connection.execute(insert(Token), rows)
 
 
 def prepare(instance: Path) -> dict[str, list[bytes]]:
@@ -90,14 +96,21 @@ def prepare(instance: Path) -> dict[str, list[bytes]]:
     )
     db.db.commit()
     basic = "Basic " + base64.b64encode(f"{quote(client.id)}:{quote(secret or '')}".encode()).decode()
-    exchanges = _exchanges(_codes(user, client, WRITES * (harness.ROUNDS + 1)), basic)
+    every = WRITES * (harness.ROUNDS + 1)
+    codes, refreshes = list(_codes(user, client, every)), list(_refreshes(user, client, every))
     bearers = [{"Authorization": f"Bearer {text}"} for text in plaintexts]
     db.dispose()
+
+    def exchange(form: dict[str, str]) -> bytes:
+        return harness.post("/oauth/token", urlencode(form), Authorization=basic)
+
     return {
         ME: [harness.get("/v1/me", **bearer) for bearer in bearers],
         CHECK: [harness.get("/oauth/check?scope=account:read", **bearer) for bearer in bearers],
         INTROSPECTION: [harness.post("/oauth/introspect", f"token={text}", Authorization=basic) for text in plaintexts],
-        CODE: exchanges,
+        CODE: [exchange(form) for form in codes],
+        REFRESH: [exchange(form) for form in refreshes],
+        OWN: [exchange({"grant_type": "client_credentials"})],
     }
 
 

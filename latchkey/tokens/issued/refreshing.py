@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, or_, select, update
+from sqlalchemy import bindparam, exists, literal_column, or_, select, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import aliased
 
@@ -73,7 +73,8 @@ _found = PreparedSelect(
     .join(Grant, Grant.id == Token.grant_id)
     .join(Client, Client.id == Grant.client_id)
     .join(User, User.id == Grant.user_id)
-    .where(Token.digest == bindparam("digest"), Token.kind == Kind.REFRESH.value),
+    # As a parameter SQLite would compile the statement anew for each value of it: partial indexes depend on that.
+    .where(Token.digest == bindparam("digest"), Token.kind == literal_column(f"'{Kind.REFRESH}'")),
     row=Found,
 )
 

@@ -1,9 +1,12 @@
 """How many SQL statements the endpoints take that programs ask most; a further one has to be meant."""
 
+import sqlite3
+
 import pytest
 
 from latchkey import credentials
 from latchkey.credentials import Kind
+from latchkey.store import prepared
 from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
@@ -45,6 +48,26 @@ def test_token_and_its_neighbours(signed_in, caller, alice, example_client, stat
 
         caller.get("/oauth/check?scope=account:read", headers={"Authorization": f"Bearer {token}"})
         assert count(statements) == ["SELECT"]
+
+
+def test_no_statement_is_compiled_twice(signed_in, caller, example_client):
+    """SQLite does that by itself, unasked, when a parameter decides whether an index holds all that is looked for."""
+    compiled = []
+
+    def go_round(refresh):
+        dance.redeem(caller, example_client, dance.code(signed_in, example_client))
+        dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials")
+        return dance.refresh(caller, example_client, refresh).json["refresh_token"]
+
+    with prepared.write_lock() as writer:
+        if writer is not None:
+            writer.set_authorizer(lambda *what: compiled.append(what) or sqlite3.SQLITE_OK)
+    newest = go_round(dance.tokens(signed_in, example_client)["refresh_token"])
+    compiled.clear()
+
+    go_round(newest)
+
+    assert compiled == []
 
 
 @pytest.mark.parametrize("token", ["x", "lk_oat_000000000000000000000000000000000000", ""])
