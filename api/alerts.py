@@ -16,7 +16,7 @@ from latchkey import origin, settings
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
 from latchkey.safety import leaks, scanner_keys
-from latchkey.store.session import db
+from latchkey.store.session import commit_parts
 from latchkey.values import Limit
 from web.calls import Call, Reply
 
@@ -97,8 +97,7 @@ def take_alerts(call: Call) -> Reply:
         raise Problem(403, "not-signed", "The signature is not right", "Nothing was looked at or changed.")
     found = _read(call.body)
     ours = leaks.known(match.token for match in found)
-    for _part in leaks.report_all(ours, {match.token: match.url for match in found}):
-        db.commit()
+    commit_parts(leaks.report_all(ours, {match.token: match.url for match in found}))
     body = json.dumps([_verdict(match, known=match.token in ours) for match in found]).encode()
     return Reply(200, body, [answers.JSON], answers.PRIVATE)
 

@@ -11,7 +11,7 @@ from latchkey import origin
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
 from latchkey.safety import leaks
-from latchkey.store.session import db
+from latchkey.store.session import commit_parts
 from latchkey.values import Limit
 from web.calls import Call, Reply
 
@@ -48,6 +48,5 @@ def revoke_credentials(_call: Call) -> Reply:
     """End what was found; says nothing about what it was."""
     if wait := throttle.hit(Counter(f"report:{origin.current.get().network}", PER_ADDRESS)):
         raise problems.too_often(wait)
-    for _part in leaks.report_all(leaks.known(FOUND.read()["credentials"])):
-        db.commit()
+    commit_parts(leaks.report_all(leaks.known(FOUND.read()["credentials"])))
     return answers.changed({"detail": SAID}, 202)

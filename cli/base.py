@@ -20,7 +20,6 @@ from latchkey.oversight import policies
 from latchkey.scopes import BadCatalogue
 from latchkey.settings import SettingError
 from latchkey.store import migrations
-from latchkey.store.session import db
 from latchkey.tokens.imported import record as imported
 
 LONGEST_INPUT = 4096
@@ -104,16 +103,6 @@ def because(reason: str | None) -> None:
     except texts.BadText as error:
         raise Refused(f"--reason: {error}") from None
     origin.act(origin.COMMAND_LINE.actor._replace(reason=said))
-
-
-def in_parts(parts: Iterator[int]) -> int:
-    """Carry something out that tells many people, each part with its letters; how many were told."""
-    told = 0
-    for part in parts:
-        db.commit()
-        told += part
-    db.commit()
-    return told
 
 
 @click.group(cls=Commands)

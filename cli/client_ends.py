@@ -2,13 +2,13 @@
 
 import click
 
-from cli.base import Refused, because, confirmed, in_parts, installation, json_option, tell
+from cli.base import Refused, because, confirmed, installation, json_option, tell
 from cli.clients import facts_of, find, group
 from latchkey import clients
 from latchkey.oversight import apps
 from latchkey.safety import shutdown
 from latchkey.store import conflicts
-from latchkey.store.session import db
+from latchkey.store.session import commit_parts, db
 
 
 @group.command("suspend")
@@ -21,7 +21,7 @@ def suspend(client_id: str, reason: str | None) -> None:
         because(reason)
         new = conflicts.again(lambda: _suspend(client_id, reason))
         client = find(client_id)
-        told = in_parts(shutdown.tell_users(client)) if new else 0
+        told = commit_parts(shutdown.tell_users(client)) if new else 0
         tell(facts_of(client) | {"told": told}, f"Suspended {client.name}; {told} of its users are told.")
 
 
@@ -65,4 +65,4 @@ def delete(client_id: str) -> None:
 
 def _delete(client_id: str) -> int:
     client = clients.find(client_id)
-    return 0 if client is None else in_parts(apps.delete(client))
+    return 0 if client is None else commit_parts(apps.delete(client))

@@ -12,7 +12,6 @@ from cli.base import (
     Refused,
     because,
     confirmed,
-    in_parts,
     installation,
     json_option,
     latchkey,
@@ -34,7 +33,7 @@ from latchkey.oversight import invitations, people
 from latchkey.oversight.invitations import Invitation
 from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
-from latchkey.store.session import db
+from latchkey.store.session import commit_parts, db
 
 
 @latchkey.group("user")
@@ -150,7 +149,7 @@ def disable(email: str, reason: str | None) -> None:
         because(None)
         for client_id in stopped:
             if (client := clients.find(client_id)) is not None:
-                in_parts(shutdown.tell_users(client))
+                commit_parts(shutdown.tell_users(client))
         user = user_of(email)
         apps = f", and {len(stopped)} of their apps" if stopped else ""
         tell({"id": user.id, "email": user.email, "disabled": True, "apps": stopped}, f"Disabled {user.email}{apps}.")
@@ -219,7 +218,7 @@ def _delete(user_id: str) -> None:
     user = accounts.find(user_id)
     if user is not None:
         with sparing_the_last():
-            in_parts(people.delete(user))
+            commit_parts(people.delete(user))
 
 
 @contextlib.contextmanager

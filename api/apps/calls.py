@@ -13,7 +13,7 @@ from latchkey import clients, notices, scopes, tokens
 from latchkey.accounts.users import User
 from latchkey.clients import BadClient, Client, OnlyAdministrator
 from latchkey.safety import shutdown
-from latchkey.store.session import db
+from latchkey.store.session import commit_parts, db
 from web.calls import Call, Reply
 
 APP_ID = identifier("app_id", "one of the user's apps", str(APP.example["id"]))
@@ -182,9 +182,7 @@ def delete_app(call: Call, app_id: str) -> Reply:
     """The end of an app."""
     own_app(auth.user_of(call.bearer), app_id)
     client = own_app(auth.writer(call.bearer).user, app_id, lock=True)
-    for _part in shutdown.delete(client):
-        db.commit()
-    db.commit()
+    commit_parts(shutdown.delete(client))
     return answers.empty(204)
 
 

@@ -5,6 +5,7 @@ statement or `with_for_update()` moves the session to the write engine, whose tr
 with BEGIN IMMEDIATE under a process-wide queue, so that writers wait for each other instead of failing.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -109,3 +110,13 @@ db = scoped_session(sessionmaker(class_=RoutingSession, expire_on_commit=False))
 def affected(statement: UpdateBase) -> int:
     """Run a DML statement in the session; how many rows it changed."""
     return cast("CursorResult[Any]", db.execute(statement)).rowcount
+
+
+def commit_parts(parts: Iterable[int]) -> int:
+    """Commit each part of what is too much for one transaction, and the rest; the sum of what the parts say."""
+    told = 0
+    for part in parts:
+        db.commit()
+        told += part
+    db.commit()
+    return told

@@ -10,12 +10,11 @@ from latchkey.clients import BadClient, Client
 from latchkey.journal import acts, refusals
 from latchkey.oversight import apps, listing
 from latchkey.safety import shutdown
-from latchkey.store.session import db
+from latchkey.store.session import commit_parts, db
 from portal.admin import words
 from portal.admin.guard import ActForm, Doing, agreed, ask, asked, begin
 from portal.blueprint import blueprint
 from portal.guards import this_user
-from portal.parts import carry_out
 from web import htmx
 
 DOINGS = {
@@ -117,7 +116,7 @@ def _locked(client: Client) -> Client:
 def _suspend(client: Client, reason: str | None) -> str:
     new = apps.suspend(client, reason)
     db.commit()
-    told = carry_out(shutdown.tell_users(client)) if new else 0
+    told = commit_parts(shutdown.tell_users(client)) if new else 0
     return f"Suspended “{client.name}”; {told:,} of its users are told."
 
 
@@ -159,7 +158,7 @@ def _unmark(client: Client, _reason: str | None) -> str:
 
 def _delete(client: Client, _reason: str | None) -> str:
     name = client.name
-    told = carry_out(apps.delete(client))
+    told = commit_parts(apps.delete(client))
     return f"Deleted “{name}”; {told:,} of its users are told."
 
 

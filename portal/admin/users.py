@@ -13,13 +13,12 @@ from latchkey.journal import acts
 from latchkey.oversight import listing, people
 from latchkey.safety import shutdown
 from latchkey.safety.lockdown import LastAdministrator
-from latchkey.store.session import db
+from latchkey.store.session import commit_parts, db
 from portal import sentences
 from portal.admin import words
 from portal.admin.guard import ActForm, Doing, agreed, ask, asked, begin
 from portal.blueprint import blueprint
 from portal.guards import this_user
-from portal.parts import carry_out
 from web import htmx
 
 SORTS = ("joined", "address")
@@ -131,7 +130,7 @@ def _suspend(user: User) -> str:
     origin.act(origin.current.get().actor._replace(reason=""))
     for client_id in stopped:
         if (client := clients.find(client_id)) is not None:
-            carry_out(shutdown.tell_users(client))
+            commit_parts(shutdown.tell_users(client))
     return f"Suspended {user.name}."
 
 
@@ -162,7 +161,7 @@ def _dismiss(user: User) -> str:
 
 def _delete(user: User) -> str:
     name = user.name
-    carry_out(people.delete(user))
+    commit_parts(people.delete(user))
     return f"Deleted {name}."
 
 

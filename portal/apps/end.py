@@ -7,11 +7,10 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import clients, grants, notices
 from latchkey.clients import Client
 from latchkey.safety import shutdown
-from latchkey.store.session import db
+from latchkey.store.session import commit_parts, db
 from portal.apps.owner import own_app
 from portal.blueprint import blueprint
 from portal.guards import require_proof, this_user, verified
-from portal.parts import carry_out
 
 
 def _asked(client: Client, form: FlaskForm, page: str) -> Response:
@@ -30,7 +29,7 @@ def cut_off_app(client_id: str) -> BaseResponse:
     require_proof()
     if request.method != "POST" or not form.validate():
         return _asked(client, form, "portal/apps/cut_off.html")
-    count = carry_out(shutdown.cut_off(client))
+    count = commit_parts(shutdown.cut_off(client))
     notices.app_cut_off(this_user(), client, count)
     db.commit()
     flash(f"Cut off {count:,} {'person' if count == 1 else 'people'} from “{client.name}”.")
@@ -46,8 +45,7 @@ def delete_app(client_id: str) -> BaseResponse:
     if request.method != "POST" or not form.validate():
         return _asked(client, form, "portal/apps/delete.html")
     name = client.name
-    carry_out(shutdown.delete(client))
-    db.commit()
+    commit_parts(shutdown.delete(client))
     flash(f"Deleted “{name}”.")
     return redirect(url_for("portal.list_apps"), 303)
 

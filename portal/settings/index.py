@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from latchkey import notices
 from latchkey.accounts import sessions, users
 from latchkey.safety import lockdown
-from latchkey.store.session import db
+from latchkey.store.session import commit_parts, db
 from portal import devices, theme
 from portal.blueprint import blueprint
 from portal.guards import (
@@ -116,13 +116,11 @@ def delete_account() -> ResponseReturnValue:
     require_proof()
     user = acting_user()
     try:
-        for _part in lockdown.delete(user):
-            db.commit()
+        commit_parts(lockdown.delete(user))
     except lockdown.LastAdministrator:
         db.rollback()
         form.email.errors = ["You are the last administrator: make somebody else one first."]
         return settings_page.show(422, delete=form)
-    db.commit()
     session.clear()
     flash("Your account and everything in it is deleted.")
     response = redirect(url_for("portal.landing"), 303)
