@@ -12,7 +12,7 @@ from latchkey.oversight import apps, listing
 from latchkey.safety import shutdown
 from latchkey.store.session import commit_parts, db
 from portal.admin import words
-from portal.admin.guard import ActForm, Doing, agreed, ask, asked, begin
+from portal.admin.guard import Doing, Question, asked, begin
 from portal.blueprint import blueprint
 from portal.guards import this_user
 from web import htmx
@@ -90,27 +90,21 @@ def admin_app(client_id: str) -> str:
 )
 def change_app(client_id: str, act: str) -> BaseResponse:
     """Asks first, with the reason; then does it, and tells the owner."""
-    client, doing, form = clients.find(client_id) or abort(404), DOINGS[act], ActForm()
-    back = url_for("portal.admin_app", client_id=client_id)
-    if not agreed(form, doing):
-        return ask(form, doing, name=client.name, reader=_reader(client), back=back)
-    begin(form.reason.data)
+    client, back = clients.find(client_id) or abort(404), url_for("portal.admin_app", client_id=client_id)
+    question = Question(DOINGS[act], name=client.name, reader=_reader(client), back=back)
+    if not question.agreed():
+        return question.page()
+    begin(question.reason)
     try:
-        flash(_VERBS[act](client, form.reason.data or None))
+        flash(_VERBS[act](client, question.reason or None))
     except BadClient as bad:
-        db.rollback()
-        form.reason.errors = [str(bad)]
-        return ask(form, doing, name=client.name, reader=_reader(client), back=back, status=409)
+        return question.refused(str(bad))
     db.commit()
     return redirect(url_for("portal.admin_apps") if act == "delete" else back, 303)
 
 
 def _reader(client: Client) -> str:
     return client.owner.name if client.owner is not None else "Nobody owns it: everybody who uses it"
-
-
-def _locked(client: Client) -> Client:
-    return clients.lock(client.id) or abort(404)
 
 
 def _suspend(client: Client, reason: str | None) -> str:
@@ -126,50 +120,31 @@ def _restore(client: Client, _reason: str | None) -> str:
     return f"“{client.name}” {'stays suspended with its owner' if client.suspended_at else 'goes on'}."
 
 
-def _trust(client: Client, _reason: str | None) -> str:
-    apps.trust(_locked(client), on=True)
-    return f"“{client.name}” is trusted."
-
-
-def _distrust(client: Client, _reason: str | None) -> str:
-    apps.trust(_locked(client), on=False)
-    return f"“{client.name}” is not trusted."
-
-
-def _mark(client: Client, _reason: str | None) -> str:
-    apps.mark(_locked(client), on=True)
-    return f"“{client.name}” is a resource server."
-
-
-def _pin(client: Client, _reason: str | None) -> str:
-    apps.pin(_locked(client), on=True)
-    return f"The copy of “{client.name}” is pinned."
-
-
-def _unpin(client: Client, _reason: str | None) -> str:
-    apps.pin(_locked(client), on=False)
-    return f"“{client.name}” follows its document again."
-
-
-def _unmark(client: Client, _reason: str | None) -> str:
-    apps.mark(_locked(client), on=False)
-    return f"“{client.name}” is no resource server."
-
-
 def _delete(client: Client, _reason: str | None) -> str:
     name = client.name
     told = commit_parts(apps.delete(client))
     return f"Deleted “{name}”; {told:,} of its users are told."
 
 
+def _switch(verb: Callable[..., bool], said: str, *, on: bool) -> Callable[[Client, str | None], str]:
+    """What turns something of an app on or off; the act keeps the reason."""
+
+    def turn(client: Client, _reason: str | None) -> str:
+        locked = clients.lock(client.id) or abort(404)
+        verb(locked, on=on)
+        return said.format(name=locked.name)
+
+    return turn
+
+
 _VERBS: dict[str, Callable[[Client, str | None], str]] = {
     "suspend": _suspend,
     "restore": _restore,
-    "trust": _trust,
-    "distrust": _distrust,
-    "mark": _mark,
-    "pin": _pin,
-    "unpin": _unpin,
-    "unmark": _unmark,
+    "trust": _switch(apps.trust, "“{name}” is trusted.", on=True),
+    "distrust": _switch(apps.trust, "“{name}” is not trusted.", on=False),
+    "mark": _switch(apps.mark, "“{name}” is a resource server.", on=True),
+    "unmark": _switch(apps.mark, "“{name}” is no resource server.", on=False),
+    "pin": _switch(apps.pin, "The copy of “{name}” is pinned.", on=True),
+    "unpin": _switch(apps.pin, "“{name}” follows its document again.", on=False),
     "delete": _delete,
 }

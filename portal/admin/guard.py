@@ -11,6 +11,7 @@ from latchkey import ids, origin, texts
 from latchkey.accounts.users import User
 from latchkey.clients import LONGEST_REASON
 from latchkey.origin import Actor, Doer
+from latchkey.store.session import db
 from portal.blueprint import blueprint
 from portal.guards import acting_user, owes_setup, require_proof, this_user, to_set_up
 
@@ -58,17 +59,6 @@ class Doing(NamedTuple):
     reasoned: bool = False
 
 
-def agreed(form: ActForm, doing: Doing) -> bool:
-    """Whether the form was sent and gives the reason that is needed. Raises `ProofAsked`."""
-    require_proof()
-    if request.method != "POST" or not form.validate():
-        return False
-    if doing.reasoned and not form.reason.data:
-        form.reason.errors = ["Write why. The owner reads it, and so do the other administrators."]
-        return False
-    return True
-
-
 def begin(reason: str | None = None) -> User:
     """From here on it is this administrator who acts, if they are one still; their account is locked."""
     user = acting_user()
@@ -78,17 +68,46 @@ def begin(reason: str | None = None) -> User:
     return user
 
 
-def ask(form: ActForm, doing: Doing, *, name: str, reader: str, back: str, status: int | None = None) -> Response:
-    """The page that asks: what will happen, and why it is done. `reader`: who reads the reason."""
-    page = render_template(
-        "portal/admin/act.html",
-        form=form,
-        doing=doing,
-        title=doing.title.format(name=name),
-        reader=reader,
-        back=back,
-    )
-    return Response(page, status or (422 if form.errors else 200))
+class Question:
+    """An act that is asked about before it is done, with the reason. `reader` is who reads that."""
+
+    def __init__(self, doing: Doing, *, name: str, reader: str, back: str) -> None:
+        self._doing, self._name, self._reader, self.back = doing, name, reader, back
+        self._form = ActForm()
+
+    @property
+    def reason(self) -> str:
+        """Why it is done; empty where nobody has to be told."""
+        reason: str = self._form.reason.data or ""
+        return reason
+
+    def agreed(self) -> bool:
+        """Whether the form was sent and gives the reason that is needed. Raises `ProofAsked`."""
+        require_proof()
+        if request.method != "POST" or not self._form.validate():
+            return False
+        if self._doing.reasoned and not self.reason:
+            self._form.reason.errors = ["Write why. The owner reads it, and so do the other administrators."]
+            return False
+        return True
+
+    def page(self, status: int | None = None) -> Response:
+        """The page that asks: what will happen, and why it is done."""
+        page = render_template(
+            "portal/admin/act.html",
+            form=self._form,
+            doing=self._doing,
+            title=self._doing.title.format(name=self._name),
+            reader=self._reader,
+            back=self.back,
+        )
+        return Response(page, status or (422 if self._form.errors else 200))
+
+    def refused(self, why: str) -> Response:
+        """The page again, with what speaks against it; nothing is done."""
+        db.rollback()
+        self._form.reason.errors = [why]
+        return self.page(409)
 
 
 class Asked(NamedTuple):

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey.oversight import keys, listing
 from latchkey.store.session import db
-from portal.admin.guard import ActForm, Doing, agreed, ask, asked, begin
+from portal.admin.guard import Doing, Question, asked, begin
 from portal.blueprint import blueprint
 from portal.guards import asked_next
 from web import htmx
@@ -32,12 +32,13 @@ def admin_tokens() -> Response:
 @blueprint.route("/admin/tokens/<id:token_id>/revoke", methods=["GET", "POST"])
 def end_token(token_id: str) -> BaseResponse:
     """Asks first, with the reason; then the token is dead, and its owner is told."""
-    token, form = keys.find_token(token_id) or abort(404), ActForm()
-    back = asked_next() or url_for("portal.admin_tokens")
+    token = keys.find_token(token_id) or abort(404)
     owner = token.user or (token.grant.client.owner if token.grant else None) or abort(404)
-    if not agreed(form, REVOKE):
-        return ask(form, REVOKE, name=keys.name(token), reader=owner.name, back=back)
-    begin(form.reason.data)
+    back = asked_next() or url_for("portal.admin_tokens")
+    question = Question(REVOKE, name=keys.name(token), reader=owner.name, back=back)
+    if not question.agreed():
+        return question.page()
+    begin(question.reason)
     new = keys.revoke(token)
     db.commit()
     flash(f"Revoked “{keys.name(token)}”." if new else "It had ended already.")
@@ -56,11 +57,12 @@ def admin_authorizations() -> Response:
 @blueprint.route("/admin/authorizations/<id:authorization_id>/withdraw", methods=["GET", "POST"])
 def end_authorization(authorization_id: str) -> BaseResponse:
     """Asks first, with the reason; then the app acts for this person no more, and they are told."""
-    authorization, form = keys.find_authorization(authorization_id) or abort(404), ActForm()
+    authorization = keys.find_authorization(authorization_id) or abort(404)
     back, name = asked_next() or url_for("portal.admin_authorizations"), authorization.client.name
-    if not agreed(form, WITHDRAW):
-        return ask(form, WITHDRAW, name=name, reader=authorization.user.name, back=back)
-    begin(form.reason.data)
+    question = Question(WITHDRAW, name=name, reader=authorization.user.name, back=back)
+    if not question.agreed():
+        return question.page()
+    begin(question.reason)
     new = keys.withdraw(authorization)
     db.commit()
     flash(f"“{name}” acts for {authorization.user.name} no more." if new else "It had ended already.")

@@ -16,7 +16,7 @@ from latchkey.safety.lockdown import LastAdministrator
 from latchkey.store.session import commit_parts, db
 from portal import sentences
 from portal.admin import words
-from portal.admin.guard import ActForm, Doing, agreed, ask, asked, begin
+from portal.admin.guard import Doing, Question, asked, begin
 from portal.blueprint import blueprint
 from portal.guards import this_user
 from web import htmx
@@ -108,17 +108,15 @@ def _belongings(user: User, tab: str, cursor: str | None) -> listing.Page:
 )
 def change_user(user_id: str, act: str) -> BaseResponse:
     """Asks first, with the reason; then does it, and tells the person."""
-    user, doing, form = users.find(user_id) or abort(404), DOINGS[act], ActForm()
-    back = url_for("portal.admin_user", user_id=user_id)
-    if not agreed(form, doing):
-        return ask(form, doing, name=user.name, reader=user.name, back=back)
-    begin(form.reason.data)
+    user, back = users.find(user_id) or abort(404), url_for("portal.admin_user", user_id=user_id)
+    question = Question(DOINGS[act], name=user.name, reader=user.name, back=back)
+    if not question.agreed():
+        return question.page()
+    begin(question.reason)
     try:
         flash(_VERBS[act](user))
     except LastAdministrator:
-        db.rollback()
-        form.reason.errors = [LAST]
-        return ask(form, doing, name=user.name, reader=user.name, back=back, status=409)
+        return question.refused(LAST)
     db.commit()
     return redirect(url_for("portal.admin_users") if act == "delete" else back, 303)
 
