@@ -97,8 +97,13 @@ def address_of(base_url: str) -> Address:
 @cache
 def _templates() -> Environment:
     loader = FileSystemLoader(ROOT / "templates" / "gateways")
-    # Configuration files, not HTML; what is filled in comes from the checked base URL.
-    return Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+    return Environment(
+        loader=loader,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        # What is filled in comes from the checked base URL.
+        autoescape=False,  # noqa: S701 - configuration files, not HTML
+    )
 
 
 class Guarded(NamedTuple):

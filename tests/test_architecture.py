@@ -398,6 +398,23 @@ def test_tests_stand_in_the_folder_of_what_they_test():
     assert not strays
 
 
+def test_what_is_waived_says_why():
+    waiver = re.compile(r"# (?:noqa|type: ignore|pragma:? no cover)(?:: [A-Z0-9, ]+|\[[a-z, -]+\])?(?![(|])(.*)")
+    ours = [path for name in sorted(OURS | {"guard", "examples"}) for path in (ROOT / name).rglob("*.py")]
+    waived = [
+        (f"{path.relative_to(ROOT)}:{number}", found[1])
+        for path in [*ours, ROOT / "app.py", ROOT / "wsgi.py"]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if (found := waiver.search(line))
+    ]
+    rules = re.findall(r'^ +"[A-Z]+\d*",.*', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert waived
+    assert not [place for place, reason in waived if len(re.findall(r"\w+", waiver.sub(r"\1", reason))) < 2]
+    assert rules
+    assert not [rule for rule in rules if "# " not in rule]
+
+
 def test_what_is_slow_says_why():
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

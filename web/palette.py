@@ -84,7 +84,7 @@ def _to_oklch(colour: str) -> tuple[float, float, float]:
 def _from_oklch(lightness: float, chroma: float, hue: float) -> str:
     while True:  # less chroma, until sRGB has the colour
         a, b = chroma * math.cos(hue), chroma * math.sin(hue)
-        l, m, s = (  # noqa: E741
+        l, m, s = (  # noqa: E741 - as above
             x**3
             for x in (
                 lightness + 0.3963377774 * a + 0.2158037573 * b,

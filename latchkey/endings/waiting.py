@@ -1,6 +1,7 @@
 """Those who ask what ended and are answered when something did: they wait in a list, and one thread looks for all."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class Waiting:
     def stop(self) -> None:
         """Answer all of them now, and whoever asks later at once: the server is about to stop."""
         self._stopped = True
-        self._release(lambda _until, _seq: True)
+        self._release()
 
     def _look(self) -> None:
         while True:
@@ -52,15 +53,15 @@ class Waiting:
                 last = self._feed.read()
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody waits for what cannot be read
                 log.error("what ended cannot be read: %s", type(error).__qualname__)  # noqa: TRY400 - a line is enough
-                self._release(lambda _until, _seq: True)
+                self._release()
                 continue
-            now = time.monotonic()
-            self._release(lambda until, seq, now=now, last=last: until <= now or seq != last)  # type: ignore[misc] # the loop's own
+            self._release(last, time.monotonic())
 
-    def _release(self, due: Callable[[float, int], bool]) -> None:
+    def _release(self, last: int = 0, now: float = math.inf) -> None:
+        """Answer those whose time is over, or who know less than the last end; everybody, if it is not said."""
         with self._lock:
-            found = [release for until, seq, release in self._waiting if due(until, seq)]
-            self._waiting = [each for each in self._waiting if not due(each[0], each[1])]
+            found = [release for until, seq, release in self._waiting if until <= now or seq != last]
+            self._waiting = [each for each in self._waiting if each[0] > now and each[1] == last]
             if not self._waiting:
                 self._somebody.clear()
         for release in found:

@@ -56,11 +56,11 @@ def boxes(names: Collection[str]) -> dict[str, list[Part]]:
     for resource, groups in resources.grouped(names):
         for group, members in groups.items():
             for kind in order:
-                mine = [scope for scope in members if _kind(scope, many) == kind]
+                mine = [scope for scope in members if _kind(scope, many=many) == kind]
                 if mine:
                     found[kind].append(Part(resource.title if resources.operators() else "", group, mine))
     return {kind: parts for kind, parts in found.items() if parts}
 
 
-def _kind(scope: Scope, many: bool) -> str:  # noqa: FBT001 - the page's, not a caller's
+def _kind(scope: Scope, *, many: bool) -> str:
     return "sensitive" if many and scope.sensitive else scope.access

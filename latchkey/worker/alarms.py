@@ -1,5 +1,7 @@
 """Tells the owners of canaries that somebody tried one."""
 
+from functools import partial
+
 from sqlalchemy.exc import SQLAlchemyError
 
 from latchkey import notices, origin
@@ -15,7 +17,7 @@ def sound() -> None:
     uses = canaries.taken()
     try:
         for use in uses:
-            conflicts.again(lambda use=use: _tell(use))  # type: ignore[misc] # the loop's own
+            conflicts.again(partial(_tell, use))
     except SQLAlchemyError:
         db.rollback()
         canaries.give_back(uses)

@@ -84,7 +84,7 @@ class Party(ClientMixin):
             wanted = scopes.parse(str(scope or "")) or self.scopes
         except scopes.UnknownScope:
             return None  # type: ignore[return-value] # Authlib's way to hear "invalid_scope"; its stubs lag behind
-        return scopes.serialize(wanted) if wanted and wanted <= self.scopes else None  # type: ignore[return-value]
+        return scopes.serialize(wanted) if wanted and wanted <= self.scopes else None  # type: ignore[return-value] # as above
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return any(redirects.matches(redirect_uri, registered) for registered in self.redirect_uris)

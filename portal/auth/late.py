@@ -84,7 +84,7 @@ def sign_in_first(_error: SessionEnded) -> ResponseReturnValue:
         session.clear()
         g.pop("csrf_token", None)
     if not account or request.blueprint != blueprint.name:
-        return cast("BaseResponse", current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
+        return cast("BaseResponse", current_app.login_manager.unauthorized())  # type: ignore[attr-defined] # Flask-Login's
     if "HX-Request" in request.headers:
         # The script sends the form once more as a browser does by itself: its answer is a whole page.
         return Response(status=401, headers={"HX-Reswap": "none", "HX-Trigger": "send-as-page"})

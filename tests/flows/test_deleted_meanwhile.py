@@ -68,13 +68,13 @@ def test_an_app_that_is_deleted_meanwhile(together, app, alice, signed_in):
         db.rollback()
 
         answers = together(
-            lambda: dance.redeem(app.test_client(), registered, code),  # noqa: B023 - joined
-            lambda: dance.refresh(app.test_client(), registered, issued["refresh_token"]),  # noqa: B023 - joined
-            lambda: dance.post(app.test_client(), "/oauth/token", registered, grant_type="client_credentials"),  # noqa: B023 - joined
-            lambda: dance.post(app.test_client(), "/oauth/introspect", registered, token=issued["access_token"]),  # noqa: B023 - joined
-            lambda: hers.patch(f"/v1/apps/{app_id}", {"name": "Other"}),  # noqa: B023 - joined
-            lambda: hers.post(f"/v1/apps/{app_id}/secret"),  # noqa: B023 - joined
-            lambda: carry_out(lambda: shutdown.delete(clients.find(app_id)) if clients.find(app_id) else iter(())),  # noqa: B023 - joined
+            lambda: dance.redeem(app.test_client(), registered, code),
+            lambda: dance.refresh(app.test_client(), registered, issued["refresh_token"]),
+            lambda: dance.post(app.test_client(), "/oauth/token", registered, grant_type="client_credentials"),
+            lambda: dance.post(app.test_client(), "/oauth/introspect", registered, token=issued["access_token"]),
+            lambda: hers.patch(f"/v1/apps/{app_id}", {"name": "Other"}),
+            lambda: hers.post(f"/v1/apps/{app_id}/secret"),
+            lambda: carry_out(lambda: shutdown.delete(clients.find(app_id)) if clients.find(app_id) else iter(())),
         )
 
         assert faults(answers) == []
@@ -98,12 +98,12 @@ def test_an_account_that_is_deleted_meanwhile(together, app, bob):
         db.rollback()
 
         answers = together(
-            lambda: theirs.post("/v1/tokens", {"description": "Child", "scopes": ["account:read"]}),  # noqa: B023 - joined
-            lambda: theirs.post("/v1/apps", NEW_APP),  # noqa: B023 - joined
-            lambda: theirs.patch("/v1/me", {"name": "Other"}),  # noqa: B023 - joined
-            lambda: dance.post(app.test_client(), "/oauth/token", own, grant_type="client_credentials"),  # noqa: B023 - joined
-            lambda: carry_out(lambda: lockdown.delete(users.find(carol_id)) if users.find(carol_id) else iter(())),  # noqa: B023 - joined
-            lambda: carry_out(lambda: lockdown.delete(users.find(carol_id)) if users.find(carol_id) else iter(())),  # noqa: B023 - joined
+            lambda: theirs.post("/v1/tokens", {"description": "Child", "scopes": ["account:read"]}),
+            lambda: theirs.post("/v1/apps", NEW_APP),
+            lambda: theirs.patch("/v1/me", {"name": "Other"}),
+            lambda: dance.post(app.test_client(), "/oauth/token", own, grant_type="client_credentials"),
+            lambda: carry_out(lambda: lockdown.delete(users.find(carol_id)) if users.find(carol_id) else iter(())),
+            lambda: carry_out(lambda: lockdown.delete(users.find(carol_id)) if users.find(carol_id) else iter(())),
         )
 
         assert faults(answers) == []
@@ -127,10 +127,10 @@ def test_what_a_thief_makes_while_the_owner_regenerates_is_refused_or_dead(toget
         thief = Caller(app.test_client(), minted.plaintext)
 
         def steal():
-            return [thief.post(path, body) for _ in range(4)]  # noqa: B023 - joined
+            return [thief.post(path, body) for _ in range(4)]
 
         def regenerate():
-            tokens.regenerate(db.get(Token, token_id))  # noqa: B023 - joined
+            tokens.regenerate(db.get(Token, token_id))
             db.commit()
             return [clients.list_for(users.find(alice.id))]
 
@@ -159,9 +159,9 @@ def test_nothing_begins_beside_a_suspension(together, app, alice, bob, signed_in
         db.rollback()
 
         def suspend():
-            conflicts.again(lambda: (lockdown.suspend(users.find(carol_id)), db.commit()))  # noqa: B023 - joined
+            conflicts.again(lambda: (lockdown.suspend(users.find(carol_id)), db.commit()))
 
-        answers = together(*[lambda: writer.post("/v1/apps", NEW_APP)] * 3, suspend)  # noqa: B023 - joined
+        answers = together(*[lambda: writer.post("/v1/apps", NEW_APP)] * 3, suspend)
 
         assert faults(answers) == []
         db.expire_all()
@@ -183,7 +183,7 @@ def test_suspending_and_reporting_at_once_do_not_block_each_other(together, app,
             return lambda: conflicts.again(run)
 
         answers = together(
-            lambda: writer.post("/v1/credentials/revoke", {"credentials": [writer.plaintext]}, Authorization=""),  # noqa: B023 - joined
+            lambda: writer.post("/v1/credentials/revoke", {"credentials": [writer.plaintext]}, Authorization=""),
             *[suspend(client_id) for client_id in reversed(made)],
         )
 

@@ -41,14 +41,14 @@ def test_it_is_refused(app, alice, asked, gone):
 
             def ask():
                 caller = app.test_client(use_cookies=False)
-                barrier.wait()  # noqa: B023 - joined
-                return ASK[asked](caller, registered, held)  # noqa: B023 - joined
+                barrier.wait()
+                return ASK[asked](caller, registered, held)
 
             def remove():
                 with app.app_context():
-                    mine = users.find((owner if gone == "owner" else carol).id)  # noqa: B023 - joined
-                    theirs = clients.find(registered.client.id)  # noqa: B023 - joined
-                    barrier.wait()  # noqa: B023 - joined
+                    mine = users.find((owner if gone == "owner" else carol).id)
+                    theirs = clients.find(registered.client.id)
+                    barrier.wait()
                     clients.remove(theirs) if gone == "app" else users.remove(mine)
                     db.commit()
 

@@ -57,7 +57,7 @@ def test_a_wider_app_never_gets_more_than_was_shown(beside, signed_in, bob):
         def widen(client_id=app.client.id):
             db.get(Client, client_id).scope = "account:read account:write"
 
-        answer = beside(lambda: dance.decide(signed_in, page), widen)  # noqa: B023 - joined
+        answer = beside(lambda: dance.decide(signed_in, page), widen)
 
         assert answer.status_code == 303
         assert {grant.scope for grant in db.query(Grant)} == {"account:read"}
@@ -72,7 +72,7 @@ def test_an_address_that_changes_at_the_moment_gets_no_code(beside, signed_in, b
         def lead_astray(client_id=app.client.id):
             db.get(Client, client_id).redirect_uris = [EVIL]
 
-        answer = beside(lambda: dance.decide(signed_in, page), lead_astray)  # noqa: B023 - joined
+        answer = beside(lambda: dance.decide(signed_in, page), lead_astray)
 
         assert answer.status_code in (200, 303)
         if answer.status_code == 303:
@@ -89,8 +89,8 @@ def test_a_withdrawal_is_not_undone_by_the_way_without_a_question(beside, signed
         standing = grants.find_authorization(alice, app.client).id
 
         answer = beside(
-            lambda: dance.authorize(signed_in, app),  # noqa: B023 - joined
-            lambda: grants.withdraw(db.get(Authorization, standing)),  # noqa: B023 - joined
+            lambda: dance.authorize(signed_in, app),
+            lambda: grants.withdraw(db.get(Authorization, standing)),
         )
 
         assert answer.status_code in (200, 303)
@@ -118,7 +118,7 @@ def test_a_session_that_ends_at_the_moment_gets_no_code_that_works(app, beside, 
             else:
                 sessions.end_all(user)
 
-        answer = beside(lambda: dance.decide(browser, page), stop)  # noqa: B023 - joined
+        answer = beside(lambda: dance.decide(browser, page), stop)
 
         assert answer.status_code in (303, 400)
         if answer.status_code == 303 and "code=" in answer.headers["Location"]:
@@ -139,11 +139,11 @@ def test_what_is_deleted_at_the_moment_is_no_fault(app, beside, bob, gone):
 
         def remove():
             if gone == "app":
-                clients.remove(clients.get_for(bob, client_id, lock=True))  # noqa: B023 - joined
+                clients.remove(clients.get_for(bob, client_id, lock=True))
             else:
-                users.remove(users.lock(user_id))  # noqa: B023 - joined
+                users.remove(users.lock(user_id))
 
-        answer = beside(lambda: dance.decide(browser, page), remove)  # noqa: B023 - joined
+        answer = beside(lambda: dance.decide(browser, page), remove)
 
         assert answer.status_code in (303, 400), answer.text[:500]
         db.rollback()

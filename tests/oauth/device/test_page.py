@@ -522,7 +522,7 @@ def test_one_of_many_redeems_a_device_code(together, app, signed_in, caller, too
         begun = begin(caller, tool).json
         agree(signed_in, begun)
 
-        answers = together(lambda _: poll(app.test_client(use_cookies=False), tool, begun["device_code"]))  # noqa: B023 - joined
+        answers = together(lambda _: poll(app.test_client(use_cookies=False), tool, begun["device_code"]))
 
         assert [answer.status_code for answer in answers].count(200) == 1
         assert {answer.json["error"] for answer in answers if answer.status_code != 200} == {"invalid_grant"}

@@ -49,7 +49,7 @@ def test_one_of_many_redeems_a_code(together, signed_in, caller, example_client)
     for _ in range(ROUNDS):
         code = dance.code(signed_in, example_client)
 
-        (winner,) = won(together(lambda caller, _: dance.redeem(caller, example_client, code)))  # noqa: B023 - joined
+        (winner,) = won(together(lambda caller, _: dance.redeem(caller, example_client, code)))
 
         assert not dance.works(caller, winner["access_token"])
         assert dance.refresh(caller, example_client, winner["refresh_token"]).status_code == 400
@@ -60,7 +60,7 @@ def test_one_of_many_refreshes(together, signed_in, caller, example_client):
     for _ in range(ROUNDS):
         old = dance.tokens(signed_in, example_client)["refresh_token"]
 
-        (winner,) = won(together(lambda caller, _: dance.refresh(caller, example_client, old)))  # noqa: B023 - joined
+        (winner,) = won(together(lambda caller, _: dance.refresh(caller, example_client, old)))
 
         assert not dance.works(caller, winner["access_token"])
         assert dance.refresh(caller, example_client, winner["refresh_token"]).status_code == 400
@@ -72,7 +72,7 @@ def test_two_within_the_grace(together, signed_in, example_client):
     for _ in range(ROUNDS // 4):
         old = dance.tokens(signed_in, example_client)["refresh_token"]
 
-        winners = won(together(lambda caller, _: dance.refresh(caller, example_client, old)), most=2)  # noqa: B023 - joined
+        winners = won(together(lambda caller, _: dance.refresh(caller, example_client, old)), most=2)
 
         assert len({winner["refresh_token"] for winner in winners}) == len(winners)
 
@@ -84,7 +84,7 @@ def test_one_of_two_branches_goes_on(together, signed_in, caller, example_client
         old = dance.tokens(signed_in, example_client)["refresh_token"]
         pair = [dance.refresh(caller, example_client, old).json["refresh_token"] for _ in range(2)]
 
-        answers = together(lambda caller, number: dance.refresh(caller, example_client, pair[number % 2]))  # noqa: B023 - joined
+        answers = together(lambda caller, number: dance.refresh(caller, example_client, pair[number % 2]))
 
         # Whatever came of it, both branches were used, so the grant is over.
         for winner in won(answers, most=2):
@@ -99,9 +99,7 @@ def test_a_retry_beside_the_use_of_the_first_successor_leaves_one_branch(togethe
 
         answers = together(
             lambda caller, number: (
-                dance.refresh(caller, example_client, (old, new)[number])  # noqa: B023 - joined
-                if number < 2
-                else caller.get("/healthz")
+                dance.refresh(caller, example_client, (old, new)[number]) if number < 2 else caller.get("/healthz")
             )
         )
 
@@ -117,12 +115,12 @@ def test_replays_beside_refreshes_and_uses_do_not_block_each_other(together, sig
 
         def act(caller, number):
             if number % 4 == 0:
-                return dance.refresh(caller, example_client, second["refresh_token"])  # noqa: B023 - joined
+                return dance.refresh(caller, example_client, second["refresh_token"])
             if number % 4 == 1:
-                return dance.post(caller, "/oauth/revoke", example_client, token=second["access_token"])  # noqa: B023 - joined
+                return dance.post(caller, "/oauth/revoke", example_client, token=second["access_token"])
             if number % 4 == 2:
-                return dance.post(caller, "/oauth/introspect", example_client, token=second["access_token"])  # noqa: B023 - joined
-            return dance.refresh(caller, example_client, first["refresh_token"])  # noqa: B023 - joined
+                return dance.post(caller, "/oauth/introspect", example_client, token=second["access_token"])
+            return dance.refresh(caller, example_client, first["refresh_token"])
 
         answers = together(act)
 
@@ -137,7 +135,7 @@ def test_what_a_withdrawal_meets_on_its_way_is_dead(together, signed_in, *, app,
 
         def act(caller, number):
             if number < THREADS - 1:
-                return dance.refresh(caller, example_client, chain[number])  # noqa: B023 - joined
+                return dance.refresh(caller, example_client, chain[number])
             with app.app_context():
                 standing = grants.find_authorization(alice, example_client.client)
                 grants.withdraw(standing)
@@ -164,8 +162,8 @@ def test_one_handle_gives_one_grant(together, signed_in, example_client):
         answers = together(
             lambda caller, _: caller.post(
                 "/oauth/authorize",
-                data=fields,  # noqa: B023 - joined
-                headers={"Cookie": f"latchkey={cookie}"},  # noqa: B023 - joined
+                data=fields,
+                headers={"Cookie": f"latchkey={cookie}"},
             ),
         )
 
@@ -182,7 +180,7 @@ def test_first_consents_of_one_user_at_once_make_one_authorization(together, ali
         query = "&".join(f"{k}={v}" for k, v in dance.asked(trusted).items())
 
         answers = together(
-            lambda caller, _: caller.get(f"/oauth/authorize?{query}", headers={"Cookie": f"latchkey={cookie}"}),  # noqa: B023 - joined
+            lambda caller, _: caller.get(f"/oauth/authorize?{query}", headers={"Cookie": f"latchkey={cookie}"}),
         )
 
         assert {answer.status_code for answer in answers} == {303}

@@ -353,7 +353,10 @@ def test_pages_lead_to_everybody_once(db, admin, sort):
 def test_a_page_asks_the_same_questions_however_many_rows_it_shows(db, admin, bob, path):
     def asked() -> int:
         statements = []
-        listener = lambda *given: statements.append(given[2])  # noqa: E731
+
+        def listener(*given):
+            statements.append(given[2])
+
         event.listen(database.engines().read, "before_cursor_execute", listener)
         assert admin.get(f"/admin{path}").status_code == 200
         event.remove(database.engines().read, "before_cursor_execute", listener)
