@@ -17,7 +17,6 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import NullType, TypeEngine
 
 from latchkey import clock
-from latchkey.store.engines import broken
 from latchkey.store.session import UtcDateTime, engines
 
 # After a fault nobody asks the replica for so long.
@@ -139,31 +138,25 @@ class PreparedSelect:
         """The first row or None."""
         if self._replica and engines().replica is not None and (found := self._at_replica(parameters)):
             return found[0]
-        compiled, cursor = self._run(parameters)
-        record = cursor.fetchone()
-        return None if record is None else compiled.read(record)
+        compiled, records = self._run(parameters)
+        return compiled.read(records[0]) if records else None
 
     def all(self, **parameters: Any) -> list[Any]:
         """Every row."""
         if self._replica and engines().replica is not None and (found := self._at_replica(parameters)):
             return found
-        compiled, cursor = self._run(parameters)
-        return [compiled.read(record) for record in cursor.fetchall()]
+        compiled, records = self._run(parameters)
+        return [compiled.read(record) for record in records]
 
-    def _run(self, parameters: dict[str, Any]) -> tuple[_Reading, Any]:
+    def _run(self, parameters: dict[str, Any]) -> tuple[_Reading, list[Any]]:
         pair = engines()
         dialect = pair.read.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
         bound = compiled.parameters(parameters)
         try:
-            return compiled, pair.held().execute(compiled.text, bound)
+            return compiled, pair.fetch(compiled.text, bound)
         except dialect.loaded_dbapi.Error as error:
-            gone = dialect.is_disconnect(error, pair.held(), None)
-            if not gone and not broken(error):
-                raise DBAPIError.instance(compiled.text, None, error, dialect.loaded_dbapi.Error) from error
-            # The server closed the connection, as when it restarts, or its file was away: a read can be asked again.
-            pair.drop_held()
-            return compiled, pair.held().execute(compiled.text, bound)
+            raise DBAPIError.instance(compiled.text, None, error, dialect.loaded_dbapi.Error) from error
 
     def _at_replica(self, parameters: dict[str, Any]) -> list[Any]:
         """What the replica knows; nothing while it is away."""
@@ -173,7 +166,7 @@ class PreparedSelect:
         compiled = self._compiled.get(pair.read.dialect.name) or self._compile(pair.read.dialect)
         bound = compiled.parameters(dict(parameters))
         try:
-            return [compiled.read(record) for record in pair.held_replica().execute(compiled.text, bound).fetchall()]
+            return [compiled.read(record) for record in pair.fetch_replica(compiled.text, bound)]
         except (pair.read.dialect.loaded_dbapi.Error, DBAPIError) as error:
             pair.drop_replica()
             _Replica.away_until = time.monotonic() + AWAY_SECONDS

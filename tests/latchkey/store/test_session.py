@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from flask import abort
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from latchkey.accounts import throttle, users
@@ -119,23 +119,38 @@ def test_a_connection_that_comes_back_after_the_engines_were_disposed_of_is_clos
         driver.execute("SELECT 1")
 
 
-def test_a_thread_that_comes_after_the_engines_were_disposed_of_leaves_no_connection_open(settings):
+def test_who_reads_after_the_engines_were_disposed_of_leaves_no_connection_open(settings):
     late, left = threading.Event(), engines()
-    connections = []
+    opened = []
+    event.listen(left.read, "connect", lambda driver, _record: opened.append(driver))
 
     def come():
         assert late.wait(10)
-        connections.append(left.held())
+        return left.fetch("SELECT 1", ())
 
     with ThreadPoolExecutor() as pool:
         coming = pool.submit(come)
         dispose()
         late.set()
-        coming.result()
+        assert [tuple(row) for row in coming.result()] == [(1,)]
     configure(settings.database_url)
 
     with pytest.raises(left.read.dialect.loaded_dbapi.Error, match="closed"):
-        connections[0].execute("SELECT 1")
+        opened[-1].execute("SELECT 1")
+
+
+@pytest.mark.standard("A-06")
+def test_threads_hold_no_connection_that_they_do_not_read_by(settings):
+    configure(settings.database_url)
+    opened = []
+    event.listen(engines().read, "connect", lambda driver, _record: opened.append(driver))
+
+    for _ in range(20):
+        reading = threading.Thread(target=engines().fetch, args=("SELECT 1", ()))
+        reading.start()
+        reading.join()
+
+    assert len(opened) == 1
 
 
 @pytest.mark.skipif(conftest.POSTGRESQL, reason="is about the file of SQLite")

@@ -158,8 +158,7 @@ def test_it_agrees_with_the_state_at_this_moment(caller, alice):
 def test_a_database_that_is_away_is_a_no(caller, alice, monkeypatch):
     token = factories.make_token(alice).plaintext
     engines = database.engines()
-    broken = type("Broken", (), {"execute": lambda self, *_: 1 / 0})()
-    monkeypatch.setattr(engines, "held", lambda: broken)
+    monkeypatch.setattr(engines, "fetch", lambda *_: 1 / 0)
 
     assert check(caller, token).status_code == 403
 

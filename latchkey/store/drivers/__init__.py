@@ -1,0 +1,1 @@
+"""Connections of the drivers, and how SQLite's is set up."""

@@ -1,0 +1,77 @@
+"""Driver connections for reading, besides those of the engines: lent for a statement each."""
+
+import contextlib
+from typing import Any
+
+from sqlalchemy import Engine
+
+from latchkey.store.drivers import sqlite
+
+# So many are kept when they are idle.
+MOST_IDLE = 8
+
+
+class Readers:
+    """Driver connections for reading, each lent for one statement: there are as many as read at the same time.
+
+    Who comes next gets the one that was used last, whose page cache is warm.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._over = engine, False
+        self._idle: list[Any] = []
+
+    def fetch(self, text: str, bound: Any, *, again: bool) -> list[Any]:
+        """The rows of a statement, asked `again` where it was the connection that failed."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = detached(self._engine)
+        try:
+            rows: list[Any] = connection.execute(text, bound).fetchall()
+        except Exception as error:
+            lost = self._lost(error, connection)
+            # What made it fail may be over, and what it left behind is not.
+            close(self._engine, connection)
+            if not again or not lost:
+                raise
+        else:
+            self._idle.append(connection)
+            if self._over or len(self._idle) > MOST_IDLE:
+                self._close_idle(0 if self._over else MOST_IDLE)
+            return rows
+        # The server closed its connections, as when it restarts, or its file was away: a read can be asked again.
+        self.forget()
+        return self.fetch(text, bound, again=False)
+
+    def _lost(self, error: Exception, connection: Any) -> bool:
+        dialect = self._engine.dialect
+        gone = isinstance(error, dialect.loaded_dbapi.Error) and dialect.is_disconnect(error, connection, None)
+        return gone or sqlite.broken(error)
+
+    def _close_idle(self, but: int) -> None:
+        with contextlib.suppress(IndexError):
+            while len(self._idle) > but:
+                close(self._engine, self._idle.pop(0))
+
+    def forget(self) -> None:
+        """Close those that nobody uses."""
+        self._close_idle(0)
+
+    def dispose(self) -> None:
+        """Close all; those that are lent, when they come back."""
+        self._over = True
+        self.forget()
+
+
+def detached(engine: Engine) -> Any:
+    """A driver connection of an engine that never returns to its pool."""
+    pooled = engine.raw_connection()
+    pooled.detach()
+    return pooled.dbapi_connection
+
+
+def close(engine: Engine, connection: Any) -> None:
+    """Let go of such a connection, whatever state it is in."""
+    with contextlib.suppress(engine.dialect.loaded_dbapi.Error, OSError):
+        connection.close()

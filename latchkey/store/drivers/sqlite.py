@@ -1,0 +1,64 @@
+"""How SQLite is opened and set up, and which of its faults outlast their cause."""
+
+import contextlib
+import os
+import sqlite3
+from typing import Any
+
+from sqlalchemy import Engine, ExceptionContext, event
+
+BUSY_SECONDS = 5
+# Of each connection. What is not in it lies in the system's own cache, a microsecond away.
+CACHE_KIB = 2_000
+# After these a connection goes on failing when their cause is over, such as a file system that was read-only.
+LASTING = frozenset(
+    {
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+
+
+def broken(error: BaseException | None) -> bool:
+    """Whether SQLite refused for a reason that outlasts it in the connection."""
+    # The low byte is the kind, what is above says more.
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in LASTING
+
+
+def make_private(file: str | None) -> None:
+    """A new database is its owner's alone; SQLite gives what it puts beside the file the same mode."""
+    if file and not file.startswith((":", "file:")):
+        # Where it cannot be made, connecting says why.
+        with contextlib.suppress(OSError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def tune(engine: Engine, *, reading: bool) -> None:
+    """Set up each new connection of an engine."""
+
+    @event.listens_for(engine, "connect")
+    def each(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"cache_size=-{CACHE_KIB}",
+            "journal_size_limit=67108864",
+            "wal_autocheckpoint=4000",
+            f"query_only={'ON' if reading else 'OFF'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+
+def drop_broken(engine: Engine) -> None:
+    """Have an engine give up connections that would go on failing."""
+
+    @event.listens_for(engine, "handle_error")
+    def told(context: ExceptionContext) -> None:
+        # Every pooled connection is then made anew before it is used.
+        context.is_disconnect = context.is_disconnect or broken(context.original_exception)
