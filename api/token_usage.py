@@ -7,7 +7,7 @@ from api.kit.blueprint import blueprint
 from api.kit.describe import Operation, Shape, describe, maybe, moment, text
 from api.token_shapes import TOKEN_ID, own
 from latchkey.journal import use
-from latchkey.journal.counts import CallPlace
+from latchkey.journal.places import CallPlace
 from latchkey.journal.refusals import Refusal
 from latchkey.journal.use import Day
 from latchkey.safety import least

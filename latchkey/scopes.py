@@ -153,8 +153,8 @@ def load(path: Path) -> None:
     extra = _parsed(path) if path.is_file() else {}
     _catalogue.clear()
     _catalogue.update(extra | _shipped())
-    held.cache_clear()
-    parse.cache_clear()
+    for remembered in (held, parse, _serialized):
+        remembered.cache_clear()
 
 
 def _parsed(path: Path) -> dict[str, Scope]:
@@ -179,13 +179,11 @@ def _entry(name: str, entry: Any) -> Scope:
     if unknown := set(entry) - {*TEXTS, *SWITCHES, "access"}:
         raise BadCatalogue(f'scopes.toml: "{name}" has an unknown key {min(unknown)[:40]!r}')
     said = {key: _line(name, key, entry.get(key), longest) for key, longest in TEXTS.items()}
-    for key in SWITCHES:
-        if not isinstance(entry.get(key, False), bool):
-            raise BadCatalogue(f'scopes.toml: "{name}" has {key}, which must be true or false')
+    if unclear := [key for key in SWITCHES if not isinstance(entry.get(key, False), bool)]:
+        raise BadCatalogue(f'scopes.toml: "{name}" has {unclear[0]}, which must be true or false')
     if (kind := entry.get("access")) not in (None, *ACCESS):
         raise BadCatalogue(f'scopes.toml: "{name}" has access, which must be "read" or "write"')
-    sensitive, offered = entry.get("sensitive", False), entry.get("default")
-    approval = entry.get("approval", False)
+    sensitive, offered, approval = entry.get("sensitive", False), entry.get("default"), entry.get("approval", False)
     return Scope(name=name, sensitive=sensitive, offered=offered, kind=kind, approval=approval, **said)
 
 
@@ -244,5 +242,9 @@ def open_to(names: frozenset[str], *, trusted: bool) -> frozenset[str]:
 
 def serialize(names: Iterable[str]) -> str:
     """The wire string, in the catalogue's order."""
-    chosen = set(names)
-    return " ".join(name for name in _catalogue if name in chosen)
+    return _serialized(frozenset(names))
+
+
+@lru_cache(maxsize=1024)
+def _serialized(names: frozenset[str]) -> str:
+    return " ".join(name for name in _catalogue if name in names)

@@ -1,12 +1,14 @@
-"""Calls that come with tokens, counted in memory: the bearer path writes nothing, the worker does every second.
+"""Calls that come with tokens, counted in memory: the bearer path writes nothing, the worker does every few seconds.
 
 What is counted is bounded, whoever calls: past `MOST` different entries calls are counted without their details, past
-twice that not at all, until the next writing. After a kill -9 the counts since the last writing are lost.
+twice that not at all, until the next writing; long before, it is time for one. After a kill -9 the counts since the
+last writing are lost.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +21,10 @@ from latchkey.store import conflicts
 
 MOST = 10_000
 MOST_REFUSED = 2_000
+# When there are so many, it is time to write.
+MANY = 8_000
+# Written in one transaction, which others who write wait for.
+AT_A_TIME = 500
 
 LET_PASS = 200
 
@@ -46,6 +52,8 @@ class _Tally:
 _calls: dict[Counted, _Tally] = {}
 _refused: dict[Turned, _Tally] = {}
 _guard = threading.Lock()
+# Told that it is time.
+watchers: list[Callable[[], object]] = []
 
 
 def count(caller: Caller, status: int, call: str, wanted: frozenset[str], at: datetime, *, times: int = 1) -> None:
@@ -55,11 +63,13 @@ def count(caller: Caller, status: int, call: str, wanted: frozenset[str], at: da
     key = (app, token, caller.user_id, at.toordinal(), status, call, wanted, here.address, here.agent)
     with _guard:
         tally = _calls.get(key)  # type: ignore[call-overload] # a plain tuple, which is quicker to make
-        if tally is None:
-            _add(Counted._make(key), times, at)
-        else:
+        if tally is not None:
             tally.times += times
             tally.at = at
+        elif len(_calls) < MANY:
+            _calls[key] = _Tally(times, at)  # type: ignore[index] # the same
+        else:
+            _add(Counted._make(key), times, at)
 
 
 def refuse(caller: Caller, call: str, reason: Reason, at: datetime, detail: str = "") -> None:
@@ -83,21 +93,28 @@ def turn_away(caller: Caller, call: str, wanted: frozenset[str], reason: Reason,
 
 
 def flush() -> int:
-    """Write what was counted, in one transaction; how many entries. What could not be written stays counted."""
+    """Write what was counted, a part at a time; how many entries. What could not be written stays counted."""
     with _guard:
-        calls = [(key, tally.times, tally.at) for key, tally in _calls.items()]
+        calls = [(Counted._make(key), tally.times, tally.at) for key, tally in _calls.items()]
         refused = [(key, tally.times, tally.at) for key, tally in _refused.items()]
         _calls.clear()
         _refused.clear()
-    if not calls and not refused:
-        return 0
+    # Neighbours in the table are written together, or each part would touch all of it.
+    calls.sort(key=_source)
+    count = len(calls) + len(refused)
     try:
-        conflicts.again(lambda: counts.write(calls, refused))
+        while calls or refused:
+            conflicts.again(partial(counts.write, calls[-AT_A_TIME:], refused[-AT_A_TIME:]))
+            del calls[-AT_A_TIME:], refused[-AT_A_TIME:]
     except SQLAlchemyError:
         with _guard:
             _put_back(calls, refused)
         raise
-    return len(calls) + len(refused)
+    return count
+
+
+def _source(tallied: counts.Tallied) -> str:
+    return tallied[0].client_id or tallied[0].token_id or ""
 
 
 def _put_back(calls: Iterable[tuple[Counted, int, datetime]], refused: Iterable[tuple[Turned, int, datetime]]) -> None:
@@ -118,4 +135,6 @@ def _add(key: Counted, times: int, at: datetime) -> None:
             return
         if len(_calls) < (MOST if known is key else 2 * MOST):
             _calls[known] = _Tally(times, at)
+            for tell in watchers:
+                tell()
             return

@@ -1,19 +1,20 @@
-"""Calls that came with tokens, a row a day for all that are alike: what they took, and from where they came."""
+"""Calls that came with tokens, a row a day for all that are alike, and what they took."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Date, ForeignKey, SmallInteger, String, Text, bindparam, case, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Date, ForeignKey, SmallInteger, String, Text, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, scopes
 from latchkey.accounts.users import User
 from latchkey.clients import Client
-from latchkey.journal import refusals
+from latchkey.journal import places, refusals
+from latchkey.journal.adding import Adding
+from latchkey.journal.places import CallPlace
 from latchkey.store.session import Base, db, engines
 from latchkey.store.sweeping import sweep
 
@@ -22,9 +23,6 @@ AT_A_TIME = 1_000
 LONGEST_CALL = 60
 # Kinds of calls a token has rows for, a day and a process: what comes besides is counted as one kind.
 MOST_SHAPES = 50
-MOST_PLACES = 20
-# Places are kept to the minute, as last uses are.
-PLACED_EVERY = timedelta(minutes=1)
 MOST_REMEMBERED = 20_000
 # The scopes of calls that were too many kinds to tell apart: each counts as used.
 ANY = "*"
@@ -50,19 +48,6 @@ class CallCount(Base):
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     calls: Mapped[int]
     last_at: Mapped[datetime]
-
-
-class CallPlace(Base):
-    """From where a developer token was used, by which program. An app's are its users' own, so they are not kept."""
-
-    __tablename__ = "call_place"
-
-    token_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    address: Mapped[str] = mapped_column(String(45), primary_key=True)
-    agent: Mapped[str] = mapped_column(String(200), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
-    first_at: Mapped[datetime]
-    last_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Counted(NamedTuple):
@@ -97,10 +82,21 @@ class Turned(NamedTuple):
     address: str
 
 
+class _Shape(NamedTuple):
+    """What a kind of call was, and by what it is told from others."""
+
+    digest: str
+    call: str
+    scope: str
+
+
 Tallied = tuple[Counted, int, datetime]
-_KEY = (CallCount.source_id, CallCount.person_id, CallCount.day, CallCount.status, CallCount.shape)
+# The columns of a row that are its key, and the others.
+_Key = tuple[str, str, date, int, str]
+_Sum = tuple[str, str, str | None, int, datetime]
+# Calls past so many kinds.
+_BEYOND = _Shape(ANY, "", ANY)
 _shapes: dict[tuple[str, int], set[str]] = {}
-_placed: dict[tuple[str, str, str], datetime] = {}
 
 
 def write(calls: Sequence[Tallied], refused: Sequence[tuple[Turned, int, datetime]]) -> None:
@@ -115,10 +111,11 @@ def write(calls: Sequence[Tallied], refused: Sequence[tuple[Turned, int, datetim
         users = _held(connection, User, {key.user_id for key in keys})
         clients = _held(connection, Client, {key.client_id for key in keys})
         there = [one for one in calls if one[0].user_id in users and one[0].client_id in clients]
-        _add(connection, CallCount, _rows(there), adding=("calls",))
-        _place(connection, there)
+        _add(connection, _rows(there))
+        placed = places.write(connection, there)
         turned = [one for one in refused if one[0].user_id in users and one[0].client_id in clients]
         refusals.keep(connection, turned)
+    places.remember(placed)
 
 
 def _held(connection: Connection, record: Any, ids: set[str | None]) -> set[str | None]:
@@ -129,93 +126,48 @@ def _held(connection: Connection, record: Any, ids: set[str | None]) -> set[str 
     return {None, *connection.scalars(statement.with_for_update(read=True, key_share=True, of=record))}
 
 
-def _rows(calls: Iterable[Tallied]) -> list[dict[str, Any]]:
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+def _rows(calls: Iterable[Tallied]) -> list[tuple[Any, ...]]:
+    rows: dict[_Key, _Sum] = {}
     for key, times, at in calls:
-        source, app = key.client_id or str(key.token_id), key.client_id is not None
-        shape, call, scope = _shape(source, key)
-        owner = None if app else key.user_id
-        _tally(rows, (source, "", key.day, key.status, shape), (call, scope, owner), times, at)
-        if app and key.user_id is not None:
-            _tally(rows, (source, key.user_id, key.day, key.status, ""), ("", "", key.user_id), times, at)
+        app, day = key.client_id, _day(key.day)
+        source = str(app or key.token_id)
+        shape = _shape(source, key)
+        told = (shape.call, shape.scope, None if app else key.user_id, times, at)
+        _tally(rows, (source, "", day, key.status, shape.digest), told)
+        if app is not None and key.user_id is not None:
+            _tally(rows, (source, key.user_id, day, key.status, ""), ("", "", key.user_id, times, at))
     # In the order of their keys, so that two processes never wait for each other in a circle.
-    return [rows[key] for key in sorted(rows)]
+    return [(*key, *rows[key]) for key in sorted(rows)]
 
 
-def _tally(
-    rows: dict[tuple[Any, ...], dict[str, Any]],
-    key: tuple[str, str, int, int, str],
-    told: tuple[str, str, str | None],
-    times: int,
-    at: datetime,
-) -> None:
-    source, person, day, status, shape = key
-    call, scope, user_id = told
-    named = {"source_id": source, "person_id": person, "day": date.fromordinal(day), "status": status, "shape": shape}
-    row = rows.setdefault(key, {**named, "call": call, "scope": scope, "user_id": user_id, "calls": 0, "last_at": at})
-    row["calls"] += times
-    row["last_at"] = max(row["last_at"], at)
+def _tally(rows: dict[_Key, _Sum], key: _Key, told: _Sum) -> None:
+    known = rows.get(key)
+    if known is not None:
+        *what, times, at = told
+        told = (*what, times + known[-2], max(at, known[-1]))  # type: ignore[assignment] # two of five were taken off
+    rows[key] = told
 
 
-def _shape(source: str, key: Counted) -> tuple[str, str, str]:
-    scope = ANY if ANY in key.wanted else scopes.serialize(key.wanted)
-    call = key.call[:LONGEST_CALL]
-    digest = hashlib.sha256(f"{call}\n{scope}".encode()).hexdigest()[:32]
+_day = lru_cache(maxsize=DAYS)(date.fromordinal)
+
+
+def _shape(source: str, key: Counted) -> _Shape:
+    shape = _shape_of(key.call[:LONGEST_CALL], ANY if ANY in key.wanted else scopes.serialize(key.wanted))
     if len(_shapes) >= MOST_REMEMBERED:
         _shapes.clear()
     known = _shapes.setdefault((source, key.day), set())
-    if digest in known or len(known) < MOST_SHAPES:
-        known.add(digest)
-        return digest, call, scope
-    return ANY, "", ANY
+    if shape.digest in known or len(known) < MOST_SHAPES:
+        known.add(shape.digest)
+        return shape
+    return _BEYOND
 
 
-def _place(connection: Connection, calls: Iterable[Tallied]) -> None:
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for key, _, at in sorted(calls, key=lambda one: one[2]):
-        place = (str(key.token_id), key.address, key.agent)
-        lately = _placed.get(place)
-        if key.client_id is None and key.address and (lately is None or at - lately >= PLACED_EVERY):
-            row = rows.setdefault(place, {"first_at": at})
-            row |= dict(zip(("token_id", "address", "agent"), place, strict=True), user_id=key.user_id, last_at=at)
-    # Of many in one second only so many of a token reach the database at all.
-    newest: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in sorted(rows.values(), key=lambda one: one["last_at"], reverse=True):
-        if len(newest[row["token_id"]]) < MOST_PLACES:
-            newest[row["token_id"]].append(row)
-    kept = [row for token_id in sorted(newest) for row in newest[token_id]]
-    kept.sort(key=lambda row: (row["token_id"], row["address"], row["agent"]))
-    _add(connection, CallPlace, kept)
-    if newest:
-        connection.execute(_crowded, [{"of_token": token_id} for token_id in sorted(newest)])
-    if len(_placed) >= MOST_REMEMBERED:
-        _placed.clear()
-    _placed.update({(row["token_id"], row["address"], row["agent"]): row["last_at"] for row in kept})
+@lru_cache(maxsize=1024)
+def _shape_of(call: str, scope: str) -> _Shape:
+    return _Shape(hashlib.sha256(f"{call}\n{scope}".encode()).hexdigest()[:32], call, scope)
 
 
-_oldest_kept = (
-    select(CallPlace.last_at)
-    .where(CallPlace.token_id == bindparam("of_token"))
-    .order_by(CallPlace.last_at.desc())
-    .offset(MOST_PLACES - 1)
-    .limit(1)
-    .scalar_subquery()
-)
-_crowded = delete(CallPlace).where(CallPlace.token_id == bindparam("of_token"), CallPlace.last_at < _oldest_kept)
-
-
-def _add(connection: Connection, record: Any, rows: Sequence[dict[str, Any]], adding: Sequence[str] = ()) -> None:
-    """Insert rows, or add to those that are there, whoever made them."""
-    if not rows:
-        return
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement: Any = dialect.insert(record)
-    table, new = record.__table__, statement.excluded
-    changed = {name: table.c[name] + new[name] for name in adding}
-    changed["last_at"] = case((new.last_at > table.c.last_at, new.last_at), else_=table.c.last_at)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed), list(rows)
-    )
+_add = Adding(CallCount, "calls")
 
 
 def forget(source_id: str) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 
 from latchkey.journal import counts
 from latchkey.journal.counting import LET_PASS
-from latchkey.journal.counts import ANY, CallCount, CallPlace
+from latchkey.journal.counts import ANY, CallCount
+from latchkey.journal.places import MOST_PLACES, CallPlace
 from latchkey.store.session import db
 
 PEOPLE = 50
@@ -141,4 +142,4 @@ def by_app(user_id: str) -> dict[str, Person]:
 def places(token_id: str) -> list[CallPlace]:
     """From where a developer token was used lately, the latest first."""
     mine = select(CallPlace).where(CallPlace.token_id == token_id).order_by(CallPlace.last_at.desc())
-    return list(db.scalars(mine.limit(counts.MOST_PLACES)))
+    return list(db.scalars(mine.limit(MOST_PLACES)))

@@ -55,7 +55,8 @@ def _from_sqlite(text: str | None) -> datetime | None:
     return None if text is None else clock.read(text)
 
 
-def _binder(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+def binder(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    """What makes of a value what the driver is given; None: it is given as it is."""
     # Both drivers take bytes as they are, and give them so.
     if isinstance(kind, LargeBinary):
         return None
@@ -79,7 +80,7 @@ class _Prepared:
 
     def __init__(self, compiled: Any, dialect: Dialect) -> None:
         self.text = str(compiled)
-        binders = {name: _binder(bind.type, dialect) for bind, name in compiled.bind_names.items()}
+        binders = {name: binder(bind.type, dialect) for bind, name in compiled.bind_names.items()}
         self.binders = [(name, bind) for name, bind in binders.items() if bind is not None]
         order: list[str] | None = getattr(compiled, "positiontup", None)
         self.in_order = itemgetter(*order) if order and len(order) > 1 else None

@@ -22,6 +22,8 @@ from latchkey.worker.tasks import Loop
 # How often the outbox is looked through when nothing wakes the worker: letters of other processes, second attempts.
 LOOK_SECONDS = 5.0
 USAGE_SECONDS = 1.0
+# What is alike in so long is one row, and calls of a busy token are.
+COUNTS_SECONDS = 5.0
 CHAIN_SECONDS = 0.5
 # How often a process looks whether it is its turn to clear away.
 TURN_SECONDS = 300.0
@@ -36,25 +38,29 @@ class Worker:
         self._fresh = True
         self._letters = Loop("letters", self._within(self._deliver), LOOK_SECONDS)
         self._uses = Loop("usage", self._within(_write_uses), USAGE_SECONDS)
+        self._counts = Loop("counts", self._within(counting.flush), COUNTS_SECONDS)
         self._chain = Loop("chain", self._within(close_chain), CHAIN_SECONDS)
         self._policies = Loop("policies", self._within(_refresh), policies.SECONDS)
         self._clearing = Loop("clearing", self._within(partial(housekeeping.take_turn, *purges)), TURN_SECONDS)
 
     def start(self) -> None:
-        """Begin, and be told of every letter that is posted."""
+        """Begin, and be told of every letter that is posted, and of many calls."""
         outbox.watchers.append(self._letters.wake)
+        counting.watchers.append(self._counts.wake)
         # Before the first request, if the database is there.
         with contextlib.suppress(DBAPIError):
             self._within(_refresh)()
             self._within(known.compare)()
-        for loop in (self._letters, self._uses, self._chain, self._policies, self._clearing):
+        for loop in (self._letters, self._uses, self._counts, self._chain, self._policies, self._clearing):
             loop.start()
 
     def stop(self) -> None:
         """Finish the letter that is under way, as far as a few seconds allow, and write the last uses."""
         if self._letters.wake in outbox.watchers:
             outbox.watchers.remove(self._letters.wake)
-        for loop in (self._policies, self._uses, self._chain, self._letters):
+        if self._counts.wake in counting.watchers:
+            counting.watchers.remove(self._counts.wake)
+        for loop in (self._policies, self._uses, self._counts, self._chain, self._letters):
             loop.stop(STOP_SECONDS)
 
     def _within(self, work: Callable[[], object]) -> Callable[[], None]:
@@ -81,7 +87,6 @@ def _refresh() -> None:
 
 def _write_uses() -> None:
     usage.flush()
-    counting.flush()
     alarms.sound()
     guards.flush()
 

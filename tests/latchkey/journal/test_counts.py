@@ -10,8 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from latchkey import clock as real_clock
 from latchkey import credentials, grants, origin, tokens
 from latchkey.credentials import Kind
-from latchkey.journal import counting, counts, refusals
-from latchkey.journal.counts import CallCount, CallPlace
+from latchkey.journal import adding, counting, counts, places, refusals
+from latchkey.journal.counts import CallCount
+from latchkey.journal.places import CallPlace
 from latchkey.journal.refusals import Reason, Refusal
 from latchkey.store.session import engines
 from latchkey.tokens import access
@@ -22,7 +23,7 @@ from tests import factories
 def nothing_counted(settings):
     counting._calls.clear()
     counting._refused.clear()
-    counts._placed.clear()
+    places.forget()
     counts._shapes.clear()
 
 
@@ -125,7 +126,7 @@ def test_places_are_the_latest_few_whatever_a_caller_calls_itself(db, minted, cl
     counting.flush()
 
     found = db.scalars(select(CallPlace).order_by(CallPlace.last_at.desc())).all()
-    assert len(found) == counts.MOST_PLACES
+    assert len(found) == places.MOST_PLACES
     assert found[0].agent == "agent 99"
 
 
@@ -157,12 +158,68 @@ def test_refusals_of_a_token_are_bounded(db, minted, clock, monkeypatch):
 
 def test_memory_is_bounded_and_the_calls_are_counted_all_the_same(db, minted, monkeypatch):
     monkeypatch.setattr(counting, "MOST", 5)
+    monkeypatch.setattr(counting, "MANY", 3)
     for number in range(40):
         called(minted, agent=f"agent {number}")
 
     assert len(counting._calls) <= 10
     counting.flush()
     assert sum(row.calls for row in rows(db)) == 40
+
+
+def test_a_place_that_was_crowded_out_and_comes_again_crowds_out_another(db, minted, clock):
+    for number in (*range(places.MOST_PLACES + 1), 0):
+        clock.move(seconds=90)
+        called(minted, agent=f"agent {number}")
+        counting.flush()
+
+    agents = set(db.scalars(select(CallPlace.agent)))
+    assert len(agents) == places.MOST_PLACES
+    assert "agent 0" in agents
+
+
+def test_where_many_different_calls_come_it_is_time_to_write(minted, monkeypatch):
+    told = []
+    monkeypatch.setattr(counting, "MANY", 3)
+    monkeypatch.setattr(counting, "watchers", [lambda: told.append(len(counting._calls))])
+    for number in range(4):
+        called(minted, agent=f"agent {number}")
+
+    assert told == [4]
+
+
+def test_many_are_written_in_parts_and_what_was_left_stays(db, minted, monkeypatch):
+    monkeypatch.setattr(counting, "AT_A_TIME", 2)
+    for number in range(7):
+        called(minted, call=f"GET /v1/{number}")
+    real, parts = counts.write, []
+
+    def write(calls, refused):
+        parts.append(len(calls))
+        if len(parts) == 3:
+            raise SQLAlchemyError("away")
+        real(calls, refused)
+
+    monkeypatch.setattr(counts, "write", write)
+    with pytest.raises(SQLAlchemyError):
+        counting.flush()
+    assert sum(row.calls for row in rows(db)) == 4
+
+    counting.flush()
+
+    assert parts == [2, 2, 2, 2, 1]
+    assert [row.calls for row in rows(db)] == [1] * 7
+
+
+def test_many_rows_in_a_statement_are_added_to_each(db, minted, monkeypatch):
+    monkeypatch.setattr(adding, "TOGETHER", 4)
+    for _ in range(2):
+        for number in range(11):
+            called(minted, call=f"GET /v1/{number}", agent=f"agent {number}")
+        counting.flush()
+
+    assert [row.calls for row in rows(db)] == [2] * 11
+    assert db.scalar(select(func.count()).select_from(CallPlace)) == 11
 
 
 def test_what_could_not_be_written_is_written_later(db, minted):

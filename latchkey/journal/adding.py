@@ -1,0 +1,60 @@
+"""Rows that many processes add to: inserted, or added to where they are, many in a statement."""
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import ARRAY, Connection, Dialect, bindparam, case, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from latchkey.store.prepared import binder
+
+# Of an embedded database each statement hands the interpreter to another thread, which costs more than a row.
+TOGETHER = 50
+
+Row = tuple[Any, ...]
+
+
+class Adding:
+    """Writes rows of one table by their keys: `summed` are columns that are added up, `last_at` becomes the latest."""
+
+    def __init__(self, record: Any, *summed: str) -> None:
+        self._table, self._summed = record.__table__, summed
+        kinds = {column.name: bindparam(column.name, type_=ARRAY(column.type)) for column in self._table.c}
+        rows = select(*map(func.unnest, kinds.values()))
+        self._from_arrays = self._adding(postgresql.insert(self._table).from_select([*kinds], rows))
+        self._texts = cache(self._text)
+
+    def __call__(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Write them, whose values are in the order of the columns; those of one transaction in that of their keys."""
+        if not rows:
+            return
+        if connection.dialect.name != "sqlite":
+            arrays = zip(self._table.c.keys(), map(list, zip(*rows, strict=True)), strict=True)
+            connection.execute(self._from_arrays, dict(arrays))
+            return
+        bound = self._bound(rows, connection.dialect)
+        for first in range(0, len(bound), TOGETHER):
+            part = bound[first : first + TOGETHER]
+            if len(part) == TOGETHER:
+                connection.exec_driver_sql(self._texts(TOGETHER), (*chain.from_iterable(part),))
+            else:
+                connection.exec_driver_sql(self._texts(1), part)
+
+    def _bound(self, rows: Sequence[Row], dialect: Dialect) -> list[Row]:
+        columns = []
+        for column, values in zip(self._table.c, zip(*rows, strict=True), strict=True):
+            bind = binder(column.type, dialect)
+            columns.append(values if bind is None else map(bind, values))
+        return list(zip(*columns, strict=True))
+
+    def _text(self, count: int) -> str:
+        row = dict.fromkeys(self._table.c.keys())
+        return str(self._adding(sqlite.insert(self._table).values([row] * count)).compile(dialect=sqlite.dialect()))
+
+    def _adding(self, statement: Any) -> Any:
+        table, new = self._table, statement.excluded
+        changed = {column: table.c[column] + new[column] for column in self._summed}
+        changed["last_at"] = case((new.last_at > table.c.last_at, new.last_at), else_=table.c.last_at)
+        return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)

@@ -1,0 +1,124 @@
+"""From where developer tokens are used, by which programs: of each the latest few."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from sqlalchemy import Connection, ForeignKey, String, bindparam, delete, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from latchkey.journal.adding import Adding
+from latchkey.store.session import Base
+
+MOST_PLACES = 20
+# They are kept to the minute, as last uses are.
+NOTED_EVERY = timedelta(minutes=1)
+MOST_REMEMBERED = 20_000
+
+
+class CallPlace(Base):
+    """From where a developer token was used, by which program. An app's are its users' own, so they are not kept."""
+
+    __tablename__ = "call_place"
+
+    token_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    address: Mapped[str] = mapped_column(String(45), primary_key=True)
+    agent: Mapped[str] = mapped_column(String(200), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Called(Protocol):
+    """A kind of call as it is counted in memory."""
+
+    @property
+    def client_id(self) -> str | None: ...
+    @property
+    def token_id(self) -> str | None: ...
+    @property
+    def user_id(self) -> str | None: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def agent(self) -> str: ...
+
+
+class Place(NamedTuple):
+    """One of a token's."""
+
+    token_id: str
+    address: str
+    agent: str
+
+
+class _Stay(NamedTuple):
+    """Whose token it is, and since when and until when it was used there: the rest of the row."""
+
+    user_id: str
+    first_at: datetime
+    last_at: datetime
+
+
+# What this process wrote and when, and how many of a token that were.
+_written: dict[Place, datetime] = {}
+_of_token: Counter[str] = Counter()
+
+
+def write(connection: Connection, calls: Iterable[tuple[Called, int, datetime]]) -> dict[Place, datetime]:
+    """Keep from where calls came, where that is new or was last kept a minute ago; users are held.
+
+    What is to be remembered once it is committed.
+    """
+    due: dict[Place, _Stay] = {}
+    for key, _, at in calls:
+        if key.client_id is not None or not key.address:
+            continue
+        place = Place(str(key.token_id), key.address, key.agent)
+        lately = _written.get(place)
+        if lately is None or at - lately >= NOTED_EVERY:
+            _, first, last = due.get(place, (None, at, at))
+            due[place] = _Stay(str(key.user_id), min(at, first), max(at, last))
+    kept = _latest(due)
+    _add(connection, [(*place, *due[place]) for place in kept])
+    # Where all that this process knows of a token is one place, which is there, no other is too many.
+    crowded = {place.token_id for place in kept if place not in _written or _of_token[place.token_id] > 1}
+    if crowded:
+        connection.execute(_crowd_out, [{"of_token": token_id} for token_id in sorted(crowded)])
+    return {place: due[place].last_at for place in kept}
+
+
+def _latest(due: dict[Place, _Stay]) -> list[Place]:
+    """Of many at once only so many of a token reach the database at all."""
+    newest: dict[str, list[Place]] = defaultdict(list)
+    for place in sorted(due, key=lambda one: due[one].last_at, reverse=True):
+        if len(newest[place.token_id]) < MOST_PLACES:
+            newest[place.token_id].append(place)
+    return sorted(place for places in newest.values() for place in places)
+
+
+def remember(written: dict[Place, datetime]) -> None:
+    """These are there now."""
+    if len(_written) >= MOST_REMEMBERED:
+        forget()
+    _of_token.update(place.token_id for place in written if place not in _written)
+    _written.update(written)
+
+
+def forget() -> None:
+    """Let this process not know any more what it wrote."""
+    _written.clear()
+    _of_token.clear()
+
+
+_add = Adding(CallPlace)
+_oldest_kept = (
+    select(CallPlace.last_at)
+    .where(CallPlace.token_id == bindparam("of_token"))
+    .order_by(CallPlace.last_at.desc())
+    .offset(MOST_PLACES - 1)
+    .limit(1)
+    .scalar_subquery()
+)
+_crowd_out = delete(CallPlace).where(CallPlace.token_id == bindparam("of_token"), CallPlace.last_at < _oldest_kept)
