@@ -15,7 +15,7 @@ from latchkey.tokens.imported.proofs import BadAlgorithm
 from latchkey.transfer.moving import exporting, importing
 from latchkey.transfer.moving.desk import Desk
 from latchkey.transfer.moving.exporting import NotExported
-from latchkey.transfer.moving.keys import NoTable
+from latchkey.transfer.moving.systems.keys import NoTable
 
 LONGEST_KEY = 16 * 1024
 file_argument = click.argument("file", type=click.Path(path_type=Path))

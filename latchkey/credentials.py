@@ -92,6 +92,11 @@ def expect_foreign(*, on: bool) -> None:
     _Foreign.expected = on
 
 
+def foreign_expected() -> bool:
+    """Whether anything of another system was imported."""
+    return _Foreign.expected
+
+
 def may_be_foreign(text: str) -> bool:
     """Whether this could be a token of another system: it does not begin like one of ours. No database."""
     if not _Foreign.expected or not 0 < len(text) <= LONGEST_FOREIGN:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from latchkey import clock, ids, scopes, settings
 from latchkey.accounts.users import User
 from latchkey.clients import document_urls, origins, redirects
+from latchkey.clients.moved import record as moved
 from latchkey.clients.origins import ClientOrigin
 from latchkey.credentials import Kind
 from latchkey.naming import names
@@ -194,10 +195,13 @@ class ClientSecret(Base):
 
 
 def _named(client_id: str) -> ColumnElement[bool] | None:
-    """The condition for the client of this id, if it can be one: ours, or the address of a document."""
+    """The condition for the client of this id, if it can be one: ours, a document's address, another system's."""
     if ids.is_id(client_id, "app"):
         return Client.id == client_id
-    return Client.document_url == client_id if document_urls.allowed(client_id) else None
+    if document_urls.allowed(client_id):
+        return Client.document_url == client_id
+    name = moved.name(client_id)
+    return Client.id == moved.named(name) if name is not None else None
 
 
 def find(client_id: str) -> Client | None:

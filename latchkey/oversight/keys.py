@@ -9,6 +9,7 @@ from latchkey import clients, credentials, grants, notices, tokens
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients import Client, ClientSecret
+from latchkey.clients.moved import record as moved
 from latchkey.credentials import Kind
 from latchkey.grants import Authorization, EndReason, Grant
 from latchkey.journal import acts
@@ -61,7 +62,9 @@ def find(text: str) -> Found | None:
         token = find_token(token.successor_id or token.id) if token.kind == Kind.DEVELOPER else find_token(token.id)
         return _of(token) if token is not None else None
     client = clients.find(plaintext)
-    return Found("client_id", client.owner, client.suspended_at is None, client=client) if client else None
+    if client is not None:
+        return Found("client_id", client.owner, client.suspended_at is None, client=client)
+    return _by_secret(plaintext) if moved.may_be_secret(plaintext) else None
 
 
 def _of(token: Token) -> Found | None:

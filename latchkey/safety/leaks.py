@@ -32,7 +32,10 @@ def report(plaintext: str, place: str = "") -> bool:
     origin.act(Actor(Doer.OTHER))
     if kind is Kind.DEVICE:
         return _end_device(plaintext)
-    return _end_secret(plaintext, place) if kind is Kind.SECRET else _end_token(plaintext, place)
+    if kind is Kind.SECRET:
+        return _end_secret(plaintext, place)
+    # Of what another system made nobody can see which it is.
+    return _end_token(plaintext, place) or (kind is None and _end_secret(plaintext, place))
 
 
 def known(plaintexts: Iterable[str]) -> set[str]:

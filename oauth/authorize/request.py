@@ -81,7 +81,7 @@ def understood(values: MultiDict[str, str]) -> Asked:
         raise Stopped("the client_id appears more than once")
     parameters = {name: value for name, value in guard.single(values).items() if name in guard.KNOWN}
     client = clients.find(parameters.get("client_id", ""))
-    if client is None or client.client_id != parameters["client_id"]:
+    if client is None or (client.document_url or parameters["client_id"]) != parameters["client_id"]:
         raise Stopped("there is no app with this client_id", unknown=ids.is_id(parameters.get("client_id", ""), "app"))
     if client.suspended_at is not None:
         raise Stopped("the app is suspended", client)

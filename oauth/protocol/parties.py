@@ -13,8 +13,11 @@ from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.clients import Client, ClientSecret, document_urls
 from latchkey.clients.keys import proving
 from latchkey.clients.keys.assertions import BadAssertion
+from latchkey.clients.moved import record as moved
+from latchkey.clients.moved.record import ForeignSecret
 from latchkey.credentials import Kind
 from latchkey.store.prepared import PreparedSelect, kept
+from latchkey.tokens.imported.secrets import UnprovedSecret
 from latchkey.values import Limit
 from oauth.protocol.parameters import Presented
 from oauth.protocol.party import KEY_METHOD, SECRET_METHODS, Party
@@ -27,6 +30,7 @@ USED_EVERY = timedelta(minutes=1)
 # 178 random bits are not found by trying.
 PER_CLIENT = (Limit(20, timedelta(minutes=10)),)
 PER_ADDRESS = (Limit(300, timedelta(minutes=10)),)
+WRONG = "client secret is wrong or no longer valid"
 
 
 class Noted(OAuth2Error):
@@ -55,6 +59,20 @@ class NotProved(InvalidClientError, Noted):
             if wait:
                 return TooOften(wait, "Too many wrong client secrets or assertions. Wait before the next try.")
         return self
+
+
+class Unproved(NotProved):
+    """What may be the secret of an app that moved in, which takes work to tell, where one may wait."""
+
+    def __init__(self, sent: Presented, row: Any) -> None:
+        super().__init__(sent, WRONG)
+        self._secret = UnprovedSecret(sent.secret or "", row.proof, row.secret_id)
+
+    def settled(self) -> Presented:
+        """The same credentials, when they are known now. Raises `NotProved`."""
+        if not self._secret.settled():
+            raise self
+        return self.sent
 
 
 class TooOften(OAuth2Error):
@@ -101,18 +119,20 @@ _facts = (
 )
 _known = PreparedSelect("Known", _facts.where(Client.id == bindparam("client_id"), Client.document_url.is_(None)))
 _documented = PreparedSelect("Documented", _facts.where(Client.document_url == bindparam("client_id")))
+_moved = PreparedSelect(
+    "Moved",
+    _facts.add_columns(ForeignSecret.proof)
+    .outerjoin(ForeignSecret, ForeignSecret.secret_id == ClientSecret.id)
+    .where(Client.id == moved.named(bindparam("name"))),
+)
 
 
 def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
-    """The client that these credentials prove, in one statement that reads. Raises `NotProved`.
+    """The client that these credentials prove, in one statement that reads. Raises `NotProved`, `Unproved`.
 
     Unknown clients, suspended ones and wrong secrets cannot be told apart (D-06).
     """
-    rows: list[Any] = []
-    if ids.is_id(sent.client_id, "app"):
-        rows = _known.all(client_id=sent.client_id)
-    elif document_urls.allowed(sent.client_id):
-        rows = _documented.all(client_id=sent.client_id)
+    rows = _rows(sent.client_id)
     if not rows:
         raise NotProved(sent, "there is no such app")
     first = rows[0]
@@ -127,10 +147,20 @@ def proved(sent: Presented, methods: Iterable[str], endpoint: str) -> Party:
         now = clock.now()
         proof = _proof(sent.secret, rows, now)
         if proof is None:
-            raise NotProved(sent, "client secret is wrong or no longer valid")
+            raise _unproved(sent, rows, now)
         if proof.last_used is None or clock.read(proof.last_used) < now - USED_EVERY:
             party.due = proof.secret_id
     return party
+
+
+def _rows(client_id: str) -> list[Any]:
+    """A client and its secrets, by an id of ours, the address of its document, or the id that it had elsewhere."""
+    if ids.is_id(client_id, "app"):
+        return _known.all(client_id=client_id)
+    if document_urls.allowed(client_id):
+        return _documented.all(client_id=client_id)
+    name = moved.name(client_id)
+    return _moved.all(name=name) if name is not None else []
 
 
 def signed(sent: Presented) -> Presented:
@@ -155,9 +185,23 @@ def _misfit(party: Party) -> str:
 
 def _proof(plaintext: str, rows: Iterable[Any], now: datetime) -> Any:
     """The row of the secret that this is."""
-    if credentials.kind_of(plaintext) is not Kind.SECRET:
+    if credentials.kind_of(plaintext) is not Kind.SECRET and not moved.may_be_secret(plaintext):
         return None
     for row in rows:
-        if credentials.matches(plaintext, row.digest) and (row.expires is None or clock.read(row.expires) > now):
+        # An app that moved in may have none.
+        if row.digest is not None and credentials.matches(plaintext, row.digest) and _lives(row, now):
             return row
     return None
+
+
+def _lives(row: Any, now: datetime) -> bool:
+    return row.expires is None or clock.read(row.expires) > now
+
+
+def _unproved(sent: Presented, rows: Iterable[Any], now: datetime) -> NotProved:
+    """Why a secret opens nothing; by another system's client_id alone it may be one that is still to be proved."""
+    if not ids.is_id(sent.client_id, "app") and moved.may_be_secret(sent.secret or ""):
+        for row in rows:
+            if getattr(row, "proof", None) is not None and _lives(row, now):
+                return Unproved(sent, row)
+    return NotProved(sent, WRONG)

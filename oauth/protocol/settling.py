@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
-from latchkey import ids
+from latchkey.clients.moved import record as moved
 from latchkey.journal import refusals
 from latchkey.store.session import db
 from oauth.protocol import answers, parameters, parties, server
@@ -35,15 +35,17 @@ def answered(call: Call, endpoint: str, decide: Decide, *, needed: str = "") -> 
             if not calls.patient(call.body):
                 raise InvalidRequestError("Write the name client_assertion without escapes.")
             # Used up once, also where the rest is done again because it met somebody else's change.
-            return partial(_signed, call, endpoint, decide, form, cache(partial(parties.signed, sent)))
+            return partial(_proved, call, endpoint, decide, form, cache(partial(parties.signed, sent)))
         body = decide(form, sent)
+    except parties.Unproved as unproved:
+        return partial(_proved, call, endpoint, decide, form, unproved.settled)
     except OAuth2Error as error:
         return partial(refused, call, endpoint, error)
     return partial(_finished, call, endpoint, body) if callable(body) else answers.granted(body)
 
 
-def _signed(call: Call, endpoint: str, decide: Decide, form: Form, proved: Callable[[], Presented]) -> Reply:
-    """The same for an app that signs: its address may be asked for its keys, and what it sent is used up."""
+def _proved(call: Call, endpoint: str, decide: Decide, form: Form, proved: Callable[[], Presented]) -> Reply:
+    """The same for an app whose proof takes a while: its address is asked for its keys, or its secret is hashed."""
     try:
         body = decide(form, proved())
         return answers.granted(body() if callable(body) else body)
@@ -63,7 +65,7 @@ def refused(call: Call, endpoint: str, error: OAuth2Error) -> Reply:
     db.rollback()
     told = error.note() if isinstance(error, Noted) else error
     claimed = parameters.claimed(call)
-    if told.error not in QUIET and claimed is not None and ids.is_id(claimed, "app"):
-        refusals.record(claimed, endpoint, *server.reason(told))
+    if told.error not in QUIET and claimed is not None and (known := moved.ours(claimed)) is not None:
+        refusals.record(known, endpoint, *server.reason(told))
     db.commit()
     return server.refusal(told)

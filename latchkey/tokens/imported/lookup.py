@@ -57,13 +57,14 @@ class Unproved(Exception):
     @contextmanager
     def proved(self) -> Iterator[None]:
         """Within, the string is known as ours, or as none."""
-        mark = _refused.set("" if self._counted() else self._plaintext)
+        mark = _refused.set("" if self.settled() else self._plaintext)
         try:
             yield
         finally:
             _refused.reset(mark)
 
-    def _counted(self) -> bool:
+    def settled(self) -> bool:
+        """Whether the string was the one, and is known now; the work is counted before it is done."""
         network = origin.current.get().network
         try:
             counters = limits.of_network("foreign", network, PROOFS)

@@ -6,6 +6,7 @@ from sqlalchemy import LargeBinary, String, bindparam, null, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import credentials
+from latchkey.clients.moved.record import ForeignClient
 from latchkey.store.prepared import PreparedWrite, transaction
 from latchkey.store.session import Base, db, some
 from latchkey.tokens.record import Token
@@ -66,7 +67,8 @@ _forgotten = PreparedWrite(
 
 def refresh() -> None:
     """Whether strings of other systems are looked up at all: once some were imported. Every process asks again soon."""
-    credentials.expect_foreign(on=db.scalar(select(ForeignToken.imported_at).limit(1)) is not None)
+    some_are = (select(column).limit(1) for column in (ForeignToken.imported_at, ForeignClient.client_id))
+    credentials.expect_foreign(on=any(db.scalar(one) is not None for one in some_are))
 
 
 def learn(placeholder: bytes, plaintext: str) -> None:

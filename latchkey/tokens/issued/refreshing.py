@@ -128,7 +128,7 @@ def find(plaintext: str) -> Found | None:
 
     None as well where an app's own document names the address no more that its person was led back to.
     """
-    if credentials.kind_of(plaintext) is not Kind.REFRESH:
+    if credentials.kind_of(plaintext) is not Kind.REFRESH and not credentials.may_be_foreign(plaintext):
         return None
     found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
     if found is not None and found.described and not redirects.still_named(found.redirect_uri, found.redirect_uris):

@@ -13,6 +13,9 @@ from latchkey.tokens.imported.record import ForeignRecord
 
 # How a reason is told as it comes up: by the number of its line.
 Tell = Callable[[int, str], object]
+REMOVED = "it came before, and was removed here since"
+# What is shown of a string that was not seen.
+UNKNOWN = "····"
 KINDS = ("users", "apps", "authorizations", "tokens")
 
 
@@ -44,6 +47,9 @@ class Desk:
     apps: dict[str, str] = field(default_factory=dict)
     # Apps whose tokens are developer tokens.
     personal: set[str] = field(default_factory=set)
+    # What the apps of the file ask people for, by all that it has of them; and what tokens lend to those beside them.
+    asked: dict[str, set[str]] = field(default_factory=dict)
+    lent: dict[str, list[str] | None] = field(default_factory=dict)
     counts: dict[str, Counts] = field(default_factory=lambda: {kind: Counts() for kind in KINDS})
     # Lines that could not be read at all, and tokens that have ended there.
     unread: int = 0

@@ -16,7 +16,7 @@ from latchkey.tokens import Token
 from latchkey.tokens.imported.record import ForeignToken
 from latchkey.transfer import whole
 from latchkey.transfer.content import written
-from latchkey.transfer.moving.ours import ALGORITHM, APP, AUTHORIZATION, BEGINNING, FORMAT, TOKEN, USER
+from latchkey.transfer.moving.systems.ours import ALGORITHM, APP, AUTHORIZATION, BEGINNING, FORMAT, TOKEN, USER
 
 MAGIC = f'{{"type":"{BEGINNING}"'.encode()
 

@@ -14,7 +14,7 @@ from latchkey.store.session import db
 from latchkey.tokens.imported import proofs
 from latchkey.tokens.imported import record as imported
 from latchkey.tokens.imported.record import ForeignSigner
-from latchkey.transfer.moving import holding, keys, lines, ours, people, tables
+from latchkey.transfer.moving import ahead, apps, holding, lines, people
 from latchkey.transfer.moving.desk import Counts, Desk, Tell
 from latchkey.transfer.moving.lines import BadLine, Line
 from latchkey.transfer.moving.records import (
@@ -25,6 +25,7 @@ from latchkey.transfer.moving.records import (
     TokenRecord,
     UserRecord,
 )
+from latchkey.transfer.moving.systems import django, doorkeeper, keys, laravel, ours
 
 BATCH = 200
 Item = TypeVar("Item")
@@ -32,14 +33,14 @@ Numbered = tuple[int, Any]
 
 READERS: dict[str, tuple[Callable[[BinaryIO], Iterator[Line]], Callable[[Any], list[Record]]]] = {
     "latchkey": (lines.read, ours.records),
-    "django-oauth-toolkit": (lines.read, tables.django),
-    "doorkeeper": (lines.read, tables.doorkeeper),
-    "passport": (lines.read, tables.passport),
+    "django-oauth-toolkit": (lines.read, django.records),
+    "doorkeeper": (lines.read, doorkeeper.records),
+    "passport": (lines.read, laravel.records),
     "csv": (keys.read, keys.records),
 }
 _BRINGING: dict[type[Record], Callable[[Desk, Sequence[Any]], None]] = {
     UserRecord: people.bring_users,
-    AppRecord: people.bring_apps,
+    AppRecord: apps.bring_apps,
     AuthorizationRecord: holding.bring_authorizations,
     TokenRecord: holding.bring_tokens,
 }
@@ -102,7 +103,9 @@ def _records(file: BinaryIO, desk: Desk, stage: type[Record], *, said: bool) -> 
         if fault and not said:
             desk.unread += 1
             desk.tell(line.number, fault)
-        yield from ((line.number, record) for record in found if isinstance(record, stage))
+        for record in found:
+            ahead.look(desk, stage, record)
+        yield from ((line.number, ahead.together(desk, record)) for record in found if isinstance(record, stage))
 
 
 def _signer(pem: bytes) -> bytes:

@@ -1,26 +1,19 @@
-"""Users and apps that come in: whoever is here already is found again and not changed."""
+"""Users who come in: whoever is here already is found again and not changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from latchkey import clock, ids, scopes, texts
+from latchkey import clock, texts
 from latchkey.accounts import emails, passwords, users
 from latchkey.accounts.users import User
-from latchkey.clients import Client, ClientSecret, redirects, rules
-from latchkey.clients.record import LONGEST_NAME
-from latchkey.clients.rules import BadClient
 from latchkey.ids import new_id
 from latchkey.naming import names
 from latchkey.store.session import db
 from latchkey.tokens.imported.record import ForeignRecord
-from latchkey.transfer.moving.desk import Desk, before
+from latchkey.transfer.moving.desk import REMOVED, Desk, before
 from latchkey.transfer.moving.lines import BadLine
-from latchkey.transfer.moving.records import AppRecord, UserRecord
-
-# Where an app leads whose addresses cannot be kept, until its owner adds one: nowhere (RFC 6761).
-NOWHERE = "https://unused.invalid/"
-REMOVED = "it came before, and was removed here since"
+from latchkey.transfer.moving.records import UserRecord
 
 
 def bring_users(desk: Desk, batch: Sequence[tuple[int, UserRecord]]) -> None:
@@ -90,91 +83,3 @@ def _name(wanted: str, email: str) -> str:
         except texts.BadText:
             continue
     return "Somebody"
-
-
-def bring_apps(desk: Desk, batch: Sequence[tuple[int, AppRecord]]) -> None:
-    """Find or make the apps of a batch."""
-    keys = {record.id: desk.key("app", record.id, record.client_id) for _, record in batch}
-    known = before(keys.values())
-    wanted = {*known.values(), *(record.client_id for _, record in batch)}
-    here = {client.id: client for client in db.scalars(select(Client).where(Client.id.in_(wanted)))}
-    for line, record in batch:
-        if record.id in desk.apps or record.id in desk.personal:
-            continue
-        if record.personal:
-            desk.personal.add(record.id)
-            continue
-        try:
-            client, new = _app(desk, record, here, known.get(keys[record.id]))
-        except BadLine as error:
-            desk.skip("apps", line, f"app {record.id}: {error}")
-            continue
-        if keys[record.id] not in known:
-            db.add(ForeignRecord(key=keys[record.id], became=client.id))
-            known[keys[record.id]] = client.id
-        desk.apps[record.id] = client.id
-        desk.counts["apps"].new += new
-        desk.counts["apps"].known += not new
-    db.flush()
-
-
-def _app(desk: Desk, record: AppRecord, here: dict[str, Client], became: str | None) -> tuple[Client, bool]:
-    if record.left_out:
-        raise BadLine(record.left_out)
-    found = here.get(became or record.client_id)
-    if became is not None and found is None:
-        raise BadLine(REMOVED)
-    if found is not None and became is None and not _same(found, record):
-        raise BadLine("another app here has its client_id")
-    if found is not None:
-        return found, False
-    owner_id = desk.users.get(record.owner) or (desk.owner.id if desk.owner is not None else None)
-    if owner_id is None:
-        raise BadLine("it has no owner who came in: name one with --owner")
-    try:
-        name = rules.check_name(record.name[:LONGEST_NAME] or "Imported app")
-    except BadClient as error:
-        raise BadLine(f"its name cannot be kept: {error}") from None
-    held = desk.scopes(record.scopes) - scopes.CREDENTIAL
-    made = Client(
-        id=record.client_id if ids.is_id(record.client_id, "app") else new_id("app"),
-        owner_id=owner_id,
-        name=name,
-        homepage=_homepage(record.homepage),
-        redirect_uris=list(_uris(record.redirect_uris)) or [NOWHERE],
-        scope=scopes.serialize(held),
-        optional_scope=scopes.serialize(desk.scopes(record.optional) & held),
-        confidential=record.confidential,
-        pkce_required=record.pkce_required or not record.confidential,
-        created_at=record.created_at or clock.now(),
-        counted_since=clock.now(),
-    )
-    db.add(made)
-    db.flush()
-    db.add_all(
-        ClientSecret(client_id=made.id, digest=digest, last4=last4, expires_at=expires_at)
-        for digest, last4, expires_at in record.secrets
-    )
-    here[made.id] = made
-    return made, True
-
-
-def _same(found: Client, record: AppRecord) -> bool:
-    """Whether an app is the one of an export of this very installation: its secrets are."""
-    told = {digest for digest, _, _ in record.secrets}
-    return not record.confidential or not told.isdisjoint(secret.digest for secret in found.secrets)
-
-
-def _homepage(written: str) -> str:
-    try:
-        return rules.check_homepage(written)
-    except BadClient:
-        return ""
-
-
-def _uris(written: Iterable[str]) -> Iterable[str]:
-    for uri in list(dict.fromkeys(written))[: redirects.MOST]:
-        try:
-            yield redirects.check(uri)
-        except redirects.BadRedirectURI:
-            continue

@@ -34,8 +34,11 @@ class AppRecord:
     left_out: str = ""
     # Passport's client of personal access tokens: what it has are developer tokens.
     personal: bool = False
-    # SHA-256 of secrets, and when each ends; only those of our own form can be used here.
+    # SHA-256 of secrets, and when each ends; or what proves the one whose string is not known.
     secrets: list[tuple[bytes, str, datetime | None]] = field(default_factory=list)
+    proof: str = ""
+    # What its owner has to do about it here.
+    note: str = ""
     created_at: datetime | None = None
 
 
@@ -97,6 +100,9 @@ class TokenRecord:
     # Whether it has ended there.
     ended: bool = False
     sign_in: SignIn | None = None
+    left_out: str = ""
+    # The row of the token that has its scopes and its sign-in, where a refresh token's own row has none.
+    beside: str = ""
 
 
 Record: TypeAlias = UserRecord | AppRecord | AuthorizationRecord | TokenRecord

@@ -1,0 +1,1 @@
+"""Apps that came from another system, and what they go on being known by."""

@@ -1,0 +1,1 @@
+"""How each system writes what it has, read into one form."""
