@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -27,6 +28,7 @@ TYPES = {
     ".woff2": "font/woff2",
 }
 SHEET = "latchkey.css"
+SPRITE = "icons.svg"
 PART = re.compile(r'^@import "(css/[^"]+)" (?:layer\((\w+)\)|(print));$', re.MULTILINE)
 ZIPPED = {".css", ".js", ".svg", ".txt"}
 FOREVER = "public, max-age=31536000, immutable"
@@ -135,15 +137,16 @@ def _logo(path: Path) -> Asset:
     return _asset(".png", shrunk.getvalue())
 
 
-def _icons(folder: Path) -> dict[str, Markup]:
-    shapes = json.loads((folder / "icons.json").read_text(encoding="utf-8"))
-    around = 'viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-linecap="round" stroke-linejoin="round"'
-    hidden = 'aria-hidden="true" focusable="false"'
-    return {name: Markup(f"{around} {hidden}>{shape}</svg>") for name, shape in shapes.items()}  # noqa: S704 - our own file
+def _sprite(icons: Mapping[str, str]) -> bytes:
+    """All icons as one file, of which pages show the ones that they name."""
+    drawn = 'viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-linecap="round" stroke-linejoin="round"'
+    shapes = "".join(f'<symbol id="{name}" {drawn}>{shape}</symbol>' for name, shape in icons.items())
+    return f'<svg xmlns="http://www.w3.org/2000/svg">{shapes}</svg>'.encode()
 
 
 def _register_files(app: Flask) -> None:
-    files = _read(Path(app.root_path) / "static")
+    icons = json.loads((Path(app.root_path) / "templates" / "macros" / "icons.json").read_text(encoding="utf-8"))
+    files = _read(Path(app.root_path) / "static") | {SPRITE: _asset(".svg", _sprite(icons))}
     version = _fingerprint(*(name.encode() + file.body for name, file in files.items()))
 
     # The fingerprint is a folder, so that the addresses of fonts within the style sheet carry it as well.
@@ -159,7 +162,17 @@ def _register_files(app: Flask) -> None:
             raise LookupError(f"static/{name} does not exist")
         return f"/assets/{version}/{name}"
 
-    app.jinja_env.globals["asset"] = asset
+    @cache
+    def icon(name: str, more: str = "") -> Markup:
+        """A decorative SVG (Lucide, ISC); the text beside it carries the meaning."""
+        if name not in icons:
+            raise LookupError(f"there is no icon {name}")
+        shown = f"{asset(SPRITE)}#{name}"
+        return Markup('<svg class="icon{}" aria-hidden="true"><use href="{}"/></svg>').format(
+            more and f" {more}", shown
+        )
+
+    app.jinja_env.globals.update(asset=asset, icon=icon)
 
 
 def _register_brand(app: Flask, ours: settings.Settings) -> None:
@@ -198,17 +211,10 @@ def _register_brand(app: Flask, ours: settings.Settings) -> None:
 def register(app: Flask) -> None:
     """Serve files and brand, and give templates what they refer to. Raises `SettingError` for a logo that is none."""
     ours = settings.current()
-    icons = _icons(Path(app.root_path) / "templates" / "macros")
-
-    def icon(name: str, more: str = "") -> Markup:
-        """A decorative inline SVG (Lucide, ISC); the text beside it carries the meaning."""
-        return Markup('<svg class="icon{}" ').format(f" {more}" if more else "") + icons[name]
-
     _register_files(app)
     _register_brand(app, ours)
     filters.register(app)
     app.jinja_env.globals.update(
-        icon=icon,
         local_mail=ours.development and ours.mail_server is None,
         base_url=ours.base_url,
         theme_cookie=ours.cookie("theme"),

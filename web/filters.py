@@ -1,36 +1,53 @@
 """How templates and mails write times, counts and names."""
 
+from calendar import month_abbr, month_name
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from flask import Flask
+from markupsafe import Markup
 
 from latchkey import clock, domains
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 FAR = 30  # days after which the past is a date
 FARTHEST = 400  # days up to which the future is counted
+# By hand: `strftime` asks the machine's language each time.
+MONTHS, SHORT_MONTHS = tuple(month_name), tuple(month_abbr)
 
 
 def date(at: datetime) -> str:
     """`21 February 2027`."""
     at = at.astimezone(UTC)
-    return f"{at.day} {at:%B} {at.year}"
+    return f"{at.day} {MONTHS[at.month]} {at.year}"
 
 
 def day(at: datetime) -> str:
     """`21 Feb 2027`, for rows and tables."""
     at = at.astimezone(UTC)
-    return f"{at.day} {at:%b} {at.year}"
+    return f"{at.day} {SHORT_MONTHS[at.month]} {at.year}"
 
 
 def moment(at: datetime) -> str:
     """`23 November 2026, 14:41 UTC`."""
-    return f"{date(at)}, {at.astimezone(UTC):%H:%M} UTC"
+    return f"{date(at)}, {_clock(at)} UTC"
+
+
+def _clock(at: datetime) -> str:
+    """`14:41`."""
+    at = at.astimezone(UTC)
+    return f"{at.hour:02}:{at.minute:02}"
 
 
 def plural(number: int, one: str, many: str = "") -> str:
     """`1 scope`, `1,284 people`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """`account:read, tokens:read, apps:read and 2 more`: enough to recognise something by."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def ago(at: datetime) -> str:
@@ -61,6 +78,26 @@ def until(at: datetime) -> str:
     return f"in {plural(days, 'day')}" if days <= FARTHEST else day(at)
 
 
+class Element:
+    """A time as an element: UTC as it comes and on hover, which the script writes in the reader's own zone.
+
+    `form` tells it in which words: date (21 February 2027), day (21 Feb 2027, for rows and tables), moment (with the
+    time of day), clock (14:41); none for a distance (4 minutes ago), until that is so far that it is told as a day.
+    """
+
+    def __init__(self, words: Callable[[datetime], str], form: str = "", never: str = "Never") -> None:
+        self._words, self._as, self._never = words, f' data-as="{form}"' if form else "", never
+
+    def __call__(self, at: datetime | None) -> str:
+        """The markup; in words what there is no time of."""
+        if at is None:
+            return self._never
+        text = self._words(at)
+        form = self._as or (' data-as="day"' if text == day(at) else "")
+        written = f'<time datetime="{clock.rfc3339(at)}" title="{moment(at)}"{form}>{text}</time>'
+        return Markup(written)  # noqa: S704 - made of a time alone
+
+
 def initials(name: str) -> str:
     """`AL` of Ada Lindqvist; one letter of a single word."""
     words = name.split()
@@ -73,11 +110,17 @@ def register(app: Flask) -> None:
         date=date,
         day=day,
         moment=moment,
-        iso=clock.rfc3339,
         ago=ago,
         until=until,
         plural=plural,
+        few=few,
         initials=initials,
         address=domains.shown_address,
+        time_ago=Element(ago),
+        time_until=Element(until, never="No expiry"),
+        time_date=Element(date, "date"),
+        time_day=Element(day, "day"),
+        time_moment=Element(moment, "moment"),
+        time_clock=Element(_clock, "clock"),
     )
     app.jinja_env.globals.update(now=clock.now)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select, text, true
@@ -13,13 +13,12 @@ from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.users import User
 from latchkey.store.search import mentions, within
 from latchkey.store.session import db
-from latchkey.tokens.record import LISTED, UNREVOKED, Token
+from latchkey.tokens.record import LISTED, SOON, UNREVOKED, Token
 
 PAGE = 50
 LAST_PAGE = 1_000
 # So many can be ticked and revoked at a time: a form has no more fields.
 MOST_CHOSEN = 450
-SOON = timedelta(days=7)
 SORTS = ("created", "used", "expires", "name")
 FILTERS = ("never_used", "expires_soon", "no_expiry", "write")
 

@@ -30,6 +30,7 @@ from latchkey.tokens import ranges
 
 LONGEST_DESCRIPTION = 80
 DISUSED = timedelta(days=90)
+SOON = timedelta(days=7)
 NOT_REFRESH = "kind <> 'ort'"
 # As the indexes say it, word for word: otherwise SQLite does not see that they hold all that is looked for.
 DEVELOPER = text("token.kind = 'dev'")
@@ -136,6 +137,11 @@ class Token(Base):
     def ended(self) -> bool:
         """Whether it has expired or was revoked."""
         return self.status in ("expired", "revoked")
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether it works, and will not for long."""
+        return self.expires_at is not None and self.expires_at - clock.now() < SOON and self.status == "active"
 
     @property
     def condition(self) -> str:

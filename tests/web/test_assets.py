@@ -137,12 +137,24 @@ def test_vendored_files_stand_beside_their_licences():
     assert "ISC License" in (TEMPLATES / "macros" / "icons-LICENSE.txt").read_text()
 
 
-def test_every_icon_that_a_template_or_a_group_of_scopes_names_exists():
-    known = assets._icons(TEMPLATES / "macros")
-    assert {group.symbol for group in (*scopes.GROUPS.values(), scopes.Group("Projects"))} <= known.keys()
+def test_every_icon_that_a_template_or_a_group_of_scopes_names_exists(app, client):
+    known = set(re.findall(r'<symbol id="([^"]+)"', client.get(address(app, "icons.svg")).text))
+    assert {group.symbol for group in (*scopes.GROUPS.values(), scopes.Group("Projects"))} <= known
     for path in TEMPLATES.rglob("*.html"):
         for name in re.findall(r"""\bicon\(\s*["']([a-z0-9-]+)["']""", path.read_text()):
             assert name in known, f"{path.name}: {name}"
+
+
+def test_an_icon_is_one_of_a_file_that_a_browser_keeps(app, client):
+    icon = app.jinja_env.globals["icon"]
+
+    assert icon("plus") == f'<svg class="icon" aria-hidden="true"><use href="{address(app, "icons.svg")}#plus"/></svg>'
+    assert 'class="icon icon--lg"' in icon("plus", "icon--lg")
+    with pytest.raises(LookupError, match="no icon nothing"):
+        icon("nothing")
+    answer = client.get(address(app, "icons.svg"))
+    assert answer.content_type == "image/svg+xml; charset=utf-8"
+    assert answer.headers["Cache-Control"] == assets.FOREVER
 
 
 @pytest.mark.parametrize(

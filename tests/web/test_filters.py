@@ -53,6 +53,30 @@ def test_moments_carry_their_zone():
 
 
 @pytest.mark.parametrize(
+    "shown,markup",
+    [
+        ("at|time_ago", "<time {}>3 hours ago</time>"),
+        ("(at - month)|time_ago", '<time {before} data-as="day">14 Oct 2026</time>'),
+        ("at|time_until", "<time {}>3 hours ago</time>"),
+        ("at|time_date", '<time {} data-as="date">23 November 2026</time>'),
+        ("at|time_day", '<time {} data-as="day">23 Nov 2026</time>'),
+        ("at|time_moment", '<time {} data-as="moment">23 November 2026, 09:00 UTC</time>'),
+        ("at|time_clock", '<time {} data-as="clock">09:00</time>'),
+        ("none|time_ago", "Never"),
+        ("none|time_until", "No expiry"),
+    ],
+)
+def test_a_time_is_an_element_that_the_script_writes_in_the_readers_zone(app, at_noon, shown, markup):
+    at, month = NOON - timedelta(hours=3), timedelta(days=40)
+    mark = 'datetime="2026-11-23T09:00:00Z" title="23 November 2026, 09:00 UTC"'
+    before = 'datetime="2026-10-14T09:00:00Z" title="14 October 2026, 09:00 UTC"'
+
+    text = app.jinja_env.from_string("{{" + shown + "}}").render(at=at, month=month)
+
+    assert text == markup.format(mark, before=before)
+
+
+@pytest.mark.parametrize(
     "name,letters", [("Ada Lindqvist", "AL"), ("Ada", "A"), ("ada king lovelace", "AL"), ("", ""), ("東京", "東")]
 )
 def test_initials_are_those_of_the_first_and_last_word(name, letters):
@@ -63,3 +87,8 @@ def test_counts_read_as_words():
     assert filters.plural(1, "person", "people") == "1 person"
     assert filters.plural(1284, "person", "people") == "1,284 people"
     assert filters.plural(0, "scope") == "0 scopes"
+
+
+def test_many_names_are_told_by_the_first_few():
+    assert filters.few(["a", "b", "c"]) == "a, b, c"
+    assert filters.few(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

@@ -9,7 +9,7 @@ from wtforms.validators import InputRequired, Length
 from latchkey import scopes
 from latchkey.accounts import sessions
 
-HEAD = '{% import "macros/ui.html" as ui with context %}'
+HEAD = '{% import "macros/ui.html" as ui %}'
 
 
 class Form(FlaskForm):
