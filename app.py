@@ -34,10 +34,44 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     With `background`, mail is delivered and uses of tokens are written beside the requests. Raises
     `settings.SettingError` and `scopes.BadCatalogue`, whose text is one clear line.
     """
-    ours = ours or settings.load()
+    app = _composed(ours or settings.load())
+    if background:
+        portal.prepare(app)
+    _begin(app, background=background)
+    return app
+
+
+def prepare_server(ours: Settings) -> Flask:
+    """All of the application that workers share: made once, in the process that they are forked from.
+
+    It holds no connection and no thread, which would not come along.
+    """
+    app = _composed(ours)
+    portal.prepare(app)
+    db.dispose()
+    # What the collector does not walk stays in memory that processes share.
+    gc.collect()
+    gc.freeze()
+    return app
+
+
+def begin_server(app: Flask) -> rsgi.Application:
+    """The application in a worker of the server."""
+    request_log.take_over()
+    _connect(settings.current())
+    _begin(app, background=True)
+    return rsgi.Application(app)
+
+
+def create_server_app() -> rsgi.Application:
+    """Both in one, for who runs a worker by itself."""
+    return begin_server(prepare_server(settings.load()))
+
+
+def _composed(ours: Settings) -> Flask:
     settings.use(ours)
     presets.load_catalogue(ours.instance)
-    db.configure(ours.database_url, ours.database_read_url)
+    _connect(ours)
     app = Application("app", static_folder=None, instance_path=str(ours.instance))
     app.url_map.converters["id"] = IdConverter
     # A-08: a credential sent to a path with two slashes is not led on to another.
@@ -50,20 +84,21 @@ def create_app(ours: Settings | None = None, *, background: bool = False) -> Fla
     portal.tell_of(app, api.mcp.tools.TOOLS.values())
     outbox.configure(app)
     app.teardown_appcontext(lambda _error: db.db.remove())
+    return app
+
+
+def _connect(ours: Settings) -> None:
+    db.configure(ours.database_url, ours.database_read_url)
+
+
+def _begin(app: Flask, *, background: bool) -> None:
+    """What each process has of its own: its log, its counts, its traces, its threads."""
     write = request_log.to_stderr if background else None
     observe = metrics.register(app, background=background)
     exchange = switch.begin() if background else Exchange
     middleware.install(app, write=write, observe=observe, exchange=exchange)
     if background:
-        portal.prepare(app)
         loop.start(app, (oauth.codes.purge, oauth.pending.purge))
         # What a server makes at its start lives as long as it does: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
-    return app
-
-
-def create_server_app() -> rsgi.Application:
-    """The application as the server's workers run it."""
-    request_log.take_over()
-    return rsgi.Application(create_app(background=True))

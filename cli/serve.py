@@ -14,19 +14,19 @@ from functools import partial
 from typing import Any
 
 import click
+from flask import Flask
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from app import create_app, create_server_app
+from app import begin_server, prepare_server
 from cli.base import Refused, latchkey
 from cli.installation import prepare
 from cli.worker import spawn
 from latchkey import settings
 from latchkey.settings import Settings
 from latchkey.store import rates
-from latchkey.store import session as db
 
 # Measured in benchmarks: few workers, and room for connections well above those expected.
 WORKERS = 2
@@ -69,16 +69,16 @@ class Leash:
         threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
-def _work(leash: Leash, _target: str) -> Any:
+def _work(leash: Leash, app: Flask, _target: str) -> Any:
     """The application, in a worker process."""
     _hear_signals()
     # Ctrl-C reaches every process of the terminal's group; whether to stop is the parent's decision.
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     made: list[Any] = []
-    # Before the application is made, which takes a while.
+    # Before its threads begin, which takes a while.
     leash.follow(lambda: [application.stop() for application in made])
-    made.append(create_server_app())
+    made.append(begin_server(app))
     return made[0]
 
 
@@ -192,16 +192,15 @@ def serve(host: str, port: int, workers: int) -> None:
     address = _address(host, port)
     ours = _settle(host, port)
     prepare()
-    # What is wrong with the configuration is said here once, and not by each worker.
-    create_app(ours)
     rates.share(workers)
-    # Workers inherit this process: it must not hold a connection when they begin.
-    db.dispose()
+    # What is wrong with the configuration is said here once, and what workers share is made here once: they are forked.
+    app = prepare_server(ours)
+    multiprocessing.set_start_method("fork", force=True)
     server = listening(address, port, workers)
     server.announcement = _announcement(ours, host, port)
     server.leash = Leash()
     with _counts(ours):
-        server.serve(spawn, partial(_work, server.leash))
+        server.serve(spawn, partial(_work, server.leash, app))
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from latchkey.settings import ROOT, Settings
 
 # A word or wing of the ground floor imports only those before it.
 GROUND_FLOOR = (
-    "clock", "ids", "texts", "domains", "addresses", "parsing", "values", "settings", "origin", "credentials", "scopes",
-    "resources", "gateways", "vault",
+    "clock", "ids", "texts", "loading", "domains", "addresses", "parsing", "values", "settings", "origin",
+    "credentials", "scopes", "resources", "gateways", "vault",
     "watching", "fetching", "naming", "store", "endings", "mail", "accounts", "clients", "grants", "journal", "tokens",
     "notices", "safety", "oversight", "upstream", "worker", "transfer",
 )  # fmt: skip

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -21,6 +23,7 @@ from latchkey.grants import Grant
 from latchkey.journal import activity, chain
 from latchkey.journal.activity import EventKind
 from latchkey.journal.links import Link
+from latchkey.settings import ROOT
 from latchkey.store import migrations
 from latchkey.store import session as db
 from latchkey.tokens import Renewal, Token, lineage
@@ -345,6 +348,16 @@ def test_the_version_before_can_live_with_what_later_migrations_made(connected):
             assert there[name][1], f"{table}.{name} has no default, and the version before does not name it"
         new = rules(table) - unique[table]
         assert all(set(each) & (there.keys() - columns.keys()) for each in new), f"{table} has stricter rules: {new}"
+
+
+def test_migrations_are_numbered_in_their_order():
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+
+    steps = list(ScriptDirectory.from_config(config).walk_revisions())
+
+    assert [step.revision for step in steps] == list(reversed(migrations._known()))
+    assert migrations.head() == steps[0].revision
 
 
 @pytest.mark.parametrize(

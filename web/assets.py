@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, abort, request
 from markupsafe import Markup
-from PIL import Image
 
 from latchkey import settings
+from latchkey.loading import Late
 from web import filters, palette, policy
 from web.layer import compression
+
+if TYPE_CHECKING:
+    from PIL import Image
+else:
+    Image = Late("PIL.Image")
 
 TYPES = {
     ".css": "text/css; charset=utf-8",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import cast
 
-import psycopg
 from flask import Flask, Response, render_template, request
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
@@ -19,6 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import origin
 from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.throttle import TooMany
+from latchkey.store import postgres
 from latchkey.store.session import db
 from web import filters, problems
 from web.layer import faults
@@ -225,8 +225,7 @@ def register(app: Flask) -> None:
         InterfaceError: on_no_database,
         # Hot paths run on the driver's own connection.
         sqlite3.OperationalError: on_no_database,
-        psycopg.OperationalError: on_no_database,
-        psycopg.InterfaceError: on_no_database,
+        **dict.fromkeys(postgres.absences(), on_no_database),
         PoolTimeout: on_no_database,
         DataError: on_bad_data,
         UnicodeError: on_bad_data,

@@ -3,35 +3,33 @@
 import json
 from datetime import datetime
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import cbor2
-import webauthn
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, and_, delete, literal, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
-from webauthn.helpers import base64url_to_bytes
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from latchkey import clock, settings
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
+from latchkey.loading import Late
 from latchkey.store.session import Base, affected, db, stamp
+
+if TYPE_CHECKING:
+    import cbor2
+    import webauthn
+    from webauthn.helpers import exceptions, structs
+else:
+    cbor2, webauthn = Late("cbor2"), Late("webauthn")
+    exceptions, structs = Late("webauthn.helpers.exceptions"), Late("webauthn.helpers.structs")
 
 LONGEST_NAME = 60
 LONGEST_ANSWER = 16 * 1024
 # §5.8.1 of the standard: an authenticator's id of a key has at most 1,023 bytes.
 LONGEST_ID = 1023
 MOST = 20
-# What the library raises for an answer that is none: its own, and what reads JSON, base64, CBOR and keys.
+# What reads JSON, base64, CBOR and keys raises for an answer that is none.
 _MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
-FAULTS = (WebAuthnException, cbor2.CBORError, *_MALFORMED)
 
 
 class Refused(Exception):
@@ -105,8 +103,12 @@ def any_of(user: User) -> bool:
     return db.scalar(select(Passkey.id).where(Passkey.user_id == user.id).limit(1)) is not None
 
 
-def _listed(user: User) -> list[PublicKeyCredentialDescriptor]:
-    return [PublicKeyCredentialDescriptor(id=passkey.credential_id) for passkey in list_for(user)]
+def _faults() -> tuple[type[Exception], ...]:
+    return (exceptions.WebAuthnException, cbor2.CBORError, *_MALFORMED)
+
+
+def _listed(user: User) -> "list[structs.PublicKeyCredentialDescriptor]":
+    return [structs.PublicKeyCredentialDescriptor(id=passkey.credential_id) for passkey in list_for(user)]
 
 
 def to_register(user: User, challenge: bytes) -> str | None:
@@ -122,8 +124,9 @@ def to_register(user: User, challenge: bytes) -> str | None:
             user_name=user.email,
             user_display_name=user.name,
             challenge=challenge,
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.PREFERRED
+            authenticator_selection=structs.AuthenticatorSelectionCriteria(
+                resident_key=structs.ResidentKeyRequirement.PREFERRED,
+                user_verification=structs.UserVerificationRequirement.PREFERRED,
             ),
             exclude_credentials=_listed(user),
         )
@@ -138,7 +141,8 @@ def to_use(challenge: bytes, user: User | None) -> str | None:
     here = party()
     if here is None:
         return None
-    alone = UserVerificationRequirement.REQUIRED if user is None else UserVerificationRequirement.PREFERRED
+    verification = structs.UserVerificationRequirement
+    alone = verification.REQUIRED if user is None else verification.PREFERRED
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(
             rp_id=here.id,
@@ -161,7 +165,7 @@ def register(user: User, answer: Answer, name: str) -> Passkey:
             expected_rp_id=here.id,
             expected_origin=here.origin,
         )
-    except FAULTS:
+    except _faults():
         raise Refused from None
     if len(made.credential_id) > LONGEST_ID or _with(made.credential_id) is not None:
         raise Refused
@@ -189,8 +193,8 @@ def find(answer: Answer) -> Passkey | None:
     if len(answer.text) > LONGEST_ANSWER:
         return None
     try:
-        return _with(base64url_to_bytes(json.loads(answer.text)["id"]))
-    except FAULTS:
+        return _with(webauthn.base64url_to_bytes(json.loads(answer.text)["id"]))
+    except _faults():
         return None
 
 
@@ -214,8 +218,8 @@ def check(passkey: Passkey, answer: Answer, *, alone: bool) -> int:
             credential_current_sign_count=0,
             require_user_verification=alone,
         )
-        ours = handle in (None, "") or base64url_to_bytes(handle) == passkey.user_id.encode()
-    except FAULTS:
+        ours = handle in (None, "") or webauthn.base64url_to_bytes(handle) == passkey.user_id.encode()
+    except _faults():
         raise Refused from None
     if not ours:
         raise Refused

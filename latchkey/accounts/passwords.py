@@ -4,14 +4,20 @@ import threading
 import unicodedata
 from functools import cache
 from math import prod
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn import zxcvbn
 
 from latchkey import settings
 from latchkey.accounts import breaches
+from latchkey.loading import Late
+
+if TYPE_CHECKING:
+    import zxcvbn
+else:
+    zxcvbn = Late("zxcvbn")
 
 SHORTEST, LONGEST = 12, 256
 # One character can arrive as up to four (NFD). Longer than this, nothing is looked at.
@@ -78,7 +84,7 @@ def check(password: str, *, known: tuple[str, ...] = ()) -> None:
     host = urlsplit(here.base_url).hostname or ""
     cut = [text[:LONGEST_KNOWN] for text in (*known, here.brand_name, *host.split("."))]
     words = [word for text in cut for word in (text, *text.split("@", MOST_PARTS)) if word]
-    if zxcvbn(_quickly_judged(composed[:JUDGED]), user_inputs=words)["guesses"] < LEAST_GUESSES:
+    if zxcvbn.zxcvbn(_quickly_judged(composed[:JUDGED]), user_inputs=words)["guesses"] < LEAST_GUESSES:
         raise WeakPassword("This password is too easy to guess. A few words that do not belong together are better.")
     if breaches.common(composed) or breaches.holds(composed):
         raise WeakPassword("This password was stolen from another site, and is tried here too. Choose another.")

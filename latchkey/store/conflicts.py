@@ -9,10 +9,10 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
+from latchkey.store import postgres
 from latchkey.store.session import db
 
 Result = TypeVar("Result")
@@ -25,7 +25,8 @@ class Gone(Exception):
     """What was read a moment ago was deleted or stopped since."""
 
 
-FAULTS = (Gone, DBAPIError, StaleDataError, ObjectDeletedError, psycopg.Error, sqlite3.Error)
+def _faults() -> tuple[type[Exception], ...]:
+    return (Gone, DBAPIError, StaleDataError, ObjectDeletedError, sqlite3.Error, *postgres.faults())
 
 
 def met(fault: BaseException) -> bool:
@@ -33,9 +34,8 @@ def met(fault: BaseException) -> bool:
     if isinstance(fault, Gone | StaleDataError | ObjectDeletedError):
         return True
     cause = fault.orig if isinstance(fault, DBAPIError) else fault
-    if isinstance(cause, psycopg.Error):
-        return cause.sqlstate in STATES
-    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+    ended = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+    return ended or postgres.state(cause) in STATES
 
 
 def again(work: Callable[[], Result], forget: Callable[[], object] = lambda: None) -> Result:
@@ -46,7 +46,7 @@ def again(work: Callable[[], Result], forget: Callable[[], object] = lambda: Non
     for _ in range(TRIES - 1):
         try:
             return work()
-        except FAULTS as fault:
+        except _faults() as fault:
             db.remove()
             if not met(fault):
                 raise

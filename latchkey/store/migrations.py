@@ -3,16 +3,18 @@
 import contextlib
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from latchkey import settings
+from latchkey.loading import Late
 from latchkey.store.session import engines
+
+if TYPE_CHECKING:
+    from alembic import command, config
+else:
+    command, config = Late("alembic.command"), Late("alembic.config")
 
 # One number for all processes that migrate the same PostgreSQL database.
 LOCK = 4_205_116_372
@@ -23,11 +25,10 @@ class NotEmpty(Exception):
     """A database that should be empty holds something; the text says what."""
 
 
-def _config(connection: Any = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(settings.ROOT / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+def _config(connection: Connection) -> "config.Config":
+    made = config.Config(attributes={"connection": connection})
+    made.set_main_option("script_location", str(settings.ROOT / "migrations"))
+    return made
 
 
 def upgrade() -> None:
@@ -76,14 +77,14 @@ def _want_empty(connection: Connection) -> None:
 
 
 @cache
+def _known() -> list[str]:
+    """Every revision of this code, the first one first: files are named by it, in their order."""
+    return sorted(path.name.partition("_")[0] for path in (settings.ROOT / "migrations" / "versions").glob("*.py"))
+
+
 def head() -> str | None:
     """The revision that this code expects."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
-
-
-def _known() -> list[str]:
-    """Every revision of this code, the first one first."""
-    return [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    return _known()[-1] if _known() else None
 
 
 def knows(wanted: str) -> bool:
@@ -110,4 +111,7 @@ def revision() -> str | None:
 
 def stands(connection: Connection) -> str | None:
     """The revision that a transaction sees."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(BOOKKEEPING):
+        return None
+    found: str | None = connection.scalar(text(f"SELECT version_num FROM {BOOKKEEPING}"))  # noqa: S608 - a name of ours
+    return found

@@ -2,10 +2,16 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import URL, Engine, event
+
+from latchkey.loading import Late, loaded
+
+if TYPE_CHECKING:
+    import psycopg
+else:
+    psycopg = Late("psycopg")
 
 # Whoever writes has to reach the one that is no standby, also when the reading engine itself refuses to write.
 PRIMARY = {"target_session_attrs": "primary"}
@@ -13,6 +19,21 @@ UTC = "-c timezone=UTC"
 READ_ONLY = "-c default_transaction_read_only=on"
 # A replica that does not answer must not hold calls up: the primary is asked instead.
 REPLICA_SECONDS = 2
+
+
+def faults() -> tuple[type[Exception], ...]:
+    """What its driver raises."""
+    return (psycopg.Error,) if loaded("psycopg") else ()
+
+
+def absences() -> tuple[type[Exception], ...]:
+    """What its driver raises while the database cannot be reached."""
+    return (psycopg.OperationalError, psycopg.InterfaceError) if loaded("psycopg") else ()
+
+
+def state(fault: object) -> str | None:
+    """PostgreSQL's own word for a fault (SQLSTATE), if it is one of its."""
+    return fault.sqlstate if loaded("psycopg") and isinstance(fault, psycopg.Error) else None
 
 
 def arguments(url: URL, *, reading: bool) -> dict[str, Any]:

@@ -7,16 +7,20 @@ others go on uncounted. That is said once a minute.
 import logging
 import time
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from latchkey import settings
+from latchkey.loading import Late
+
+if TYPE_CHECKING:
+    from redis import backoff, retry
+else:
+    backoff, retry = Late("redis.backoff"), Late("redis.retry")
 
 STORE_SECONDS = 0.25
 # After a failure nobody asks the store for so long.
@@ -54,7 +58,8 @@ def _store(url: str) -> Storage:
         return MemoryStorage()
     # One try: what waits for another holds a thread.
     options = {"socket_timeout": STORE_SECONDS, "socket_connect_timeout": STORE_SECONDS}
-    found: Storage = storage_from_string(url, wrap_exceptions=True, retry=Retry(NoBackoff(), 0), **options)  # type: ignore[arg-type, assignment] # handed on to Redis
+    once = retry.Retry(backoff.NoBackoff(), 0)
+    found: Storage = storage_from_string(url, wrap_exceptions=True, retry=once, **options)  # type: ignore[arg-type, assignment] # handed on to Redis
     return found
 
 

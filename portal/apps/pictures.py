@@ -3,11 +3,15 @@
 import struct
 import zlib
 from io import BytesIO
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from PIL import Image
-
+from latchkey.loading import Late
 from portal.blueprint import LONGEST_PICTURE
+
+if TYPE_CHECKING:
+    from PIL import Image
+else:
+    Image = Late("PIL.Image")
 
 MOST_PIXELS = 4_000_000
 SIDE = 192
@@ -23,8 +27,6 @@ FAULTS = (
     MemoryError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
 
 
@@ -45,11 +47,11 @@ def square(upload: IO[bytes]) -> bytes:
             if picture.width * picture.height > MOST_PIXELS:
                 raise BadPicture("Use a picture of at most 2,000 by 2,000 pixels.")
             return _drawn(picture)
-    except FAULTS:
+    except (*FAULTS, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadPicture("Use a PNG or WebP picture.") from None
 
 
-def _drawn(picture: Image.Image) -> bytes:
+def _drawn(picture: "Image.Image") -> bytes:
     shrunk = picture.convert("RGBA")
     shrunk.thumbnail((SIDE, SIDE))
     canvas = Image.new("RGBA", (SIDE, SIDE))

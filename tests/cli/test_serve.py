@@ -193,6 +193,14 @@ def test_a_worker_that_died_is_replaced(serve):
 
     servers.wait_until(lambda: workers(process) not in ([], [child]), "another worker", 20)
     servers.wait_until(lambda: _answers(port), "its answer", 20)
+    # The product was loaded and made in the parent: a tenth of a second, where it took more than one.
+    assert sum(map(cpu_seconds, workers(process))) < 0.7
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process used so far."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _answers(port: int) -> bool:
