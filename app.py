@@ -93,11 +93,12 @@ def _connect(ours: Settings) -> None:
 
 def _begin(app: Flask, *, background: bool) -> None:
     """What each process has of its own: its log, its counts, its traces, its threads."""
-    write = request_log.to_stderr if background else None
+    write = request_log.lines.add if background else None
     observe = metrics.register(app, background=background)
     exchange = switch.begin() if background else Exchange
     middleware.install(app, write=write, observe=observe, exchange=exchange)
     if background:
+        request_log.lines.begin()
         loop.start(app, (oauth.codes.purge, oauth.pending.purge))
         # What a server makes at its start lives as long as it does: the collector need not walk it again and again.
         gc.collect()

@@ -169,6 +169,7 @@ def test_stopping_finishes_the_request_in_flight_and_writes_the_last_uses(serve,
 
         assert slow.recv(12) == b"HTTP/1.1 400"
     assert process.wait(20) == 0
+    assert [json.loads(line)["status"] for line in process.stderr.read().splitlines()] == [200, 400]
     db.refresh(minted.token)
     assert minted.token.last_used_at is not None
 

@@ -1,7 +1,7 @@
 """The layer around the application: request ids, security headers, the log line, and the answer when all else fails.
 
 The bearer path passes here too, so it is counted in microseconds: nothing is parsed twice, the headers are one list
-made beforehand, and the log line is put together by hand and written at once. Calls of programs go to the dispatcher,
+made beforehand, and the log line is put together by hand. Calls of programs go to the dispatcher,
 everything else to Flask.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
 
 Headers: TypeAlias = list[tuple[str, str]]
-Write: TypeAlias = Callable[[bytes], object]
+Write: TypeAlias = Callable[[str], object]
 # In the application's extensions: the paths of hot calls, of those that only read first, and of those among them that
 # are answered where requests arrive.
 HOT, READING, AT_ARRIVAL = "latchkey.hot", "latchkey.reading", "latchkey.at_arrival"

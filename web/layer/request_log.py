@@ -1,23 +1,88 @@
 """The log: one line of JSON a request, put together by hand, since the bearer path writes one too; and one a fault."""
 
+import contextlib
 import json
 import logging
 import os
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator
+from multiprocessing.util import Finalize
+from select import PIPE_BUF
+from typing import TextIO
 
 from web.layer import faults
 from web.log_line import LogLine
 
+TOGETHER_SECONDS = 0.1
+MOST_WAITING = 10_000
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def to_stderr(line: bytes) -> None:
-    """Write a log line whole; a log that is gone stops nobody."""
-    try:
-        os.write(2, line)
-    except OSError:
-        return
+class Lines:
+    """Lines on their way to stderr: whole and in their order, those of a moment together.
+
+    A write for each would cost as much as finding a token. Whoever logs a fault has them written first; a `kill -9`
+    loses those of the last tenth of a second.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[str] = deque()
+        self._thread: threading.Thread | None = None
+        self._due, self._ended, self._turn = threading.Event(), threading.Event(), threading.Lock()
+
+    def begin(self) -> None:
+        """Write by a thread from here on, until this process ends."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._thread = threading.Thread(target=self._work, name="log", daemon=True)
+        self._thread.start()
+        # A process that multiprocessing started, such as a worker of the server, runs no atexit functions.
+        Finalize(None, self.end, exitpriority=0)
+
+    def add(self, line: str) -> None:
+        """Have it written soon. Where nobody takes them, whoever has one more waits, as for any log."""
+        self._waiting.append(line)
+        if self._ended.is_set() or len(self._waiting) > MOST_WAITING:
+            self.flush()
+        elif not self._due.is_set():
+            self._due.set()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with self._turn:
+            while self._waiting:
+                self._write("".join(self._some()).encode())
+
+    def end(self) -> None:
+        """Write what waits, and whatever comes yet at once."""
+        self._ended.set()
+        self.flush()
+
+    def _work(self) -> None:
+        while not self._ended.is_set():
+            self._due.wait()
+            self._ended.wait(TOGETHER_SECONDS)
+            self._due.clear()
+            self.flush()
+
+    def _some(self) -> Iterator[str]:
+        """The next ones, as many as a pipe takes without another process's in between."""
+        size = 0
+        while self._waiting and (not size or size + len(self._waiting[0]) <= PIPE_BUF):
+            size += len(self._waiting[0])
+            yield self._waiting.popleft()
+
+    @staticmethod
+    def _write(text: bytes) -> None:
+        """A log that is gone, or full, stops nobody."""
+        with contextlib.suppress(OSError):
+            while text:
+                text = text[os.write(2, text) :]
+
+
+lines = Lines()
 
 
 class _Clock:
@@ -37,14 +102,23 @@ class _Clock:
 _clock = _Clock()
 
 
-def text(line: LogLine, method: str, status: str, seconds: float) -> bytes:
+def text(line: LogLine, method: str, status: str, seconds: float) -> str:
     """The text of a line, of a request that took so long."""
     return (
         f'{{"time":"{_clock.text()}","request_id":"{line.request_id}",'
         f'"method":"{method if method in METHODS else "other"}","route":"{line.route}","status":{status},'
         f'"duration_ms":{seconds * 1000:.2f},"user":"{line.user_id or ""}",'
         f'"token":"{line.token_id or ""}"}}\n'
-    ).encode()
+    )
+
+
+class Handler(logging.StreamHandler[TextIO]):
+    """Writes a record at once, behind the lines of the requests before it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it."""
+        lines.flush()
+        super().emit(record)
 
 
 class OneLine(logging.Formatter):
@@ -62,7 +136,7 @@ class OneLine(logging.Formatter):
 
 def take_over() -> None:
     """Let whatever this process logs be such lines on stderr, and the end of a thread one of them."""
-    handler = logging.StreamHandler()
+    handler = Handler()
     handler.setLevel(logging.WARNING)
     handler.setFormatter(OneLine())
     logging.getLogger().handlers[:] = [handler]

@@ -1,8 +1,13 @@
 """Whatever a server logs is one line of JSON."""
 
 import json
+import os
 import subprocess
 import sys
+
+import pytest
+
+from web.layer import request_log
 
 PROGRAM = """
 import json, logging, sys, threading
@@ -33,3 +38,96 @@ def test_faults_are_one_line_each_with_the_traceback_inside(instance):
     assert "[].pop()" in failed["fault"][1] or "line 8" in failed["fault"][1]
     assert (doomed["level"], doomed["message"]) == ("critical", "a thread ended: doomed")
     assert known == {"level": "error", "request_id": "r"}
+
+
+ENDING = """
+import logging, multiprocessing, sys
+from web.layer import request_log
+
+def served():
+    request_log.take_over()
+    request_log.lines.begin()
+    for number in range(3):
+        request_log.lines.add(f'"{sys.argv[1]} {number}"\\n')
+
+if sys.argv[1] == "worker":
+    worker = multiprocessing.get_context("fork").Process(target=served)
+    worker.start()
+    worker.join()
+else:
+    served()
+    logging.getLogger("anything").warning("a fault")
+    request_log.lines.add('"after it"\\n')
+"""
+
+
+@pytest.mark.parametrize("process", ["worker", "alone"])
+def test_the_lines_of_the_last_moment_are_written_when_a_process_ends_and_faults_at_once(process):
+    run = subprocess.run([sys.executable, "-c", ENDING, process], capture_output=True, text=True, check=True)
+
+    told = [line if isinstance(line, str) else line["message"] for line in map(json.loads, run.stderr.splitlines())]
+    assert told == [f"{process} {number}" for number in range(3)] + ["a fault", "after it"] * (process == "alone")
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """What is written, a piece for each call of the system."""
+    pieces: list[bytes] = []
+
+    def write(handle: int, text: bytes) -> int:
+        assert handle == 2
+        pieces.append(text)
+        return len(text)
+
+    monkeypatch.setattr(request_log.os, "write", write)
+    return pieces
+
+
+def test_lines_are_written_together_and_in_their_order_but_no_line_in_two_pieces(written):
+    lines, sent = request_log.Lines(), [f"{number} {'x' * (number % 300)}\n" for number in range(500)]
+    for line in sent:
+        lines.add(line)
+    assert written == []
+
+    lines.flush()
+
+    assert b"".join(written).decode() == "".join(sent)
+    assert len(written) < len(sent) / 10
+    assert all(len(piece) <= request_log.PIPE_BUF and piece.endswith(b"\n") for piece in written)
+
+
+def test_where_nobody_takes_lines_whoever_has_one_more_writes(written, monkeypatch):
+    monkeypatch.setattr(request_log, "MOST_WAITING", 3)
+    lines = request_log.Lines()
+    for number in range(4):
+        lines.add(f"{number}\n")
+
+    assert written == [b"0\n1\n2\n3\n"]
+
+
+def test_what_a_write_left_over_is_written_next(monkeypatch):
+    taken: list[bytes] = []
+    monkeypatch.setattr(request_log.os, "write", lambda _handle, text: taken.append(text[:4]) or len(text[:4]))
+    lines = request_log.Lines()
+    lines.add("one\n")
+    lines.add("two and three\n")
+
+    lines.flush()
+
+    assert b"".join(taken) == b"one\ntwo and three\n"
+
+
+def test_lines_of_several_processes_on_one_pipe_stay_whole():
+    reader, writer = os.pipe()
+    program = (
+        "from web.layer.request_log import Lines\nlines = Lines()\n"
+        "for number in range(2000): lines.add(f'{number:05} ' + 'x' * 200 + '\\n')\nlines.end()"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", program], stderr=writer) for _ in range(2)]
+    os.close(writer)
+    with os.fdopen(reader) as read:
+        told = read.read().splitlines()
+    assert [process.wait(20) for process in running] == [0, 0]
+
+    assert len(told) == 4000
+    assert {len(line) for line in told} == {206}
