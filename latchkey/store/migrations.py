@@ -9,6 +9,8 @@ from sqlalchemy import Connection, inspect, text
 
 from latchkey import settings
 from latchkey.loading import Late
+from latchkey.store import postgres
+from latchkey.store.drivers import sqlite
 from latchkey.store.session import engines
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ else:
 # One number for all processes that migrate the same PostgreSQL database.
 LOCK = 4_205_116_372
 BOOKKEEPING = "alembic_version"
+IN_USE = "is in use: stop every server of it first"
 
 
 class NotEmpty(Exception):
@@ -54,8 +57,13 @@ def filling(wanted: str) -> Iterator[Connection]:
 
     Until its end nobody else writes there; unless it comes to its end, the database is as it was.
     """
+    file = engines().write.url.database
+    if engines().embedded and file and sqlite.is_shared(file):
+        raise NotEmpty(IN_USE)
     with engines().write.begin() as connection:
         _alone(connection)
+        if not engines().embedded and postgres.is_shared(connection):
+            raise NotEmpty(IN_USE)
         _want_empty(connection)
         order, now = ["", *_known()], stands(connection) or ""
         if now not in order:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Connection, Engine, event, text
 
 from latchkey.loading import Late, loaded
 
@@ -69,6 +69,15 @@ def opener(url: URL, arguments: dict[str, Any]) -> Callable[[], Any]:
         return psycopg.connect(*given, **bare)
 
     return connect
+
+
+def is_shared(connection: Connection) -> bool:
+    """Whether somebody else is connected to the database as the same role, as a server would be."""
+    others = """
+        SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
+        AND backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1
+    """
+    return connection.execute(text(others)).first() is not None
 
 
 def settle(engine: Engine) -> None:

@@ -18,9 +18,10 @@ from latchkey import settings as settings_module
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.journal import activity, chain
-from latchkey.journal.activity import EventKind
+from latchkey.journal.activity import Event, EventKind
 from latchkey.store import migrations, snapshots
 from latchkey.store import session as store
+from latchkey.store.engines import Engines
 from latchkey.store.session import Base
 from latchkey.tokens import Token
 from latchkey.transfer import content, saving, sealed
@@ -161,7 +162,11 @@ def write_a_person(number: int, name: str) -> None:
     store.db.flush()
     for _ in range(3):
         tokens.mint(user, description="T", scopes=["account:read"], lifetime=None)
+        if number % 3 != 2:
+            activity.record(user, EventKind.TOKEN_CREATED)
     store.db.commit()
+    if chain.close():
+        store.db.commit()
     if number % 3 == 2:
         store.db.execute(delete(User).where(User.id == user.id))
         store.db.commit()
@@ -203,6 +208,11 @@ def test_a_backup_while_others_write_is_of_one_moment(elsewhere, tmp_path):
     at(elsewhere.environment)
     counts = store.db.execute(select(func.count()).select_from(Token).group_by(Token.user_id)).scalars().all()
     assert set(counts) == {3}
+    orphans = select(func.count()).select_from(Event).where(Event.user_id.not_in(select(User.id)))
+    assert store.db.scalar(orphans) == 0
+    loop.close_chain()
+    verdict = chain.check()
+    assert (verdict.broken, verdict.waiting) == (None, 0)
 
 
 @pytest.mark.parametrize(
@@ -313,6 +323,21 @@ def test_an_installation_that_has_something_is_left_alone(saved, elsewhere, row)
 
     at(elsewhere.environment)
     assert put("all") == before
+
+
+@pytest.mark.parametrize("engine", ["read", "write"])
+def test_a_database_that_a_server_has_open_is_left_alone(saved, elsewhere, engine):
+    elsewhere.json("init")
+    at(elsewhere.environment)
+    running = Engines(elsewhere.environment["LATCHKEY_DATABASE_URL"])
+    with getattr(running, engine).connect() as connection:
+        connection.execute(select(func.count()).select_from(User))
+        connection.rollback()
+
+        assert "is in use: stop every server of it first" in refused(elsewhere, saved)
+    running.dispose()
+
+    assert restore(elsewhere, saved)["rows"]["user"] == 2
 
 
 def test_the_installation_itself_is_left_alone(cli, saved):

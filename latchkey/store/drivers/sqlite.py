@@ -55,6 +55,19 @@ def tune(engine: Engine, *, reading: bool) -> None:
             connection.execute(f"PRAGMA {pragma}")
 
 
+def is_shared(file: str) -> bool:
+    """Whether somebody else has a database open: as long as they do, its journal cannot be taken away.
+
+    Every connection of ours sets up its own again.
+    """
+    with contextlib.closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError:
+            return True
+    return False
+
+
 def drop_broken(engine: Engine) -> None:
     """Have an engine give up connections that would go on failing."""
 
