@@ -1,9 +1,11 @@
 # Latchkey as an image: `docker build -t latchkey .`; docs/deploy.md says how it is run.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
-COPY pyproject.toml requirements.lock README.md ./
+# requirements-otel.lock adds OpenTelemetry: `--build-arg LOCK=requirements-otel.lock`.
+ARG LOCK=requirements.lock
+COPY pyproject.toml requirements.lock requirements-otel.lock README.md ./
 RUN python -m venv .venv \
- && .venv/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --requirement requirements.lock
+ && .venv/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --requirement "$LOCK"
 COPY . .
 RUN .venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
  && .venv/bin/python -m compileall -q -j 0 .venv app.py wsgi.py latchkey web portal oauth api cli migrations

@@ -137,13 +137,16 @@ def test_an_image_has_all_that_serves_and_nothing_else():
     assert packages <= kept
     assert kept - packages <= {
         *("app.py", "wsgi.py", "migrations", "static", "templates", "tools", "docs", "examples"),
-        *("pyproject.toml", "requirements.lock", "README.md"),
+        *("pyproject.toml", "requirements.lock", "requirements-otel.lock", "README.md"),
     }
     for name in kept:
         assert (ROOT / name).exists(), name
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     for path in " ".join(copied).split():
         assert Path(ROOT / path).exists(), path
+    named = re.search(r"^ARG LOCK=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
+    traced = re.search(r"--build-arg LOCK=(\S+)", (ROOT / "docs" / "operate" / "monitoring.md").read_text())[1]
+    assert {named, traced} <= set(" ".join(copied).split())
 
 
 @pytest.mark.slow("loads the product anew")

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import keyring
 import requests
+from keyring.errors import KeyringError
 
 LATCHKEY = os.environ.get("NOTES_LATCHKEY", "https://developer.example.com")
-CLIENT_ID = os.environ["NOTES_CLIENT_ID"]
+CLIENT_ID = os.environ.get("NOTES_CLIENT_ID", "")
 SCOPE = "account:read"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 SERVICE = "notes-cli"
@@ -33,6 +34,8 @@ def post(path: str, **fields: str) -> tuple[int, dict]:
 
 def sign_in() -> None:
     """Show a code, and ask until somebody has typed it in a browser: at the pace that the server wants."""
+    # What is signed in has to be kept: whether that is possible shows before anybody types a code.
+    keyring.get_password(SERVICE, CLIENT_ID)
     status, begun = post("/oauth/device_authorization", scope=SCOPE)
     if status != 200:
         raise Stop(f"The portal said no: {begun['error_description']}")
@@ -95,4 +98,13 @@ COMMANDS = {"sign-in": sign_in, "whoami": who_am_i, "sign-out": sign_out}
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
         raise Stop(f"Usage: notes.py {'|'.join(COMMANDS)}")
-    COMMANDS[sys.argv[1]]()
+    if not CLIENT_ID:
+        raise Stop("NOTES_CLIENT_ID is not set: it is the id of this tool's app at the portal.")
+    try:
+        COMMANDS[sys.argv[1]]()
+    except KeyringError as error:
+        raise Stop(
+            f"The keyring of this system cannot be used: {error}\n“keyring diagnose” says what there is."
+        ) from None
+    except requests.RequestException:
+        raise Stop(f"{LATCHKEY} does not answer as the portal does.") from None

@@ -19,8 +19,11 @@ TOOL = servers.ROOT / "examples" / "notes-cli" / "notes.py"
 # No test has a desktop with a keyring: this one has the three functions of it that the tool calls.
 KEYRING = """
 import os, pathlib
+from keyring import errors
 
 def _file(service, name):
+    if "NO_KEYRING" in os.environ:
+        raise errors.NoKeyringError("No recommended backend was available.")
     return pathlib.Path(os.environ["HOME"]) / f"{service}.{name}"
 
 def set_password(service, name, text):
@@ -33,12 +36,22 @@ def delete_password(service, name):
     _file(service, name).unlink()
 """
 
+ERRORS = """
+class KeyringError(Exception):
+    pass
+
+class NoKeyringError(KeyringError, RuntimeError):
+    pass
+"""
+
 
 @pytest.fixture
 def tool(live_server, bob: User, tmp_path):
     """Starts the tool with a command, on a machine of its own."""
     app = factories.make_client(bob, name="Notes CLI", confidential=False, device_flow=True).client
-    (tmp_path / "keyring.py").write_text(KEYRING)
+    (tmp_path / "keyring").mkdir()
+    (tmp_path / "keyring" / "__init__.py").write_text(KEYRING)
+    (tmp_path / "keyring" / "errors.py").write_text(ERRORS)
     there = {
         "HOME": str(tmp_path),
         "PYTHONPATH": str(tmp_path),
@@ -47,15 +60,24 @@ def tool(live_server, bob: User, tmp_path):
         "PATH": os.environ["PATH"],
     }
 
-    def start(command: str) -> subprocess.Popen[str]:
+    def start(command: str, **more: str) -> subprocess.Popen[str]:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen([sys.executable, str(TOOL), command], env=there, **pipes)
+        return subprocess.Popen([sys.executable, str(TOOL), command], env=there | more, **pipes)
 
     return start
 
 
-def said(tool, command: str) -> str:
-    return tool(command).communicate(timeout=30)[0]
+def said(tool, command: str, **more: str) -> str:
+    return tool(command, **more).communicate(timeout=30)[0]
+
+
+def test_what_is_missing_on_the_machine_is_said_in_a_line_before_anybody_types_a_code(tool):
+    for command in ("sign-in", "whoami", "sign-out"):
+        told = said(tool, command, NO_KEYRING="1")
+        assert told.startswith("The keyring of this system cannot be used: No recommended backend")
+        assert "Traceback" not in told
+    assert said(tool, "whoami", NOTES_CLIENT_ID="").startswith("NOTES_CLIENT_ID is not set")
+    assert "does not answer" in said(tool, "sign-in", NOTES_LATCHKEY="http://127.0.0.1:9")
 
 
 @pytest.mark.slow("the tool waits for five seconds before it asks, as it is told to")
