@@ -27,7 +27,6 @@ LONGEST_REASON = 200
 LONGEST_DETAIL = 200
 # Of a token's or an app's refused calls so many kinds are kept.
 CALLS_KEPT = 50
-AT_A_TIME = 1_000
 CALL = "call"
 
 

@@ -137,8 +137,20 @@ def test_vendored_files_stand_beside_their_licences():
     assert "ISC License" in (TEMPLATES / "macros" / "icons-LICENSE.txt").read_text()
 
 
+def drawn(app, client) -> set[str]:
+    return set(re.findall(r'<symbol id="([^"]+)"', client.get(address(app, "icons.svg")).text))
+
+
+def test_every_icon_is_named_somewhere(app, client):
+    sources = [path for folder in (TEMPLATES, *(ROOT / name for name in ("latchkey", "portal", "oauth", "web")))
+               for path in folder.rglob("*.*") if path.suffix in {".html", ".py"}]  # fmt: skip
+    named = {name for path in sources for name in re.findall(r"""["']([a-z0-9-]+)["']""", path.read_text())}
+
+    assert drawn(app, client) <= named
+
+
 def test_every_icon_that_a_template_or_a_group_of_scopes_names_exists(app, client):
-    known = set(re.findall(r'<symbol id="([^"]+)"', client.get(address(app, "icons.svg")).text))
+    known = drawn(app, client)
     assert {group.symbol for group in (*scopes.GROUPS.values(), scopes.Group("Projects"))} <= known
     for path in TEMPLATES.rglob("*.html"):
         for name in re.findall(r"""\bicon\(\s*["']([a-z0-9-]+)["']""", path.read_text()):

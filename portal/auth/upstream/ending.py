@@ -11,8 +11,6 @@ from latchkey.upstream import endings, provider, tokens
 from portal.blueprint import blueprint
 
 log = logging.getLogger("latchkey.upstream")
-# No page of ours asks for it, and no browser: what it may do, the signature of its token says (§2.5).
-ENDPOINT = "portal.end_sessions_upstream"
 
 
 def _answer(status: int, error: str = "") -> Response:

@@ -114,7 +114,7 @@ def test_no_parameter_appears_twice(caller, example_client, endpoint, name):
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 class TestProof:
-    """Method × client × endpoint (D-03)."""
+    """Each method of each kind of client at each endpoint (D-03)."""
 
     @pytest.mark.standard("D-03")
     def test_a_confidential_client_by_header_or_form(self, caller, example_client, endpoint):
