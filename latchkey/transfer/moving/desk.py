@@ -63,6 +63,11 @@ class Desk:
         self.counts[kind].skipped += 1
         self.notes.append((line, why))
 
+    def count(self, kind: str, *, new: bool) -> None:
+        """One came in, or was here before."""
+        self.counts[kind].new += new
+        self.counts[kind].known += not new
+
     def claim(self, id: str, email_key: str) -> None:
         """Somebody of there has this id."""
         if self.claims.setdefault(id, email_key) != email_key:
@@ -92,6 +97,13 @@ def before(keys: Iterable[bytes]) -> dict[bytes, str]:
     """What became of those that came before."""
     rows = select(ForeignRecord.key, ForeignRecord.became).where(ForeignRecord.key.in_(list(keys)))
     return {row.key: row.became for row in db.execute(rows)}
+
+
+def remember(known: dict[bytes, str], key: bytes, became: str) -> None:
+    """What this one became is told by `before` when it comes again."""
+    if key not in known:
+        db.add(ForeignRecord(key=key, became=became))
+        known[key] = became
 
 
 def users_here(ids: Iterable[str]) -> dict[str, User]:

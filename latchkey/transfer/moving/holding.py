@@ -31,8 +31,7 @@ def bring_authorizations(desk: Desk, batch: Sequence[tuple[int, AuthorizationRec
         except BadLine as error:
             desk.skip("authorizations", line, f"authorization of user {record.user}: {error}")
             continue
-        desk.counts["authorizations"].new += new
-        desk.counts["authorizations"].known += not new
+        desk.count("authorizations", new=new)
     db.flush()
 
 
@@ -48,7 +47,7 @@ def bring_tokens(desk: Desk, batch: Sequence[tuple[int, TokenRecord]]) -> None:
     made, marks = [], []
     for key, (line, record) in zip(keys, batch, strict=True):
         if key in known:
-            desk.counts["tokens"].known += 1
+            desk.count("tokens", new=False)
             continue
         if record.ended or (record.expires_at is not None and record.expires_at <= clock.now()):
             desk.ended += 1
