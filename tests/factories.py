@@ -110,6 +110,14 @@ def record_token(
     return token
 
 
+def make_access_token(grant: Grant) -> str:
+    """An access token of an hour under a grant, with all that the grant holds: its plaintext."""
+    plaintext, ends = credentials.generate(Kind.ACCESS), clock.now() + timedelta(hours=1)
+    record_token(plaintext, kind=Kind.ACCESS, grant=grant, scopes=grant.scopes, expires_at=ends)
+    db.commit()
+    return plaintext
+
+
 def give_keys(client: Client, key_set: str) -> Client:
     """The client, proving itself by these public keys from now on."""
     locked = clients.lock(client.id)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from latchkey import clock, credentials, grants, tokens
+from latchkey import credentials, grants, tokens
 from latchkey.credentials import Kind
 from latchkey.journal.activity import Event
 from latchkey.store.session import db
@@ -100,11 +100,7 @@ def test_a_token_is_shown_by_itself_or_its_id_and_never_repeated(cli, alice):
 
 def test_a_token_of_an_app_is_shown_with_its_app(cli, alice, example_client):
     grant = grants.allow(alice, example_client.client, ["account:read"])
-    plaintext = credentials.generate(Kind.ACCESS)
-    factories.record_token(
-        plaintext, kind=Kind.ACCESS, grant=grant, scopes=["account:read"], expires_at=clock.now() + timedelta(hours=1)
-    )
-    db.commit()
+    plaintext = factories.make_access_token(grant)
 
     shown = cli.json("token", "show", stdin=plaintext)
     assert (shown["kind"], shown["client_id"], shown["status"]) == ("oat", example_client.client.id, "active")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 import requests
 
-from latchkey import clock, credentials, grants, scopes, tokens
+from latchkey import credentials, grants, scopes, tokens
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from tests import factories, servers
@@ -88,20 +88,16 @@ def developer_token(user: User, *names: str) -> str:
     return factories.make_token(user, description=" ".join(names), scopes=names).plaintext
 
 
-def access_token(db, app, user: User, *names: str) -> str:
+def access_token(app, user: User, *names: str) -> str:
     """As the token endpoint makes them when the user has agreed."""
-    grant = grants.allow(user, app, frozenset(names))
-    plaintext = credentials.generate(Kind.ACCESS)
-    factories.record_token(plaintext, kind=Kind.ACCESS, grant=grant, scopes=names, expires_at=clock.now() + HOUR)
-    db.commit()
-    return plaintext
+    return factories.make_access_token(grants.allow(user, app, frozenset(names)))
 
 
 @pytest.mark.own_server
 def test_the_service_answers_each_kind_of_call_as_rfc_6750_says(service, db, bob):
     app = factories.make_client(bob, name="Fieldnotes", scopes=[READ, WRITE], trusted=True).client
-    by_hand, by_app = developer_token(service.alice, READ, WRITE), access_token(db, app, service.alice, READ, WRITE)
-    reading = (developer_token(service.alice, READ), access_token(db, app, service.alice, READ))
+    by_hand, by_app = developer_token(service.alice, READ, WRITE), access_token(app, service.alice, READ, WRITE)
+    reading = (developer_token(service.alice, READ), access_token(app, service.alice, READ))
     writing, strange = developer_token(service.alice, WRITE), developer_token(service.alice, "account:read")
 
     # Nothing came, or no bearer token: a challenge without an error.

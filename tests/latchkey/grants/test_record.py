@@ -4,14 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import clients, clock, credentials, grants
-from latchkey.credentials import Kind
+from latchkey import clients, grants
 from latchkey.grants import EndReason
 from latchkey.store.session import db as session
-from latchkey.tokens import access
 from latchkey.worker import ended
-from tests import factories
-from tests.factories import begin_own, make_client, make_user
+from tests.bearers import works
+from tests.factories import begin_own, make_access_token, make_client, make_user
 
 READ = frozenset({"account:read"})
 BOTH = frozenset({"account:read", "activity:read"})
@@ -20,23 +18,6 @@ BOTH = frozenset({"account:read", "activity:read"})
 @pytest.fixture
 def example(example_client):
     return example_client.client
-
-
-def access_token(grant):
-    plaintext = credentials.generate(Kind.ACCESS)
-    factories.record_token(
-        plaintext, kind=Kind.ACCESS, grant=grant, scopes=grant.scopes, expires_at=clock.now() + timedelta(hours=1)
-    )
-    session.commit()
-    return plaintext
-
-
-def works(plaintext):
-    try:
-        access.admit(plaintext)
-    except access.InvalidToken:
-        return False
-    return True
 
 
 def test_what_was_allowed_is_not_asked_again_but_more_is(alice, example):
@@ -74,8 +55,11 @@ def test_allowing_more_keeps_what_was_allowed_before(alice, example):
 
 def test_withdrawing_ends_every_token_of_that_app_at_once_and_no_other(alice, bob, example):
     other, _ = make_client(bob, name="Other")
-    first, second = (access_token(grants.allow(alice, example, READ)) for _ in range(2))
-    kept, theirs = access_token(grants.allow(alice, other, READ)), access_token(grants.allow(bob, example, READ))
+    first, second = (make_access_token(grants.allow(alice, example, READ)) for _ in range(2))
+    kept, theirs = (
+        make_access_token(grants.allow(alice, other, READ)),
+        make_access_token(grants.allow(bob, example, READ)),
+    )
     standing = grants.find_authorization(alice, example)
 
     assert grants.withdraw(standing)
@@ -93,7 +77,7 @@ def test_allowing_again_begins_anew(alice, example, clock):
     session.commit()
     clock.move(days=3)
 
-    token = access_token(grants.allow(alice, example, READ))
+    token = make_access_token(grants.allow(alice, example, READ))
 
     [standing] = grants.list_for(alice)
     assert standing.scopes == READ
@@ -111,8 +95,8 @@ def test_only_ones_own_authorization_is_found(alice, bob, example):
 
 
 def test_cutting_off_ends_everybodys_tokens_and_those_of_the_app_itself(alice, bob, example):
-    everybody = [access_token(grants.allow(user, example, READ)) for user in (alice, bob)]
-    own = access_token(begin_own(example, READ))
+    everybody = [make_access_token(grants.allow(user, example, READ)) for user in (alice, bob)]
+    own = make_access_token(begin_own(example, READ))
 
     cut_off = grants.withdraw_all(example)
     session.commit()
@@ -124,7 +108,7 @@ def test_cutting_off_ends_everybodys_tokens_and_those_of_the_app_itself(alice, b
 
 
 def test_cutting_off_in_parts_ends_every_token_with_the_first(alice, bob, example):
-    everybody = [access_token(grants.allow(user, example, READ)) for user in (alice, bob)]
+    everybody = [make_access_token(grants.allow(user, example, READ)) for user in (alice, bob)]
 
     first = grants.withdraw_all(example, 1)
     session.commit()
@@ -138,7 +122,7 @@ def test_cutting_off_in_parts_ends_every_token_with_the_first(alice, bob, exampl
 @pytest.mark.standard("J-05")
 @pytest.mark.parametrize("end", [clients.suspend, clients.remove])
 def test_an_app_that_is_stopped_takes_its_tokens_with_it(alice, example, end):
-    token = access_token(grants.allow(alice, example, READ))
+    token = make_access_token(grants.allow(alice, example, READ))
 
     end(example)
     session.commit()
@@ -160,7 +144,7 @@ def test_people_are_counted_and_new_ones_apart(bob, example, clock):
 
 def test_a_grant_ends_once_and_says_why(alice, example):
     grant = grants.allow(alice, example, READ)
-    token = access_token(grant)
+    token = make_access_token(grant)
 
     assert grants.end(grant.id, EndReason.CODE_REPLAYED)
     assert not grants.end(grant.id, EndReason.WITHDRAWN)

@@ -12,19 +12,12 @@ from latchkey.accounts import users
 from latchkey.safety import leaks
 from latchkey.store.session import db as session
 from latchkey.tokens import Renewal, Token, access, traces
+from tests.bearers import fault
 from tests.factories import CALLBACK, make_token
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 NINETY = timedelta(days=90)
-
-
-def fault(plaintext):
-    try:
-        access.admit(plaintext)
-    except access.InvalidToken as refusal:
-        return str(refusal.fault)
-    return ""
 
 
 def renew(token, **chosen):

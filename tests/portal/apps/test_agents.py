@@ -3,14 +3,12 @@
 import html
 import re
 import threading
-from datetime import timedelta
 
 import pytest
 
 from latchkey import clock as real_clock
-from latchkey import credentials, grants
+from latchkey import grants
 from latchkey.accounts.users import User
-from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.journal import activity, counting
 from latchkey.journal.activity import EventKind
@@ -30,11 +28,7 @@ def ledger(bob):
 
 def issued(user, registered) -> str:
     """An access token of a sign-in of its own."""
-    grant, plaintext = grants.allow(user, registered.client, ["account:read"]), credentials.generate(Kind.ACCESS)
-    ends_at = real_clock.now() + timedelta(hours=1)
-    factories.record_token(plaintext, kind=Kind.ACCESS, grant=grant, scopes=grant.scopes, expires_at=ends_at)
-    db.commit()
-    return plaintext
+    return factories.make_access_token(grants.allow(user, registered.client, ["account:read"]))
 
 
 def text(answer) -> str:

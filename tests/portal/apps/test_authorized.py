@@ -1,37 +1,23 @@
 """The apps that act for a user, and taking that back."""
 
 import html
-from datetime import timedelta
 
 import pytest
 
-from latchkey import clients, clock, credentials, grants
-from latchkey.credentials import Kind
+from latchkey import clients, grants
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from latchkey.tokens import access, usage
 from tests import factories, pages
+from tests.bearers import works
 from tests.factories import make_client
 
 BOTH = {"account:read", "account:write"}
 
 
 def issued(user, client, scopes=BOTH):
-    grant, plaintext = grants.allow(user, client, scopes), credentials.generate(Kind.ACCESS)
-    factories.record_token(
-        plaintext, kind=Kind.ACCESS, grant=grant, scopes=grant.scopes, expires_at=clock.now() + timedelta(hours=1)
-    )
-    session.commit()
-    return plaintext
-
-
-def works(plaintext):
-    try:
-        access.admit(plaintext)
-    except access.InvalidToken:
-        return False
-    return True
+    return factories.make_access_token(grants.allow(user, client, scopes))
 
 
 def path(user, client):

@@ -1,16 +1,12 @@
 """Cutting everybody off from an app, and deleting it."""
 
-from datetime import timedelta
-
 import pytest
 
-from latchkey import clients, clock, credentials, grants
-from latchkey.credentials import Kind
+from latchkey import clients, grants
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
-from latchkey.store.session import db as session
-from latchkey.tokens import access
 from tests import factories, pages
+from tests.bearers import works
 from tests.factories import make_client, make_user
 from tests.portal.apps.app_pages import LONG_AGO
 
@@ -21,20 +17,7 @@ def mine(alice):
 
 
 def issued(user, client):
-    grant, plaintext = grants.allow(user, client, {"account:read"}), credentials.generate(Kind.ACCESS)
-    factories.record_token(
-        plaintext, kind=Kind.ACCESS, grant=grant, scopes=grant.scopes, expires_at=clock.now() + timedelta(hours=1)
-    )
-    session.commit()
-    return plaintext
-
-
-def works(plaintext):
-    try:
-        access.admit(plaintext)
-    except access.InvalidToken:
-        return False
-    return True
+    return factories.make_access_token(grants.allow(user, client, {"account:read"}))
 
 
 def end(browser, client, how, **more):

@@ -17,20 +17,12 @@ from latchkey.journal.activity import EventKind
 from latchkey.origin import Actor, Doer, Origin
 from latchkey.safety import doings
 from latchkey.store.session import db as session
-from latchkey.tokens import access
 from tests import pages
+from tests.bearers import works
 from tests.factories import PASSWORD, begin_own, find_secret, make_client, make_token
 
 NEW = "lantern-orchid-57-gravel"
 THIEF = Origin("203.0.113.77", "Mozilla/5.0 (Windows NT 10.0) Chrome/130.0", "abc123")
-
-
-def dead(plaintext):
-    try:
-        access.admit(plaintext)
-    except access.InvalidToken:
-        return True
-    return False
 
 
 def press(browser, **fields):
@@ -63,7 +55,7 @@ def test_everything_ends_but_this_browser_whose_session_is_another_one(app, sign
     assert signed_in.get_cookie("latchkey").value != cookie
     assert signed_in.get(answer.location).status_code == 200
     assert other.get("/settings").location.startswith("/login")
-    assert [dead(token), dead(his)] == [True, False]
+    assert [works(token), works(his)] == [False, True]
     assert grants.list_for(alice) == []
     assert find_secret(own.client, own.secret) is None
     assert find_secret(example_client.client, example_client.secret) is not None
@@ -86,13 +78,13 @@ def test_it_needs_fresh_proof(signed_in, alice, later):
 
     without = press(signed_in)
     wrong = pages.prove(signed_in, without, password="not-hers-at-all-9")
-    before = dead(token)
+    before = works(token)
     pages.prove(signed_in, without)
     right = press(signed_in)
 
     assert pages.asks_for_proof(without)
     assert [wrong.status_code, right.status_code] == [422, 303]
-    assert [before, dead(token)] == [False, True]
+    assert [before, works(token)] == [True, False]
 
 
 def test_opening_the_page_ends_nothing(signed_in, alice):
@@ -101,7 +93,7 @@ def test_opening_the_page_ends_nothing(signed_in, alice):
     page = signed_in.get("/hacked")
 
     assert "I have been hacked" in page.text
-    assert not dead(token)
+    assert works(token)
     assert activity.list_for(alice, kinds=(EventKind.EVERYTHING_ENDED,)) == []
 
 
@@ -319,7 +311,7 @@ def test_it_is_no_get_and_needs_the_forms_token(app, signed_in, alice):
     token = make_token(alice).plaintext
 
     assert signed_in.post("/hacked", data={"since": "7"}).status_code in (400, 422)
-    assert not dead(token)
+    assert works(token)
 
 
 def test_pressed_many_times_at_once_it_happens_once(app, signed_in, alice):

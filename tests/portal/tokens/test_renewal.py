@@ -9,6 +9,7 @@ import pytest
 from latchkey import tokens
 from latchkey.tokens import Renewal, Token, access, usage
 from tests import pages
+from tests.bearers import fault
 from tests.factories import make_token
 
 DAY = timedelta(days=1)
@@ -41,14 +42,6 @@ def words(page):
 def stored(db, token):
     db.expire_all()
     return db.get_one(Token, token.id)
-
-
-def fault(plaintext):
-    try:
-        access.admit(plaintext)
-    except access.InvalidToken as refusal:
-        return str(refusal.fault)
-    return ""
 
 
 @pytest.mark.standard("I-09")
