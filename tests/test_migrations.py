@@ -1,6 +1,5 @@
 """The migrations, from nothing to the schema that the records describe."""
 
-import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from latchkey.store import session as db
 from latchkey.tokens import Renewal, Token, lineage
 from latchkey.worker import loop
 from tests import factories
+from tests.crowd import at_once
 
 
 @pytest.fixture
@@ -64,23 +64,8 @@ def test_migrating_again_changes_nothing(connected):
 
 
 def test_two_processes_may_migrate_at_once(connected):
-    failures = []
-    together = threading.Barrier(4)
+    at_once(*[migrations.upgrade] * 4)
 
-    def migrate():
-        together.wait()
-        try:
-            migrations.upgrade()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
-            failures.append(error)
-
-    threads = [threading.Thread(target=migrate) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert failures == []
     assert migrations.revision() == migrations.head()
 
 

@@ -1,8 +1,7 @@
 """What one user, token or session may have or do at most: each quota is filled, and held when many come at once."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
@@ -14,7 +13,7 @@ from latchkey.journal import activity, refusals
 from latchkey.journal.activity import EventKind
 from latchkey.tokens import Token
 from oauth.authorize.pending import PendingConsent
-from tests import pages
+from tests import crowd, pages
 from tests.api.calls import caller, problem
 from tests.factories import CALLBACK, PASSWORD, make_client, make_token
 from tests.oauth import dance
@@ -27,15 +26,8 @@ APP = {"name": "Fieldnotes", "redirect_uris": [CALLBACK], "scopes": ["account:re
 
 def at_once(app, act, threads=16):
     """What each of many threads was answered, all having begun at the same moment."""
-    barrier = threading.Barrier(threads)
-
-    def run(number):
-        client = app.test_client(use_cookies=False)
-        barrier.wait()
-        return act(client, number)
-
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(run, range(threads)))
+    callers = [app.test_client(use_cookies=False) for _ in range(threads)]
+    return crowd.at_once(*(partial(act, caller, number) for number, caller in enumerate(callers)))
 
 
 @pytest.mark.standard("O-03")

@@ -5,6 +5,7 @@ import http.server
 import json
 import threading
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 
 import pytest
@@ -17,6 +18,7 @@ from latchkey.credentials import Kind
 from latchkey.journal import activity
 from latchkey.safety import scanner_keys
 from tests.api.calls import problem
+from tests.crowd import at_once
 from tests.factories import find_secret, make_token
 
 KEY, OTHER = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -220,17 +222,7 @@ def test_strangers_do_not_make_us_ask_for_keys_again_and_again(send, asked, cloc
 
 
 def test_strangers_at_once_make_one_question(send, asked):
-    together = threading.Barrier(8)
-
-    def once(number):
-        together.wait()
-        send([], name=f"stranger-{number}")
-
-    threads = [threading.Thread(target=once, args=[number]) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(send, [], name=f"stranger-{number}") for number in range(8)))
 
     assert asked == [URL]
 

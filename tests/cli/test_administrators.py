@@ -1,6 +1,6 @@
 """Who may come in and who administers: invitations, and the last administrator."""
 
-import threading
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from latchkey.safety.lockdown import LastAdministrator
 from latchkey.store import conflicts
 from latchkey.store import session as database
 from tests import factories
+from tests.crowd import at_once
 
 
 def acts(db) -> list[tuple[str, str, str]]:
@@ -39,20 +40,13 @@ def test_an_invitation_that_cannot_be_is_refused(cli, alice, mailbox, address, s
 
 
 def test_an_address_that_many_invite_at_once_has_one_invitation_and_nobody_meets_a_fault(app, db):
-    barrier, sent = threading.Barrier(6), []
 
     def invite():
         with app.app_context():
-            barrier.wait()
-            sent.append(conflicts.again(lambda: administrators.invited("grace@example.com", as_admin=False)).id)
-            database.db.remove()
+            return conflicts.again(lambda: administrators.invited("grace@example.com", as_admin=False)).id
 
     db.remove()
-    threads = [threading.Thread(target=invite) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sent = at_once(*[invite] * 6)
 
     assert len(set(sent)) == 6
     [left] = db.scalars(select(invitations.Invitation)).all()
@@ -110,7 +104,7 @@ WAYS = {
 def test_of_two_administrators_that_are_taken_away_at_once_one_stays(app, db, ways):
     ids = [factories.make_user(f"admin{number}@example.com", admin=True).id for number in (1, 2)]
     db.remove()
-    barrier, refused = threading.Barrier(2), []
+    refused = []
 
     def take_away(user_id, way):
         def work():
@@ -118,19 +112,12 @@ def test_of_two_administrators_that_are_taken_away_at_once_one_stays(app, db, wa
                 WAYS[way](users.find(user_id))
                 database.db.commit()
 
-        barrier.wait()
         try:
             conflicts.again(work)
         except LastAdministrator:
             refused.append(user_id)
-        finally:
-            database.db.remove()
 
-    threads = [threading.Thread(target=take_away, args=pair) for pair in zip(ids, ways, strict=True)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(take_away, *pair) for pair in zip(ids, ways, strict=True)))
 
     left = [user for user in map(users.find, ids) if user and user.is_admin and user.disabled_at is None]
     assert len(refused) == 1

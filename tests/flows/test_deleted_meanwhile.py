@@ -1,7 +1,6 @@
 """Accounts, apps and tokens that end while something of them is asked for: answers of the protocols, never a fault."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -15,9 +14,10 @@ from latchkey.tokens import Token
 from tests import factories
 from tests.api.apps.test_calls import NEW as NEW_APP
 from tests.api.calls import Caller, caller
+from tests.crowd import at_once
 from tests.oauth import dance
 
-THREADS, ROUNDS = 8, 6
+ROUNDS = 6
 
 pytestmark = pytest.mark.slow("many threads meet, round after round")
 
@@ -25,19 +25,12 @@ pytestmark = pytest.mark.slow("many threads meet, round after round")
 @pytest.fixture
 def together(app):
     """What each act was answered, all having begun at the same moment; those without an answer ran in the domain."""
-    with ThreadPoolExecutor(THREADS) as pool:
 
-        def at_once(*acts):
-            barrier = threading.Barrier(len(acts))
+    def run(act):
+        with app.app_context():
+            return act()
 
-            def run(act):
-                barrier.wait()
-                with app.app_context():
-                    return act()
-
-            return list(pool.map(run, acts))
-
-        yield at_once
+    return lambda *acts: at_once(*(partial(run, act) for act in acts))
 
 
 def carry_out(parts):

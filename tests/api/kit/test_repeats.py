@@ -1,6 +1,6 @@
 """A request that makes something may be sent again under its Idempotency-Key."""
 
-import threading
+from functools import partial
 
 import pytest
 
@@ -8,6 +8,7 @@ from latchkey import clients, tokens
 from latchkey.journal import idempotency
 from latchkey.store.session import db
 from tests.api.calls import Caller, caller, problem
+from tests.crowd import at_once
 
 NEW = {"description": "Child", "scopes": ["account:read"]}
 PUBLIC = {
@@ -91,18 +92,9 @@ def test_a_key_that_cannot_be_kept_is_refused(hers, key):
 
 
 def test_of_many_at_once_one_makes_the_token(app, hers, alice):
-    statuses, barrier = [], threading.Barrier(8)
+    programs = [Caller(app.test_client(), hers.plaintext) for _ in range(8)]
 
-    def send():
-        program = Caller(app.test_client(), hers.plaintext)
-        barrier.wait()
-        statuses.append(program.post("/v1/tokens", NEW, Idempotency_Key="one").status_code)
+    answers = at_once(*(partial(program.post, "/v1/tokens", NEW, Idempotency_Key="one") for program in programs))
 
-    threads = [threading.Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(statuses) == [201] + [409] * 7
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
     assert len(tokens.page(alice).tokens) == 2

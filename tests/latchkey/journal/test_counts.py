@@ -1,6 +1,5 @@
 """Calls with tokens: counted without a write, written together by several processes at once, and bounded."""
 
-import threading
 from datetime import timedelta
 
 import pytest
@@ -17,6 +16,7 @@ from latchkey.journal.refusals import Reason, Refusal
 from latchkey.store.session import engines
 from latchkey.tokens import access
 from tests import factories
+from tests.crowd import at_once
 
 
 @pytest.fixture(autouse=True)
@@ -243,24 +243,14 @@ def test_several_writers_at_once_lose_nothing(db, minted, alice, example_client)
     app = counts.Counted(example_client.client.id, None, alice.id, day, 200, "GET /v1/me", frozenset(), "", "")
     own = counts.Counted(None, minted.token.id, alice.id, day, 200, "GET /v1/me", frozenset(), "192.0.2.1", "curl")
     turned = counts.Turned(None, minted.token.id, alice.id, day, Reason.SCOPE, "tokens:read", "GET /v1/tokens", "")
-    together, faults = threading.Barrier(8), []
 
     def write():
-        together.wait()
-        try:
-            for _ in range(10):
-                now = real_clock.now()
-                counts.write([(own, 1, now), (app, 2, now)], [(turned, 1, now)])
-        except SQLAlchemyError as error:
-            faults.append(error)
+        for _ in range(10):
+            now = real_clock.now()
+            counts.write([(own, 1, now), (app, 2, now)], [(turned, 1, now)])
 
-    writers = [threading.Thread(target=write) for _ in range(8)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    at_once(*[write] * 8)
 
-    assert faults == []
     assert {row.source_id: row.calls for row in rows(db)} == {minted.token.id: 80, example_client.client.id: 160}
     assert [row.calls for row in rows(db, alice.id)] == [160]
     assert [one.times for one in refusals.calls_of(token_id=minted.token.id)] == [80]

@@ -1,10 +1,8 @@
 """Letters: posted with what they tell of, delivered once, tried again, and never lost without a word."""
 
-import contextlib
 import dataclasses
 import logging
 import subprocess
-import threading
 import time
 from datetime import timedelta
 
@@ -16,6 +14,7 @@ from latchkey import vault
 from latchkey.mail import outbox, processes, transport
 from latchkey.mail.outbox import Delivery, Letter
 from tests import servers, smtp
+from tests.crowd import at_once
 
 LINK = "http://localhost/verify-email/one-time-secret"
 
@@ -333,21 +332,11 @@ def test_a_letter_that_was_sealed_under_another_key_is_no_disaster(db, post, del
 def test_many_threads_send_each_letter_once(post, deliver):
     for number in range(20):
         post(f"reader{number}@example.com")
-    ready = threading.Barrier(8)
 
     with smtp.server() as server:
         deliver(server.port, limit=0)
 
-        def go() -> None:
-            ready.wait()
-            with contextlib.suppress(threading.BrokenBarrierError):
-                deliver()
-
-        threads = [threading.Thread(target=go) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(*[deliver] * 8)
 
     assert sorted(letter.to for letter in server.received) == sorted(f"reader{n}@example.com" for n in range(20))
 

@@ -1,9 +1,8 @@
 """The device flow (RFC 8628): a code read off a device, typed in a browser, redeemed once by the device that asked."""
 
 import re
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -20,6 +19,7 @@ from latchkey.tokens.issued import device_codes
 from latchkey.tokens.issued.device_codes import DeviceCode
 from latchkey.values import Limit
 from tests import apis, factories, pages
+from tests.crowd import at_once
 from tests.oauth import dance
 from tests.oauth.conftest import enter
 from tests.oauth.dance import agree, begin, poll, type_code
@@ -500,39 +500,23 @@ def test_two_user_codes_are_never_the_same(caller, tool, monkeypatch):
 THREADS, ROUNDS = 16, 4
 
 
-@pytest.fixture
-def together(app):
-    with ThreadPoolExecutor(THREADS) as pool:
-
-        def act_at_once(act, threads=THREADS):
-            barrier = threading.Barrier(threads)
-
-            def run(number):
-                barrier.wait()
-                return act(number)
-
-            return list(pool.map(run, range(threads)))
-
-        yield act_at_once
-
-
 @pytest.mark.slow("many threads meet, round after round")
-def test_one_of_many_redeems_a_device_code(together, app, signed_in, caller, tool):
+def test_one_of_many_redeems_a_device_code(app, signed_in, caller, tool):
     for _ in range(ROUNDS):
         begun = begin(caller, tool).json
         agree(signed_in, begun)
 
-        answers = together(lambda _: poll(app.test_client(use_cookies=False), tool, begun["device_code"]))
+        answers = at_once(*[lambda: poll(app.test_client(use_cookies=False), tool, begun["device_code"])] * THREADS)
 
         assert [answer.status_code for answer in answers].count(200) == 1
         assert {answer.json["error"] for answer in answers if answer.status_code != 200} == {"invalid_grant"}
 
 
 @pytest.mark.slow("many threads meet, round after round")
-def test_many_pollers_at_once_keep_one_pace(together, app, caller, clock, tool):
+def test_many_pollers_at_once_keep_one_pace(app, caller, clock, tool):
     begun = begin(caller, tool).json
 
-    answers = together(lambda _: poll(app.test_client(use_cookies=False), tool, begun["device_code"]))
+    answers = at_once(*[lambda: poll(app.test_client(use_cookies=False), tool, begun["device_code"])] * THREADS)
 
     assert [answer.json["error"] for answer in answers].count("authorization_pending") == 1
     assert {answer.json["error"] for answer in answers} == {"authorization_pending", "slow_down"}
@@ -540,32 +524,31 @@ def test_many_pollers_at_once_keep_one_pace(together, app, caller, clock, tool):
 
 @pytest.mark.slow("many threads meet, round after round")
 @pytest.mark.standard("Q-05")
-def test_of_two_who_type_a_code_at_once_one_has_it(together, signed_in, bobs_browser, caller, tool):
+def test_of_two_who_type_a_code_at_once_one_has_it(signed_in, bobs_browser, caller, tool):
     browsers = [signed_in, bobs_browser]
     tokens = [pages.csrf(browser.get("/device")) for browser in browsers]
     for _ in range(ROUNDS):
         begun = begin(caller, tool).json
 
-        def act(number, code=begun["user_code"]):
-            return browsers[number].post("/device", data={"csrf_token": tokens[number], "code": code})
+        def act(browser, token, code=begun["user_code"]):
+            return browser.post("/device", data={"csrf_token": token, "code": code})
 
-        answers = together(act, 2)
+        answers = at_once(*(partial(act, *each) for each in zip(browsers, tokens, strict=True)))
 
         assert sorted(answer.status_code for answer in answers) == [200, 422]
 
 
 @pytest.mark.slow("many threads meet, round after round")
-def test_of_yes_and_no_at_once_one_counts(together, signed_in, caller, tool):
+def test_of_yes_and_no_at_once_one_counts(signed_in, caller, tool):
     for _ in range(ROUNDS):
         begun = begin(caller, tool).json
         page = type_code(signed_in, begun["user_code"])
         fields = {"csrf_token": pages.csrf(page), "handle": dance.handle(page)}
 
-        def act(number, fields=fields):
-            decision = "allow" if number % 2 else "deny"
+        def act(decision, fields=fields):
             return signed_in.post("/device/decision", data=fields | {"decision": decision})
 
-        answers = together(act, 4)
+        answers = at_once(*(partial(act, decision) for decision in ("deny", "allow", "deny", "allow")))
 
         assert sorted(answer.status_code for answer in answers) == [200, 200, 409, 409]
         said_yes = "is signed in</h1>" in "".join(answer.text for answer in answers if answer.status_code == 200)

@@ -1,7 +1,7 @@
 """Scopes that an administrator has to approve: what waits is refused, and both sides hear what was decided."""
 
 import re
-import threading
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from latchkey.safety import least
 from latchkey.store import session as database
 from latchkey.tokens import Token, access
 from tests import factories, pages
+from tests.crowd import at_once
 
 pytestmark = pytest.mark.settings(require_second_factor="nobody")
 CATALOGUE = """
@@ -320,25 +321,17 @@ def test_two_administrators_deciding_at_once_decide_once(app, db, alice):
     token_id, _ = ask(app, alice, *BOTH)
     ids = [admin.id for admin in admins]
     db.remove()
-    barrier, outcomes = threading.Barrier(2), []
 
     def work(admin_id, approve):
         with app.test_request_context():
-            barrier.wait()
             try:
                 approval.decide_token(token_id, by=users.find(admin_id), approve=approve, shown=frozenset(BOTH[1:]))
-                database.db.commit()
-                outcomes.append("decided")
             except approval.NothingWaits:
-                outcomes.append("late")
-            finally:
-                database.db.remove()
+                return "late"
+            database.db.commit()
+            return "decided"
 
-    threads = [threading.Thread(target=work, args=pair) for pair in zip(ids, (True, False), strict=True)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    outcomes = at_once(*(partial(work, *pair) for pair in zip(ids, (True, False), strict=True)))
 
     assert sorted(outcomes) == ["decided", "late"]
     assert policies.written() == {}

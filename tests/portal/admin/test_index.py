@@ -1,7 +1,7 @@
 """The administrators' place: nobody else finds it, and each act reaches whom it concerns."""
 
 import re
-import threading
+from functools import partial
 
 import pytest
 from sqlalchemy import event, select
@@ -15,6 +15,7 @@ from latchkey.oversight import invitations, overview, people
 from latchkey.store import session as database
 from latchkey.tokens import access
 from tests import factories, pages
+from tests.crowd import at_once
 
 # What a second factor does here is tested by itself.
 pytestmark = pytest.mark.settings(require_second_factor="nobody")
@@ -199,19 +200,11 @@ def test_two_administrators_who_dismiss_each_other_at_once_leave_one(app, db):
     paths = [f"/admin/users/{user_id}/dismiss" for user_id in reversed(ids)]
     tokens_of_forms = [pages.csrf(browser.get(path)) for browser, path in zip(browsers, paths, strict=True)]
     db.remove()
-    barrier, answers = threading.Barrier(2), []
 
     def press(browser, path, token):
-        barrier.wait()
-        answers.append(browser.post(path, data={"csrf_token": token}).status_code)
-        database.db.remove()
+        return browser.post(path, data={"csrf_token": token}).status_code
 
-    pairs = zip(browsers, paths, tokens_of_forms, strict=True)
-    threads = [threading.Thread(target=press, args=each) for each in pairs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(*(partial(press, *each) for each in zip(browsers, paths, tokens_of_forms, strict=True)))
 
     assert sorted(answers) in ([303, 404], [303, 409])
     assert sum(users.find(user_id).is_admin for user_id in ids) == 1

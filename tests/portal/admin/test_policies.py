@@ -2,9 +2,9 @@
 
 import json
 import re
-import threading
 import time
 import urllib.request
+from functools import partial
 
 import pytest
 from flask import render_template
@@ -14,8 +14,8 @@ from latchkey import clients, origin, settings
 from latchkey.journal.acts import Act
 from latchkey.oversight import policies
 from latchkey.oversight.policies import Policy
-from latchkey.store import session as database
 from tests import factories, pages
+from tests.crowd import at_once
 
 NOBODY = pytest.mark.settings(require_second_factor="nobody")
 
@@ -227,22 +227,12 @@ def test_saving_at_once_leaves_one_value_and_no_fault(app, db, admin):
     people = [factories.make_user(f"a{number}@example.com", admin=True) for number in range(4)]
     browsers = [pages.sign_in(app.test_client(), person) for person in people]
     tokens = [pages.csrf(browser.get("/admin/policies")) for browser in browsers]
-    barrier, answers = threading.Barrier(len(browsers)), []
 
     def press(browser, token, days):
-        barrier.wait()
         data = {"csrf_token": token, "token_max_days": str(days)}
-        answers.append(browser.post("/admin/policies", data=data).status_code)
-        database.db.remove()
+        return browser.post("/admin/policies", data=data).status_code
 
-    threads = [
-        threading.Thread(target=press, args=(browser, token, 30 + number))
-        for number, (browser, token) in enumerate(zip(browsers, tokens, strict=True))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(*(partial(press, *each) for each in zip(browsers, tokens, range(30, 34), strict=True)))
 
     assert answers == [303] * 4
     assert len(db.scalars(select(Policy)).all()) == 1

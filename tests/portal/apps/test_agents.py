@@ -2,7 +2,6 @@
 
 import html
 import re
-import threading
 
 import pytest
 
@@ -16,6 +15,7 @@ from latchkey.safety import agents
 from latchkey.store.session import db
 from latchkey.tokens import Token, usage
 from tests import factories, pages
+from tests.crowd import at_once
 from tests.portal.apps.app_pages import LONG_AGO
 
 PAGE = "/authorized-apps"
@@ -173,18 +173,12 @@ class TestPause:
         assert db.get(User, alice.id).paused_at is None
 
     def test_many_at_once_pause_once(self, app, alice):
-        together, told, user_id = threading.Barrier(8), [], alice.id
+        user_id = alice.id
 
-        def pause() -> None:
-            together.wait()
+        def pause() -> bool:
             with app.app_context():
-                told.append(agents.pause(db.get(type(alice), user_id)))
+                new = agents.pause(db.get(User, user_id))
                 db.commit()
+                return new
 
-        threads = [threading.Thread(target=pause) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-        assert sorted(told) == [False] * 7 + [True]
+        assert sorted(at_once(*[pause] * 8)) == [False] * 7 + [True]

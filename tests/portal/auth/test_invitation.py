@@ -1,6 +1,6 @@
 """The link of an invitation: a GET changes nothing, the form makes one account, once."""
 
-import threading
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
@@ -10,8 +10,8 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.origin import Actor, Doer
 from latchkey.oversight import invitations
-from latchkey.store import session as database
 from tests import factories, pages
+from tests.crowd import at_once
 
 EMAIL = "grace@example.com"
 
@@ -109,19 +109,12 @@ def test_a_link_pressed_at_once_in_many_browsers_makes_one_account(app, db, link
     path = link()
     browsers = [app.test_client() for _ in range(8)]
     tokens = [pages.csrf(browser.get(path)) for browser in browsers]
-    barrier, answers = threading.Barrier(len(browsers)), []
 
     def press(browser, token):
-        barrier.wait()
         data = {"csrf_token": token, "name": "Grace", "password": factories.PASSWORD}
-        answers.append(browser.post(path, data=data).status_code)
-        database.db.remove()
+        return browser.post(path, data=data).status_code
 
-    threads = [threading.Thread(target=press, args=pair) for pair in zip(browsers, tokens, strict=True)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(*(partial(press, *pair) for pair in zip(browsers, tokens, strict=True)))
 
     assert sorted(answers) == [303] + [410] * 7
     assert db.scalar(select(func.count()).select_from(User)) == 1

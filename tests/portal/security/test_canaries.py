@@ -1,7 +1,6 @@
 """Canary tokens: a thief learns nothing, and their owner learns of the thief."""
 
 import re
-import threading
 
 import pytest
 from sqlalchemy import func, select
@@ -15,6 +14,7 @@ from latchkey.tokens import canaries
 from latchkey.tokens.canaries import Canary
 from latchkey.worker import alarms
 from tests import pages
+from tests.crowd import at_once
 from tests.factories import make_token
 from tests.oauth import dance
 from tests.statements import counted
@@ -101,22 +101,14 @@ def test_tried_at_once_in_many_processes_it_is_told_once(app, canary, alice):
     """Each thread writes a try of its own, as processes do."""
     attempt(app, canary)
     (use,) = canaries.taken()
-    together, told = threading.Barrier(8), []
 
     def write():
-        together.wait()
         with app.app_context():
-            told.append(canaries.used(use) is not None)
+            new = canaries.used(use) is not None
             session.commit()
-            session.remove()
+            return new
 
-    threads = [threading.Thread(target=write) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert told.count(True) == 1
+    assert at_once(*[write] * 8).count(True) == 1
 
 
 def test_what_could_not_be_written_stays_noted(app, canary, monkeypatch):

@@ -2,7 +2,6 @@
 
 import html
 import re
-import threading
 from datetime import timedelta
 
 import pytest
@@ -19,6 +18,7 @@ from latchkey.safety import doings
 from latchkey.store.session import db as session
 from tests import pages
 from tests.bearers import works
+from tests.crowd import at_once
 from tests.factories import PASSWORD, begin_own, find_secret, make_client, make_token
 
 NEW = "lantern-orchid-57-gravel"
@@ -318,19 +318,13 @@ def test_pressed_many_times_at_once_it_happens_once(app, signed_in, alice):
     page = signed_in.get("/hacked")
     fields = {"csrf_token": pages.csrf(page), "since": "7"}
     cookie = signed_in.get_cookie("latchkey").value
-    together, statuses = threading.Barrier(8), []
 
-    def once():
+    def press():
         browser = app.test_client()
         browser.set_cookie("latchkey", cookie)
-        together.wait()
-        statuses.append(browser.post("/hacked", data=fields).status_code)
+        return browser.post("/hacked", data=fields).status_code
 
-    threads = [threading.Thread(target=once) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    statuses = at_once(*[press] * 8)
 
     session.expire_all()
     assert statuses.count(303) >= 1

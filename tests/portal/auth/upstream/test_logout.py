@@ -8,10 +8,10 @@ from sqlalchemy import func, select
 from latchkey import clock as real_clock
 from latchkey.accounts import users
 from latchkey.accounts.challenges import SpentChallenge
-from latchkey.store import session as store
 from latchkey.store.session import db
 from latchkey.upstream import provider as known
 from tests import pages
+from tests.crowd import at_once
 from tests.factories import PASSWORD
 from tests.portal.auth.upstream.conftest import ADA
 from tests.portal.auth.upstream.provider import LOGOUT
@@ -128,18 +128,8 @@ def test_one_token_sent_sixteen_times_at_once_counts_once(acme, person, app, mon
     person.sign_in()
     token = acme.logout_token(sub="ada")
     monkeypatch.setattr(known, "_waiting", threading.BoundedSemaphore(16))
-    barrier, statuses = threading.Barrier(16), []
 
-    def post():
-        barrier.wait()
-        statuses.append(send(app.test_client(), token).status_code)
-        store.db.remove()
-
-    threads = [threading.Thread(target=post) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    statuses = at_once(*[lambda: send(app.test_client(), token).status_code] * 16)
 
     assert sorted(statuses) == [200, *[400] * 15]
 

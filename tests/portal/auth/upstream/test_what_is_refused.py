@@ -5,6 +5,7 @@ import hmac
 import json
 import threading
 import time
+from functools import partial
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -18,9 +19,9 @@ from latchkey import clock
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.upstream.identities import Identity
 from latchkey.accounts.users import User
-from latchkey.store import session as store
 from latchkey.store.session import db
 from latchkey.upstream import provider as known
+from tests.crowd import at_once
 from tests.portal.auth.upstream.conftest import ADA, Person
 from tests.portal.auth.upstream.provider import CLIENT_ID, key, unsigned
 
@@ -364,20 +365,13 @@ def test_one_state_sent_sixteen_times_at_once_opens_one_session(acme, person, ap
     back = acme.approve(person.leave(), **ADA)
     cookie = person.client.get_cookie("upstream").value
     monkeypatch.setattr(known, "_waiting", threading.BoundedSemaphore(16))
-    barrier, statuses = threading.Barrier(16), []
 
     def send():
         browser = app.test_client()
         browser.set_cookie("upstream", cookie)
-        barrier.wait()
-        statuses.append(browser.get(back).status_code)
-        store.db.remove()
+        return browser.get(back).status_code
 
-    threads = [threading.Thread(target=send) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    statuses = at_once(*[send] * 16)
 
     assert sorted(set(statuses)) == [303, 403]
     assert statuses.count(303) == 1
@@ -390,18 +384,8 @@ def test_two_tabs_of_somebody_new_make_one_account(acme, app, monkeypatch):
         someone = Person(app.test_client(), acme)
         backs.append((someone.client, acme.approve(someone.leave(), **ADA)))
     monkeypatch.setattr(known, "_waiting", threading.BoundedSemaphore(16))
-    barrier, statuses = threading.Barrier(8), []
 
-    def send(browser, back):
-        barrier.wait()
-        statuses.append(browser.get(back).status_code)
-        store.db.remove()
+    answers = at_once(*(partial(browser.get, back) for browser, back in backs))
 
-    threads = [threading.Thread(target=send, args=each) for each in backs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert statuses == [303] * 8
+    assert [answer.status_code for answer in answers] == [303] * 8
     assert db.scalar(select(func.count()).select_from(User)) == 1
