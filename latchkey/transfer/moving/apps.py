@@ -12,8 +12,7 @@ from latchkey.clients.record import LONGEST_NAME
 from latchkey.clients.rules import BadClient
 from latchkey.ids import new_id
 from latchkey.store.session import db
-from latchkey.tokens.imported.record import ForeignRecord
-from latchkey.transfer.moving.desk import REMOVED, UNKNOWN, Desk, before
+from latchkey.transfer.moving.desk import REMOVED, UNKNOWN, Desk, before, remember
 from latchkey.transfer.moving.lines import BadLine
 from latchkey.transfer.moving.records import AppRecord
 
@@ -38,12 +37,9 @@ def bring_apps(desk: Desk, batch: Sequence[tuple[int, AppRecord]]) -> None:
         except BadLine as error:
             desk.skip("apps", line, f"app {record.id}: {error}")
             continue
-        if keys[record.id] not in known:
-            db.add(ForeignRecord(key=keys[record.id], became=client.id))
-            known[keys[record.id]] = client.id
+        remember(known, keys[record.id], client.id)
         desk.apps[record.id] = client.id
-        desk.counts["apps"].new += new
-        desk.counts["apps"].known += not new
+        desk.count("apps", new=new)
     db.flush()
 
 

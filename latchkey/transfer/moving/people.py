@@ -10,8 +10,7 @@ from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.naming import names
 from latchkey.store.session import db
-from latchkey.tokens.imported.record import ForeignRecord
-from latchkey.transfer.moving.desk import REMOVED, Desk, before
+from latchkey.transfer.moving.desk import REMOVED, Desk, before, remember
 from latchkey.transfer.moving.lines import BadLine
 from latchkey.transfer.moving.records import UserRecord
 
@@ -35,12 +34,9 @@ def bring_users(desk: Desk, batch: Sequence[tuple[int, UserRecord]]) -> None:
         except BadLine as error:
             desk.skip("users", line, f"user {record.id}: {error}")
             continue
-        if keys[record.id] not in known:
-            db.add(ForeignRecord(key=keys[record.id], became=user.id))
-            known[keys[record.id]] = user.id
+        remember(known, keys[record.id], user.id)
         desk.users[record.id] = user.id
-        desk.counts["users"].new += new
-        desk.counts["users"].known += not new
+        desk.count("users", new=new)
     db.flush()
 
 
