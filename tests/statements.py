@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import event
 
+from latchkey.store.exchanges import PreparedExchange
 from latchkey.store.prepared import PreparedSelect, PreparedWrite
 from latchkey.store.session import engines
 
@@ -21,6 +22,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(PreparedSelect, "_run", noting(PreparedSelect._run))
     monkeypatch.setattr(PreparedSelect, "_at_replica", noting(PreparedSelect._at_replica))
     monkeypatch.setattr(PreparedWrite, "run", noting(PreparedWrite.run))
+    exchange = PreparedExchange.run
+
+    def exchanged(prepared, facts):
+        made = prepared.apart() if engines().embedded else [prepared.as_one()]
+        told.extend(map(str, made))
+        return exchange(prepared, facts)
+
+    monkeypatch.setattr(PreparedExchange, "run", exchanged)
     for engine in (engines().read, engines().write):
         event.listen(engine, "before_cursor_execute", lambda c, cursor, text, *_: told.append(text))
     return told

@@ -38,13 +38,9 @@ DOORS = ("portal", "oauth", "api", "cli")
 KIT = {"web.calls", "web.htmx", "web.policy", "web.spreadsheets"}
 # The places of a door, where their order matters: each may import those before it. Elsewhere neighbours never meet.
 PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints", "workshop"), "api": ("kit", "apps", "mcp")}
-# The files that spend codes and issue tokens by statements given to the driver; beside them only `store/`.
+# The files that issue tokens by statements given to the driver; beside them only `store/`.
 # What answers when the database is away knows what the drivers raise, and nothing else of them.
-DRIVERS = {
-    "oauth/token/codes.py", "latchkey/tokens/issued/issuing.py", "latchkey/tokens/issued/refreshing.py",
-    "latchkey/tokens/issued/device_codes.py", "latchkey/grants/sign_ins.py",
-    "web/errors.py",
-}  # fmt: skip
+DRIVERS = {"latchkey/tokens/issued/issuing.py", "latchkey/tokens/issued/refreshing.py", "web/errors.py"}
 # Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.
 ENGINES = {
     "latchkey/clients/keys/record.py",

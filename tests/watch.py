@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from latchkey.settings import ROOT
+from latchkey.store.exchanges import PreparedExchange
 from latchkey.store.prepared import PreparedWrite
 
 COLUMNS = {
@@ -43,9 +44,7 @@ EXEMPT = {
     ("latchkey/tokens/imported/record.py", "learn"): "gives a token the string that it has elsewhere",
     ("latchkey/tokens/issued/issuing.py", "remove_unused"): "removes sign-ins that have no token",
     ("latchkey/safety/shutdown.py", "_end_codes"): "ends sign-ins that have no token",
-    ("latchkey/tokens/issued/refreshing.py", "retire_again"): "holds a sign-in, and changes nothing of it",
-    ("latchkey/tokens/issued/refreshing.py", "_use_branch"): "ends a refresh token, which is no bearer",
-    ("latchkey/tokens/issued/refreshing.py", "_use_again"): "ends a refresh token, which is no bearer",
+    ("latchkey/tokens/issued/refreshing.py", "_again"): "holds a sign-in; ends a refresh token, which is no bearer",
 }
 # Of what stands in the way between a verb and the driver, nothing is the one who asked for it.
 BETWEEN = ("latchkey/store/",)
@@ -55,9 +54,9 @@ ELSEWHERE = ("tests/", "migrations/", "latchkey/transfer/")
 violations: list[str] = []
 
 
-def _asked_by() -> tuple[str, str] | None:
+def _asked_by(above: int = 2) -> tuple[str, str] | None:
     """The file and function of the product that caused what runs now; None: a test did."""
-    frame: Any = sys._getframe(2)
+    frame: Any = sys._getframe(above)
     while frame is not None:
         path = frame.f_code.co_filename
         if path.startswith(f"{ROOT}/") and "/.venv/" not in path:
@@ -81,13 +80,21 @@ def _seen(connection: Connection, cursor: Any, statement: str, _parameters: Any,
 
 def _watched(write: PreparedWrite, connection: DBAPIConnection, *rows: dict[str, Any]) -> int:
     """What is given to the driver commits by itself: nothing that ends a bearer may be among it."""
-    statement = str(write._statement)
-    if ENDING.match(statement) and (asked := _asked_by()) is not None and asked not in EXEMPT:
-        violations.append(f"{asked[0]} {asked[1]}: {statement}")
+    _look(str(write._statement))
     return _run(write, connection, *rows)
 
 
-_run = PreparedWrite.run
+def _exchanged(exchange: PreparedExchange, facts: dict[str, Any]) -> bool:
+    _look(str(exchange._spend))
+    return _exchange(exchange, facts)
+
+
+def _look(statement: str) -> None:
+    if ENDING.match(statement) and (asked := _asked_by(above=3)) is not None and asked not in EXEMPT:
+        violations.append(f"{asked[0]} {asked[1]}: {statement}")
+
+
+_run, _exchange = PreparedWrite.run, PreparedExchange.run
 
 
 def _committed(connection: Connection) -> None:
@@ -107,8 +114,8 @@ def everything() -> Iterator[None]:
     heard = (("after_cursor_execute", _seen), ("commit", _committed), ("rollback", _rolled_back))
     for name, listener in heard:
         event.listen(Engine, name, listener)
-    PreparedWrite.run = _watched
+    PreparedWrite.run, PreparedExchange.run = _watched, _exchanged
     yield
-    PreparedWrite.run = _run
+    PreparedWrite.run, PreparedExchange.run = _run, _exchange
     for name, listener in heard:
         event.remove(Engine, name, listener)

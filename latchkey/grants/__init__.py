@@ -14,7 +14,7 @@ from latchkey.grants.record import (
     withdraw,
     withdraw_all,
 )
-from latchkey.grants.sign_ins import begin, end_one, end_own
+from latchkey.grants.sign_ins import end_one, end_own
 
 __all__ = [
     "ABSOLUTE",
@@ -25,7 +25,6 @@ __all__ = [
     "Grant",
     "allow",
     "allows",
-    "begin",
     "boxes",
     "count_for",
     "end",

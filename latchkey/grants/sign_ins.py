@@ -1,17 +1,13 @@
 """Many sign-ins at a time: how many are kept of one app, which can make them for ever, and those that end together."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from sqlalchemy import String, bindparam, delete, insert, select, update
-from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from latchkey import clients, clock, endings, scopes
+from latchkey import clock, endings
 from latchkey.clients import Client
 from latchkey.grants.reasons import EndReason
 from latchkey.grants.record import Authorization, Grant
-from latchkey.ids import new_id
-from latchkey.store.prepared import PreparedWrite
 from latchkey.store.session import UtcDateTime, affected, db
 
 # Of one authorization; past it the oldest goes, with its tokens.
@@ -43,32 +39,16 @@ def end_own(client_ids: Iterable[str]) -> int:
 
 # The client is held: suspending it waits for this, or this finds it suspended.
 _standing = select(
-    bindparam("id", type_=String),
+    bindparam("grant_id", type_=String),
     Client.id,
     bindparam("scope", type_=String),
     bindparam("resource", type_=String),
     bindparam("now", type_=UtcDateTime),
-    bindparam("expires_at", type_=UtcDateTime),
+    bindparam("ends_at", type_=UtcDateTime),
 ).where(Client.id == bindparam("client_id"), Client.suspended_at.is_(None))
-_begin = PreparedWrite(
-    insert(Grant).from_select(
-        ["id", "client_id", "scope", "resource", "created_at", "expires_at"],
-        _standing.with_for_update(read=True, of=Client),
-        include_defaults=False,
-    )
+# Lets an app act as itself (RFC 6749 §4.4), unless it is gone.
+BEGIN = insert(Grant).from_select(
+    ["id", "client_id", "scope", "resource", "created_at", "expires_at"],
+    _standing.with_for_update(read=True, of=Client),
+    include_defaults=False,
 )
-
-
-def begin(
-    connection: DBAPIConnection,
-    client_id: str,
-    wanted: Iterable[str],
-    expires_at: datetime,
-    resource: str | None = None,
-) -> str:
-    """Let an app act as itself (RFC 6749 §4.4), at most for its one token; the id of its grant. Raises `ClientGone`."""
-    grant_id, now = new_id("grt"), clock.now()
-    held = {"client_id": client_id, "scope": scopes.serialize(wanted), "resource": resource}
-    if _begin.run(connection, held | {"id": grant_id, "now": now, "expires_at": expires_at}) != 1:
-        raise clients.ClientGone
-    return grant_id

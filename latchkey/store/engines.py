@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from latchkey.store import postgres
 from latchkey.store.drivers import sqlite
 from latchkey.store.drivers.readers import Readers, close, detached
+from latchkey.store.drivers.writers import Writers
 from latchkey.store.queue import Pool, Queue
 
 QUEUE_SECONDS = 30
@@ -58,6 +59,7 @@ class Engines:
         self._disposed = False
         self._readers = Readers(self.read)
         self._replicas = None if self.replica is None else Readers(self.replica)
+        self._writers = Writers(self.write)
 
     def fetch(self, text: str, bound: Any) -> list[Any]:
         """The rows of a statement that reads, by a driver connection that nobody else uses meanwhile."""
@@ -74,6 +76,10 @@ class Engines:
     def drop_replica(self) -> None:
         """Forget the connections to the replica."""
         cast("Readers", self._replicas).forget()
+
+    def write_once(self, text: str, bound: Any) -> int:
+        """Run one statement as a transaction of its own, where the database is elsewhere; how many rows it changed."""
+        return self._writers.run(text, bound)
 
     @contextlib.contextmanager
     def write_lock(self) -> Iterator[Any]:
@@ -109,6 +115,7 @@ class Engines:
         self._disposed = True
         for readers in filter(None, (self._readers, self._replicas)):
             readers.dispose()
+        self._writers.dispose()
         writer, self._writer = self._writer, None
         if writer is not None:
             close(self.write, writer)

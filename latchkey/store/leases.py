@@ -6,14 +6,16 @@ still, do no harm: what is done under it is safe to be done twice.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, String, delete
+from sqlalchemy import ColumnElement, String, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
-from latchkey.store.session import Base, engines
+from latchkey.store.session import Base, db, engines
 from latchkey.store.sweeping import sweep
 
+# One number for whatever must not run twice at once, whoever has which lease.
+MOVING = 4_205_116_373
 # How long one stays that is over and that nobody took again.
 LEFT = timedelta(days=1)
 
@@ -57,3 +59,10 @@ def _write(name: str, holder: str, length: timedelta, free: ColumnElement[bool])
             index_elements=[Lease.name], set_=values, where=free
         )
         return connection.execute(statement.returning(Lease.name)).one_or_none() is not None
+
+
+def alone(number: int) -> None:
+    """Begin to write in the session, once nobody else does under this number; what is read from here on stays so."""
+    # Else reads go on in autocommit until something is written.
+    db().info["writing"] = True
+    db.execute(text("SELECT 1") if engines().embedded else select(func.pg_advisory_xact_lock(number)))

@@ -75,7 +75,7 @@ def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
-class _Prepared:
+class Prepared:
     """One statement in one dialect: its text, and how to bind its parameters."""
 
     def __init__(self, compiled: Any, dialect: Dialect) -> None:
@@ -88,15 +88,20 @@ class _Prepared:
         self.defaults = {name: value for name, value in compiled.params.items() if value is not None}
 
     def parameters(self, given: dict[str, Any]) -> Any:
+        """What the driver is given for these, which are changed to what it takes."""
         values = self.defaults | given if self.defaults else given
         for name, bind in self.binders:
             values[name] = bind(values[name])
+        return self.ordered(values)
+
+    def ordered(self, values: dict[str, Any]) -> Any:
+        """The same of values that it takes already."""
         if self.in_order is not None:
             return self.in_order(values)
         return values if self.only is None else (values[self.only],)
 
 
-class _Reading(_Prepared):
+class _Reading(Prepared):
     """A SELECT, and how to read its rows."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]], row: Any, dialect: Dialect) -> None:
@@ -184,7 +189,7 @@ class PreparedWrite:
 
     def __init__(self, statement: UpdateBase, *columns: str) -> None:
         self._statement, self._columns = statement, columns or None
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[str, Prepared] = {}
 
     def run(self, connection: DBAPIConnection, *rows: dict[str, Any]) -> int:
         """Run it with these parameters, once for each; how many rows it changed."""
@@ -192,7 +197,7 @@ class PreparedWrite:
         prepared = self._prepared.get(dialect.name)
         if prepared is None:
             compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
-            prepared = self._prepared[dialect.name] = _Prepared(compiled, dialect)
+            prepared = self._prepared[dialect.name] = Prepared(compiled, dialect)
         bound = [prepared.parameters(row) for row in rows]
         cursor = connection.cursor()
         if len(bound) > 1:

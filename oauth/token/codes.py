@@ -14,7 +14,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, scopes
@@ -23,10 +22,11 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client, redirects
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.store.prepared import PreparedSelect, PreparedWrite
+from latchkey.store.prepared import PreparedSelect
 from latchkey.store.session import Base, UtcDateTime, db, stamp
 from latchkey.store.sweeping import AT_A_TIME, sweep
 from latchkey.tokens.issued import issuing
+from latchkey.tokens.issued.issuing import Issued, Under
 
 LIFETIME = timedelta(seconds=60)
 FORM_LENGTH = 43
@@ -126,7 +126,7 @@ _found = PreparedSelect(
     .where(AuthorizationCode.digest == bindparam("digest")),
     row=Found,
 )
-_consume = PreparedWrite(
+_consume = issuing.for_both(
     update(AuthorizationCode)
     .where(
         AuthorizationCode.id == bindparam("code_id"), AuthorizationCode.consumed_at.is_(None), _asked_by, issuing.held
@@ -175,10 +175,10 @@ def find(plaintext: str) -> Found | None:
     return found
 
 
-def consume(connection: DBAPIConnection, code: Found) -> bool:
-    """Use a code up, in the transaction that issues its tokens. True for exactly one caller (C-06)."""
-    facts = {"code_id": code.code_id, "grant_id": code.grant_id, "user_id": code.user_id, "now": clock.now()}
-    return _consume.run(connection, facts) == 1
+def exchange(code: Found, under: Under) -> Issued | None:
+    """Use a code up and issue tokens for it, in one transaction, for one caller (C-06); None if it was used before."""
+    facts = {"code_id": code.code_id, "now": clock.now()}
+    return issuing.exchange(_consume, facts, under, code.scope)
 
 
 def purge() -> bool:

@@ -16,14 +16,13 @@ from authlib.oauth2.rfc6749 import (
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 from authlib.oauth2.rfc8628.errors import AuthorizationPendingError, ExpiredTokenError, SlowDownError
 
-from latchkey import clock, credentials, notices, scopes
+from latchkey import credentials, notices, scopes
 from latchkey import grants as records
 from latchkey.grants import EndReason, Grant
-from latchkey.store.prepared import transaction, write_lock
+from latchkey.store.prepared import write_lock
 from latchkey.store.session import db
 from latchkey.tokens.issued import device_codes, issuing, refreshing
 from latchkey.tokens.issued.issuing import Issued, Under
-from latchkey.tokens.issued.refreshing import Succession
 from oauth.protocol import answers, parties, scoping
 from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.parties import Noted
@@ -144,7 +143,7 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
         asked = cast("Request", self.request)
         access = targets.narrowed(self.left_of(code.scope), code.resource, asked.resources)
         under = Under(code.grant_id, code.user_id, code.grant_expires_at, *access)
-        tokens = issuing.exchange([lambda at: codes.consume(at, code)], under, code.scope)
+        tokens = codes.exchange(code, under)
         if tokens is None:
             again = codes.find(asked.parameters["code"])
             if again is not None and not again.consumed:
@@ -169,11 +168,7 @@ class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
         allowed = self.left_of(old.scope)
         target = targets.narrowed(allowed, old.resource, cast("Request", self.request).resources)
         access = self.within(allowed, target)
-        use = Succession(old)
-        under = Under(old.grant_id, old.user_id, old.grant_expires_at, *access)
-        tokens = issuing.exchange(
-            [use.retire, use.retire_again], under, old.scope, refresh_id=use.successor_id, settle=use.settle
-        )
+        tokens = refreshing.exchange(old, Under(old.grant_id, old.user_id, old.grant_expires_at, *access))
         if tokens is None:
             raise Replayed("The refresh token was used before.", old.grant_id, EndReason.REFRESH_REPLAYED)
         return 200, answered(tokens), HEADERS
@@ -186,11 +181,7 @@ class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
         party = party_of(self.request)
         allowed = self.left_of(" ".join(party.scopes))
         access = self.within(allowed, targets.free(allowed, cast("Request", self.request).resources))
-        ends_at = clock.now() + issuing.ACCESS_LIFETIME
-        with transaction() as connection:
-            grant_id = records.begin(connection, party.id, access.scopes, ends_at, access.resource)
-            tokens = issuing.issue(connection, Under(grant_id, None, ends_at, *access))
-        return 200, answered(tokens), HEADERS
+        return 200, answered(issuing.as_itself(party.id, *access)), HEADERS
 
 
 class DeviceCodeFlow(TokenFlow, DeviceCodeGrant):
@@ -222,7 +213,7 @@ class DeviceCodeFlow(TokenFlow, DeviceCodeGrant):
         code = cast("device_codes.Found", asked.credential)
         access = targets.narrowed(self.left_of(code.scope), code.resource, asked.resources)
         under = Under(str(code.grant_id), code.user_id, code.grant_expires_at, *access)
-        tokens = issuing.exchange([lambda at: device_codes.consume(at, code)], under, code.scope)
+        tokens = device_codes.exchange(code, under)
         if tokens is None:
             again = device_codes.find(asked.parameters["device_code"])
             if again is None or not again.consumed:

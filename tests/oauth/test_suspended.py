@@ -8,6 +8,7 @@ from latchkey.clients import Cause
 from latchkey.safety import lockdown, shutdown
 from latchkey.store.session import db
 from latchkey.tokens import access
+from latchkey.tokens.issued import issuing
 from tests import factories, pages
 from tests.oauth import dance
 
@@ -159,7 +160,7 @@ def test_a_suspended_client_gets_no_grant(example_client, alice):
     db.commit()
 
     with pytest.raises(clients.ClientGone):
-        factories.begin_own(example_client.client, {"account:read"})
+        issuing.as_itself(example_client.client.id, frozenset({"account:read"}), None)
     with pytest.raises(clients.ClientGone):
         grants.allow(alice, example_client.client, {"account:read"})
     db.rollback()

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, bindparam, case, delete, or_, select, update
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,6 +17,7 @@ from latchkey.store.prepared import PreparedSelect, PreparedWrite, transaction
 from latchkey.store.session import Base, UtcDateTime, db, stamp
 from latchkey.store.sweeping import AT_A_TIME, sweep
 from latchkey.tokens.issued import issuing
+from latchkey.tokens.issued.issuing import Issued, Under
 
 LIFETIME = timedelta(minutes=10)
 # Somebody agreed at the last moment: the device still has time to ask.
@@ -165,7 +165,7 @@ _slow = PreparedWrite(
         interval=case((DeviceCode.interval < MOST_INTERVAL, DeviceCode.interval + INTERVAL), else_=MOST_INTERVAL),
     )
 )
-_consume = PreparedWrite(
+_consume = issuing.for_both(
     update(DeviceCode)
     .where(
         DeviceCode.id == bindparam("code_id"),
@@ -231,10 +231,10 @@ def keeps_pace(code: Found) -> bool:
         return False
 
 
-def consume(connection: DBAPIConnection, code: Found) -> bool:
-    """Use a code up, in the transaction that issues its tokens. True for exactly one caller."""
-    facts = {"code_id": code.code_id, "grant_id": code.grant_id, "user_id": code.user_id, "now": clock.now()}
-    return _consume.run(connection, facts) == 1
+def exchange(code: Found, under: Under) -> Issued | None:
+    """Use a code up and issue tokens for it, in one transaction, for one caller (C-06); None if it was used before."""
+    facts = {"code_id": code.code_id, "now": clock.now()}
+    return issuing.exchange(_consume, facts, under, code.scope)
 
 
 def purge() -> bool:

@@ -1,29 +1,53 @@
 """Access and refresh tokens, issued under a grant in the transaction that used up what they were exchanged for."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import bindparam, delete, exists, insert, select
+from sqlalchemy import LargeBinary, String, bindparam, delete, exists, insert, literal_column, null, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.sql.dml import UpdateBase
 
-from latchkey import clock, credentials, scopes
+from latchkey import clients, clock, credentials, origin, scopes
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
-from latchkey.grants import Grant
+from latchkey.grants import Grant, sign_ins
 from latchkey.ids import new_id
+from latchkey.store.exchanges import PreparedExchange, Row
 from latchkey.store.prepared import PreparedWrite, transaction
-from latchkey.store.session import db
-from latchkey.tokens.record import Token, columns
+from latchkey.store.session import UtcDateTime, db
+from latchkey.tokens.record import Token
 
 ACCESS_LIFETIME = timedelta(hours=1)
 REFRESH_IDLE = timedelta(days=30)
 
-_insert = PreparedWrite(
-    insert(Token),
-    *("id", "kind", "digest", "last4", "user_id", "grant_id", "scope", "resource", "created_at"),
-    *("created_address", "created_agent", "expires_at"),
-)
+Facts: TypeAlias = dict[str, Any]
+
+
+def _row(kind: Kind, name: str) -> Row:
+    """The columns of a new token; parameters that begin with its name are its own, the others of all in a statement."""
+    own = {
+        **{column: bindparam(f"{name}_{column}", type_=String) for column in ("id", "last4", "scope", "resource")},
+        "digest": bindparam(f"{name}_digest", type_=LargeBinary),
+        "expires_at": bindparam(f"{name}_expires_at", type_=UtcDateTime),
+    }
+    shared = {
+        **{column: bindparam(column, type_=String) for column in ("user_id", "grant_id")},
+        "created_at": bindparam("now", type_=UtcDateTime),
+        "created_address": bindparam("address", type_=String),
+        "created_agent": bindparam("agent", type_=String),
+    }
+    return {"kind": literal_column(f"'{kind}'")} | own | shared
+
+
+_access, _refresh = _row(Kind.ACCESS, "access"), {**_row(Kind.REFRESH, "refresh"), "resource": null()}
+_insert = PreparedWrite(insert(Token).values([_access, _refresh]))
+_as_itself = PreparedExchange(sign_ins.BEGIN, Token, _access)
+
+
+def for_both(spend: UpdateBase) -> PreparedExchange:
+    """What a statement uses up, exchanged for an access and a refresh token."""
+    return PreparedExchange(spend, Token, _access, _refresh)
 
 
 # Of a statement that spends something: user and grant are held first, in the order in which deleting a user or an app
@@ -53,50 +77,70 @@ class Issued(NamedTuple):
     seconds: int
 
 
-Spend = Callable[[DBAPIConnection], bool]
+Insert: TypeAlias = Callable[[], object]
+# Another way to use it up, told by the parameters of all and by what then inserts the tokens; whether it did so.
+Otherwise: TypeAlias = Callable[[DBAPIConnection, Facts, Insert], bool]
 
 
 def exchange(
-    ways: Sequence[Spend],
+    given: PreparedExchange,
+    facts: Facts,
     under: Under,
     refresh: str,
     *,
-    refresh_id: str | None = None,
-    settle: Callable[[DBAPIConnection], None] | None = None,
+    otherwise: Otherwise | None = None,
 ) -> Issued | None:
-    """Spend a code or refresh token and issue tokens for it, in one transaction. None if it was spent before.
+    """Use a code or refresh token up and issue tokens for it, in one transaction. None if it was used before.
 
-    `ways` are tried in turn, each in a transaction of its own, so that none holds what the one before has locked.
+    `facts` are the parameters of what uses it up, with `now`; `refresh` is the scope that a refresh token stands for.
+    `otherwise` is tried in a transaction of its own, which holds nothing of what was locked before.
     """
-    for spend in ways:
+    now = facts["now"]
+    tokens, row = _issued(under, now)
+    successor = credentials.generate(Kind.REFRESH)
+    # Neither outlives the grant (E-08).
+    idle = min(now + REFRESH_IDLE, under.expires_at)
+    row |= _columns("refresh", successor, refresh, idle, new_id("tok")) | facts
+    tokens = tokens._replace(refresh=successor)
+    if given.run(row):
+        return tokens
+    if otherwise is not None:
         with transaction() as connection:
-            if spend(connection):
-                tokens = issue(connection, under, refresh, refresh_id=refresh_id)
-                if settle is not None:
-                    settle(connection)
+            if otherwise(connection, row, lambda: _insert.run(connection, row.copy())):
                 return tokens
             connection.rollback()
     return None
 
 
-def issue(
-    connection: DBAPIConnection, under: Under, refresh: str | None = None, *, refresh_id: str | None = None
-) -> Issued:
-    """An access token and, given the scope that it stands for, a refresh token. Neither outlives the grant (E-08)."""
-    now = clock.now()
-    expires_at = min(now + ACCESS_LIFETIME, under.expires_at)
+def as_itself(client_id: str, wanted: frozenset[str], resource: str | None) -> Issued:
+    """Let an app act as itself (RFC 6749 §4.4): a grant for its one token, which ends with it. Raises `ClientGone`."""
+    now, grant_id = clock.now(), new_id("grt")
+    ends_at = now + ACCESS_LIFETIME
+    tokens, row = _issued(Under(grant_id, None, ends_at, wanted, resource), now)
+    begun = {"client_id": client_id, "scope": tokens.scope, "resource": resource, "ends_at": ends_at, "now": now}
+    if not _as_itself.run(row | begun):
+        raise clients.ClientGone
+    return tokens
+
+
+def _issued(under: Under, now: datetime) -> tuple[Issued, Facts]:
+    """An access token, and the parameters of its row."""
     token, scope = credentials.generate(Kind.ACCESS), scopes.serialize(under.scopes)
-    shared = {"user_id": under.user_id, "grant_id": under.grant_id, "created_at": now}
-    kept = {"id": new_id("tok"), "scope": scope, "resource": under.resource, "expires_at": expires_at}
-    rows = [columns(token, Kind.ACCESS) | shared | kept]
-    successor = None
-    if refresh is not None:
-        successor = credentials.generate(Kind.REFRESH)
-        idle = min(now + REFRESH_IDLE, under.expires_at)
-        kept = {"id": refresh_id or new_id("tok"), "scope": refresh, "resource": None, "expires_at": idle}
-        rows.append(columns(successor, Kind.REFRESH) | shared | kept)
-    _insert.run(connection, *rows)
-    return Issued(token, successor, scope, round((expires_at - now).total_seconds()))
+    expires_at, here = min(now + ACCESS_LIFETIME, under.expires_at), origin.current.get()
+    row = _columns("access", token, scope, expires_at, new_id("tok"))
+    row["access_resource"] = under.resource
+    row |= {"user_id": under.user_id, "grant_id": under.grant_id, "address": here.address, "agent": here.agent}
+    return Issued(token, None, scope, round((expires_at - now).total_seconds())), row
+
+
+def _columns(name: str, plaintext: str, scope: str, expires_at: datetime, id_: str) -> Facts:
+    return {
+        f"{name}_id": id_,
+        f"{name}_digest": credentials.digest(plaintext),
+        f"{name}_last4": plaintext[-4:],
+        f"{name}_scope": scope,
+        f"{name}_expires_at": expires_at,
+    }
 
 
 def remove_unused(begun: Iterable[str | None]) -> None:

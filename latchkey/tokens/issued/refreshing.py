@@ -12,10 +12,10 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client, redirects
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
-from latchkey.ids import new_id
 from latchkey.store.prepared import PreparedSelect, PreparedWrite
 from latchkey.store.session import UtcDateTime
-from latchkey.tokens.issued.issuing import held, user_held
+from latchkey.tokens.issued import issuing
+from latchkey.tokens.issued.issuing import Facts, Insert, Issued, Under
 from latchkey.tokens.record import Token
 
 
@@ -87,17 +87,20 @@ _others_place = (
     .scalar_subquery()
 )
 
-_retire = PreparedWrite(
+# If it is the only one of its place. Of all who use it at once one does (E-06).
+_retire = issuing.for_both(
     update(Token)
-    .where(_this, *_unused, Token.successor_id.is_(None), held)
-    .values(consumed_at=_now, successor_id=bindparam("successor"))
+    .where(_this, *_unused, Token.successor_id.is_(None), issuing.held)
+    .values(consumed_at=_now, successor_id=bindparam("refresh_id"))
 )
 # Until the commit the uses of this grant that come here go one after the other.
-_hold = PreparedWrite(update(Grant).where(Grant.id == bindparam("grant_id"), user_held).values(ended_at=Grant.ended_at))
+_hold = PreparedWrite(
+    update(Grant).where(Grant.id == bindparam("grant_id"), issuing.user_held).values(ended_at=Grant.ended_at)
+)
 # Of two branches the one that is not used: each names the other until one of them is.
 _end_rival = PreparedWrite(update(Token).where(Token.id == _others_place, *_unused).values(revoked_at=_now))
 _retire_branch = PreparedWrite(
-    update(Token).where(_this, *_unused).values(consumed_at=_now, successor_id=bindparam("successor"))
+    update(Token).where(_this, *_unused).values(consumed_at=_now, successor_id=bindparam("refresh_id"))
 )
 # E-07: once more, shortly after, by the immediate predecessor alone. That it was done shows in revoked_at.
 _retire_again = PreparedWrite(
@@ -118,9 +121,9 @@ _first = select(_other.successor_id).where(_other.id == bindparam("token_id")).s
 _name_second = PreparedWrite(
     update(Token)
     .where(Token.id == _first, *_unused, Token.successor_id.is_(None))
-    .values(successor_id=bindparam("successor"))
+    .values(successor_id=bindparam("refresh_id"))
 )
-_name_first = PreparedWrite(update(Token).where(Token.id == bindparam("successor")).values(successor_id=_first))
+_name_first = PreparedWrite(update(Token).where(Token.id == bindparam("refresh_id")).values(successor_id=_first))
 
 
 def find(plaintext: str) -> Found | None:
@@ -137,44 +140,28 @@ def find(plaintext: str) -> Found | None:
     return found
 
 
-class Succession:
-    """One use of a refresh token, and the successor that takes its place.
+def exchange(old: Found, under: Under) -> Issued | None:
+    """Retire a refresh token and issue tokens for it, in one transaction; None if it was used before.
 
     Two successors of one token are two branches: the first use of either ends the other.
     """
+    facts = {"token_id": old.token_id, "now": clock.now()}
+    return issuing.exchange(_retire, facts, under, old.scope, otherwise=_again)
 
-    def __init__(self, old: Found) -> None:
-        self.successor_id, self.second = new_id("tok"), False
-        self.facts: dict[str, Any] = {"token_id": old.token_id, "grant_id": old.grant_id, "user_id": old.user_id}
-        self.facts |= {"now": clock.now(), "successor": self.successor_id}
 
-    def retire(self, connection: DBAPIConnection) -> bool:
-        """Retire the old token if it is the only one of its place. True for exactly one caller (E-06)."""
-        return _retire.run(connection, dict(self.facts)) == 1
-
-    def retire_again(self, connection: DBAPIConnection) -> bool:
-        """Retire one of two branches, which ends the other; or make a second branch, once within the grace (E-07)."""
-        _hold.run(connection, self._facts("grant_id", "user_id"))
-        return self._use_branch(connection) or self._use_again(connection)
-
-    def settle(self, connection: DBAPIConnection) -> None:
-        """The successor is there: if it is the second one, let it name the first."""
-        if self.second:
-            _name_first.run(connection, self._facts("token_id", "successor"))
-
-    def _use_branch(self, connection: DBAPIConnection) -> bool:
-        _end_rival.run(connection, self._facts("token_id", "now"))
-        return _retire_branch.run(connection, self._facts("token_id", "now", "successor")) == 1
-
-    def _use_again(self, connection: DBAPIConnection) -> bool:
-        grace = settings.current().refresh_grace_seconds
-        if not grace:
-            return False
-        again = self._facts("token_id", "now") | {"since": self.facts["now"] - timedelta(seconds=grace)}
-        if _retire_again.run(connection, again) != 1:
-            return False
-        self.second = _name_second.run(connection, self._facts("token_id", "successor")) == 1
-        return self.second
-
-    def _facts(self, *names: str) -> dict[str, Any]:
-        return {name: self.facts[name] for name in names}
+def _again(connection: DBAPIConnection, facts: Facts, insert: Insert) -> bool:
+    """Retire one of two branches, which ends the other; or make a second branch, once within the grace (E-07)."""
+    _hold.run(connection, facts.copy())
+    _end_rival.run(connection, facts.copy())
+    if _retire_branch.run(connection, facts.copy()) == 1:
+        insert()
+        return True
+    grace = timedelta(seconds=settings.current().refresh_grace_seconds)
+    if not grace or _retire_again.run(connection, facts | {"since": facts["now"] - grace}) != 1:
+        return False
+    if _name_second.run(connection, facts.copy()) != 1:
+        return False
+    insert()
+    # The second one is there: it names the first.
+    _name_first.run(connection, facts.copy())
+    return True

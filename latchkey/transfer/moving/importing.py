@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from latchkey import credentials
 from latchkey.accounts.users import User
-from latchkey.store import conflicts, locks
+from latchkey.store import conflicts, leases
 from latchkey.store.session import db
 from latchkey.tokens.imported import proofs
 from latchkey.tokens.imported import record as imported
@@ -81,7 +81,7 @@ def _brought(desk: Desk, stage: type[Record], batch: list[Numbered]) -> None:
         desk.ended = ended
         desk.counts.update({kind: Counts(*numbers) for kind, numbers in before.items()})
         # Whoever imports beside us has committed what it brought before we look.
-        locks.alone(locks.MOVING)
+        leases.alone(leases.MOVING)
         _BRINGING[stage](desk, batch)
         db.commit()
         db.expunge_all()
@@ -112,7 +112,7 @@ def _signer(pem: bytes) -> bytes:
     """Keep a public key; its id."""
     key = proofs.public_key(pem)
     id = credentials.digest(key.hex())
-    locks.alone(locks.MOVING)
+    leases.alone(leases.MOVING)
     if db.get(ForeignSigner, id) is None:
         db.add(ForeignSigner(id=id, public_key=key))
     db.commit()

@@ -1,0 +1,64 @@
+"""Something is used up and rows are inserted for it, or nothing happens: for what is exchanged for tokens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Dialect, insert, literal_column, select, union_all
+from sqlalchemy.sql.dml import UpdateBase
+
+from latchkey.store.prepared import Prepared, transaction
+from latchkey.store.session import Base, engines
+
+Row = Mapping[str, Any]
+
+
+class PreparedExchange:
+    """Inserts rows if something was there to be used up, in a transaction of its own.
+
+    `spend` is a DML statement that changes one row, or none where nothing is left; `rows` say what stands in each
+    column. All share their parameters. Where the database is elsewhere it is one statement: one way there and back.
+    """
+
+    def __init__(self, spend: UpdateBase, into: type[Base], *rows: Row) -> None:
+        self._spend, self._into, self._rows = spend, into, rows
+        self._prepared: dict[str, tuple[Prepared, list[Prepared]]] = {}
+
+    def run(self, facts: dict[str, Any]) -> bool:
+        """Whether it was there. Of many who use up the same at once, one is told so."""
+        pair = engines()
+        dialect = pair.write.dialect
+        first, others = self._prepared.get(dialect.name) or self._prepare(dialect)
+        values = facts.copy()
+        bound = first.parameters(values)
+        if not pair.embedded:
+            return pair.write_once(first.text, bound) > 0
+        with transaction() as connection:
+            cursor = connection.cursor()
+            cursor.execute(first.text, bound)
+            if cursor.rowcount == 0:
+                connection.rollback()
+                return False
+            for other in others:
+                cursor.execute(other.text, other.parameters(values))
+        return True
+
+    def _prepare(self, dialect: Dialect) -> tuple[Prepared, list[Prepared]]:
+        made = self.apart() if dialect.name == "sqlite" else [self.as_one()]
+        first, *others = [Prepared(statement.compile(dialect=dialect), dialect) for statement in made]
+        # They share their parameters: each is made to what the driver takes once.
+        done = {name for name, _ in first.binders}
+        for other in others:
+            other.binders = [(name, bind) for name, bind in other.binders if name not in done]
+        self._prepared[dialect.name] = first, others
+        return first, others
+
+    def apart(self) -> list[UpdateBase]:
+        """One statement that uses it up, and one for the rows."""
+        return [self._spend, insert(self._into).values(list(self._rows))]
+
+    def as_one(self) -> UpdateBase:
+        """Both in one, which inserts the rows or none."""
+        spent = self._spend.returning(literal_column("1")).cte("spent")
+        rows = [select(*row.values()).select_from(spent) for row in self._rows]
+        found = union_all(*rows) if len(rows) > 1 else rows[0]
+        return insert(self._into).from_select(list(self._rows[0]), found, include_defaults=False).add_cte(spent)
