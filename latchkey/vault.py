@@ -41,6 +41,20 @@ def unseal(sealed: str) -> str:
     return _box(tuple(reversed(keys()))).decrypt(sealed.encode()).decode()
 
 
+def seal_as(what: str, text: str) -> str:
+    """Seal a text that says what it is, since things of many kinds are sealed under one key."""
+    return seal(f"{what}:{text}")
+
+
+def unseal_as(what: str, sealed: str) -> str | None:
+    """The text, if it was sealed as this; None for anything else, whoever hands it in."""
+    try:
+        text = unseal(sealed)
+    except (InvalidToken, UnicodeError):
+        return None
+    return text.removeprefix(f"{what}:") if text.startswith(f"{what}:") else None
+
+
 def resealed(sealed: str) -> str:
     """The same, sealed under the present key, so that an earlier one can be given up."""
     box = _box(tuple(reversed(keys())))

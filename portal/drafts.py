@@ -8,7 +8,6 @@ import json
 from datetime import timedelta
 from typing import NamedTuple
 
-from cryptography.fernet import InvalidToken
 from flask import request
 from flask_login import current_user
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -20,8 +19,7 @@ from portal.guards import local_path, this_session
 
 LONGEST = 16 * 1024
 KEPT = timedelta(minutes=10)
-# Sealed under one key with other things, it says what it is.
-MARK = "form:"
+SEALED_AS = "form"
 # “text” is where whole requests are pasted to be explained.
 # Lengths of lives, and no tokens, whatever their names.
 LENGTHS = ("token_max_days", "token_default_days")
@@ -62,7 +60,7 @@ def seal(account: str) -> str | None:
 
 def sealed(kept: Kept) -> str | None:
     """A form, for a page or a session to carry; None if there is too much of it."""
-    text = vault.seal(MARK + json.dumps(kept))
+    text = vault.seal_as(SEALED_AS, json.dumps(kept))
     return text if len(text) <= LONGEST else None
 
 
@@ -81,15 +79,10 @@ def _page() -> str | None:
 
 def unseal(text: str | None) -> Kept | None:
     """A kept form, unless it is too old or not ours."""
-    if not text or len(text) > LONGEST:
+    opened = vault.unseal_as(SEALED_AS, text) if text and len(text) <= LONGEST else None
+    if opened is None:
         return None
-    try:
-        opened = vault.unseal(text)
-    except (InvalidToken, UnicodeError):
-        return None
-    if not opened.startswith(MARK):
-        return None
-    kept = Kept(*json.loads(opened.removeprefix(MARK)))
+    kept = Kept(*json.loads(opened))
     return kept if kept.at > (clock.now() - KEPT).timestamp() else None
 
 

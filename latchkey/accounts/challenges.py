@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from cryptography.fernet import InvalidToken
 from sqlalchemy import LargeBinary
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
@@ -21,8 +20,7 @@ from latchkey.store.sweeping import sweep
 
 LIFETIME = timedelta(minutes=10)
 LONGEST_SEALED = 2000
-# Sealed under one key with other things, it says what it is.
-MARK = "challenge:"
+SEALED_AS = "challenge"
 
 
 class Purpose(StrEnum):
@@ -54,20 +52,15 @@ def issue(purpose: Purpose, bound: str) -> Challenge:
     """A new one; `bound` names the session, the step of sign-in or the browser that alone may answer it."""
     random = secrets.token_bytes(32)
     text = json.dumps([purpose, bound, base64.b64encode(random).decode(), clock.now().timestamp()])
-    return Challenge(random, vault.seal(MARK + text))
+    return Challenge(random, vault.seal_as(SEALED_AS, text))
 
 
 def read(sealed: str, purpose: Purpose, bound: str) -> bytes | None:
     """The bytes of one that counts here and now."""
-    if len(sealed) > LONGEST_SEALED:
+    opened = vault.unseal_as(SEALED_AS, sealed) if len(sealed) <= LONGEST_SEALED else None
+    if opened is None:
         return None
-    try:
-        opened = vault.unseal(sealed)
-    except (InvalidToken, UnicodeError):
-        return None
-    if not opened.startswith(MARK):
-        return None
-    made_for, bound_to, random, at = json.loads(opened.removeprefix(MARK))
+    made_for, bound_to, random, at = json.loads(opened)
     fresh = at > (clock.now() - LIFETIME).timestamp()
     return base64.b64decode(random) if fresh and (made_for, bound_to) == (purpose, bound) else None
 

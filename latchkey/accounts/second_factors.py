@@ -7,6 +7,7 @@ import secrets
 from datetime import datetime
 
 import pyotp
+from cryptography.fernet import InvalidToken
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, Text, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,8 +24,7 @@ CODES = 10
 # 80 random bits are 16 letters of five bits each.
 CODE_BYTES = 10
 LONGEST_TYPED = 64
-# Sealed under one key with other things, it says what it is.
-MARK = "totp:"
+SEALED_AS = "totp"
 FROM_APP = re.compile(r"[0-9]{6}", re.ASCII)
 
 
@@ -114,13 +114,16 @@ def set_up(user: User, key: str, typed: str) -> bool:
     if step is None:
         return False
     db.execute(delete(Authenticator).where(Authenticator.user_id == user.id))
-    db.add(Authenticator(user_id=user.id, sealed_key=vault.seal(MARK + key), last_step=step))
+    db.add(Authenticator(user_id=user.id, sealed_key=vault.seal_as(SEALED_AS, key), last_step=step))
     db.flush()
     return True
 
 
 def _key(authenticator: Authenticator) -> str:
-    return vault.unseal(authenticator.sealed_key).removeprefix(MARK)
+    key = vault.unseal_as(SEALED_AS, authenticator.sealed_key)
+    if key is None:
+        raise InvalidToken
+    return key
 
 
 def make_codes(user: User) -> list[str]:

@@ -14,7 +14,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from cryptography.fernet import InvalidToken
 from sqlalchemy import BigInteger, LargeBinary, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,8 +21,7 @@ from latchkey import clock, credentials, vault
 from latchkey.ids import new_id
 from latchkey.store.session import Base, db, stamp
 
-# Sealed under one key with other things, it says what it is.
-MARK = "chain:"
+SEALED_AS = "chain"
 START = bytes(32)
 EVERY_KIND = ""
 
@@ -78,16 +76,13 @@ class Gap(Base):
 
 def new_key() -> str:
     """A new key, sealed."""
-    return vault.seal(MARK + credentials.opaque())
+    return vault.seal_as(SEALED_AS, credentials.opaque())
 
 
 @lru_cache(maxsize=8)
 def _opened(sealed: str, _keys: tuple[str, ...]) -> bytes | None:
-    try:
-        text = vault.unseal(sealed)
-    except InvalidToken:
-        return None
-    return text.removeprefix(MARK).encode() if text.startswith(MARK) else None
+    text = vault.unseal_as(SEALED_AS, sealed)
+    return None if text is None else text.encode()
 
 
 def key_of(head: Head) -> bytes | None:

@@ -3,7 +3,6 @@
 import json
 
 import segno
-from cryptography.fernet import InvalidToken
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
@@ -21,7 +20,7 @@ from portal.fields import NO_CODE
 from portal.guards import acting_user, asked_next, owes_setup, require_proof, this_session, this_user, verified
 from portal.settings.page import show_codes
 
-MARK = "authenticator:"
+SEALED_AS = "authenticator"
 LONGEST_SEALED = 2000
 
 
@@ -52,18 +51,15 @@ def security() -> ResponseReturnValue:
 
 
 def _seal(key: str) -> str:
-    return vault.seal(MARK + json.dumps([this_session().id, key, clock.now().timestamp()]))
+    return vault.seal_as(SEALED_AS, json.dumps([this_session().id, key, clock.now().timestamp()]))
 
 
 def _shown(sealed: str) -> str | None:
     """The key that a page of this session showed in the last ten minutes."""
-    try:
-        opened = vault.unseal(sealed)
-    except (InvalidToken, UnicodeError):
+    opened = vault.unseal_as(SEALED_AS, sealed)
+    if opened is None:
         return None
-    if not opened.startswith(MARK):
-        return None
-    session_id, key, at = json.loads(opened.removeprefix(MARK))
+    session_id, key, at = json.loads(opened)
     fresh = at > (clock.now() - steps.LIFETIME).timestamp()
     return key if fresh and session_id == this_session().id else None
 

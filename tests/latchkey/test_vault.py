@@ -75,3 +75,11 @@ def test_a_session_of_a_host_whose_clock_runs_ahead_is_one(app, client, alice, m
     monkeypatch.undo()
 
     assert client.get("/tokens").status_code == 200
+
+
+def test_what_was_sealed_as_one_thing_is_no_other(settings):
+    sealed = vault.seal_as("form", "a: text")
+
+    assert vault.unseal_as("form", sealed) == "a: text"
+    assert vault.unseal_as("challenge", sealed) is None
+    assert {vault.unseal_as("form", other) for other in (vault.seal("form"), vault.seal("a: text"), "é", "")} == {None}

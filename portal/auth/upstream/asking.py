@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from cryptography.fernet import InvalidToken
 from flask import redirect, render_template, request
 from werkzeug.wrappers import Response
 
@@ -23,7 +22,7 @@ ASKED, KEPT = "upstream", "upstream-kept"
 LIFETIME = timedelta(minutes=10)
 # Browsers keep 4,096 bytes, with name and attributes; what is longer is left behind rather than nobody gets in.
 LONGEST = 3_600
-MARK = "upstream:"
+SEALED_AS = "upstream"
 
 
 class Purpose(StrEnum):
@@ -105,7 +104,7 @@ def write(response: Response, name: str, value: object, lifetime: timedelta) -> 
     """Let this browser keep something that it cannot read; whether there is room for it."""
     dated = json.dumps([clock.now().timestamp(), value], default=str)
     packed = base64.b85encode(zlib.compress(dated.encode(), 9)).decode()
-    sealed = vault.seal(MARK + packed)
+    sealed = vault.seal_as(SEALED_AS, packed)
     if len(sealed) > LONGEST:
         return False
     cookies.write(response, name, sealed, lifetime)
@@ -114,13 +113,10 @@ def write(response: Response, name: str, value: object, lifetime: timedelta) -> 
 
 def read(name: str, lifetime: timedelta) -> Any:
     """What it keeps, for as long as it counts."""
-    try:
-        opened = vault.unseal(str(cookies.read(name, lifetime) or ""))
-    except (InvalidToken, UnicodeError):
+    packed = vault.unseal_as(SEALED_AS, str(cookies.read(name, lifetime) or ""))
+    if packed is None:
         return None
-    if not opened.startswith(MARK):
-        return None
-    at, value = json.loads(zlib.decompress(base64.b85decode(opened.removeprefix(MARK))))
+    at, value = json.loads(zlib.decompress(base64.b85decode(packed)))
     return value if at > (clock.now() - lifetime).timestamp() else None
 
 
