@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from latchkey import fetching
@@ -20,15 +21,22 @@ OF_HOST = (Limit(30, timedelta(minutes=1)),)
 IN_ALL = (Limit(120, timedelta(minutes=1)),)
 
 
-def ask(url: str, *, most: int, kinds: frozenset[str], person: str = "") -> Answer:
+class Sort(StrEnum):
+    """What is asked for; each sort has budgets and places of its own, so that none starves another."""
+
+    DOCUMENTS = "documents"
+    KEYS = "keys"
+
+
+def ask(url: str, sort: Sort, *, most: int, kinds: frozenset[str], person: str = "") -> Answer:
     """What stands at an address; `person` is the id of whoever made us ask, if it is known. Raises `NotFetched`."""
     # Without its port: a host has 65,535 of them.
-    counters = [Counter(f"fetched-of:{urlsplit(url).hostname}", OF_HOST), Counter("fetched", IN_ALL)]
+    counters = [Counter(f"{sort}-of:{urlsplit(url).hostname}", OF_HOST), Counter(f"{sort}-in-all", IN_ALL)]
     if person:
-        counters.append(Counter(f"fetched-by:{person}", OF_PERSON))
+        counters.append(Counter(f"{sort}-by:{person}", OF_PERSON))
     if throttle.hit(*counters):
         raise NotFetched("too many addresses were asked for: wait a minute")
-    return fetching.ask(url, most=most, kinds=kinds)
+    return fetching.ask(url, most=most, kinds=kinds, queue=sort)
 
 
 def lifetime(cache_control: str) -> timedelta:

@@ -21,15 +21,16 @@ def port(parts: SplitResult) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-# Resolving has no timeout of its own, and no more names than these wait at a time.
+# Resolving has no timeout of its own, and no more names than these wait at a time: in each queue, so that slow names
+# in one hold up none of another.
 @cache
-def _resolvers() -> ThreadPoolExecutor:
+def _resolvers(_queue: str) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(4, thread_name_prefix="resolver")
 
 
-def resolve(parts: SplitResult, until: float) -> list[str]:
+def resolve(parts: SplitResult, until: float, queue: str) -> list[str]:
     """The addresses of a host. Raises `NotFetched`."""
-    asked = _resolvers().submit(socket.getaddrinfo, parts.hostname, port(parts), type=socket.SOCK_STREAM)
+    asked = _resolvers(queue).submit(socket.getaddrinfo, parts.hostname, port(parts), type=socket.SOCK_STREAM)
     try:
         found = asked.result(max(0.0, until - time.monotonic()))
     except (OSError, UnicodeError, TooLate):

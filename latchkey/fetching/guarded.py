@@ -37,16 +37,16 @@ def fetch(url: str, *, most: int, kinds: frozenset[str]) -> bytes:
     return ask(url, most=most, kinds=kinds).body
 
 
-def ask(url: str, *, most: int, kinds: frozenset[str]) -> Answer:
-    """The same, for whoever keeps it. Raises `NotFetched`."""
+def ask(url: str, *, most: int, kinds: frozenset[str], queue: str = "guarded") -> Answer:
+    """The same, for whoever keeps it; its name is resolved in this queue. Raises `NotFetched`."""
     parts = _parts(url)
     with watching.step("GET", {"http.request.method": "GET", "server.address": parts.hostname or ""}):
-        return _conversed(parts, most, kinds)
+        return _conversed(parts, most, kinds, queue)
 
 
-def _conversed(parts: SplitResult, most: int, kinds: frozenset[str]) -> Answer:
+def _conversed(parts: SplitResult, most: int, kinds: frozenset[str], queue: str) -> Answer:
     until = time.monotonic() + SECONDS
-    address = _resolved(parts, until)
+    address = _resolved(parts, until, queue)
     try:
         with bounded.connected(parts, address, until) as connection:
             return _asked(connection, parts, most, kinds)
@@ -69,9 +69,9 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
-def _resolved(parts: SplitResult, until: float) -> str:
+def _resolved(parts: SplitResult, until: float, queue: str) -> str:
     """One address of the host, all of which must be public."""
-    addresses = bounded.resolve(parts, until)
+    addresses = bounded.resolve(parts, until, queue)
     if not addresses or not all(_open_to_us(parts, address) for address in addresses):
         raise NotFetched("the host is not public")
     return addresses[0]

@@ -60,7 +60,7 @@ def _converse(method: str, url: str, body: bytes, headers: dict[str, str], *, mo
 
 
 def _answered(method: str, parts: SplitResult, sent: bytes, *, most: int, until: float) -> Reply:
-    for address in bounded.resolve(parts, until)[:MOST_ADDRESSES]:
+    for address in bounded.resolve(parts, until, "operators")[:MOST_ADDRESSES]:
         try:
             with bounded.connected(parts, address, until) as connection:
                 connection.sendall(sent)

@@ -61,7 +61,7 @@ def _read(url: str, person: str, since: datetime) -> None:
         db.rollback()
         if there:
             return
-        answer = asking.ask(url, most=described.LONGEST, kinds=documents.KINDS, person=person)
+        answer = asking.ask(url, asking.Sort.DOCUMENTS, most=described.LONGEST, kinds=documents.KINDS, person=person)
         said, keys = documents.read(url, answer.body)
         _, new = documents.keep(url, said, keys, asking.lifetime(answer.cache_control))
         if new:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, KeySet
 
-from latchkey import fetching, settings
+from latchkey import fetching, origin, settings
 from latchkey.fetching import NotFetched, operators
 
 # Of those that there are, the ones whose signatures nobody but the upstream can make.
@@ -22,8 +22,10 @@ LONGEST = 256 * 1024
 MOST_KEYS = 50
 # For everything that one sign-in asks for together.
 SECONDS = 8.0
-# At most so many requests of a process wait for the upstream at a time.
-MOST_WAITING = 4
+# At most so many requests of a process wait for the upstream at a time, and of one network: strangers who wait for a
+# slow one keep nobody else from it.
+MOST_WAITING = 8
+MOST_OF_NETWORK = 3
 FRESH = 3600.0
 # So long nobody asks again after a failure, and for a key that is not known.
 PAUSE = 5.0
@@ -60,21 +62,27 @@ class _Kept:
 
 
 _known: dict[str, _Kept] = {}
-_waiting = threading.BoundedSemaphore(MOST_WAITING)
+_places = threading.Lock()
+# The networks whose requests wait, one entry for each.
+_waiting: list[str] = []
 _asking = threading.Lock()
 
 
 @contextlib.contextmanager
 def conversation() -> Iterator[float]:
     """One request's turn with the upstream; yields until when. Raises `Away` if too many are waiting already."""
-    if not _waiting.acquire(blocking=False):
-        raise Away("others are waiting for it already")
+    network = origin.current.get().network
+    with _places:
+        if len(_waiting) >= MOST_WAITING or (network and _waiting.count(network) >= MOST_OF_NETWORK):
+            raise Away("others are waiting for it already")
+        _waiting.append(network)
     try:
         yield time.monotonic() + SECONDS
     except NotFetched as error:
         raise Away(str(error)) from None
     finally:
-        _waiting.release()
+        with _places:
+            _waiting.remove(network)
 
 
 def _here() -> tuple[str, _Kept]:

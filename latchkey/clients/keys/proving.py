@@ -109,7 +109,7 @@ def _place() -> Iterator[bool]:
 
 def ask(url: str, person: str = "") -> Answer:
     """What stands at the address of a key set. Raises `NotFetched`."""
-    return asking.ask(url, most=sets.LONGEST_FETCHED, kinds=KINDS, person=person)
+    return asking.ask(url, asking.Sort.KEYS, most=sets.LONGEST_FETCHED, kinds=KINDS, person=person)
 
 
 def holds(answer: Answer) -> timedelta:

@@ -16,15 +16,14 @@ from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy import bindparam, select
 
-from latchkey import credentials, settings, watching
+from latchkey import credentials, origin, settings, watching
 from latchkey.store.prepared import PreparedSelect
 from latchkey.tokens.imported import forms
 from latchkey.tokens.imported.lookup import Unproved, was_refused
+from latchkey.tokens.imported.pauses import Pauses
 from latchkey.tokens.imported.record import ForeignToken, learn
 
 SECONDS = 1.0
-# After a fault nobody asks for so long.
-AWAY_SECONDS = 5.0
 # A string that was compared is compared again after so long.
 AGAIN_SECONDS = 600.0
 MOST_WAITING, MOST_KNOWN = 200, 10_000
@@ -51,8 +50,9 @@ class _Old:
     """How this process found the old check, and what is to be compared."""
 
     def __init__(self) -> None:
-        self.away_until = float("-inf")
-        self.pending: queue.Queue[tuple[str, bool, str]] = queue.Queue(MOST_WAITING)
+        self.pauses = Pauses()
+        # A string, the network that it came from, and what we said of which token.
+        self.pending: queue.Queue[tuple[str, str, bool, str]] = queue.Queue(MOST_WAITING)
         self.seen: OrderedDict[bytes, float] = OrderedDict()
         self.guard = threading.Lock()
         self.thread: threading.Thread | None = None
@@ -79,11 +79,16 @@ def unasked(plaintext: str | None) -> bool:
     """Whether the old check is to be asked about a string that nobody here knows."""
     if settings.current().shadow_url is None or plaintext is None or was_refused(plaintext):
         return False
-    return credentials.may_be_foreign(plaintext) and time.monotonic() >= _old.away_until
+    return credentials.may_be_foreign(plaintext) and not _old.pauses.holds(*_of(plaintext))
+
+
+def _of(plaintext: str) -> tuple[bytes, str]:
+    """By what a string and whoever sends it are told apart."""
+    return credentials.digest(plaintext), origin.current.get().network
 
 
 def _learned(plaintext: str) -> bool:
-    said = _ask(plaintext)
+    said = _ask(plaintext, origin.current.get().network)
     if said is None or not said.passes:
         return False
     placeholder = _named(plaintext, said)
@@ -103,7 +108,7 @@ def _refuses_what_nobody_has(plaintext: str) -> bool:
     Asked whenever something would be learned, which is once a token.
     """
     separator = next((place for place, sign in enumerate(plaintext) if sign in forms.SEPARATORS), -1)
-    said = _ask(plaintext[: separator + 1] + credentials.opaque())
+    said = _ask(plaintext[: separator + 1] + credentials.opaque(), origin.current.get().network)
     if said is not None and said.passes:
         log.error("shadow: the old check lets pass what nobody has, and nothing is learned from it")
     return said is not None and not said.passes
@@ -133,34 +138,49 @@ def compare(plaintext: str | None, token_id: str, *, passes: bool) -> None:
             _old.thread = threading.Thread(target=_compare_all, name="shadow", daemon=True)
             _old.thread.start()
     try:
-        _old.pending.put_nowait((plaintext, passes, token_id))
+        _old.pending.put_nowait((plaintext, origin.current.get().network, passes, token_id))
     except queue.Full:
         return
 
 
 def _compare_all() -> None:
     while True:
-        plaintext, passes, token_id = _old.pending.get()
-        said = _ask(plaintext) if time.monotonic() >= _old.away_until else None
+        plaintext, network, passes, token_id = _old.pending.get()
+        held = _old.pauses.holds(credentials.digest(plaintext), network)
+        said = None if held else _ask(plaintext, network)
         if said is not None and said.passes is not passes:
             words = {True: "passes", False: "is refused"}
             log.warning("shadow: theirs %s, ours %s (%s)", words[said.passes], words[passes], token_id)
         _old.pending.task_done()
 
 
-def _ask(plaintext: str) -> Said | None:
-    """What the old check says; None: nothing, it is away."""
+def _ask(plaintext: str, network: str) -> Said | None:
+    """What the old check says of a string that came from a network; None: nothing, it is away."""
     if not plaintext.isascii() or not plaintext.isprintable():
         return Said(passes=False, row="")
     parts = urlsplit(settings.current().shadow_url or "")
     asked = watching.step("GET", {"http.request.method": "GET", "server.address": parts.hostname or ""})
     try:
         with asked, closing(_connection(parts)) as connection:
-            return _answer(connection, plaintext)
+            said = _said(connection, plaintext, network)
+    except OSError as error:
+        _old.pauses.unreachable()
+        log.warning("shadow: the old check cannot be reached (%s)", type(error).__qualname__)
+        return None
+    return said
+
+
+def _said(connection: http.client.HTTPConnection, plaintext: str, network: str) -> Said | None:
+    # A fault of its own, whatever the string.
+    connection.connect()
+    try:
+        said = _answer(connection, plaintext)
     except (OSError, http.client.HTTPException) as error:
-        _old.away_until = time.monotonic() + AWAY_SECONDS
+        _old.pauses.failed(credentials.digest(plaintext), network)
         log.warning("shadow: the old check does not answer (%s)", type(error).__qualname__)
         return None
+    _old.pauses.answered(network)
+    return said
 
 
 def _connection(parts: SplitResult) -> http.client.HTTPConnection:

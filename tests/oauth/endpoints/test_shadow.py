@@ -1,7 +1,9 @@
 """The old key check beside ours: it decides nothing, and tells what no import could bring."""
 
 import http.server
+import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -73,8 +75,9 @@ def old(app, url, settings, tmp_path, monkeypatch):
 def check(app, old):
     """The status of the gateway check for a string."""
 
-    def check(text) -> int:
-        answer = app.test_client().get("/oauth/check", headers={"Authorization": f"Bearer {text}"})
+    def check(text, address="127.0.0.1") -> int:
+        headers, there = {"Authorization": f"Bearer {text}"}, {"REMOTE_ADDR": address}
+        answer = app.test_client().get("/oauth/check", headers=headers, environ_base=there)
         store.db.remove()
         return answer.status_code
 
@@ -117,13 +120,45 @@ def test_a_difference_about_a_known_token_is_reported_once_and_ours_stands(check
     assert old.asked == ["plain-key"]
 
 
-@pytest.mark.parametrize("status", [500, 302])
+@pytest.mark.parametrize("status", [500, 302, 429])
 def test_an_old_check_that_is_away_changes_nothing_and_is_left_alone(check, old, caplog, status):
-    old.answers |= {"unknown-key": (status, "17")}
+    old.answers["*"] = (status, "17")
 
-    assert [check("unknown-key"), check("unknown-key"), check("17.x"), check("plain-key")] == [401, 401, 401, 200]
+    assert [check("unknown-key"), check("unknown-key"), check("17.x"), check("third")] == [401] * 4
+    assert [check("fourth"), check("plain-key")] == [401, 200]
     told(caplog)
-    assert old.asked == ["unknown-key"]
+    assert old.asked == ["unknown-key", "17.x", "third"]
+
+
+@pytest.mark.standard("L-05")
+@pytest.mark.parametrize("status", [500, 302, 429])
+def test_strings_that_break_the_old_check_silence_it_for_nobody_else(check, old, status):
+    old.answers |= {f"bad-{number}": (status, "") for number in range(8)} | {"17.secret": (200, "")}
+
+    assert {check(f"bad-{number}", "198.51.100.7") for number in range(8)} == {401}
+    # Who sends others goes on.
+    assert check("17.secret") == 200
+    assert len([text for text in old.asked if text.startswith("bad-")]) == 3
+
+
+def test_what_several_networks_see_is_the_old_checks_own_fault(check, old):
+    old.answers["*"] = (500, "")
+    for number in range(3):
+        for text in range(3):
+            check(f"bad-{number}-{text}", f"198.51.{number}.7")
+    assert len(old.asked) == 9
+
+    assert check("17.secret", "203.0.113.9") == 401
+    assert len(old.asked) == 9
+
+
+def test_an_old_check_that_cannot_be_reached_is_left_alone_at_once(check, old, settings, caplog):
+    now = settings_module.current()
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        settings_module.use(replace(now, shadow_url=f"http://127.0.0.1:{closed.getsockname()[1]}/check"))
+        assert [check("unknown-key"), check("17.secret", "198.51.100.7")] == [401, 401]
+    assert len([said for said in told(caplog) if "cannot be reached" in said]) == 1
 
 
 @pytest.mark.standard("I-02")

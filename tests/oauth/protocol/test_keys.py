@@ -2,10 +2,13 @@
 
 import hmac
 import json
+import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import func, select
@@ -15,7 +18,7 @@ from latchkey.clients import asking
 from latchkey.clients.keys import assertions, changing, proving, sets
 from latchkey.clients.keys import record as key_records
 from latchkey.clients.keys.record import UsedAssertion
-from latchkey.fetching import Answer, NotFetched
+from latchkey.fetching import Answer, NotFetched, bounded
 from latchkey.journal import refusals
 from latchkey.oversight import apps as oversight
 from latchkey.oversight import policies
@@ -553,6 +556,22 @@ def test_a_host_has_one_budget_for_all_its_ports(app, monkeypatch):
         with pytest.raises(NotFetched):
             proving.ask(f"https://app.example.com{port}/keys")
     assert proving.ask("https://other.example.com/keys").body
+    # Another sort of thing has a budget of its own.
+    assert asking.ask("https://app.example.com/", asking.Sort.DOCUMENTS, most=9, kinds=frozenset()).body
+
+
+@pytest.mark.standard("J-09")
+def test_names_that_answer_slowly_hold_up_no_names_of_another_sort(monkeypatch):
+    hold, real = threading.Event(), socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda name, *more, **rest: hold.wait(5) if name == "slow" else real(name, *more, **rest)
+    )
+    slow = [bounded._resolvers("documents").submit(socket.getaddrinfo, "slow", 1) for _ in range(8)]
+    try:
+        assert bounded.resolve(urlsplit("http://127.0.0.1/"), time.monotonic() + 3, "keys") == ["127.0.0.1"]
+    finally:
+        hold.set()
+    assert all(each.result(5) for each in slow)
 
 
 @pytest.mark.standard("D-15", "J-09")

@@ -311,7 +311,8 @@ def test_bytes_that_drip_in_end_at_the_deadline(acme, client, monkeypatch):
     assert time.monotonic() - began < 1.9
 
 
-def test_no_more_than_a_few_wait_for_it(acme, app):
+@pytest.mark.standard("L-05")
+def test_no_more_than_a_few_wait_for_it_and_of_one_network_fewer(acme, app):
     hold, waiting = threading.Event(), threading.Semaphore(0)
 
     def slow(_):
@@ -319,20 +320,31 @@ def test_no_more_than_a_few_wait_for_it(acme, app):
         hold.wait(5)
 
     acme.instead["/.well-known/openid-configuration"] = slow
-    threads = [threading.Thread(target=app.test_client().get, args=("/login/oidc",)) for _ in range(known.MOST_WAITING)]
-    for thread in threads:
-        thread.start()
-    waiting.acquire(timeout=5)
-    while known._waiting.acquire(blocking=False):
-        known._waiting.release()
-        time.sleep(0.01)
+    threads = []
 
-    refused = app.test_client().get("/login/oidc")
+    def come(number: int, network: int) -> None:
+        for _ in range(number):
+            there = {"environ_base": {"REMOTE_ADDR": f"198.51.{network}.7"}}
+            threads.append(threading.Thread(target=app.test_client().get, args=("/login/oidc",), kwargs=there))
+            threads[-1].start()
+        until = time.monotonic() + 5
+        while len(known._waiting) < len(threads):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    come(known.MOST_OF_NETWORK, 1)
+    waiting.acquire(timeout=5)
+    refused = [app.test_client().get("/login/oidc", environ_base={"REMOTE_ADDR": "198.51.1.7"})]
+    # Somebody else waits beside them, until there are too many of all.
+    come(known.MOST_OF_NETWORK, 2)
+    come(known.MOST_WAITING - 2 * known.MOST_OF_NETWORK, 3)
+    refused.append(app.test_client().get("/login/oidc", environ_base={"REMOTE_ADDR": "198.51.9.7"}))
 
     hold.set()
     for thread in threads:
         thread.join()
-    assert refused.status_code == 503
+    assert [answer.status_code for answer in refused] == [503, 503]
+    assert known._waiting == []
 
 
 class TestKeys:
