@@ -1,23 +1,22 @@
 """What the product costs, in tables: `python -m benchmarks`, which keeps them in README.md beside this file."""
 
 import re
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import beside, oauth, sites
-from benchmarks.rows import Row, table
-from benchmarks.sites import Site
+from benchmarks import beside, growth, oauth, sites, start
+from benchmarks.rows import table
+from benchmarks.sites import Measure
 
 README = Path(__file__).parent / "README.md"
-Measure = Callable[[Sequence[Site]], list[Row]]
 # Each table by its name in README.md: its title, and who measures its rows.
 TABLES: dict[str, tuple[str, tuple[Measure, ...]]] = {
     "jobs": ("job, as a share of a bare route's CPU", (oauth.rows,)),
-    "felt": ("what people and operators feel", (beside.rows,)),
+    "felt": ("what people and operators feel", (beside.rows, start.rows)),
+    "growth": (f"{growth.MANY:,} tokens, most of them dead, beside {growth.FEW:,}", (growth.rows,)),
 }
-# What takes minutes each, and a few gigabytes.
-LONG: tuple[str, ...] = ()
+# What takes many minutes, and twelve gigabytes.
+LONG = ("growth",)
 
 
 def keep(name: str, told: str) -> None:
@@ -30,7 +29,7 @@ def keep(name: str, told: str) -> None:
 
 def main() -> None:
     parser = sites.options(__doc__)
-    parser.add_argument("--quick", action="store_true", help="leave out what takes minutes: growth")
+    parser.add_argument("--quick", action="store_true", help="leave out what takes many minutes: growth")
     parser.add_argument("--only", action="append", choices=TABLES, help="only this table")
     given = parser.parse_args()
     chosen = given.only or [name for name in TABLES if not (given.quick and name in LONG)]

@@ -29,7 +29,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """User and system time that the whole tree has used so far."""
-        return sum(_cpu_ticks(pid) for pid in tree(self.pid)) / TICK
+        return sum(map(cpu_seconds, tree(self.pid)))
 
 
 def tree(pid: int) -> list[int]:
@@ -37,9 +37,10 @@ def tree(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in tree(int(child)))]
 
 
-def _cpu_ticks(pid: int) -> int:
+def cpu_seconds(pid: int) -> float:
+    """User and system time that a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def memory(pid: int) -> float:
@@ -56,7 +57,9 @@ def free_port() -> int:
 
 def environment(instance: Path) -> dict[str, str]:
     """What a process that serves an instance, or fills one, is told by its surroundings."""
-    ours = {key: value for key, value in os.environ.items() if not key.startswith("LATCHKEY_")}
+    # As on an operator's machine, where what Python compiled is there the next time.
+    left_out = ("LATCHKEY_", "PYTHONDONTWRITEBYTECODE")
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
     return ours | {"LATCHKEY_INSTANCE": str(instance)}
 
 

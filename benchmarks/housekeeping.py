@@ -1,53 +1,72 @@
-"""What callers feel of housekeeping: `python -m benchmarks.housekeeping [ROWS [DATABASE_URL]]`, an empty database.
+"""What callers feel of housekeeping, and how it goes, among millions of dead rows; measured with `benchmarks.growth`.
 
-Calls are timed on a quiet server, then while another one removes so many dead rows.
+Calls are timed at a server that clears nothing away, then at the same one while it does.
 """
 
-import sys
-import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import LargeBinary, cast, func, select, text
+from sqlalchemy import delete, func, select, text
 
-from benchmarks import harness, many, seed
+from benchmarks import harness, seed
+from benchmarks.rows import Row
+from benchmarks.sites import POSTGRESQL, Site
 from latchkey import clock, tokens
-from latchkey.store.session import engines
+from latchkey.accounts.users import User
+from latchkey.store.leases import Lease
+from latchkey.store.session import db, engines
 from latchkey.tokens import Token
 
-ROWS = 1_000_000
-SECONDS = 20
-PEOPLE = 1_000
+SECONDS = 60
 THREADS = 2
-FREE = 'quota_writes = "1000000/minute"\nquota_tokens = 1000000\n'
+# Nobody who calls is to be refused.
+SETTINGS = {"quota_writes": "1000000/minute", "quota_tokens": 1_000_000}
 BODY = '{"description": "made", "scopes": ["account:read"], "expires_in_days": 1}'
+# Autovacuum looks once a minute, and takes a while.
+VACUUM_SECONDS = 150
+READ, WRITE = "a call", "creating a token"
 
 
-def dead(count: int) -> None:
-    """Developer tokens of a thousand people that ended long ago."""
-    many.people(PEOPLE)
-    then = clock.now() - timedelta(days=400)
-    values = {
-        "kind": "dev", "last4": "0000", "description": "Dead", "scope": "account:read",
-        "created_at": then, "created_address": "", "created_agent": "", "expires_at": then,
-    }  # fmt: skip
-    many.copies(
-        Token,
-        values,
-        count,
-        id=lambda n: many.id_of("tok", n),
-        user_id=lambda n: many.id_of("usr", 1 + n % PEOPLE),
-        digest=lambda n: cast(many.ending("d" * 23, n), LargeBinary),
-    )
+def minted(instance: Path) -> str:
+    """A token to call with, of whoever is there."""
+    seed.connect(instance)
+    owner = db.scalars(select(User).limit(1)).one()
+    scopes = ["account:read", "tokens:write"]
+    made = tokens.mint(owner, description="calls", scopes=scopes, lifetime=timedelta(days=90))
+    db.commit()
+    return made.plaintext
 
 
-def left() -> int:
+def let(instance: Path) -> None:
+    """Whoever wants may clear away."""
+    seed.connect(instance)
+    with engines().write.begin() as connection:
+        connection.execute(delete(Lease))
+
+
+def dead(instance: Path) -> int:
+    """How many there are to remove."""
+    seed.connect(instance)
     with engines().read.connect() as connection:
-        return connection.scalar(select(func.count()).select_from(Token).where(Token.description == "Dead")) or 0
+        return connection.scalar(select(func.count()).where(Token.kind == "oat", Token.expires_at < clock.now())) or 0
 
 
-def timed(port: int, request: bytes, expected: int) -> list[float]:
+def unswept(instance: Path) -> int:
+    """How many removed rows PostgreSQL still has, once its autovacuum has had time."""
+    seed.connect(instance)
+    asked = text("SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'token' AND last_autovacuum IS NOT NULL")
+    every = text("SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'token'")
+    end, found = time.monotonic() + VACUUM_SECONDS, None
+    with engines().read.connect() as connection:
+        while found is None and time.monotonic() < end:
+            time.sleep(1)
+            found = connection.scalar(asked)
+        return int(connection.scalar(every) if found is None else found)
+
+
+def _timed(port: int, request: bytes, expected: int) -> list[float]:
     """The seconds of each call within a while, from several threads."""
     found: list[float] = []
     end = time.monotonic() + SECONDS
@@ -66,48 +85,33 @@ def timed(port: int, request: bytes, expected: int) -> list[float]:
     return sorted(found)
 
 
-def told(name: str, seconds: list[float]) -> str:
-    half, most = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
-    return f"{name} {half * 1e3:.1f} ms, 99 % within {most * 1e3:.0f} ms, slowest {seconds[-1] * 1e3:.0f} ms"
-
-
-def measure(instance: Path, plaintext: str, name: str) -> None:
+def _called(site: Site, plaintext: str, when: str) -> Iterator[Row]:
     """Time reads and writes beside each other."""
-    head = {"Authorization": f"Bearer {plaintext}"}
+    head, results = {"Authorization": f"Bearer {plaintext}"}, {}
     write = harness.post("/v1/tokens", BODY, **head).replace(b"application/x-www-form-urlencoded", b"application/json")
-    with harness.latchkey(instance) as server:
-        before, results = left(), {}
-        kinds = {"read": (harness.get("/v1/me", **head), 200), "write": (write, 201)}
-        running = [
-            threading.Thread(target=lambda kind=kind, given=given: results.update({kind: timed(server.port, *given)}))
-            for kind, given in kinds.items()
-        ]
-        for thread in running:
-            thread.start()
-        for thread in running:
-            thread.join()
-        gone = before - left()
-    print(f"{name}: {'; '.join(told(kind, results[kind]) for kind in kinds)}; {gone / SECONDS:,.0f} rows a second went")
+    kinds = {READ: (harness.get("/v1/me", **head), 200), WRITE: (write, 201)}
+    with site.serve() as server:
+
+        def work(number: int) -> None:
+            kind = list(kinds)[number]
+            results[kind] = _timed(server.port, *kinds[kind])
+
+        harness.together(work, len(kinds))
+    for kind in kinds:
+        seconds = results[kind]
+        yield site.row(f"{kind} {when}: half within", seconds[len(seconds) // 2] * 1e3, unit="ms")
+        yield site.row(f"{kind} {when}: 99 % within", seconds[int(len(seconds) * 0.99)] * 1e3, unit="ms")
 
 
-def main(rows: int = ROWS, url: str | None = None) -> None:
-    with harness.scratch() as instance:
-        (instance / "config.toml").write_text(FREE + (f'database_url = "{url}"\n' if url else ""))
-        seed.connect(instance)
-        owner = seed.user("alice@example.com")
-        minted = tokens.mint(
-            owner, description="calls", scopes=["account:read", "tokens:write"], lifetime=timedelta(days=90)
-        )
-        seed.db.db.commit()
-        measure(instance, minted.plaintext, "quiet")
-        dead(rows)
-        many.settle()
-        with engines().write.begin() as connection:
-            connection.execute(text("DELETE FROM lease"))
-        measure(instance, minted.plaintext, f"removing {rows:,} dead rows")
-        seed.db.dispose()
-
-
-if __name__ == "__main__":
-    given = sys.argv[1:]
-    main(*(int(each) if each.isdecimal() else each for each in given))
+def felt(site: Site) -> Iterator[Row]:
+    """What callers feel, at a site with dead rows that nobody may clear away yet."""
+    site.configure(**SETTINGS)
+    plaintext = site.call(minted)
+    yield from _called(site, plaintext, "while nothing is cleared away")
+    before = site.call(dead)
+    site.call(let)
+    yield from _called(site, plaintext, "while dead rows are")
+    gone = before - site.call(dead)
+    yield site.row("dead rows removed", gone / SECONDS, unit="a second")
+    if site.database == POSTGRESQL:
+        yield site.row("of them left for autovacuum", 100 * site.call(unswept) / max(1, gone), unit="%")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, String, cast, insert, literal, select, text
+from sqlalchemy import ColumnElement, Insert, LargeBinary, String, cast, insert, literal, select, text
 
 from latchkey import clock
 from latchkey.accounts.users import User
@@ -33,14 +33,19 @@ def id_of(prefix: str, number: ColumnElement[int]) -> ColumnElement[str]:
     return ending(f"{prefix}_{'0' * 19}", number)
 
 
-def copies(record: type[Base], values: dict[str, Any], count: int, **each: Any) -> None:
-    """So many rows with these values; `each` are functions of the row's number."""
+def copied(record: type[Base], values: dict[str, Any], count: int, **each: Any) -> Insert:
+    """What makes so many rows with these values; `each` are functions of the row's number."""
     rows = numbers(count)
     columns = {column.name: column for column in record.__table__.columns}
     same = {name: literal(value, columns[name].type) for name, value in values.items()}
     told = same | {name: make(rows.c.n) for name, make in each.items()}
+    return insert(record).from_select(list(told), select(*told.values()), include_defaults=False)
+
+
+def copies(record: type[Base], values: dict[str, Any], count: int, **each: Any) -> None:
+    """Make them."""
     with engines().write.begin() as connection:
-        connection.execute(insert(record).from_select(list(told), select(*told.values()), include_defaults=False))
+        connection.execute(copied(record, values, count, **each))
 
 
 def people(count: int) -> None:

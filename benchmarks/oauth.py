@@ -86,32 +86,45 @@ def _refreshes(user: User, client: Client, count: int) -> Iterator[dict[str, str
         connection.execute(insert(Token), rows)
 
 
+def registered(user: User) -> tuple[Client, str]:
+    """An app, and the header by which it says who it is."""
+    client, secret = clients.register(
+        user, name="Example", redirect_uris=[CALLBACK], scopes=["account:read"], confidential=True
+    )
+    db.db.commit()
+    return client, "Basic " + base64.b64encode(f"{quote(client.id)}:{quote(secret or '')}".encode()).decode()
+
+
+def reads(plaintexts: Sequence[str], basic: str) -> dict[str, list[bytes]]:
+    """The requests of each job that asks about tokens."""
+    bearers = [{"Authorization": f"Bearer {text}"} for text in plaintexts]
+    return {
+        ME: [harness.get("/v1/me", **bearer) for bearer in bearers],
+        CHECK: [harness.get("/oauth/check?scope=account:read", **bearer) for bearer in bearers],
+        INTROSPECTION: [harness.post("/oauth/introspect", f"token={text}", Authorization=basic) for text in plaintexts],
+    }
+
+
+def writes(user: User, client: Client, basic: str) -> dict[str, list[bytes]]:
+    """The requests of each job that makes tokens, as many as all rounds need."""
+    every = WRITES * (harness.ROUNDS + 1)
+    own = [{"grant_type": "client_credentials"}]
+    forms = {CODE: _codes(user, client, every), REFRESH: _refreshes(user, client, every), OWN: own}
+    return {
+        name: [harness.post("/oauth/token", urlencode(form), Authorization=basic) for form in those]
+        for name, those in forms.items()
+    }
+
+
 def prepare(instance: Path) -> dict[str, list[bytes]]:
     """The requests of each job, on an instance with so many tokens."""
     seed.connect(instance)
     user = seed.user("alice@example.com")
     plaintexts = seed.tokens(user, TOKENS)
-    client, secret = clients.register(
-        user, name="Example", redirect_uris=[CALLBACK], scopes=["account:read"], confidential=True
-    )
-    db.db.commit()
-    basic = "Basic " + base64.b64encode(f"{quote(client.id)}:{quote(secret or '')}".encode()).decode()
-    every = WRITES * (harness.ROUNDS + 1)
-    codes, refreshes = list(_codes(user, client, every)), list(_refreshes(user, client, every))
-    bearers = [{"Authorization": f"Bearer {text}"} for text in plaintexts]
+    client, basic = registered(user)
+    requests = reads(plaintexts, basic) | writes(user, client, basic)
     db.dispose()
-
-    def exchange(form: dict[str, str]) -> bytes:
-        return harness.post("/oauth/token", urlencode(form), Authorization=basic)
-
-    return {
-        ME: [harness.get("/v1/me", **bearer) for bearer in bearers],
-        CHECK: [harness.get("/oauth/check?scope=account:read", **bearer) for bearer in bearers],
-        INTROSPECTION: [harness.post("/oauth/introspect", f"token={text}", Authorization=basic) for text in plaintexts],
-        CODE: [exchange(form) for form in codes],
-        REFRESH: [exchange(form) for form in refreshes],
-        OWN: [exchange({"grant_type": "client_credentials"})],
-    }
+    return requests
 
 
 def rows(sites: Sequence[Site]) -> list[Row]:

@@ -5,16 +5,17 @@ import contextlib
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from benchmarks import harness
 from benchmarks.rows import Row, table
 from tests import servers
 
 Found = TypeVar("Found")
+Measure: TypeAlias = Callable[[Sequence["Site"]], Iterable[Row]]
 SQLITE, POSTGRESQL = DATABASES = ("SQLite", "PostgreSQL")
 # As operators have it, and not as tests do: nothing that makes it safe is off.
 SETTINGS = {
@@ -41,7 +42,8 @@ class Site:
 
     database: str
     instance: Path
-    checkout: Path = harness.ROOT
+    checkout: Path
+    _make: Callable[[], "Site"] = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -63,6 +65,15 @@ class Site:
         found: Found = pickle.loads(file.read_bytes())
         file.unlink()
         return found
+
+    def run(self, program: str) -> str:
+        """What a program of the checkout prints."""
+        command, environment = [harness.python(self.checkout), "-c", program], harness.environment(self.instance)
+        return subprocess.check_output(command, cwd=self.checkout, env=environment, text=True)
+
+    def twin(self) -> "Site":
+        """Another empty one of the same kind."""
+        return self._make()
 
     def serve(self, *, workers: int = 1) -> contextlib.AbstractContextManager[harness.Server]:
         """The production server of the checkout."""
@@ -87,18 +98,14 @@ def opened(databases: Sequence[str], checkouts: Sequence[Path]) -> Iterator[Call
         cluster = stack.enter_context(servers.postgres(**SETTINGS)) if POSTGRESQL in databases else None
         made: list[str] = []
 
-        def make() -> list[Site]:
-            found = []
-            for database in databases:
-                for checkout in checkouts:
-                    site = Site(database, stack.enter_context(harness.scratch()), checkout)
-                    if cluster and database == POSTGRESQL:
-                        made.append(f"bench{len(made)}")
-                        site.configure(database_url=cluster.create(made[-1]))
-                    found.append(site)
-            return found
+        def one(database: str, checkout: Path) -> Site:
+            site = Site(database, stack.enter_context(harness.scratch()), checkout, lambda: one(database, checkout))
+            if cluster and database == POSTGRESQL:
+                made.append(f"bench{len(made)}")
+                site.configure(database_url=cluster.create(made[-1]))
+            return site
 
-        yield make
+        yield lambda: [one(database, checkout) for database in databases for checkout in checkouts]
 
 
 def options(about: str | None) -> argparse.ArgumentParser:
@@ -115,7 +122,7 @@ def places(given: argparse.Namespace) -> contextlib.AbstractContextManager[Calla
     return opened(given.database or DATABASES, [*before, harness.ROOT])
 
 
-def main(title: str, *measure: Callable[[Sequence[Site]], list[Row]]) -> None:
+def main(title: str, *measure: Measure) -> None:
     """The command of a module: measure, and print one table."""
     with places(options(title).parse_args()) as make:
         print(table(title, [row for each in measure for row in each(make())]))
