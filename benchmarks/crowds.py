@@ -35,8 +35,9 @@ def _digests(connection: Connection, count: int) -> Any:
     """A function of a row's number that gives its digest."""
     step = 256**COUNTING // (count + 1)
     if connection.dialect.name == "postgresql":
-        hexadecimal = lambda n: func.lpad(func.to_hex(cast(n, BigInteger) * step), 2 * COUNTING, "0")  # noqa: E731
-        return lambda n: func.decode(hexadecimal(n).concat("5a" * REST), "hex")
+        return lambda n: func.decode(
+            func.lpad(func.to_hex(cast(n, BigInteger) * step), 2 * COUNTING, "0").concat("5a" * REST), "hex"
+        )
     driver: Any = connection.connection.dbapi_connection
     driver.create_function("spread", 1, lambda n: (n * step).to_bytes(COUNTING, "big") + b"\x5a" * REST)
     return lambda n: func.spread(n, type_=LargeBinary)
