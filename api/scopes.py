@@ -60,7 +60,7 @@ def _shown(resource: Resource, scope: Scope) -> dict[str, str | bool]:
     )
 )
 def list_scopes(_call: Call) -> Reply:
-    """The catalogue."""
+    """Every scope, an API after the other."""
     parts = resources.grouped()
     data = [_shown(of, scope) for of, groups in parts for members in groups.values() for scope in members]
     return answers.shown({"data": data, "next_cursor": None}, answers.PUBLIC)

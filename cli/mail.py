@@ -6,7 +6,7 @@ from latchkey.mail import outbox
 
 @latchkey.group("mail")
 def group() -> None:
-    """The outbox."""
+    """Letters that wait in the outbox."""
 
 
 @group.command("send")

@@ -138,7 +138,7 @@ class Refusal(Exception):
     """A decision against a call, which says itself how it is answered."""
 
     def reply(self, request_id: str) -> Reply:
-        """The answer."""
+        """What it is answered with, under the id of its request."""
         raise NotImplementedError
 
 
@@ -180,7 +180,7 @@ def conditional(call: Call, reply: Reply) -> Reply:
 
 
 def headers(call: Call, reply: Reply) -> Pairs:
-    """All headers of the door's own; the layer around the application adds its."""
+    """All headers of the endpoint's own; the layer around the application adds its."""
     length = [] if reply.status in (204, 304) else [("Content-Length", str(len(reply.body)))]
     return [*reply.headers, *length, *reply.fixed, *call.limits]
 
@@ -223,7 +223,7 @@ def _through_flask(view: Answer) -> Answer:
 
 
 class Calls(Blueprint):
-    """A door's blueprint for programs: its rules stand in the application's map, where the dispatcher finds them."""
+    """A blueprint for programs: its rules stand in the application's map, where the dispatcher finds them."""
 
     # Whether views that want Flask may read a call all the same, and refuse it.
     all_are_calls = False

@@ -51,7 +51,7 @@ def shown(data: Mapping[str, Any], fixed: list[tuple[str, str]] = PRIVATE) -> Re
 
 
 def changed(data: Mapping[str, Any], status: int = 200, **headers: str) -> Reply:
-    """The answer to a change."""
+    """What was made or changed, as it is now; nobody may keep it."""
     return Reply(status, encode(data), [JSON, *headers.items()], PRIVATE)
 
 

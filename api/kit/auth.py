@@ -6,7 +6,7 @@ from functools import lru_cache, wraps
 from typing import Any, NamedTuple
 
 from api.kit import challenges, limits
-from api.kit.blueprint import Door
+from api.kit.blueprint import ApiBlueprint
 from api.kit.problems import Problem
 from latchkey import origin, resources, tokens
 from latchkey.accounts import users
@@ -157,4 +157,4 @@ def closed(_call: Call, **_ids: str) -> Reply:
 
 
 closed.__dict__["closed"] = True
-Door.closed = staticmethod(closed)
+ApiBlueprint.closed = staticmethod(closed)

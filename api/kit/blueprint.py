@@ -29,7 +29,7 @@ def _preflight(**_ids: str) -> Response:
     return response
 
 
-class Door(Calls):
+class ApiBlueprint(Calls):
     """Views carry the mark of `auth.require_scope` or of `auth.public`; `closed` stands in for one without (H-05)."""
 
     all_are_calls = True
@@ -49,4 +49,4 @@ class Door(Calls):
         super().add_url_rule(rule, "preflight", _preflight, provide_automatic_options=False, methods=["OPTIONS"])
 
 
-blueprint = Door("api", __name__)
+blueprint = ApiBlueprint("api", __name__)

@@ -73,7 +73,7 @@ def _place(call: Call) -> tuple[int, str]:
 
 
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """The description of every call that is registered (OpenAPI 3.1)."""
     described = calls()
     paths: dict[str, Any] = {}
     for call in described:
@@ -215,5 +215,4 @@ def _security_schemes() -> dict[str, Any]:
     )
 )
 def show_openapi() -> Reply:
-    """The document."""
     return answers.shown(document(), answers.PUBLIC)

@@ -70,12 +70,12 @@ def find(plaintext: str) -> Step | None:
 
 
 def over(plaintext: str) -> None:
-    """End one."""
+    """End the step of one browser."""
     db.execute(delete(Step).where(Step.digest == credentials.digest(plaintext)))
 
 
 def cancel(user: User) -> None:
-    """End all of a user."""
+    """End the steps of a user in every browser."""
     db.execute(delete(Step).where(Step.user_id == user.id))
 
 

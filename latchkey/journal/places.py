@@ -46,7 +46,7 @@ class Called(Protocol):
 
 
 class Place(NamedTuple):
-    """One of a token's."""
+    """An address and a program from which a token was used."""
 
     token_id: str
     address: str

@@ -178,12 +178,10 @@ def _of(canary: Canary) -> dict[str, Any]:
 
 
 def canary_made(user: User, canary: Canary) -> None:
-    """A canary was made."""
     activity.record(user, EventKind.CANARY_MADE, **_of(canary))
 
 
 def canary_removed(user: User, canary: Canary) -> None:
-    """A canary was removed."""
     activity.record(user, EventKind.CANARY_REMOVED, **_of(canary))
 
 

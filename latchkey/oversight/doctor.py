@@ -25,7 +25,7 @@ LATE = timedelta(seconds=10)
 
 
 class Result(NamedTuple):
-    """One line."""
+    """What one check found, for one line."""
 
     name: str
     ok: bool

@@ -12,7 +12,7 @@ NOT_OURS = re.compile(r"LATCHKEY_(PORT|PORT_.*|SERVICE_.*)")
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    """What the environment says."""
+    """Settings in the environment: under each name the variable and its text."""
     return {
         key.removeprefix(PREFIX).lower(): (key, value)
         for key, value in environ.items()

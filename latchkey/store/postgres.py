@@ -45,7 +45,7 @@ def arguments(url: URL, *, reading: bool) -> dict[str, Any]:
 
 
 def of_replica() -> dict[str, Any]:
-    """The same for a replica."""
+    """What is said to a replica, which is given less time: the primary can be asked instead."""
     limit = f"-c statement_timeout={REPLICA_SECONDS}s"
     return {"options": f"{UTC} {READ_ONLY} {limit}", "connect_timeout": REPLICA_SECONDS}
 

@@ -132,7 +132,7 @@ def _described(one: Column[Any]) -> tuple[str, str]:
 
 
 def written(value: object) -> bytes:
-    """A line."""
+    """A value as a line of JSON."""
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 

@@ -94,7 +94,7 @@ def _write_uses() -> None:
 def start(app: Flask, purges: Iterable[Purge] = ()) -> Worker:
     """Start the threads of this process. They end with it: at its normal end what is under way is finished.
 
-    `purges` clear away what records of the doors need no more.
+    `purges` clear away records of `oauth` and `portal` that have ended.
     """
     worker = Worker(app, purges)
     worker.start()

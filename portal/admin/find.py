@@ -37,7 +37,7 @@ def _page(form: FindCredentialForm, found: keys.Found | None = None, status: int
 
 @blueprint.get("/admin/find")
 def find_credential() -> Response:
-    """The box."""
+    """The form into which a credential is pasted."""
     return _page(FindCredentialForm())
 
 

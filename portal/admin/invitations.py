@@ -17,7 +17,7 @@ from portal.guards import require_proof
 
 
 class InviteForm(FlaskForm):
-    """Whom, and as what."""
+    """Whom to invite, and whether as an administrator."""
 
     email = EmailField("Email", [InputRequired("Write an e-mail address."), Address()])
     admin = BooleanField("As an administrator")

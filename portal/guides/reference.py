@@ -80,7 +80,6 @@ def describe(app: Flask, document: Callable[[], dict[str, Any]]) -> None:
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document."""
     given: Callable[[], dict[str, Any]] = current_app.extensions[OPENAPI]
     return kept("openapi", given)
 

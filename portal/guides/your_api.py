@@ -24,7 +24,7 @@ def guide_your_api() -> str:
 
 @blueprint.get("/docs/your-api/inside")
 def guide_your_api_inside() -> str:
-    """A file in api/."""
+    """An API inside the portal, as a file in `api/`."""
     return render_template("guides/your-api-inside.html", example=example)
 
 

@@ -54,7 +54,7 @@ def _make(form: CanaryForm) -> str | None:
 @blueprint.post("/canaries/<id:canary_id>/remove")
 @verified
 def remove_canary(canary_id: str) -> ResponseReturnValue:
-    """Forget one."""
+    """Whoever tries it afterwards is answered as before, and nobody is told."""
     user = acting_user()
     canary = canaries.get_for(user, canary_id)
     if canary is None:

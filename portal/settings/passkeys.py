@@ -24,7 +24,7 @@ class NameForm(FlaskForm):
     name = StringField("Name", id="passkey-name")
 
     def validate_name(self, field: Field) -> None:
-        """What the ground floor keeps as a name."""
+        """What the domain keeps as a name."""
         if not (field.data or "").strip():
             raise ValidationError("Name it, so that you know which one it is.")
         try:

@@ -112,7 +112,6 @@ class ExpiryForm(FlaskForm):
     same: Life | None = None
 
     def offered(self) -> list[Life]:
-        """The choices."""
         return lives() if self.same is None else [self.same, *lives()]
 
     def validate_expires(self, field: Field) -> None:

@@ -116,7 +116,7 @@ class Handler(logging.StreamHandler[TextIO]):
     """Writes a record at once, behind the lines of the requests before it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write it."""
+        """Write it after the lines that wait, which came before it."""
         lines.flush()
         super().emit(record)
 

@@ -9,7 +9,7 @@ from flask import Response
 from sqlalchemy import update
 
 from api.kit import auth
-from api.kit.blueprint import Door
+from api.kit.blueprint import ApiBlueprint
 from latchkey import clients, grants, tokens
 from latchkey.accounts import users
 from latchkey.store.session import db
@@ -170,7 +170,7 @@ def test_the_scope_is_checked_before_the_id(app, alice, his):
 
 @pytest.mark.standard("H-05")
 def test_several_scopes_mean_all_of_them(app, alice):
-    both = Door("both", __name__)
+    both = ApiBlueprint("both", __name__)
 
     @both.get("/v1/both")
     @auth.require_scope("account:read", "apps:read")
@@ -190,7 +190,7 @@ def test_several_scopes_mean_all_of_them(app, alice):
 
 @pytest.mark.standard("H-05")
 def test_a_view_that_declares_nothing_is_closed_to_every_token(app, hers, nobody):
-    bare = Door("bare", __name__)
+    bare = ApiBlueprint("bare", __name__)
 
     @bare.get("/v1/bare/<int:number>")
     def show_bare(number) -> Response:

@@ -7,7 +7,7 @@ from flask import request
 from werkzeug.test import create_environ
 
 from api.kit import answers, auth
-from api.kit.blueprint import Door
+from api.kit.blueprint import ApiBlueprint
 from api.kit.bodies import Body
 from api.kit.fields import line
 from latchkey.store.session import db
@@ -109,21 +109,21 @@ def test_a_call_leaves_no_session_behind(hers):
 @pytest.fixture
 def more(app):
     """An operator's own blueprint, with a view of either kind."""
-    door = Door("more", __name__)
+    more = ApiBlueprint("more", __name__)
 
-    @door.post("/v1/mine")
+    @more.post("/v1/mine")
     @auth.require_scope("account:read")
     def show_mine(caller):
         told = NOTE.read()["note"], request.get_json()["note"], request.args["asked"]
         return {"told": told, "user": caller.user_id}
 
-    @door.post("/v1/call")
+    @more.post("/v1/call")
     @auth.require_scope("account:read")
     def show_call(call: Call):
         note = NOTE.read()["note"]
         return answers.shown({"told": [note, note, call.query["asked"]], "user": call.bearer.user_id})
 
-    app.register_blueprint(door)
+    app.register_blueprint(more)
 
 
 def test_a_view_that_wants_flask_gets_it(app, hers, more):
