@@ -433,6 +433,20 @@ def test_the_page_about_the_architecture_names_what_is_there():
     assert tuple(map(int, limits.groups())) == (MOST_LINES, LONGEST_FUNCTION, MOST_FILES)
 
 
+def test_every_page_of_the_docs_is_in_their_index():
+    docs = ROOT / "docs"
+    index = (docs / "README.md").read_text(encoding="utf-8")
+    pages = {path.relative_to(docs).as_posix(): path.read_text(encoding="utf-8") for path in docs.rglob("*.md")}
+
+    linked = re.findall(r"\]\(([a-z0-9/-]+\.md)\)", index)
+
+    assert sorted(linked) == sorted(pages.keys() - {"README.md"})
+    for number, path, title in re.findall(
+        r"^\| \[(\d+)\]\((decisions/.+?)\) \| ([^;|]+?)(?:;.*)? \|$", index, re.MULTILINE
+    ):
+        assert pages[path].startswith(f"# {number}. {title}\n")
+
+
 def test_each_of_the_three_jobs_is_followed_by_opening_at_most_five_files():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     jobs = page.partition("## Three jobs")[2].partition("\n## ")[0].split("\n**")[1:]
