@@ -35,7 +35,7 @@ MAY_IMPORT = {
 }
 DOORS = ("portal", "oauth", "api", "cli")
 # Of the HTTP kit, what doors may use; the rest of `web` is the application's.
-KIT = {"web.calls", "web.htmx", "web.policy", "web.spreadsheets"}
+KIT = {"web.calls", "web.encoding", "web.htmx", "web.policy", "web.spreadsheets"}
 # The places of a door, where their order matters: each may import those before it. Elsewhere neighbours never meet.
 PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints", "workshop"), "api": ("kit", "apps", "mcp")}
 # The files that issue tokens by statements given to the driver; beside them only `store/`.

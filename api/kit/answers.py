@@ -1,6 +1,5 @@
 """What the API answers with: JSON, moments, tags that say whether something changed, and pages of lists."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -8,10 +7,10 @@ from typing import Any
 
 from latchkey import clock
 from latchkey.clock import Kept
+from web import encoding
 from web.calls import Reply
 
-# What is encoded was put together here, and is no circle.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_encode = encoding.compact()
 ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
 EXPOSED = (
     "Access-Control-Expose-Headers",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -106,24 +107,24 @@ class _Reading(Prepared):
 
     def __init__(self, statement: Select[*tuple[Any, ...]], row: Any, dialect: Dialect) -> None:
         super().__init__(statement.compile(dialect=dialect), dialect)
-        self.row = row
+        # As a named tuple's own `_make`, which also looks whether all are there.
+        self._made: Callable[[Any], Any] = partial(tuple.__new__, row)
         readers = [_reader(column.type, dialect) for column in statement.selected_columns]
-        self.readers = [(index, reader) for index, reader in enumerate(readers) if reader is not None]
+        self._readers = [(index, reader) for index, reader in enumerate(readers) if reader is not None]
+        self.read = self._converted if self._readers else self._made
 
-    def read(self, record: Any) -> Any:
-        if not self.readers:
-            return self.row._make(record)
+    def _converted(self, record: Any) -> Any:
         values = list(record)
-        for index, reader in self.readers:
+        for index, reader in self._readers:
             values[index] = reader(values[index])
-        return self.row._make(values)
+        return self._made(values)
 
 
 class PreparedSelect:
     """A SELECT of a few rows, which are named tuples with the selected columns' names.
 
-    `row` is the class of the rows, whose fields are those columns in their order; by default one is made. One that may
-    be asked of the `replica` is asked there first, if there is one, and of the primary for what is not there (yet).
+    `row` is the class of the rows, a tuple of those columns in their order; by default one is made. One that may be
+    asked of the `replica` is asked there first, if there is one, and of the primary for what is not there (yet).
     """
 
     def __init__(

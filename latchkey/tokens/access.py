@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import aliased
@@ -25,6 +25,7 @@ from latchkey.tokens.bearer import (
     InvalidToken,
     NoCredential,
     ScopeTooNarrow,
+    beside,
     fault_of,
     selection,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "admit",
     "find",
     "forwarded",
+    "sought",
     "turn_away",
 ]
 
@@ -67,15 +69,9 @@ def _ancestry() -> PreparedSelect:
     held = (Token.scope, Token.resource, Token.allowed_addresses, Token.parent_id, FAMILY)
     ends = (Token.id, Token.grant_id, Grant.authorization_id, Grant.client_id, Token.expires_at)
     grant_ends = Grant.expires_at.label("grant_expires_at")
-    statement = (
-        select(*held, *ends, grant_ends, fault_of(Token, User, Grant, Client).label("fault"))
-        .select_from(Token)
-        .join(above, above.c.id == Token.id)
-        .outerjoin(User, User.id == Token.user_id)
-        .outerjoin(Grant, Grant.id == Token.grant_id)
-        .outerjoin(Client, Client.id == Grant.client_id)
-    )
-    return PreparedSelect("Ancestor", statement, replica=True)
+    fault = fault_of(Token, User, Grant, Client).label("fault")
+    statement = select(*held, *ends, grant_ends, fault).select_from(Token).join(above, above.c.id == Token.id)
+    return PreparedSelect("Ancestor", beside(statement), replica=True)
 
 
 _ancestors = _ancestry()
@@ -102,24 +98,43 @@ def find(plaintext: str, address: str | None = None, *, bound: bool = True) -> B
     return _found(plaintext, clock.now(), address, bound=bound)
 
 
-def _found(plaintext: str, now: datetime, address: str | None, *, bound: bool = True) -> Bearer:
-    digest = b""
+class Sought(NamedTuple):
+    """What a token is found by; `bearer` is what was read by it, together with something else."""
+
+    digest: bytes
+    now: datetime
+    lately: datetime
+    bearer: Bearer | None = None
+
+
+def sought(plaintext: str, now: datetime) -> Sought | None:
+    """By what one of ours is found; None: it is none by its form."""
+    if credentials.kind_of(plaintext) not in BEARERS:
+        return None
+    return Sought(credentials.digest(plaintext), now, now - usage.NOTED_EVERY)
+
+
+def _read(plaintext: str, now: datetime) -> tuple[bytes, Bearer | None]:
+    """By which digest it was looked for, if it may be a canary, and what was found."""
     if credentials.kind_of(plaintext) in BEARERS:
         digest = credentials.digest(plaintext)
-        bearer: Bearer | None = _bearer.one(digest=digest, now=now, lately=now - usage.NOTED_EVERY)
-    elif credentials.may_be_foreign(plaintext):
-        bearer = lookup.find(plaintext, now, now - usage.NOTED_EVERY)
+        return digest, _bearer.one(digest=digest, now=now, lately=now - usage.NOTED_EVERY)
+    if credentials.may_be_foreign(plaintext):
         # Canaries look like ours.
-        if bearer is None:
-            raise InvalidToken(Fault.UNKNOWN)
-    else:
-        raise InvalidToken(Fault.UNKNOWN)
+        return b"", lookup.find(plaintext, now, now - usage.NOTED_EVERY)
+    return b"", None
+
+
+def _found(
+    plaintext: str, now: datetime, address: str | None, *, bound: bool = True, known: Sought | None = None
+) -> Bearer:
+    digest, bearer = (known.digest, known.bearer) if known is not None else _read(plaintext, now)
     if bearer is None:
-        if bound:
+        if bound and digest:
             canaries.look(digest, _caller() if address is None else address)
         raise InvalidToken(Fault.UNKNOWN)
     above = _ancestors.all(parent_id=bearer.parent_id, now=now) if bearer.parent_id else ()
-    if bound and not (_may_call(bearer, address) and all(_may_call(each, address) for each in above)):
+    if bound and not (_may_call(bearer, address) and (not above or all(_may_call(each, address) for each in above))):
         if not above:
             # As many statements as for one that nobody knows.
             canaries.look(digest, "")
@@ -151,26 +166,28 @@ def admit(
     at: Collection[Resource] = (),
     *,
     address: str | None = None,
+    known: Sought | None = None,
 ) -> Bearer:
     """Let a call pass whose token is for all these APIs and has all the scopes that it needs; `call` names it.
 
-    It is counted, or why it was refused. `address` is the caller's as in `find`. Raises `NoCredential`, `InvalidToken`,
-    `ScopeTooNarrow`.
+    It is counted, or why it was refused. `address` is the caller's as in `find`; `known` is what was just read.
+    Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`.
     """
     if plaintext is None:
         raise NoCredential
     now, wanted = clock.now(), frozenset(needed)
     try:
-        bearer = _found(plaintext, now, address)
-        if not all(map(bearer.is_for, at)):
-            raise InvalidToken(Fault.ELSEWHERE, bearer)  # noqa: TRY301 - counted like what else is wrong with it
+        bearer = _found(plaintext, now, address, known=known)
+        for resource in at:
+            if not bearer.is_for(resource):
+                raise InvalidToken(Fault.ELSEWHERE, bearer)  # noqa: TRY301 - counted like what else is wrong with it
     except InvalidToken as error:
         if error.bearer is not None:
             counting.refuse(error.bearer, call, _REASONS[error.fault], now, _detail(error.fault, error.bearer))
         raise
     if not bearer.used_lately:
         usage.note(bearer.digest, bearer.grant_id)
-    if not wanted <= bearer.scopes or not all(resource.covers(wanted) for resource in at):
+    if not wanted <= bearer.scopes or not (not at or all(resource.covers(wanted) for resource in at)):
         counting.refuse(bearer, call, Reason.SCOPE, now, scopes.serialize(wanted - bearer.scopes or wanted))
         raise ScopeTooNarrow(wanted, bearer)
     counting.count(bearer, LET_PASS, call, wanted, now)

@@ -1,11 +1,11 @@
 """Who is calling, and what may be wrong with the credential that came."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, case, func, literal_column, or_, select
+from sqlalchemy import Select, bindparam, case, func, literal_column, null, or_, select
 
 from latchkey import clock, resources, scopes
 from latchkey.accounts.users import User
@@ -200,41 +200,50 @@ FAMILY = func.coalesce(
 ).label("family")
 
 
-def selection() -> Select[*tuple[Any, ...]]:
-    """What reads the fields of a `Bearer`, in their order; `now` and `lately` are its parameters."""
+def columns(client: Any = Client, without: Collection[str] = ()) -> list[Any]:
+    """What reads the fields of a `Bearer`, by `now` and `lately`; `without` those that nobody will look at."""
+    every = [
+        Token.id.label("token_id"),
+        Token.digest,
+        Token.kind,
+        fault_of(Token, User, Grant, client).label("fault"),
+        kept(Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
+        Token.parent_id,
+        Token.replaces_id,
+        Token.grant_id,
+        Token.scope,
+        Token.resource,
+        Token.allowed_addresses,
+        Token.description,
+        Token.last4,
+        kept(Token.created_at).label("created"),
+        kept(Token.expires_at).label("expires"),
+        Token.user_id,
+        User.email,
+        User.name,
+        kept(User.email_verified_at).label("email_verified"),
+        kept(User.created_at).label("user_created"),
+        kept(User.updated_at).label("user_updated"),
+        client.id.label("client_id"),
+        client.name.label("client_name"),
+        client.document_url.label("client_url"),
+        FAMILY,
+        kept(Grant.expires_at).label("grant_expires"),
+        Grant.authorization_id,
+        literal_column("''").label("above"),
+    ]
+    return [null().label(column.key) if column.key in without else column for column in every]
+
+
+def beside(statement: Select[*tuple[Any, ...]], client: Any = Client) -> Select[*tuple[Any, ...]]:
+    """With what a token hangs on beside it: `columns` read of that, too."""
     return (
-        select(
-            Token.id.label("token_id"),
-            Token.digest,
-            Token.kind,
-            fault_of(Token, User, Grant, Client).label("fault"),
-            kept(Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
-            Token.parent_id,
-            Token.replaces_id,
-            Token.grant_id,
-            Token.scope,
-            Token.resource,
-            Token.allowed_addresses,
-            Token.description,
-            Token.last4,
-            kept(Token.created_at).label("created"),
-            kept(Token.expires_at).label("expires"),
-            Token.user_id,
-            User.email,
-            User.name,
-            kept(User.email_verified_at).label("email_verified"),
-            kept(User.created_at).label("user_created"),
-            kept(User.updated_at).label("user_updated"),
-            Client.id.label("client_id"),
-            Client.name.label("client_name"),
-            Client.document_url.label("client_url"),
-            FAMILY,
-            kept(Grant.expires_at).label("grant_expires"),
-            Grant.authorization_id,
-            literal_column("''").label("above"),
-        )
-        .select_from(Token)
-        .outerjoin(User, User.id == Token.user_id)
+        statement.outerjoin(User, User.id == Token.user_id)
         .outerjoin(Grant, Grant.id == Token.grant_id)
-        .outerjoin(Client, Client.id == Grant.client_id)
+        .outerjoin(client, client.id == Grant.client_id)
     )
+
+
+def selection() -> Select[*tuple[Any, ...]]:
+    """What reads `Bearer`s."""
+    return beside(select(*columns()).select_from(Token))

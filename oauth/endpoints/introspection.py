@@ -12,8 +12,9 @@ from latchkey import settings
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter
 from latchkey.tokens import access
-from latchkey.tokens.access import Bearer
+from latchkey.tokens.access import Bearer, Sought
 from oauth.blueprint import blueprint
+from oauth.endpoints import together
 from oauth.protocol import parties
 from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.parties import TooOften
@@ -42,10 +43,10 @@ def described(token: Bearer | None) -> Body:
         "iss": issuer,
         "iat": int(token.created_at.timestamp()),
     }
-    if token.app_id is not None:
-        body["client_id"] = token.app_id
-    if token.expires_at is not None:
-        body["exp"] = int(token.expires_at.timestamp())
+    if (app := token.app_id) is not None:
+        body["client_id"] = app
+    if (expires := token.expires_at) is not None:
+        body["exp"] = int(expires.timestamp())
     return body
 
 
@@ -58,21 +59,22 @@ def introspect(call: Call) -> Reply | Later:
 
 def _decided(form: Form, sent: Presented) -> Body | Callable[[], Body]:
     """The one bearer decision, for whom it is told. A refresh token is no bearer of anything, so it is none (E-12)."""
-    party = parties.proved(sent, parties.PROVING_METHODS, "introspection")
     text = form.parameters.get("token")
+    found = together.find(sent, text)
+    party = parties.proved(sent, parties.PROVING_METHODS, "introspection", found.party)
     if text is None:
         raise InvalidRequestError("The token is missing.")
-    bearer = _live(text, party, form.parameters.get(ADDRESS, ""))
+    bearer = _live(text, party, form.parameters.get(ADDRESS, ""), found.token)
     if party.due is None and (bearer is not None or party.resource_server):
         return described(bearer)
     return partial(_noted, party, bearer)
 
 
-def _live(text: str, party: Party, address: str) -> Bearer | None:
+def _live(text: str, party: Party, address: str, known: Sought | None) -> Bearer | None:
     """`address` is that of the resource server's caller, as it says."""
     if party.resource_server or (party.answered_for and settings.current().introspection == "any"):
         try:
-            return access.admit(text, call=PATH, address=address)
+            return access.admit(text, call=PATH, address=address, known=known)
         except access.InvalidToken:
             pass
     return None

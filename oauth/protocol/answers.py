@@ -1,16 +1,15 @@
 """The answers of the protocol: redirects back to an app, and the JSON that programs read."""
 
-import json
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from flask import Response
 
 from latchkey import settings
+from web import encoding
 from web.calls import Reply
 
-# What is encoded was put together here, and is no circle.
-_encode = json.JSONEncoder(check_circular=False).encode
+_encode = encoding.compact(ascii_only=True, separators=(", ", ": "))
 # D-09: no cache keeps it.
 PRIVATE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 JSON = ("Content-Type", "application/json")

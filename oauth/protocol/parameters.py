@@ -93,7 +93,7 @@ def parsed(body: bytes) -> Form:
     if b"\x00" in body or b"%00" in body:
         raise InvalidRequestError("A parameter holds a NUL character.")
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        pairs = _pairs(body.decode())
     except ValueError:
         raise InvalidRequestError("The form is not UTF-8, or has too many fields.") from None
     parameters: dict[str, str] = {}
@@ -106,6 +106,14 @@ def parsed(body: bytes) -> Form:
         elif name in KNOWN:
             raise InvalidRequestError(f"The parameter {name} appears more than once.")
     return Form(_cleaned(parameters), resources)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Raises `ValueError`."""
+    if "%" in text or "+" in text or text.count("&") >= MOST_FIELDS:
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    # Nothing in it is encoded, as in most.
+    return [(name, value) for name, _, value in (part.partition("=") for part in text.split("&") if part)]
 
 
 def resources(values: MultiDict[str, str]) -> list[str]:
@@ -183,9 +191,11 @@ def _basic(header: str) -> Presented:
 
 def _decoded(text: str) -> str:
     """RFC 6749 §2.3.1: both halves are form-encoded before they are joined."""
-    if PERCENT.search(text):
-        raise ValueError("a percent sign that encodes nothing")
-    decoded = unquote_to_bytes(text.replace("+", " ")).decode() if "%" in text or "+" in text else text
+    decoded = text
+    if "%" in text or "+" in text:
+        if PERCENT.search(text):
+            raise ValueError("a percent sign that encodes nothing")
+        decoded = unquote_to_bytes(text.replace("+", " ")).decode()
     if "\x00" in decoded:
         raise ValueError("a NUL character")
     return decoded

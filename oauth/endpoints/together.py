@@ -1,0 +1,57 @@
+"""An app that proves itself and the token that it asks about, found in one statement."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam
+from sqlalchemy.orm import aliased
+
+from latchkey import clock, ids
+from latchkey.clients import Client
+from latchkey.store.prepared import PreparedSelect
+from latchkey.tokens import Token, access, bearer
+from latchkey.tokens.access import Bearer, Sought
+from oauth.protocol import parties
+from oauth.protocol.parameters import Presented
+
+
+class Found(NamedTuple):
+    """What was read of an app, a row a secret, and of the token; None: they are still to be asked for."""
+
+    party: Sequence[Any] | None
+    token: Sought | None
+
+
+_WIDTH = len(parties.FACTS.selected_columns)
+# Introspection never tells of a person, and answers are not remembered by it.
+_UNTOLD = frozenset(
+    {
+        *("email", "name", "email_verified", "user_created", "user_updated", "client_name"),
+        *("description", "replaces_id", "grant_expires", "authorization_id"),
+    }
+)
+# Not the app that asks, but the one that the token was issued to.
+_issued_to = aliased(Client)
+_both = PreparedSelect(
+    "Both",
+    bearer.beside(
+        parties.FACTS.add_columns(*bearer.columns(_issued_to, _UNTOLD)).outerjoin(
+            Token, Token.digest == bindparam("digest")
+        ),
+        _issued_to,
+    ).where(*parties.BY_ID),
+    row=tuple,
+)
+
+
+def find(sent: Presented, text: str | None) -> Found:
+    """Both, where each is one of ours by its form."""
+    if text is None or not ids.is_id(sent.client_id, "app"):
+        return Found(None, None)
+    token = access.sought(text, clock.now())
+    if token is None:
+        return Found(None, None)
+    rows = _both.all(client_id=sent.client_id, digest=token.digest, now=token.now, lately=token.lately)
+    known = rows[0][_WIDTH:] if rows else (None,)
+    party = [parties.Facts._make(row[:_WIDTH]) for row in rows]
+    return Found(party, token if known[0] is None else token._replace(bearer=Bearer._make(known)))
