@@ -57,6 +57,7 @@ def prepare_server(ours: Settings) -> Flask:
 
 def begin_server(app: Flask) -> rsgi.Application:
     """The application in a worker of the server."""
+    rsgi.settle()
     request_log.take_over()
     _connect(settings.current())
     _begin(app, background=True)

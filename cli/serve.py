@@ -27,6 +27,7 @@ from cli.worker import spawn
 from latchkey import settings
 from latchkey.settings import Settings
 from latchkey.store import rates
+from latchkey.turns import heavy
 
 # Measured in benchmarks: few workers, and room for connections well above those expected.
 WORKERS = 2
@@ -193,6 +194,7 @@ def serve(host: str, port: int, workers: int) -> None:
     ours = _settle(host, port)
     prepare()
     rates.share(workers)
+    heavy.share(workers)
     # What is wrong with the configuration is said here once, and what workers share is made here once: they are forked.
     app = prepare_server(ours)
     multiprocessing.set_start_method("fork", force=True)

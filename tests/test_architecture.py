@@ -17,8 +17,8 @@ from latchkey.settings import ROOT, Settings
 GROUND_FLOOR = (
     "clock", "ids", "texts", "loading", "domains", "addresses", "parsing", "values", "settings", "origin",
     "credentials", "scopes", "resources", "gateways", "vault",
-    "watching", "fetching", "naming", "store", "endings", "mail", "accounts", "clients", "grants", "journal", "tokens",
-    "notices", "safety", "oversight", "upstream", "worker", "transfer",
+    "turns", "watching", "fetching", "naming", "store", "endings", "mail", "accounts", "clients", "grants", "journal",
+    "tokens", "notices", "safety", "oversight", "upstream", "worker", "transfer",
 )  # fmt: skip
 
 # Of our own packages, what each may import besides itself.

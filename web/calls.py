@@ -129,9 +129,9 @@ class Reply(NamedTuple):
 Later: TypeAlias = Callable[[], Reply]
 
 
-# In the environ of a call, what calls back when that which is `Later` of it is due; a server need not wait.
+# In the environ of a call, what calls back when that which is `Later` of it is due; or that it takes long when it is.
 Wait: TypeAlias = Callable[[Callable[[], object]], object]
-PARKED = "latchkey.parked"
+PARKED, SLOW = "latchkey.parked", "latchkey.slow"
 
 
 class Refusal(Exception):

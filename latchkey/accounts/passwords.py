@@ -1,6 +1,5 @@
 """Passwords: what may be one, how it is kept, how it is checked."""
 
-import threading
 import unicodedata
 from functools import cache
 from math import prod
@@ -13,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from latchkey import settings
 from latchkey.accounts import breaches
 from latchkey.loading import Late
+from latchkey.turns import heavy
 
 if TYPE_CHECKING:
     import zxcvbn
@@ -26,9 +26,6 @@ LONGEST_TYPED = 4 * LONGEST
 LEAST_GUESSES = 100_000
 # OWASP: Argon2id with 19 MiB, two passes, one lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-# A hash takes a core for some 30 ms: more than two at a time would stall every other request of the process.
-turns = threading.BoundedSemaphore(2)
-
 
 # zxcvbn reads "p4ssw0rd" in every way that its digits and signs can stand for letters. With many of them that takes
 # seconds, so they are then read in one way only. What stands for what is zxcvbn's own table.
@@ -92,8 +89,8 @@ def check(password: str, *, known: tuple[str, ...] = ()) -> None:
 
 def hash(password: str) -> str:
     """Argon2id in PHC form."""
-    with turns:
-        return _hasher.hash(_encoded(_composed(password)))
+    encoded = _encoded(_composed(password))
+    return heavy.run(lambda: _hasher.hash(encoded))
 
 
 @cache
@@ -118,13 +115,16 @@ def verify(stored: str | None, password: str) -> bool:
     None takes as long as a wrong one: nobody learns who has an account.
     """
     composed = _composed(password)
-    with turns:
-        try:
-            known = stored if stored is not None and usable(stored) else None
-            right = _hasher.verify(known or _nobodys(), _encoded(composed[:LONGEST]))
-            return right and bool(known) and len(password) <= LONGEST_TYPED and len(composed) <= LONGEST
-        except (VerificationError, InvalidHashError):
-            return False
+    known = stored if stored is not None and usable(stored) else None
+    right = heavy.run(lambda: _fits(known or _nobodys(), _encoded(composed[:LONGEST])))
+    return right and bool(known) and len(password) <= LONGEST_TYPED and len(composed) <= LONGEST
+
+
+def _fits(stored: str, encoded: bytes) -> bool:
+    try:
+        return _hasher.verify(stored, encoded)
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 def outdated(stored: str) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from latchkey.turns import waiting
+
 # Told how long a thread had to wait, for the lock and for a connection, also when it gave up.
 watchers: list[Callable[[float], object]] = []
 pool_watchers: list[Callable[[float], object]] = []
@@ -29,7 +31,9 @@ class Queue:
             acquired = threading.Event()
             self._waiting.append(acquired)
         begun = time.perf_counter()
-        if acquired.wait(seconds):
+        with waiting():
+            came = acquired.wait(seconds)
+        if came:
             for tell in watchers:
                 tell(time.perf_counter() - begun)
             return True
@@ -56,7 +60,8 @@ class Pool(QueuePool):
             return super()._do_get()
         begun = time.perf_counter()
         try:
-            return super()._do_get()
+            with waiting():
+                return super()._do_get()
         finally:
             for tell in pool_watchers:
                 tell(time.perf_counter() - begun)

@@ -1,8 +1,10 @@
 """What waits for other machines, told to whoever watches: nobody, unless traces are on."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeAlias
+
+from latchkey import turns
 
 # Words of ours and names of hosts: never a path, a query, or anything of a person's.
 Facts: TypeAlias = Mapping[str, str]
@@ -10,9 +12,10 @@ Watcher: TypeAlias = Callable[[str, Facts], AbstractContextManager[object]]
 
 # At most one; it says what lasts as long as a step does.
 watchers: list[Watcher] = []
-_UNWATCHED = nullcontext()
 
 
-def step(name: str, facts: Facts) -> AbstractContextManager[object]:
-    """One step, as long as the context lasts."""
-    return watchers[0](name, facts) if watchers else _UNWATCHED
+@contextmanager
+def step(name: str, facts: Facts) -> Iterator[None]:
+    """One step, as long as the context lasts; others run meanwhile."""
+    with turns.waiting(), watchers[0](name, facts) if watchers else nullcontext():
+        yield

@@ -38,6 +38,7 @@ def answered(call: Call, endpoint: str, decide: Decide, *, needed: str = "") -> 
             return partial(_proved, call, endpoint, decide, form, cache(partial(parties.signed, sent)))
         body = decide(form, sent)
     except parties.Unproved as unproved:
+        call.environ[calls.SLOW] = True
         return partial(_proved, call, endpoint, decide, form, unproved.settled)
     except OAuth2Error as error:
         return partial(refused, call, endpoint, error)

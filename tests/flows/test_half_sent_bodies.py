@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests import factories, servers
+from tests.flows.lines import Line, lines, slowest_of
 
 pytestmark = pytest.mark.slow("waits for deadlines of a server")
 HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -25,71 +26,11 @@ def server(settings):
         yield server
 
 
-class Line:
-    """A connection, as bytes."""
-
-    def __init__(self, server: servers.Server, *sent: bytes) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=20)
-        self.send(*sent)
-
-    def send(self, *parts: bytes) -> None:
-        for part in parts:
-            self.socket.sendall(part)
-
-    def answer(self) -> tuple[int, bytes]:
-        """Status and body of the next answer with a length."""
-        got = b""
-        while b"\r\n\r\n" not in got:
-            got += self._more()
-        head, _, body = got.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        while len(body) < length:
-            body += self._more()
-        return int(head[9:12]), body
-
-    def _more(self) -> bytes:
-        more = self.socket.recv(65536)
-        assert more, "the connection ended"
-        return more
-
-    def ends(self) -> bool:
-        """Whether the server closes it."""
-        with contextlib.suppress(ConnectionError):
-            while self.socket.recv(65536):
-                pass
-        return True
-
-    def close(self) -> None:
-        self.socket.close()
-
-
-@contextlib.contextmanager
-def lines(server, count: int, *sent: bytes):
-    opened = [Line(server, *sent) for _ in range(count)]
-    try:
-        yield opened
-    finally:
-        for line in opened:
-            line.close()
-
-
 @pytest.fixture
 def connect(server):
     """Open a connection and send this; it is closed in the end."""
     with contextlib.ExitStack() as opened:
         yield lambda *sent: opened.enter_context(contextlib.closing(Line(server, *sent)))
-
-
-def slowest_of(server, request: bytes, count: int = 200) -> float:
-    """The 99th percentile of so many quick calls, each answered with 200."""
-    took = []
-    with lines(server, 4) as opened:
-        for number in range(count):
-            started = time.perf_counter()
-            opened[number % 4].send(request)
-            assert opened[number % 4].answer()[0] == 200
-            took.append(time.perf_counter() - started)
-    return sorted(took)[int(count * 0.99) - 1]
 
 
 @pytest.mark.standard("A-06")

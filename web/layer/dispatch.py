@@ -112,6 +112,7 @@ class Dispatcher:
             # A statement that reads meets nobody's change, and opens no session.
             reply = endpoint.view(call) if endpoint.at_arrival else self._decided(endpoint, call, ids)
         except Unproved as unproved:
+            call.environ[calls.SLOW] = True
             return partial(self._proved, unproved, call, found, way)
         except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
             return self._failed(call, error, way)

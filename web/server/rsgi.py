@@ -6,28 +6,47 @@ database is answered where requests are dispatched: it waits for nobody, and goe
 """
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from flask import Flask
 
 from latchkey.endings.waiting import waiting
+from latchkey.turns import heap
 from web import calls
-from web.calls import PARKED, Wait
+from web.calls import PARKED, SLOW, Wait
 from web.layer import faults, middleware
 from web.layer.middleware import Layer
 from web.server.environ import Scope, environ_of
 from web.server.receiving import LONGEST, Receiver
 from web.server.threads import Threads
 
-# Hot calls may wait for a database elsewhere, but never for pages and passwords. On an embedded database they go one
-# at a time anyway, and a thread that goes on with the next saves waking another.
-QUICK_THREADS, THREADS = 4, 12
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Whoever is quick has the interpreter after so long; by itself it takes ten times that, several times a call.
+SWITCH_SECONDS = 0.0005
+
+
+class Crews(NamedTuple):
+    """For each kind of request how many threads there are, and how many of them run at a time (decision 12).
+
+    Hot calls wait for no pages and passwords, and those that read for nobody who writes. Of the rest, what reads waits
+    neither for passwords nor for who writes.
+    """
+
+    readers: tuple[int, int]
+    writers: tuple[int, int]
+    pages: tuple[int, int]
+    forms: tuple[int, int]
+
+
+# An embedded database takes one who writes at a time, and nobody waits for a network.
+EMBEDDED = Crews(readers=(4, 4), writers=(12, 1), pages=(12, 1), forms=(24, 1))
+ELSEWHERE = Crews(readers=(4, 4), writers=(12, 4), pages=(12, 2), forms=(24, 2))
 
 Run: TypeAlias = Callable[[], Iterable[bytes]]
-GoOn: TypeAlias = Callable[[Callable[[], None]], object]
 
 
 class Exchange:
@@ -74,10 +93,6 @@ class Exchange:
             faults.report(error)
 
 
-def _at_once(job: Callable[[], None]) -> None:
-    job()
-
-
 def _write(_data: bytes) -> object:
     raise NotImplementedError("write() of PEP 3333 is for applications older than it")
 
@@ -89,6 +104,12 @@ def _length(scope: Scope) -> int | None:
     return int(scope.headers.get("content-length", 0))
 
 
+def settle() -> None:
+    """Make this process one that serves, before its threads begin."""
+    heap.settle()
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
 class Application:
     """What the server's workers call: `dispatch` for each request, in the one thread that they have for it."""
 
@@ -97,8 +118,9 @@ class Application:
         self._hot: frozenset[str] = app.extensions[middleware.HOT]
         self._at_arrival: frozenset[str] = app.extensions[middleware.AT_ARRIVAL]
         self._reading: frozenset[str] = app.extensions[middleware.READING]
-        self._quick = Threads("quick", 1 if self._at_arrival else QUICK_THREADS)
-        self._others = Threads("request", THREADS)
+        crews = EMBEDDED if self._at_arrival else ELSEWHERE
+        self._readers, self._writers = Threads("reader", *crews.readers), Threads("writer", *crews.writers)
+        self._pages, self._forms = Threads("page", *crews.pages), Threads("form", *crews.forms)
         self._receiver: Receiver | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -133,25 +155,29 @@ class Application:
             # It is in one piece now, and refused by its length like any other.
             environ["CONTENT_LENGTH"] = str(len(body))
         path = environ["PATH_INFO"]
-        hot = path in self._hot and not calls.patient(body)
-        threads = self._quick if hot else self._others
+        if path in self._hot and not calls.patient(body):
+            threads = self._writers
+        else:
+            threads = self._pages if environ["REQUEST_METHOD"] in READS else self._forms
         if path in self._at_arrival:
-            self._begin(exchange, threads, threads.submit)
+            self._begin(exchange, threads)
         elif path in self._reading:
-            threads.submit(partial(self._begin, exchange, threads, _at_once))
+            self._readers.submit(partial(self._begin, exchange, threads))
         else:
             threads.submit(partial(exchange.finish, exchange.run))
 
-    def _begin(self, exchange: Exchange, threads: Threads, go_on: GoOn) -> None:
+    def _begin(self, exchange: Exchange, threads: Threads) -> None:
         begun = exchange.begin()
         if isinstance(begun, list):
             exchange.send(begun)
             return
         # It was asked only for what it could do at once; the rest may take its time, or wait for something.
+        if exchange.environ.pop(SLOW, False):
+            threads = self._forms
         run: Run = begun.run if isinstance(begun, middleware.Exchange) else lambda: begun
         finish = partial(exchange.finish, run)
         wait: Wait | None = exchange.environ.pop(PARKED, None)
         if wait is None:
-            go_on(finish)
+            threads.submit(finish)
         else:
             wait(partial(threads.submit, finish))

@@ -2,30 +2,118 @@
 
 import logging
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from typing import TypeAlias
+
+from latchkey import turns
 
 log = logging.getLogger("latchkey.web")
 
+# When nobody began or gave way for so long, those that run wait for something and did not say so.
+STUCK_SECONDS = 0.1
+
+Job: TypeAlias = Callable[[], None]
+
+
+def _nothing() -> None:
+    pass
+
+
+class _Thread:
+    """What a thread that has nothing to do is woken by, and for what."""
+
+    __slots__ = ("job", "wake")
+
+    def __init__(self) -> None:
+        self.job: Job = _nothing
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
 
 class Threads:
-    """So many threads, which do one job after the other."""
+    """So many threads, of which a few run at a time: each more would be one more for whom a quick call waits.
 
-    def __init__(self, name: str, count: int) -> None:
-        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        for number in range(count):
-            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
+    Whoever waits for something gives way to another meanwhile (`turns.waiting`). A thread that has done its job goes on
+    with the next, and the one that had something to do last is woken first: its caches are warm.
+    """
 
-    def submit(self, job: Callable[[], None]) -> None:
-        """Do this as soon as a thread is free."""
-        self._jobs.put(job)
+    def __init__(self, name: str, count: int, running: int | None = None) -> None:
+        self._guard, self._crowded = threading.Lock(), threading.Event()
+        self._jobs: deque[Job] = deque()
+        self._idle: list[_Thread] = []
+        self._free, self._moves = running or count, 0
+        works = [threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(count)]
+        for thread in works:
+            thread.start()
+        if self._free < count:
+            threading.Thread(target=self._watch, name=f"{name}-watch", daemon=True).start()
+
+    def submit(self, job: Job) -> None:
+        """Do this as soon as a thread is free and may run."""
+        with self._guard:
+            self._jobs.append(job)
+            if self._free > 0:
+                self._begin_next()
+            else:
+                self._crowded.set()
+
+    def give(self) -> None:
+        """Let another one run: this thread is about to wait."""
+        with self._guard:
+            self._free += 1
+            if self._free > 0:
+                self._begin_next()
+
+    def take_again(self) -> None:
+        """Go on after waiting."""
+        with self._guard:
+            self._free -= 1
+
+    def _begin_next(self) -> None:
+        # Where all threads wait, whichever is done first goes on with it.
+        if self._jobs and self._idle:
+            self._free -= 1
+            self._moves += 1
+            thread = self._idle.pop()
+            thread.job = self._jobs.popleft()
+            thread.wake.release()
 
     def _work(self) -> None:
+        turns.take_part(self)
+        me = _Thread()
+        with self._guard:
+            # As if it had just done something.
+            self._free -= 1
         while True:
-            job = self._jobs.get()
+            job = self._next(me)
             try:
                 job()
             except BaseException as error:  # noqa: BLE001 - a panic of the server's is no Exception, and a thread must outlive it
                 log.error("a request ended without an answer: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback may hold input
             # Nothing of one request waits here for the next.
             del job
+
+    def _next(self, me: _Thread) -> Job:
+        with self._guard:
+            self._moves += 1
+            if self._free >= 0 and self._jobs:
+                return self._jobs.popleft()
+            self._free += 1
+            self._idle.append(me)
+        me.wake.acquire()
+        job, me.job = me.job, _nothing
+        return job
+
+    def _watch(self) -> None:
+        while True:
+            self._crowded.wait()
+            self._crowded.clear()
+            moves = self._moves
+            while self._jobs:
+                time.sleep(STUCK_SECONDS)
+                with self._guard:
+                    if moves == self._moves:
+                        self._begin_next()
+                    moves = self._moves

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import bindparam, or_, select
 
 from latchkey import credentials, origin
-from latchkey.accounts import limits, passwords, throttle
+from latchkey.accounts import limits, throttle
 from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.credentials import Kind
 from latchkey.store.prepared import PreparedSelect
@@ -22,6 +22,7 @@ from latchkey.tokens.bearer import Bearer, selection
 from latchkey.tokens.imported import forms, proofs
 from latchkey.tokens.imported.record import ForeignSigner, ForeignToken, learn
 from latchkey.tokens.record import Token
+from latchkey.turns import heavy
 from latchkey.values import Limit
 
 BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
@@ -81,8 +82,7 @@ class Unproved(Exception):
 
     def right(self) -> bool:
         """Whether the string is the one, found out when it is its turn."""
-        with passwords.turns:
-            return self._right()
+        return heavy.run(self._right)
 
     def keep(self) -> None:
         """From now on it is known as ours."""

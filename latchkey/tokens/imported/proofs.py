@@ -1,6 +1,6 @@
 """By which algorithms another system kept a token, and whether a string is the one that was kept.
 
-Those that take long, and all others for which a token has to name its row, run in the turns of passwords.
+Those that take long, and all others for which a token has to name its row, run where passwords are hashed.
 """
 
 import base64

@@ -139,7 +139,6 @@ def test_who_reads_after_the_engines_were_disposed_of_leaves_no_connection_open(
         opened[-1].execute("SELECT 1")
 
 
-@pytest.mark.standard("A-06")
 def test_threads_hold_no_connection_that_they_do_not_read_by(settings):
     configure(settings.database_url)
     opened = []

@@ -1,0 +1,107 @@
+"""Work that takes a core for long and not the interpreter, such as hashing a password: few threads do it.
+
+Each piece of it takes tens of megabytes, which its thread uses again; after a while without any they are given back.
+Who asked waits, and lets others run meanwhile.
+"""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from latchkey.turns import heap, waiting
+
+Result = TypeVar("Result")
+
+# Whoever is quick comes before them where cores are few; they still get a third of what somebody else gets.
+NICENESS = 5
+IDLE_SECONDS = 2.0
+
+
+class _Piece:
+    """One piece of work, and what came of it."""
+
+    __slots__ = ("_done", "_fault", "_result", "_work")
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._work, self._done = work, threading.Lock()
+        self._fault: BaseException | None = None
+        self._done.acquire()
+
+    def do(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as fault:  # noqa: BLE001 - it is raised where the work was asked for
+            self._fault = fault
+        finally:
+            self._done.release()
+
+    def result(self) -> Any:
+        with waiting():
+            self._done.acquire()
+        if self._fault is not None:
+            # Neither holds the other: what a password was made of goes with the last who knows it.
+            fault, self._fault = self._fault, None
+            raise fault
+        return self._result
+
+
+class _Process:
+    """The threads of this process, made when they are first needed."""
+
+    sharing = 1
+    guard = threading.Lock()
+    jobs: SimpleQueue[_Piece] | None = None
+
+
+def _forget() -> None:
+    # Threads do not come along into a process that is forked.
+    _Process.guard, _Process.jobs = threading.Lock(), None
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def share(processes: int) -> None:
+    """So many processes have the cores of this machine among them."""
+    _Process.sharing = processes
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def run(work: Callable[[], Result]) -> Result:
+    """Have it done, and wait for it."""
+    piece = _Piece(work)
+    (_Process.jobs or _started()).put(piece)
+    result: Result = piece.result()
+    return result
+
+
+def _started() -> "SimpleQueue[_Piece]":
+    with _Process.guard:
+        if _Process.jobs is None:
+            jobs = _Process.jobs = SimpleQueue()
+            for number in range(max(1, cores() // _Process.sharing)):
+                threading.Thread(target=_labour, args=(jobs,), name=f"heavy-{number}", daemon=True).start()
+        return _Process.jobs
+
+
+def _labour(jobs: "SimpleQueue[_Piece]") -> None:
+    if sys.platform == "linux":
+        # Elsewhere it is for processes only.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+    while True:
+        jobs.get().do()
+        while True:
+            try:
+                jobs.get(timeout=IDLE_SECONDS).do()
+            except Empty:
+                heap.trim()
+                break

@@ -1,0 +1,120 @@
+"""A few of many threads run at a time; whoever waits gives way, and nobody who does not say so stops the others."""
+
+import threading
+
+import pytest
+
+from latchkey import turns
+from web.server.threads import Threads
+
+SECONDS = 20
+
+
+@pytest.fixture
+def done():
+    return threading.Semaphore(0)
+
+
+def finish(done, count):
+    assert all(done.acquire(timeout=SECONDS) for _ in range(count))
+
+
+def test_no_more_run_at_a_time_than_may_and_the_first_come_first(done):
+    running, most, order = [], [], []
+    guard = threading.Lock()
+
+    def job(number):
+        with guard:
+            running.append(number)
+            most.append(len(running))
+            order.append(number)
+        threading.Event().wait(0.002)
+        with guard:
+            running.remove(number)
+        done.release()
+
+    threads = Threads("test", 8, 1)
+    for number in range(30):
+        threads.submit(lambda number=number: job(number))
+    finish(done, 30)
+
+    assert max(most) == 1
+    assert order == list(range(30))
+
+
+def test_as_many_run_at_a_time_as_may():
+    """None of them is done before all have begun."""
+    meet = threading.Barrier(4, timeout=SECONDS)
+    met = threading.Semaphore(0)
+    threads = Threads("test", 4)
+
+    for _ in range(8):
+        threads.submit(lambda: (meet.wait(), met.release()))
+
+    finish(met, 8)
+
+
+def test_whoever_waits_lets_another_one_run(done):
+    came, waited = threading.Event(), []
+    threads = Threads("test", 30, 1)
+
+    def wait():
+        with turns.waiting(), turns.waiting():
+            waited.append(came.wait(SECONDS))
+        done.release()
+
+    for _ in range(20):
+        threads.submit(wait)
+    threads.submit(lambda: (came.set(), done.release()))
+    finish(done, 21)
+
+    assert waited == [True] * 20
+    # The turn is there again, and no second one.
+    test_no_more_run_at_a_time_than_may_and_the_first_come_first(done)
+
+
+def test_all_of_them_may_wait_and_go_on_with_what_came_meanwhile(done):
+    came = threading.Event()
+    threads = Threads("test", 2, 1)
+
+    def wait():
+        with turns.waiting():
+            assert came.wait(SECONDS)
+        done.release()
+
+    for job in (wait, wait, done.release):
+        threads.submit(job)
+    came.set()
+
+    finish(done, 3)
+
+
+def test_who_waits_without_saying_so_stops_the_others_only_for_a_moment(done):
+    came = threading.Event()
+    threads = Threads("test", 8, 1)
+
+    for _ in range(3):
+        threads.submit(lambda: (came.wait(SECONDS), done.release()))
+    threads.submit(lambda: (came.set(), done.release()))
+
+    finish(done, 4)
+
+
+@pytest.mark.parametrize("fault", [ValueError, SystemExit, KeyboardInterrupt])
+def test_a_thread_outlives_what_its_job_raises(done, fault, caplog):
+    def fail():
+        with turns.waiting():
+            raise fault("what was sent")
+
+    threads = Threads("test", 1)
+    threads.submit(fail)
+    threads.submit(done.release)
+    finish(done, 1)
+
+    assert fault.__name__ in caplog.text
+    assert "what was sent" not in caplog.text
+
+
+def test_nobody_gives_way_where_there_are_no_turns():
+    with turns.waiting():
+        pass
