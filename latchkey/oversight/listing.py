@@ -5,7 +5,7 @@ rows, the newest. A cursor is the id of the last row that was shown.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, TextClause, and_, func, or_, select, text, union
@@ -99,7 +99,7 @@ class Facts(NamedTuple):
 
     tokens: int
     apps: int
-    seen_at: Any
+    seen_at: datetime | None
     second_factor: bool
 
 

@@ -69,14 +69,14 @@ class Listing(NamedTuple):
 
 def listing(user: User, wanted: Wanted) -> Listing:
     """One page of a user's tokens with all the counts, in one statement."""
-    mine, active, meant = _meant(user)
-    conditions = _conditions(wanted, meant)
+    mine, active, filters = _meant(user)
+    conditions = _conditions(wanted, filters)
     counted: dict[str, list[ColumnElement[bool]]] = {
         "active": [active, *conditions],
         "ended": [~active, *conditions],
         "every": [true()],
     }
-    counted |= {name: [active, condition] for name, condition in meant.items()}
+    counted |= {name: [active, condition] for name, condition in filters.items()}
     numbers = (func.count().filter(*which).label(name) for name, which in counted.items())
     counts = select(*numbers).select_from(Token).where(mine).cte("counts")
     rows = select(Token.id).where(mine, active if wanted.status == "active" else ~active, *conditions)
@@ -86,8 +86,15 @@ def listing(user: User, wanted: Wanted) -> Listing:
     return Listing([row[0] for row in read if row[0] is not None], *read[0][1:])
 
 
-def _meant(user: User) -> tuple[ColumnElement[bool], ColumnElement[bool], dict[str, ColumnElement[bool]]]:
+class _Meant(NamedTuple):
     """Which tokens are a user's, which of them work, and what the filters mean."""
+
+    mine: ColumnElement[bool]
+    active: ColumnElement[bool]
+    filters: dict[str, ColumnElement[bool]]
+
+
+def _meant(user: User) -> _Meant:
     now = clock.now()
     # Word for word, or SQLite does not see that the index holds all that is looked for.
     mine = and_(Token.user_id == user.id, text(LISTED))
@@ -97,11 +104,11 @@ def _meant(user: User) -> tuple[ColumnElement[bool], ColumnElement[bool], dict[s
         "expires_soon": and_(Token.expires_at.is_not(None), Token.expires_at <= now + SOON),
         "no_expiry": Token.expires_at.is_(None),
     }
-    return mine, active, filters
+    return _Meant(mine, active, filters)
 
 
-def _conditions(wanted: Wanted, meant: dict[str, ColumnElement[bool]]) -> list[ColumnElement[bool]]:
-    chosen = [condition for name, condition in meant.items() if name in wanted.filters]
+def _conditions(wanted: Wanted, filters: dict[str, ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    chosen = [condition for name, condition in filters.items() if name in wanted.filters]
     if "write" in wanted.filters:
         chosen.append(or_(literal(value=False), *(_says(part) for part in _writing())))
     if wanted.scope:
@@ -156,8 +163,8 @@ def live(user: User, token_ids: Iterable[str]) -> list[Token]:
 
 def matching(user: User, wanted: Wanted) -> list[str]:
     """The ids of a user's live tokens that match, on whatever page, the first of many."""
-    mine, active, meant = _meant(user)
-    rows = select(Token.id).where(mine, active, *_conditions(wanted, meant)).order_by(*_order(wanted.sort))
+    mine, active, filters = _meant(user)
+    rows = select(Token.id).where(mine, active, *_conditions(wanted, filters)).order_by(*_order(wanted.sort))
     return list(db.scalars(rows.limit(MOST_CHOSEN)))
 
 

@@ -122,10 +122,22 @@ SECTIONS = (
 SHOWN = "was_"
 
 
+class Sent(NamedTuple):
+    """What was typed, and what each field had held when the page was opened; None on a page that is opened now."""
+
+    typed: Mapping[str, str]
+    shown: Mapping[str, str] | None = None
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """What another administrator has changed since then stays, unless it was changed here, too."""
+        shown = self.shown or {}
+        return {name: value for name, value in self.typed.items() if value != shown.get(name)}
+
+
 def _page(
     form: FlaskForm,
-    typed: Mapping[str, str],
-    shown: Mapping[str, str] | None = None,
+    sent: Sent,
     errors: Mapping[str, str] = MappingProxyType({}),
     status: int = 200,
 ) -> Response:
@@ -140,8 +152,8 @@ def _page(
         "portal/admin/policies/index.html",
         form=form,
         sections=SECTIONS,
-        typed=typed,
-        shown=shown,
+        typed=sent.typed,
+        shown=sent.shown,
         prefix=SHOWN,
         errors=errors,
         fixed=policies.fixed,
@@ -156,15 +168,14 @@ def admin_policies() -> Response:
     """Each with its value, or that it is fixed."""
     kept = drafts.typed()
     if kept is None:
-        return _page(FlaskForm(), policies.written())
+        return _page(FlaskForm(), Sent(policies.written()))
     # Fresh proof was asked for in between: what was typed, and what the page had shown then.
-    return _page(FlaskForm(formdata=None), *_sent(kept))
+    return _page(FlaskForm(formdata=None), _sent(kept))
 
 
-def _sent(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """What was typed, and what each field had held when the page was opened."""
+def _sent(fields: Mapping[str, str]) -> Sent:
     typed = {name: fields[name] for name in (*policies.NAMES, *policies.LISTS) if name in fields}
-    return typed, {name: fields[SHOWN + name] for name in typed if SHOWN + name in fields}
+    return Sent(typed, {name: fields[SHOWN + name] for name in typed if SHOWN + name in fields})
 
 
 @blueprint.get("/admin/policies/theme")
@@ -182,18 +193,16 @@ def preview_theme() -> Response:
 @blueprint.post("/admin/policies")
 def save_policies() -> BaseResponse:
     """Store those that were changed on the page; they hold in every process within seconds."""
-    form = FlaskForm()
-    typed, shown = _sent(request.form)
+    form, sent = FlaskForm(), _sent(request.form)
     require_proof()
     if not form.validate():
-        return _page(form, typed, shown, status=422)
+        return _page(form, sent, status=422)
     begin()
     try:
-        # What another administrator has changed since the page was opened stays, unless it was changed here, too.
-        changed = policies.save({name: value for name, value in typed.items() if value != shown.get(name)})
+        changed = policies.save(sent.changes)
     except policies.BadPolicies as bad:
         db.rollback()
-        return _page(form, typed, shown, bad.errors, 422)
+        return _page(form, sent, bad.errors, 422)
     db.commit()
     policies.refresh()
     flash("Saved. It holds everywhere within seconds." if changed else "Nothing was changed.")

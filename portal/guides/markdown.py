@@ -144,9 +144,8 @@ class _Writer(HTMLParser):
             return
         if kind == "h1":
             self.title = text
-        self._blocks.append(
-            ((self._lists and self._first and "item") or kind, self._indented(HEADINGS.get(kind, "") + text))
-        )
+        kind_of_block = "item" if self._lists and self._first else kind
+        self._blocks.append((kind_of_block, self._indented(HEADINGS.get(kind, "") + text)))
 
     def _indented(self, text: str) -> str:
         if not self._lists:
@@ -168,17 +167,16 @@ class _Writer(HTMLParser):
         return written + "\n"
 
 
-def written(page: str, base: str) -> tuple[str, str, str]:
-    """Title, description and text of a page's article; its links become absolute."""
-    writer = _Writer(base)
+def written(path: str, page: str) -> Guide:
+    """The article of a page; its links become absolute."""
+    writer = _Writer(f"{settings.current().base_url}{path}")
     writer.feed(page)
-    return writer.title, writer.about, writer.text
+    return Guide(path, writer.title, writer.about, writer.text)
 
 
 def _guides() -> dict[str, Guide]:
     """Every guide as it reads to who is not signed in, by its path."""
-    base = settings.current().base_url
-    return {path: Guide(path, *written(page, f"{base}{path}")) for path, page in search.pages().items()}
+    return {path: written(path, page) for path, page in search.pages().items()}
 
 
 @blueprint.get("/docs/<path:name>.md", endpoint="guide_markdown")
