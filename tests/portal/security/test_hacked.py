@@ -20,6 +20,7 @@ from tests import pages
 from tests.bearers import works
 from tests.crowd import at_once
 from tests.factories import PASSWORD, begin_own, find_secret, make_client, make_token
+from tests.oauth import dance
 
 NEW = "lantern-orchid-57-gravel"
 THIEF = Origin("203.0.113.77", "Mozilla/5.0 (Windows NT 10.0) Chrome/130.0", "abc123")
@@ -334,14 +335,7 @@ def test_pressed_many_times_at_once_it_happens_once(app, signed_in, alice):
 
 def test_an_app_is_not_authorized_before_a_new_password_is_chosen(signed_in, example_client):
     press(signed_in)
-    asked = {
-        "response_type": "code",
-        "client_id": example_client.client.id,
-        "redirect_uri": "https://app.example.com/callback",
-        "scope": "account:read",
-        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-        "code_challenge_method": "S256",
-    }
+    asked = dance.asked(example_client)
 
     answer = signed_in.get("/oauth/authorize", query_string=asked)
     silent = signed_in.get("/oauth/authorize", query_string=asked | {"prompt": "none"})
@@ -352,14 +346,7 @@ def test_an_app_is_not_authorized_before_a_new_password_is_chosen(signed_in, exa
 
 @pytest.mark.standard("K-01", "L-07")
 def test_a_question_of_an_app_from_before_is_not_agreed_to(signed_in, alice, example_client):
-    asked = {
-        "response_type": "code",
-        "client_id": example_client.client.id,
-        "redirect_uri": "https://app.example.com/callback",
-        "scope": "account:read",
-        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-        "code_challenge_method": "S256",
-    }
+    asked = dance.asked(example_client)
     page = signed_in.get("/oauth/authorize", query_string=asked)
     handle = pages.hidden(page, "handle")
     report = signed_in.get(press(signed_in).location)
