@@ -15,6 +15,7 @@ from latchkey.oversight import policies
 from latchkey.store.session import db
 from latchkey.tokens import usage
 from latchkey.tokens.imported import record as imported
+from latchkey.upstream import earlier
 from latchkey.worker import alarms, housekeeping
 from latchkey.worker.housekeeping import Purge
 from latchkey.worker.tasks import Loop
@@ -35,12 +36,12 @@ class Worker:
 
     def __init__(self, app: Flask, purges: Iterable[Purge] = ()) -> None:
         self._app = app
-        self._fresh = True
+        self._fresh, self._relieved = True, False
         self._letters = Loop("letters", self._within(self._deliver), LOOK_SECONDS)
         self._uses = Loop("usage", self._within(_write_uses), USAGE_SECONDS)
         self._counts = Loop("counts", self._within(counting.flush), COUNTS_SECONDS)
         self._chain = Loop("chain", self._within(close_chain), CHAIN_SECONDS)
-        self._policies = Loop("policies", self._within(_refresh), policies.SECONDS)
+        self._policies = Loop("policies", self._within(self._keep_up), policies.SECONDS)
         self._clearing = Loop("clearing", self._within(partial(housekeeping.take_turn, *purges)), TURN_SECONDS)
 
     def start(self) -> None:
@@ -70,6 +71,12 @@ class Worker:
                 work()
 
         return run
+
+    def _keep_up(self) -> None:
+        _refresh()
+        if not self._relieved:
+            earlier.relieve()
+            self._relieved = True
 
     def _deliver(self) -> None:
         outbox.recover(fresh=self._fresh)
