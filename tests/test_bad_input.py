@@ -146,6 +146,7 @@ PROGRAMS: dict[str, dict[str, bytes]] = {
     "oauth.revoke": {"token": b"lk_oat_x", "token_type_hint": b"access_token"},
     "oauth.introspect": {"token": b"lk_oat_x", "token_type_hint": b"access_token"},
     "oauth.check": {"scope": b"account:read"},
+    "oauth.endings_by_form": {"after": b"1", "wait": b"1", "guard": b"one"},
     "oauth.device_authorization": {"scope": b"account:read", "resource": b"http://localhost"},
 }  # fmt: skip
 GRANTS = ("authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code")

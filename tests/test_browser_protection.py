@@ -19,6 +19,7 @@ MACHINES = (
     "oauth.check",
     "oauth.register",
     "oauth.device_authorization",
+    "oauth.endings_by_form",
     "portal.end_sessions_upstream",
 )
 # Pages whose policy is their own, and why.

@@ -19,7 +19,7 @@ from latchkey.store import prepared
 from latchkey.store.session import db
 from latchkey.tokens import access
 from tests import factories, servers
-from tests.oauth import dance
+from tests.oauth import dance, signing
 
 
 @pytest.fixture
@@ -115,9 +115,54 @@ def test_what_is_no_number_is_refused(caller, service, query):
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
 
 
-def test_only_get(caller, service):
-    assert caller.post("/oauth/endings", headers=basic(service)).status_code == 405
+def test_only_get_and_post(caller, service):
+    assert caller.put("/oauth/endings", headers=basic(service)).status_code == 405
     assert caller.head("/oauth/endings", headers=basic(service)).status_code == 200
+
+
+@pytest.mark.standard("D-03", "D-15")
+def test_an_app_sends_its_secret_in_a_form_or_signs_as_at_the_token_endpoint(caller, service, bob):
+    keyed, pair = factories.make_client(bob, name="Keyed").client, signing.Pair()
+    factories.give_keys(keyed, signing.key_set(pair))
+    clients.mark_resource_server(keyed, on=True)
+    db.commit()
+    end("usr_a")
+    feed.read()
+    by_secret = {"client_id": service.client.id, "client_secret": service.secret}
+
+    def post(fields, **asked):
+        db.remove()
+        return caller.post("/oauth/endings", data=fields | asked)
+
+    for proof in (lambda: by_secret, lambda: pair.proof(keyed.id)):
+        begun = post(proof())
+        assert (begun.status_code, begun.json["reset"]) == (200, True), begun.text
+        assert begun.headers["Cache-Control"] == "no-store"
+    seq = begun.json["next"]
+    end("usr_b")
+    feed.read()
+    told = post(pair.proof(keyed.id), after=seq, wait=20, guard="one")
+    assert [each["id"] for each in told.json["endings"]] == ["usr_b"]
+
+    once = pair.proof(keyed.id)
+    assert post(once).status_code == 200
+    for wrong in (
+        once,
+        pair.proof(keyed.id, aud="https://elsewhere.example.com"),
+        signing.Pair().proof(keyed.id),
+        by_secret | {"client_secret": "lk_sec_wrong"},
+        {"client_id": keyed.id},
+    ):
+        refused = post(wrong)
+        assert (refused.status_code, refused.json["error"]) == (401, "invalid_client")
+        assert "usr_" not in refused.text
+    assert post(by_secret, after="x").status_code == post(by_secret, guard="a b").status_code == 400
+    twice = "&".join(f"{name}={value}" for name, value in by_secret.items()) + "&after=1&after=2"
+    form = "application/x-www-form-urlencoded"
+    assert caller.post("/oauth/endings", data=twice, content_type=form).status_code == 400
+    clients.mark_resource_server(clients.find(keyed.id), on=False)
+    db.commit()
+    assert post(pair.proof(keyed.id)).json["error"] == "unauthorized_client"
 
 
 def test_a_poll_is_heard_as_how_far_a_guard_has_come(caller, service, monkeypatch):
