@@ -43,16 +43,6 @@ def catalogue(settings):
     scopes.require_approval(())
 
 
-@pytest.fixture
-def ada(db):
-    return factories.make_user("ada@example.com", name="Ada", admin=True)
-
-
-@pytest.fixture
-def admin(app, ada):
-    return pages.sign_in(app.test_client(), ada)
-
-
 def ask(app, user, *names: str):
     """A token as its owner makes it, with letters and all."""
     with app.test_request_context():

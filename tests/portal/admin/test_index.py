@@ -23,17 +23,6 @@ REASON = "It is used from unknown addresses"
 
 
 @pytest.fixture
-def ada(db):
-    """Who administers."""
-    return factories.make_user("ada@example.com", name="Ada", admin=True)
-
-
-@pytest.fixture
-def admin(app, ada):
-    return pages.sign_in(app.test_client(), ada)
-
-
-@pytest.fixture
 def there(app, db, alice, bob, example_client) -> dict[str, str]:
     """One of everything that an address of the administration can name."""
     grant = grants.allow(alice, example_client.client, {"account:read"})

@@ -20,11 +20,6 @@ from tests.crowd import at_once
 NOBODY = pytest.mark.settings(require_second_factor="nobody")
 
 
-@pytest.fixture
-def admin(app, db):
-    return pages.sign_in(app.test_client(), factories.make_user("ada@example.com", name="Ada", admin=True))
-
-
 def save(admin, **fields):
     return pages.submit(admin, "/admin/policies", **fields)
 

@@ -32,11 +32,6 @@ scopes = ["projects:read"]
 """
 
 
-@pytest.fixture
-def admin(app, db):
-    return pages.sign_in(app.test_client(), factories.make_user("ada@example.com", name="Ada", admin=True))
-
-
 def check(admin):
     return pages.submit(admin, "/admin/activity/check", form="/admin/activity").text
 
