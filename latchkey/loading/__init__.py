@@ -12,8 +12,13 @@ usual: a server loads it once, before its workers are forked.
 """
 
 import sys
+import threading
 from importlib import import_module
+from types import ModuleType
 from typing import Any
+
+# Modules import each other in circles: two threads that begin at different ends would get them half made.
+_loading = threading.RLock()
 
 
 class Late:
@@ -21,9 +26,13 @@ class Late:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._module: ModuleType | None = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self._name), name)
+        if self._module is None:
+            with _loading:
+                self._module = import_module(self._name)
+        return getattr(self._module, name)
 
 
 def loaded(name: str) -> bool:

@@ -9,14 +9,19 @@ import contextlib
 import json
 import threading
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from latchkey import clock, fetching
+from latchkey.loading import Late
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives import serialization
+else:
+    serialization = Late("cryptography.hazmat.primitives.serialization")
 
 LONGEST_IDENTIFIER = 128
 LONGEST_SIGNATURE = 256
@@ -97,7 +102,7 @@ def _read(body: bytes) -> dict[str, ec.EllipticCurvePublicKey]:
     found = {}
     for entry in json.loads(body)["public_keys"][:MOST_KEYS]:
         with contextlib.suppress(ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
-            key = load_pem_public_key(entry["key"].encode())
+            key = serialization.load_pem_public_key(entry["key"].encode())
             if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
                 found[str(entry["key_identifier"])] = key
     return found

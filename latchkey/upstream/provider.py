@@ -10,16 +10,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry, KeySet
-
 from latchkey import fetching, origin, settings
 from latchkey.fetching import NotFetched, operators
+from latchkey.upstream import key_sets
 
 # Of those that there are, the ones whose signatures nobody but the upstream can make.
 ALGORITHMS = ("RS256", "PS256", "ES256", "RS384", "RS512", "PS384", "PS512", "ES384", "ES512")
 LONGEST = 256 * 1024
-MOST_KEYS = 50
 # For everything that one sign-in asks for together.
 SECONDS = 8.0
 # At most so many requests of a process wait for the upstream at a time, and of one network: strangers who wait for a
@@ -58,7 +55,7 @@ class _Kept:
     def __init__(self) -> None:
         self.provider: tuple[Provider, float] | None = None
         self.failed: tuple[str, float] | None = None
-        self.keys: tuple[KeySet, float] | None = None
+        self.keys: tuple[key_sets.KeySet, float] | None = None
 
 
 _known: dict[str, _Kept] = {}
@@ -182,7 +179,7 @@ def _texts(said: dict[str, Any], name: str) -> list[str]:
     return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
 
-def keys(provider: Provider, until: float, kid: object = None) -> KeySet:
+def keys(provider: Provider, until: float, kid: object = None) -> "key_sets.KeySet":
     """Its keys, asked again after an hour and for a key that is not among them; that once in a while. Raises `Away`."""
     _, kept = _here()
     if (found := _key_set(kept, kid)) is not None:
@@ -200,7 +197,7 @@ def keys(provider: Provider, until: float, kid: object = None) -> KeySet:
         return kept.keys[0]
 
 
-def _key_set(kept: _Kept, kid: object) -> KeySet | None:
+def _key_set(kept: _Kept, kid: object) -> "key_sets.KeySet | None":
     """What need not be asked for now."""
     if kept.keys is None:
         return None
@@ -209,24 +206,11 @@ def _key_set(kept: _Kept, kid: object) -> KeySet | None:
     return found if at > time.monotonic() - (KEYS_PAUSE if missing else FRESH) else None
 
 
-def _usable(said: dict[str, Any]) -> KeySet:
-    """Those that sign, and that nobody but the upstream can have: one of another kind beside them spoils nothing."""
-    listed = said.get("keys")
-    if not isinstance(listed, list):
+def _usable(said: dict[str, Any]) -> "key_sets.KeySet":
+    found = key_sets.usable(said)
+    if found is None:
         raise Away("its key set holds no keys")
-    found = []
-    for entry in listed[:MOST_KEYS]:
-        if (
-            not isinstance(entry, dict)
-            or entry.get("use", "sig") != "sig"
-            or entry.get("kty") not in ("RSA", "EC", "OKP")
-        ):
-            continue
-        with contextlib.suppress(JoseError, ValueError, TypeError):
-            key = JWKRegistry.import_key(entry)
-            if not key.is_private:
-                found.append(key)
-    return KeySet(found)
+    return found
 
 
 def examined() -> str:

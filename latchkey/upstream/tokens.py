@@ -3,18 +3,21 @@
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
-
-from authlib.oidc.core import CodeIDToken
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jws import JWSRegistry, extract_compact
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from latchkey import clock, settings
 from latchkey.accounts.sessions import LONGEST_SID
 from latchkey.accounts.upstream.identities import LONGEST_SUBJECT
+from latchkey.loading import Late
 from latchkey.upstream import provider
 from latchkey.upstream.provider import Provider
+
+if TYPE_CHECKING:
+    from authlib.oidc import core
+    from joserfc import errors, jws, jwt
+else:
+    core = Late("authlib.oidc.core")
+    errors, jws, jwt = Late("joserfc.errors"), Late("joserfc.jws"), Late("joserfc.jwt")
 
 # How far the upstream's clock and ours may be apart.
 SKEW = timedelta(minutes=2)
@@ -50,10 +53,10 @@ def identity(
     client_id = settings.current().oidc_client_id
     options = {"iss": {"essential": True, "value": said.issuer}, "aud": {"essential": True, "value": client_id}}
     params = {"client_id": client_id, "nonce": nonce, "access_token": access_token}
-    token = CodeIDToken(claims, header, options, params)
+    token = core.CodeIDToken(claims, header, options, params)
     try:
         token.validate(now=int(clock.now().timestamp()), leeway=int(SKEW.total_seconds()))
-    except (JoseError, ValueError, TypeError, AttributeError) as error:
+    except (errors.JoseError, ValueError, TypeError, AttributeError) as error:
         raise Refused(f"the ID token: {type(error).__name__} {error}") from None
     if not isinstance(claims["nonce"], str) or not hmac.compare_digest(claims["nonce"].encode(), nonce.encode()):
         raise Refused("the ID token is for another sign-in")
@@ -109,13 +112,13 @@ def _signed(text: object, said: Provider, until: float) -> tuple[dict[str, Any],
     if not isinstance(text, str) or len(text) > LONGEST or not text.isascii():
         raise Refused("there is no token")
     # By name: neither “none”, nor a secret where a public key is meant, nor what the upstream does not use.
-    registry = JWSRegistry(algorithms=said.algorithms, strict_check_header=False)
+    registry = jws.JWSRegistry(algorithms=said.algorithms, strict_check_header=False)
     try:
-        head = extract_compact(text.encode()).headers()
+        head = jws.extract_compact(text.encode()).headers()
         if head.get("alg") not in said.algorithms:
             raise Refused("the token is signed by an algorithm that is not taken")
         token = jwt.decode(text, provider.keys(said, until, head.get("kid")), registry=registry)
-    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (errors.JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise Refused(f"the token: {type(error).__name__}") from None
     return dict(token.header), dict(token.claims)
 

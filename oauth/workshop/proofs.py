@@ -1,14 +1,19 @@
 """How an app proves itself in a run: shown without what is secret, or really tried with something wrong."""
 
-from joserfc import jwt
-from joserfc.jwk import ECKey
+from typing import TYPE_CHECKING
 
 from latchkey import clock, credentials, ids, settings
 from latchkey.clients import Client
 from latchkey.clients.keys import assertions
 from latchkey.credentials import Kind
+from latchkey.loading import Late
 from oauth.protocol.parameters import JWT_BEARER, Presented
 from oauth.workshop.steps import DOTS
+
+if TYPE_CHECKING:
+    from joserfc import jwk, jwt
+else:
+    jwk, jwt = Late("joserfc.jwk"), Late("joserfc.jwt")
 
 SECONDS = 60
 
@@ -34,6 +39,6 @@ def wrong(client: Client) -> Presented:
         "aud": settings.current().base_url,
     }
     claims |= {"jti": ids.draw(), "iat": now, "exp": now + SECONDS}
-    key = ECKey.generate_key("P-256")
+    key = jwk.ECKey.generate_key("P-256")
     signed = jwt.encode({"alg": "ES256", "kid": ids.draw()}, claims, key)
     return Presented(client.client_id, None, "private_key_jwt", assertions.read(signed))

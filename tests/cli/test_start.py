@@ -13,7 +13,7 @@ from latchkey.settings import ROOT
 from latchkey.store import session
 
 # Each costs a tenth of a start or many megabytes, and most processes never need it.
-SELDOM_NEEDED = {"alembic", "PIL", "OpenSSL", "cbor2", "psycopg", "redis", "webauthn", "zxcvbn"}
+SELDOM_NEEDED = {"alembic", "PIL", "OpenSSL", "bcrypt", "cbor2", "joserfc", "psycopg", "redis", "webauthn", "zxcvbn"}
 
 
 def test_what_workers_share_holds_no_connection_and_no_thread(settings):

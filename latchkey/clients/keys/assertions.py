@@ -5,13 +5,17 @@ from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, NamedTuple
-
-from joserfc.jws import JWSRegistry
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from latchkey import clock, fetching
 from latchkey.clients.keys import record, sets
 from latchkey.clients.keys.sets import Jwk
+from latchkey.loading import Late
+
+if TYPE_CHECKING:
+    from joserfc import jws
+else:
+    jws = Late("joserfc.jws")
 
 # Of characters: before anything is done with it. 4096 bits of RSA sign with 683 of them.
 LONGEST = 8 * 1024
@@ -130,7 +134,7 @@ def _moment(claims: Mapping[str, Any], name: str) -> float | None:
 
 def verify(assertion: Assertion, key: Jwk) -> None:
     """Whether it was signed by a key of the app, by the algorithm that the key is for. Raises `BadAssertion`."""
-    algorithm = JWSRegistry.algorithms[assertion.algorithm]
+    algorithm = jws.JWSRegistry.algorithms[assertion.algorithm]
     if not algorithm.verify(assertion.signed, assertion.signature, sets.public(key)):
         raise BadAssertion("the signature of the assertion is wrong")
 

@@ -4,12 +4,15 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
-
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from latchkey import fetching
+from latchkey.loading import Late
+
+if TYPE_CHECKING:
+    from joserfc import errors, jwk
+else:
+    errors, jwk = Late("joserfc.errors"), Late("joserfc.jwk")
 
 # Of bytes: what is pasted or sent, and what an address answers, where certificates may stand beside the keys.
 LONGEST, LONGEST_FETCHED = 16 * 1024, 64 * 1024
@@ -26,7 +29,7 @@ LONGEST_MODULUS = 700
 EXPONENT = "AQAB"
 
 Jwk: TypeAlias = dict[str, str]
-Key: TypeAlias = ECKey | OKPKey | RSAKey
+Key: TypeAlias = "jwk.ECKey | jwk.OKPKey | jwk.RSAKey"
 
 # By the names of RFC 7518 and RFC 8037: of what kind a key has to be. Never `none` or a symmetric one (D-15).
 ALGORITHMS = {"ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519"), "PS256": ("RSA", ""), "RS256": ("RSA", "")}
@@ -86,7 +89,7 @@ def _kept(number: int, key: Mapping[str, Any]) -> Jwk:
     found = {name: str(value) for name, value in kept.items()} | {name: key[name] for name in KEPT if name in key}
     try:
         public(found).get_op_key("verify")
-    except (JoseError, ValueError):
+    except (errors.JoseError, ValueError):
         raise BadKeys(f"Key {number} is broken: it is no point of its curve, or no modulus.") from None
     return found
 
@@ -110,7 +113,7 @@ def _bits(modulus: str) -> int:
 
 def public(key: Jwk) -> Key:
     """A key that was kept, to check signatures with."""
-    makers: dict[str, Any] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
+    makers: dict[str, Any] = {"EC": jwk.ECKey, "OKP": jwk.OKPKey, "RSA": jwk.RSAKey}
     made: Key = makers[key["kty"]].import_key({name: value for name, value in key.items() if name not in KEPT})
     return made
 

@@ -7,18 +7,25 @@ import base64
 import binascii
 import hashlib
 import hmac
-import importlib
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from latchkey.loading import Late
+
+if TYPE_CHECKING:
+    import bcrypt
+    from cryptography.hazmat.primitives import serialization
+else:
+    bcrypt, serialization = Late("bcrypt"), Late("cryptography.hazmat.primitives.serialization")
 
 HEX_DIGITS = 64
 URL_SAFE = str.maketrans("-_", "+/")
@@ -99,8 +106,6 @@ def _bcrypt(kept: str) -> Callable[[bytes], bool]:
         raise BadAlgorithm(f"no bcrypt of a cost of at most {MOST_BCRYPT}")
 
     def verify(key: bytes) -> bool:
-        # Loaded by those alone who moved in with such.
-        bcrypt = importlib.import_module("bcrypt")
         try:
             return len(key) <= LONGEST_BCRYPT and b"\0" not in key and bool(bcrypt.checkpw(key, kept.encode()))
         except ValueError:
