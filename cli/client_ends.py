@@ -1,14 +1,52 @@
-"""`latchkey client suspend|restore|delete`: apps that are stopped, and everybody who is told of it."""
+"""`latchkey client keys|suspend|restore|delete`: apps that get keys or are stopped, and everybody who is told of it."""
+
+from typing import TextIO
 
 import click
 
 from cli.base import Refused, because, confirmed, installation, json_option, tell
-from cli.clients import facts_of, find, group
+from cli.clients import facts_of, find, group, locked
 from latchkey import clients
+from latchkey.clients import BadClient
+from latchkey.clients.keys import changing, sets
+from latchkey.clients.keys.changing import Wanted
 from latchkey.oversight import apps
 from latchkey.safety import shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import commit_parts, db
+
+
+@group.command("keys")
+@click.argument("client_id", metavar="ID")
+@click.option("--jwks", type=click.File(), help="A file with its public key set (RFC 7517); - is standard input.")
+@click.option("--jwks-uri", help="The https address of its key set.")
+@click.option("--none", "nothing", is_flag=True, help="Take its keys away; rotate its secret next.")
+@json_option
+def keys(*, client_id: str, jwks: TextIO | None, jwks_uri: str | None, nothing: bool) -> None:
+    """Let an app prove itself by keys of its own (private_key_jwt); its secrets end at once."""
+    if (jwks is not None) + (jwks_uri is not None) + nothing != 1:
+        raise click.UsageError("name one of --jwks, --jwks-uri and --none")
+    with installation():
+        because(None)
+        find(client_id)
+        try:
+            wanted = _wanted(jwks, jwks_uri)
+            client = locked(client_id)
+            apps.give_keys(client, wanted)
+        except BadClient as error:
+            raise Refused(str(error)) from None
+        db.commit()
+        found = len(wanted.keys) if wanted is not None else 0
+        said = f"proves itself by {found} {'key' if found == 1 else 'keys'}" if found else "has no keys"
+        tell(facts_of(client) | {"keys": found}, f"{client.name} {said}.")
+
+
+def _wanted(jwks: TextIO | None, jwks_uri: str | None) -> Wanted | None:
+    """What is wanted, read or asked for before anything is held. Raises `BadClient`."""
+    db.rollback()
+    if jwks is not None:
+        return changing.pasted(jwks.read(sets.LONGEST + 1))
+    return changing.at(jwks_uri, "") if jwks_uri is not None else None
 
 
 @group.command("suspend")

@@ -20,7 +20,6 @@ from latchkey import clients as apps
 from latchkey import grants, notices, scopes
 from latchkey.clients import Client
 from latchkey.clients.keys import changing, sets
-from latchkey.clients.keys.changing import Wanted
 from latchkey.oversight import apps as oversight
 from latchkey.store.session import db
 
@@ -49,6 +48,7 @@ def group() -> None:
 @click.option("--public", is_flag=True, help="It cannot keep a secret: an app on people's devices or in browsers.")
 @click.option("--device-flow", is_flag=True, help="It may sign in devices by a code that people type (RFC 8628).")
 @click.option("--trusted", is_flag=True, help="Skip the consent screen: an app of your own.")
+@click.option("--jwks", type=click.File(), metavar="FILE", help="Its public keys, in place of a secret; - reads them.")
 @json_option
 def create(
     *,
@@ -61,10 +61,13 @@ def create(
     public: bool,
     device_flow: bool,
     trusted: bool,
+    jwks: TextIO | None,
 ) -> None:
-    """Register an app; its secret is printed once."""
+    """Register an app; its secret is printed once. With keys it has none."""
     with installation():
         user = user_of(owner)
+        if public and jwks is not None:
+            raise Refused("--jwks: a public app proves itself by nothing")
         if not set(optional_scopes) <= set(scopes):
             raise Refused("--optional-scope: people can only untick what the app asks for; name it by --scope, too")
         if not user.verified:
@@ -83,9 +86,20 @@ def create(
             )
         except apps.BadClient as error:
             raise Refused(f"{OPTIONS.get(error.field, error.field)}: {error}") from None
+        if jwks is not None:
+            _give_keys(client, jwks)
+            secret = None
         notices.app_registered(user, client)
         db.commit()
         _tell_secret(client, secret)
+
+
+def _give_keys(client: Client, jwks: TextIO) -> None:
+    """Let a new app prove itself by these. Raises `Refused`."""
+    try:
+        changing.give(client, changing.pasted(jwks.read(sets.LONGEST + 1)), by=None)
+    except apps.BadClient as error:
+        raise Refused(f"--jwks: {error}") from None
 
 
 def _tell_secret(client: Client, secret: str | None) -> None:
@@ -191,39 +205,6 @@ def rotate(client_id: str) -> None:
             raise Refused(str(error)) from None
         db.commit()
         _tell_secret(client, secret)
-
-
-@group.command("keys")
-@click.argument("client_id", metavar="ID")
-@click.option("--jwks", type=click.File(), help="A file with its public key set (RFC 7517); - is standard input.")
-@click.option("--jwks-uri", help="The https address of its key set.")
-@click.option("--none", "nothing", is_flag=True, help="Take its keys away; rotate its secret next.")
-@json_option
-def keys(*, client_id: str, jwks: TextIO | None, jwks_uri: str | None, nothing: bool) -> None:
-    """Let an app prove itself by keys of its own (private_key_jwt); its secrets end at once."""
-    if (jwks is not None) + (jwks_uri is not None) + nothing != 1:
-        raise click.UsageError("name one of --jwks, --jwks-uri and --none")
-    with installation():
-        because(None)
-        find(client_id)
-        try:
-            wanted = _wanted(jwks, jwks_uri)
-            client = locked(client_id)
-            oversight.give_keys(client, wanted)
-        except apps.BadClient as error:
-            raise Refused(str(error)) from None
-        db.commit()
-        found = len(wanted.keys) if wanted is not None else 0
-        said = f"proves itself by {found} {'key' if found == 1 else 'keys'}" if found else "has no keys"
-        tell(facts_of(client) | {"keys": found}, f"{client.name} {said}.")
-
-
-def _wanted(jwks: TextIO | None, jwks_uri: str | None) -> Wanted | None:
-    """What is wanted, read or asked for before anything is held. Raises `BadClient`."""
-    db.rollback()
-    if jwks is not None:
-        return changing.pasted(jwks.read(sets.LONGEST + 1))
-    return changing.at(jwks_uri, "") if jwks_uri is not None else None
 
 
 @group.command("resource-server")

@@ -15,7 +15,7 @@ from portal.apps.form import AppForm, offered
 from portal.blueprint import blueprint, takes_a_picture
 from portal.guards import acting_user, require_proof, signed_in, this_user, verified
 
-TYPES = ("confidential", "public")
+TYPES = ("confidential", "keys", "public")
 LONGEST_SEARCH = 80
 PAGE_NUMBER = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
@@ -55,7 +55,7 @@ class NewAppForm(AppForm):
         return [line for line in lines if line]
 
     def validate_type(self, field: Field) -> None:
-        """One of the two; neither is guessed (J-03)."""
+        """One of the three; none is guessed (J-03)."""
         if field.data not in TYPES:
             raise ValidationError("Choose whether the app can keep a secret.")
 
@@ -101,7 +101,7 @@ def _register(form: NewAppForm) -> BaseResponse:
             scopes=form.scope.data or (),
             optional_scopes=form.optional.data or (),
             device_flow=bool(form.device_flow.data),
-            confidential=form.type.data == "confidential",
+            confidential=form.type.data != "public",
             form_id=form.form_id.data,
         )
     except clients.AlreadyRegistered as again:
@@ -112,15 +112,22 @@ def _register(form: NewAppForm) -> BaseResponse:
         db.rollback()
         form.form_id.errors = [str(full)]
         return _page(form, 409)
+    if form.type.data == "keys":
+        # Nobody has seen it, and nobody will.
+        clients.end_secrets(client)
+        secret = None
     if form.picture:
         clients.set_logo(client, form.picture, by=user)
     notices.app_registered(user, client)
     db.commit()
-    return _registered(client, secret)
+    return _registered(client, secret, keys=form.type.data == "keys")
 
 
-def _registered(client: Client, secret: str | None) -> BaseResponse:
+def _registered(client: Client, secret: str | None, *, keys: bool) -> BaseResponse:
     """The secret, in the only answer that ever holds it (I-03); a public app has none and is shown at once."""
+    if keys:
+        flash(f"Registered “{client.name}”. It can do nothing until it has its keys.")
+        return redirect(url_for("portal.show_app_keys", client_id=client.id), 303)
     if secret is None:
         flash(f"Registered “{client.name}”.")
         return redirect(url_for("portal.show_app", client_id=client.id), 303)

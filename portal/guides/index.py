@@ -24,6 +24,8 @@ class Sample(NamedTuple):
     redirect_uri: str
     scope: str
     confidential: bool
+    # Whether it signs in place of sending a secret.
+    keyed: bool = False
 
     @property
     def answered(self) -> str:
@@ -51,7 +53,7 @@ def _sample() -> Sample:
     app = mine[0]
     # What the example calls takes account:read; an app without it may not ask for it.
     scope = min(app.scopes, key=lambda name: (name != "account:read", name), default="account:read")
-    return Sample(app.id, app.redirect_uris[0], scope, app.confidential)
+    return Sample(app.id, app.redirect_uris[0], scope, app.confidential, app.keyed)
 
 
 @blueprint.get("/docs")

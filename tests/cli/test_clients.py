@@ -123,6 +123,20 @@ def test_an_app_is_given_keys_and_goes_back_to_a_secret(cli, alice, tmp_path, ma
     assert cli.json("client", "rotate", made["client_id"], "--yes")["client_secret"]
 
 
+@pytest.mark.standard("D-15", "I-03")
+def test_an_app_that_is_registered_with_keys_never_has_a_secret(cli, alice, tmp_path):
+    (tmp_path / "jwks.json").write_text(signing.key_set(Pair()))
+
+    made = cli.json(*CREATE, *WHERE, "--jwks", str(tmp_path / "jwks.json"))
+
+    client = clients.find(made["client_id"])
+    assert (made["client_secret"], client.keyed, clients.live_secrets(client)) == (None, True, [])
+    assert cli.refused(*CREATE, *WHERE, "--jwks", "-").startswith("--jwks: ")
+    public = cli.refused(*CREATE, *WHERE, "--public", "--jwks", str(tmp_path / "jwks.json"))
+    assert public == "--jwks: a public app proves itself by nothing"
+    assert len(clients.list_for(alice)) == 1
+
+
 @pytest.mark.parametrize("options", [(), ("--none", "--jwks-uri", "https://app.example.com/jwks")])
 def test_keys_come_from_one_place(cli, alice, options):
     made = cli.json(*CREATE, *WHERE)

@@ -8,6 +8,7 @@ from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
 from tests import factories, pages
 from tests.factories import make_client, make_user
+from tests.oauth import signing
 from tests.portal.apps.app_pages import FORM, LONG_AGO, hidden, only_app, register, secret_of
 
 
@@ -49,6 +50,27 @@ def test_a_public_app_has_no_secret_to_show(signed_in, alice):
     assert "lk_sec_" not in page
     assert "Rotate secret" not in page
     assert signed_in.get(f"/apps/{client.id}/secret/rotate").status_code == 404
+
+
+@pytest.mark.standard("J-03", "D-15")
+def test_an_app_with_keys_never_has_a_secret_and_gets_its_keys_next(signed_in, alice):
+    answer = register(signed_in, type="keys")
+
+    client = only_app(alice)
+    assert answer.headers["Location"] == f"/apps/{client.id}/keys"
+    assert "lk_sec_" not in answer.text
+    assert (client.confidential, clients.live_secrets(client)) == (True, [])
+    page = signed_in.get(answer.headers["Location"])
+    assert "can do nothing until it has its keys" in page.text
+    pair = signing.Pair()
+    given = {"csrf_token": pages.csrf(page), "jwks": signing.key_set(pair), "jwks_uri": ""}
+    assert signed_in.post(f"/apps/{client.id}/keys", data=given).status_code == 303
+    form = {"grant_type": "client_credentials"} | pair.proof(client.id)
+    assert signed_in.post("/oauth/token", data=form).status_code == 200
+
+    guide = signed_in.get("/docs/oauth").text
+    assert "$CLIENT_ASSERTION" in guide
+    assert "$CLIENT_SECRET" not in guide
 
 
 def test_sending_the_form_twice_registers_one_app_and_shows_no_secret_again(signed_in, alice):
