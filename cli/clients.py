@@ -18,6 +18,7 @@ from cli.base import (
 )
 from latchkey import clients as apps
 from latchkey import grants, notices, scopes
+from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.clients.keys import changing, sets
 from latchkey.oversight import apps as oversight
@@ -68,10 +69,7 @@ def create(
         user = user_of(owner)
         if public and jwks is not None:
             raise Refused("--jwks: a public app proves itself by nothing")
-        if not set(optional_scopes) <= set(scopes):
-            raise Refused("--optional-scope: people can only untick what the app asks for; name it by --scope, too")
-        if not user.verified:
-            raise Refused("the owner has to verify the address first")
+        _check(user, optional_scopes, scopes)
         try:
             client, secret = apps.register(
                 user,
@@ -87,19 +85,27 @@ def create(
         except apps.BadClient as error:
             raise Refused(f"{OPTIONS.get(error.field, error.field)}: {error}") from None
         if jwks is not None:
-            _give_keys(client, jwks)
-            secret = None
+            secret = _give_keys(client, jwks)
         notices.app_registered(user, client)
         db.commit()
         _tell_secret(client, secret)
 
 
-def _give_keys(client: Client, jwks: TextIO) -> None:
-    """Let a new app prove itself by these. Raises `Refused`."""
+def _check(owner: User, optional: tuple[str, ...], asked: tuple[str, ...]) -> None:
+    """Raises `Refused`."""
+    if not set(optional) <= set(asked):
+        raise Refused("--optional-scope: people can only untick what the app asks for; name it by --scope, too")
+    if not owner.verified:
+        raise Refused("the owner has to verify the address first")
+
+
+def _give_keys(client: Client, jwks: TextIO) -> str | None:
+    """Let a new app prove itself by these; the secret that it has then: none. Raises `Refused`."""
     try:
         changing.give(client, changing.pasted(jwks.read(sets.LONGEST + 1)), by=None)
     except apps.BadClient as error:
         raise Refused(f"--jwks: {error}") from None
+    return None
 
 
 def _tell_secret(client: Client, secret: str | None) -> None:
