@@ -8,7 +8,11 @@ PYTHON := $(VENV)/bin/python
 # Without compiled files each worker would compile the tests and rewrite their assertions anew, 7 of 13 seconds.
 unexport PYTHONDONTWRITEBYTECODE
 # Four workers whatever the cores: half of a test is waiting, for a server, a browser or a disk.
-PYTEST := $(PYTHON) -m pytest -q -n 4 --dist worksteal
+TEST_WORKERS ?= 4
+# What tests start is no part of this make: its jobs are not theirs.
+PYTEST = env -u MAKEFLAGS -u MFLAGS $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist worksteal
+# What runs beside others is shown when it is done, as a whole, where make knows how.
+BESIDE := -j 5 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -18,7 +22,9 @@ run: $(VENV)/.runtime  ## Serve the portal on 127.0.0.1:5000; PORT=5001 moves it
 
 install: $(VENV)/.runtime  ## Set up what serving needs, and nothing else
 
-test: lint types tests-sqlite tests-postgresql browser  ## Everything: lint, types, tests on both databases, browser
+test: $(VENV)/.dev  ## Everything: lint, types, tests on both databases, browser
+	@echo "Lint, types, tests on SQLite, on PostgreSQL and through Chromium, beside each other; each is shown when it is done"
+	@$(MAKE) --no-print-directory --keep-going $(BESIDE) TEST_WORKERS=3 lint types tests-sqlite tests-postgresql browser
 
 test-fast: $(VENV)/.dev  ## Unit and HTTP tests on SQLite
 	@$(PYTEST) -m "not browser and not slow"
