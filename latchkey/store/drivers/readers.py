@@ -14,7 +14,8 @@ MOST_IDLE = 8
 class Readers:
     """Driver connections for reading, each lent for one statement: there are as many as read at the same time.
 
-    Who comes next gets the one that was used last, whose page cache is warm.
+    Who comes next gets the one that was used last, whose page cache is warm. Each is kept as its cursor: making one
+    takes PostgreSQL's driver a third as long as a whole lookup.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -24,19 +25,19 @@ class Readers:
     def fetch(self, text: str, bound: Any, *, again: bool) -> list[Any]:
         """The rows of a statement, asked `again` where it was the connection that failed."""
         try:
-            connection = self._idle.pop()
+            cursor = self._idle.pop()
         except IndexError:
-            connection = detached(self._engine)
+            cursor = detached(self._engine).cursor()
         try:
-            rows: list[Any] = connection.execute(text, bound).fetchall()
+            rows: list[Any] = cursor.execute(text, bound).fetchall()
         except Exception as error:
-            lost = self._lost(error, connection)
+            lost = self._lost(error, cursor.connection)
             # What made it fail may be over, and what it left behind is not.
-            close(self._engine, connection)
+            close(self._engine, cursor.connection)
             if not again or not lost:
                 raise
         else:
-            self._idle.append(connection)
+            self._idle.append(cursor)
             if self._over or len(self._idle) > MOST_IDLE:
                 self._close_idle(0 if self._over else MOST_IDLE)
             return rows
@@ -52,7 +53,7 @@ class Readers:
     def _close_idle(self, but: int) -> None:
         with contextlib.suppress(IndexError):
             while len(self._idle) > but:
-                close(self._engine, self._idle.pop(0))
+                close(self._engine, self._idle.pop(0).connection)
 
     def forget(self) -> None:
         """Close those that nobody uses."""
