@@ -31,6 +31,8 @@ from latchkey.tokens import ranges
 LONGEST_DESCRIPTION = 80
 DISUSED = timedelta(days=90)
 SOON = timedelta(days=7)
+# By what tokens were made that came from elsewhere: their strings begin as they please.
+IMPORTED = "latchkey import"
 NOT_REFRESH = "kind <> 'ort'"
 # As the indexes say it, word for word: otherwise SQLite does not see that they hold all that is looked for.
 DEVELOPER = text("token.kind = 'dev'")
@@ -166,8 +168,9 @@ class Token(Base):
 
     @property
     def hint(self) -> str:
-        """What may be shown of it."""
-        return f"{settings.current().token_prefix}_{self.kind}_…{self.last4}"
+        """What may be shown of it: of what another system made, its end alone."""
+        brought = self.created_agent == IMPORTED and self.renewed_at is None
+        return f"…{self.last4}" if brought else f"{settings.current().token_prefix}_{self.kind}_…{self.last4}"
 
 
 def serialized(wanted: Iterable[str]) -> str:

@@ -411,6 +411,17 @@ def test_what_comes_twice_is_there_once_and_what_ended_here_stays_ended(bring, a
     assert db.scalar(select(func.count()).select_from(Token)) == 3
 
 
+def test_of_a_string_that_another_system_made_its_end_alone_is_shown(bring, db):
+    bring("django-oauth-toolkit", ALL)
+    token = db.scalars(select(Token).where(Token.kind == "dev")).one()
+    assert token.hint == "…" + token.last4
+
+    plaintext = tokens.regenerate(token)
+    db.commit()
+
+    assert token.hint == f"lk_dev_…{plaintext[-4:]}"
+
+
 def test_a_string_that_was_exchanged_here_does_not_come_back(bring, ask, db):
     bring("django-oauth-toolkit", ALL)
     bring("csv", [CSV, f'k,ada@example.com,,,read,,"{QUICK.hash("slow")}",,\n'])

@@ -14,12 +14,11 @@ from latchkey.tokens.imported import forms
 from latchkey.tokens.imported.record import ForeignToken
 from latchkey.tokens.issued.issuing import REFRESH_IDLE
 from latchkey.tokens.ranges import BadRange
+from latchkey.tokens.record import IMPORTED
 from latchkey.transfer.moving.book import NO_SCOPES, Book
 from latchkey.transfer.moving.desk import UNKNOWN, Desk
 from latchkey.transfer.moving.lines import BadLine
 from latchkey.transfer.moving.records import AuthorizationRecord, TokenRecord
-
-AGENT = "latchkey import"
 
 
 def bring_authorizations(desk: Desk, batch: Sequence[tuple[int, AuthorizationRecord]]) -> None:
@@ -120,7 +119,7 @@ def _row(desk: Desk, book: Book, record: TokenRecord, mark: dict[str, Any]) -> d
         "created_at": record.created_at or clock.now(),
         "counted_since": clock.now(),
         "created_address": "",
-        "created_agent": AGENT,
+        "created_agent": IMPORTED,
         "expires_at": ends_at,
     }
 
