@@ -1,17 +1,22 @@
 """“I have been hacked”: all that acts for a user ends in one step, and what it did in the last 30 days is told."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from latchkey import clients, grants, notices
-from latchkey.accounts import passwords, sessions, users
+from latchkey.accounts import passkeys, passwords, sessions, users
+from latchkey.accounts.passkeys import Passkey
 from latchkey.accounts.sessions import BrowserSession
+from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization
 from latchkey.journal.activity import Event
-from latchkey.safety import doings, lockdown, shutdown
+from latchkey.safety import doings, lockdown, second_factor, shutdown
 from latchkey.tokens import listing
+
+# A passkey that was used so long from the moment of the proof is what gave it.
+PROVED_WITHIN = timedelta(seconds=30)
 
 
 class Standing(NamedTuple):
@@ -34,6 +39,22 @@ def standing(user: User, here: BrowserSession) -> Standing:
     return Standing(others, listing.number(user.id), grants.list_for(user), clients.owned(user))
 
 
+def passkeys_that_end(user: User, here: BrowserSession) -> list[Passkey]:
+    """Those of an account without a password, before which no new one stands: all but the one that proved `here`.
+
+    Where the upstream did, a passkey of anybody's is a way in beside it. Else one stays, or nobody could come in.
+    """
+    if passwords.usable(user.password_hash) or user.needs_password:
+        return []
+    known, proved = passkeys.list_for(user), here.authenticated_at
+    used = [(abs(passkey.last_used_at - proved), passkey) for passkey in known if passkey.last_used_at is not None]
+    nearest = min(used, key=lambda each: each[0], default=None)
+    kept = nearest[1] if nearest is not None and nearest[0] < PROVED_WITHIN else None
+    if kept is None and not identities.usable(user):
+        kept = next(iter(known), None)
+    return [passkey for passkey in known if passkey is not kept]
+
+
 def end_everything(user: User, here: BrowserSession, since: datetime | None) -> Event:
     """End every session but this one, every token, authorization and secret of a user's apps, and the password.
 
@@ -54,6 +75,8 @@ def end_everything(user: User, here: BrowserSession, since: datetime | None) -> 
     others = lockdown.sign_out(user, keep=here)
     if passwords.usable(user.password_hash):
         users.store_password(user, passwords.ENDED)
+    for passkey in passkeys_that_end(user, here):
+        second_factor.remove_passkey(user, passkey)
     sessions.reauthenticate(here)
     return notices.everything_ended(
         user,

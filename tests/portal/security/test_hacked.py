@@ -2,13 +2,17 @@
 
 import html
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from latchkey import clients, clock, credentials, grants, origin, tokens
-from latchkey.accounts import links, sessions
+from latchkey import settings as used_settings
+from latchkey.accounts import links, passkeys, passwords, sessions
 from latchkey.accounts.links import Purpose
+from latchkey.accounts.passkeys import Passkey
+from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import Cause
 from latchkey.journal import activity
@@ -86,6 +90,48 @@ def test_it_needs_fresh_proof(signed_in, alice, later):
     assert pages.asks_for_proof(without)
     assert [wrong.status_code, right.status_code] == [422, 303]
     assert [before, works(token)] == [True, False]
+
+
+@pytest.mark.standard("L-13", "M-02")
+@pytest.mark.parametrize(
+    "used, stays",
+    [
+        ({"Mine": 0, "Theirs": 4}, ["Mine"]),
+        ({"Mine": 4, "Theirs": None}, ["Mine"]),
+        ({"Upstream": None, "Theirs": 900}, []),
+        ({"Mine": None, "Theirs": None}, ["Mine"]),
+    ],
+)
+def test_without_a_password_only_what_was_just_shown_goes_on(signed_in, alice, mailbox, used, stays):
+    here = sessions.list_live(alice)[0]
+    session.get_one(User, alice.id).password_hash = passwords.NONE
+    for name, seconds in used.items():
+        at = None if seconds is None else here.authenticated_at + timedelta(seconds=seconds)
+        added = {"credential_id": name.encode(), "public_key": b"k", "sign_count": 0, "last_used_at": at}
+        session.add(Passkey(user_id=alice.id, name=name, **added))
+    if not stays:
+        used_settings.use(replace(used_settings.current(), oidc_issuer="https://login.example.com", oidc_name="Acme"))
+        identities.add(alice, "https://login.example.com", "alice", None)
+    session.commit()
+    page = words(signed_in.get("/hacked"))
+    assert [name for name in used if name in page] == [name for name in used if name not in stays], page
+
+    assert press(signed_in).status_code == 303
+
+    session.expire_all()
+    assert [passkey.name for passkey in passkeys.list_for(alice)] == stays
+    told = [letter.subject for letter in mailbox.letters(alice.email) if "Passkey" in letter.subject]
+    assert len(told) == len(used) - len(stays)
+
+
+def test_with_a_password_passkeys_stay_to_be_looked_at(signed_in, alice):
+    session.add(Passkey(user_id=alice.id, name="Mine", credential_id=b"i", public_key=b"k", sign_count=0))
+    session.commit()
+
+    press(signed_in)
+
+    session.expire_all()
+    assert len(passkeys.list_for(alice)) == 1
 
 
 def test_opening_the_page_ends_nothing(signed_in, alice):
