@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import beside, growth, oauth, sites, start
+from benchmarks import beside, growth, oauth, screen, sites, start
 from benchmarks.rows import table
 from benchmarks.sites import Measure
 
@@ -12,7 +12,7 @@ README = Path(__file__).parent / "README.md"
 # Each table by its name in README.md: its title, and who measures its rows.
 TABLES: dict[str, tuple[str, tuple[Measure, ...]]] = {
     "jobs": ("job, as a share of a bare route's CPU", (oauth.rows,)),
-    "felt": ("what people and operators feel", (beside.rows, start.rows)),
+    "felt": ("what people and operators feel", (beside.rows, screen.rows, start.rows)),
     "growth": (f"{growth.MANY:,} tokens, most of them dead, beside {growth.FEW:,}", (growth.rows,)),
 }
 # What takes many minutes, and twelve gigabytes.

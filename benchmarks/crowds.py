@@ -67,7 +67,7 @@ def fill(user: User, client: Client, count: int) -> list[str]:
     dead = {"kind": "oat", "last4": "0000", "created_address": "", "created_agent": "", "expires_at": now - AGE}
     places = {
         "id": lambda n: many.id_of("tok", n),
-        "grant_id": lambda n: many.id_of("grt", 1 + (n - 1) * sign_ins // count),
+        "grant_id": lambda n: many.id_of("grt", 1 + (n - 1) // (count // sign_ins)),
     }
     db.remove()
     engine = create_engine(engines().write.url)

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TICK = os.sysconf("SC_CLK_TCK")
 CONNECTIONS = 16
 ROUNDS = 7
+# A start takes one; more where others measure, too.
+START_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def _serve(instance: Path, program: str, checkout: Path) -> Iterator[Server]:
 
 
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
