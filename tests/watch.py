@@ -78,10 +78,10 @@ def _seen(connection: Connection, cursor: Any, statement: str, _parameters: Any,
             connection.info.setdefault("ended", []).append(f"{asked[0]} {asked[1]}: {statement}")
 
 
-def _watched(write: PreparedWrite, connection: DBAPIConnection, *rows: dict[str, Any]) -> int:
+def _watched(write: PreparedWrite, connection: DBAPIConnection, given: dict[str, Any]) -> int:
     """What is given to the driver commits by itself: nothing that ends a bearer may be among it."""
     _look(str(write._statement))
-    return _run(write, connection, *rows)
+    return _run(write, connection, given)
 
 
 def _exchanged(exchange: PreparedExchange, facts: dict[str, Any]) -> bool:

@@ -186,25 +186,20 @@ class PreparedSelect:
 
 
 class PreparedWrite:
-    """An UPDATE or INSERT, run in a `transaction`. An INSERT names the columns that it is given."""
+    """A DML statement, run in a `transaction`."""
 
-    def __init__(self, statement: UpdateBase, *columns: str) -> None:
-        self._statement, self._columns = statement, columns or None
+    def __init__(self, statement: UpdateBase) -> None:
+        self._statement = statement
         self._prepared: dict[str, Prepared] = {}
 
-    def run(self, connection: DBAPIConnection, *rows: dict[str, Any]) -> int:
-        """Run it with these parameters, once for each; how many rows it changed."""
+    def run(self, connection: DBAPIConnection, given: dict[str, Any]) -> int:
+        """Run it with these parameters, which are changed; how many rows it changed."""
         dialect = engines().write.dialect
         prepared = self._prepared.get(dialect.name)
         if prepared is None:
-            compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
-            prepared = self._prepared[dialect.name] = Prepared(compiled, dialect)
-        bound = [prepared.parameters(row) for row in rows]
+            prepared = self._prepared[dialect.name] = Prepared(self._statement.compile(dialect=dialect), dialect)
         cursor = connection.cursor()
-        if len(bound) > 1:
-            cursor.executemany(prepared.text, bound)
-        else:
-            cursor.execute(prepared.text, bound[0])
+        cursor.execute(prepared.text, prepared.parameters(given))
         return cursor.rowcount
 
 

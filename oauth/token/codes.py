@@ -8,6 +8,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     bindparam,
+    case,
     exists,
     literal_column,
     or_,
@@ -63,8 +64,7 @@ class Found(NamedTuple):
     resource: str | None
     redirect_uri: str
     redirect_uri_sent: bool
-    described: bool
-    redirect_uris: list[str]
+    described_uris: list[str] | None
     code_challenge: str | None
     code_challenge_method: str
     consumed: bool
@@ -104,8 +104,7 @@ _found = PreparedSelect(
         Grant.resource,
         AuthorizationCode.redirect_uri,
         AuthorizationCode.redirect_uri_sent,
-        Client.document_url.is_not(None).label("described"),
-        Client.redirect_uris,
+        case((Client.document_url.is_not(None), Client.redirect_uris)).label("described_uris"),
         AuthorizationCode.challenge.label("code_challenge"),
         literal_column("'S256'").label("code_challenge_method"),
         AuthorizationCode.consumed_at.is_not(None).label("consumed"),
@@ -170,7 +169,9 @@ def find(plaintext: str) -> Found | None:
     if len(plaintext) != FORM_LENGTH:
         return None
     found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
-    if found is not None and found.described and not redirects.still_named(found.redirect_uri, found.redirect_uris):
+    if found is None or found.described_uris is None:
+        return found
+    if not redirects.still_named(found.redirect_uri, found.described_uris):
         return None
     return found
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, literal_column, or_, select, update
+from sqlalchemy import bindparam, case, exists, literal_column, or_, select, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import aliased
 
@@ -29,10 +29,9 @@ class Found(NamedTuple):
     grant_expires_at: datetime
     scope: str
     resource: str | None
-    # Where the person was led back to, and where its app leads now, if it describes itself.
+    # Where the person was led back to, and where an app that describes itself leads now.
     redirect_uri: str | None
-    described: bool
-    redirect_uris: list[str]
+    described_uris: list[str] | None
     retired: bool
     expired: bool
     orphaned: bool
@@ -58,8 +57,7 @@ _found = PreparedSelect(
         Grant.scope,
         Grant.resource,
         Grant.redirect_uri,
-        Client.document_url.is_not(None).label("described"),
-        Client.redirect_uris,
+        case((Client.document_url.is_not(None), Client.redirect_uris)).label("described_uris"),
         Token.consumed_at.is_not(None).label("retired"),
         (Token.expires_at <= _now).label("expired"),
         or_(
@@ -134,7 +132,9 @@ def find(plaintext: str) -> Found | None:
     if credentials.kind_of(plaintext) is not Kind.REFRESH and not credentials.may_be_foreign(plaintext):
         return None
     found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
-    if found is not None and found.described and not redirects.still_named(found.redirect_uri, found.redirect_uris):
+    if found is None or found.described_uris is None:
+        return found
+    if not redirects.still_named(found.redirect_uri, found.described_uris):
         # Whoever has that address may not be the app any more.
         return None
     return found
