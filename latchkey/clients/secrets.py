@@ -10,7 +10,8 @@ from latchkey.clients import rules
 from latchkey.clients.keys import record as keys
 from latchkey.clients.record import Client, ClientSecret, lock
 from latchkey.clients.rules import BadClient
-from latchkey.store.prepared import PreparedWrite, transaction
+from latchkey.store.drivers.transactions import transaction
+from latchkey.store.prepared import PreparedWrite
 from latchkey.store.session import UtcDateTime, affected, db
 
 OVERLAP = timedelta(hours=24)

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Dialect, insert, literal_column, select, union_all
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.sql.dml import UpdateBase
 
-from latchkey.store.prepared import Prepared, transaction
+from latchkey.store.drivers.transactions import shared, transaction
+from latchkey.store.prepared import Prepared
 from latchkey.store.session import Base, engines
 
 Row = Mapping[str, Any]
@@ -32,14 +34,27 @@ class PreparedExchange:
         bound = first.parameters(values)
         if not pair.embedded:
             return pair.write_once(first.text, bound) > 0
-        with transaction() as connection:
-            cursor = connection.cursor()
-            cursor.execute(first.text, bound)
-            if cursor.rowcount == 0:
-                connection.rollback()
-                return False
-            for other in others:
-                cursor.execute(other.text, other.parameters(values))
+        if not shared.open:
+            with transaction() as connection:
+                return self._write(connection, bound, first, others, values)
+        with pair.write_lock() as connection:
+            shared.check(connection)
+            # Until it has gone well: what a fault leaves behind is undone with all that share it.
+            shared.spoiled = True
+            written = self._write(connection, bound, first, others, values)
+            shared.spoiled = False
+            return written
+
+    @staticmethod
+    def _write(
+        connection: DBAPIConnection, bound: Any, first: Prepared, others: list[Prepared], values: dict[str, Any]
+    ) -> bool:
+        cursor = connection.cursor()
+        cursor.execute(first.text, bound)
+        if cursor.rowcount == 0:
+            return False
+        for other in others:
+            cursor.execute(other.text, other.parameters(values))
         return True
 
     def _prepare(self, dialect: Dialect) -> tuple[Prepared, list[Prepared]]:

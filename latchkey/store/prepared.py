@@ -4,7 +4,7 @@ import logging
 import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
@@ -201,31 +201,3 @@ class PreparedWrite:
         cursor = connection.cursor()
         cursor.execute(prepared.text, prepared.parameters(given))
         return cursor.rowcount
-
-
-def write_lock() -> AbstractContextManager[object]:
-    """Hold the write lock so that reads use the writer connection's page cache. Does nothing but on SQLite."""
-    pair = engines()
-    return pair.write_lock() if pair.embedded else nullcontext()
-
-
-@contextmanager
-def transaction() -> Iterator[DBAPIConnection]:
-    """A transaction on the driver's own connection, for prepared writes."""
-    pair = engines()
-    if not pair.embedded:
-        with closing(pair.write.raw_connection()) as pooled:
-            yield pooled
-            # Back in its pool it is rolled back, unless it was committed.
-            pooled.commit()
-        return
-    with pair.write_lock() as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            # The driver's own `commit` compiles the word each time.
-            if connection.in_transaction:
-                connection.execute("COMMIT")
-        except BaseException:
-            connection.rollback()
-            raise

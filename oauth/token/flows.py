@@ -19,7 +19,7 @@ from authlib.oauth2.rfc8628.errors import AuthorizationPendingError, ExpiredToke
 from latchkey import credentials, notices, scopes
 from latchkey import grants as records
 from latchkey.grants import EndReason, Grant
-from latchkey.store.prepared import write_lock
+from latchkey.store.drivers.transactions import write_lock
 from latchkey.store.session import db
 from latchkey.tokens.issued import device_codes, issuing, refreshing
 from latchkey.tokens.issued.issuing import Issued, Under

@@ -1,8 +1,7 @@
 """The layer around the application: request ids, security headers, the log line, and the answer when all else fails.
 
-The bearer path passes here too, so it is counted in microseconds: nothing is parsed twice, the headers are one list
-made beforehand, and the log line is put together by hand. Calls of programs go to the dispatcher,
-everything else to Flask.
+The bearer path passes here too, so it is counted in microseconds: nothing is parsed twice, headers are one list made
+beforehand, the log line is put together by hand. Calls of programs go to the dispatcher, everything else to Flask.
 """
 
 import sys
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
 Headers: TypeAlias = list[tuple[str, str]]
 Write: TypeAlias = Callable[[str], object]
 # In the application's extensions: the paths of hot calls, of those that only read first, and of those among them that
-# are answered where requests arrive.
+# are answered where requests arrive; and of those that write, and may share a commit.
 HOT, READING, AT_ARRIVAL = "latchkey.hot", "latchkey.reading", "latchkey.at_arrival"
+TOGETHER = "latchkey.together"
 
 
 class Exchange(Way):
@@ -91,6 +91,16 @@ class Exchange(Way):
             return body
         self._rest = body
         return self
+
+    def decide(self) -> bool:
+        """Do all but tell anybody, which `run` does; whether it went without a fault."""
+        found = self._layer.find(self._environ)
+        if found is not None and found[0].hot:
+            self._be_current()
+            self.route = found[0].rule
+            body = self._layer.answer(found, Call(self._environ, self.route, self), self)
+            self._rest = (lambda: body) if isinstance(body, list) else body
+        return not self._status.startswith("5")
 
     def run(self) -> Iterable[bytes]:
         """The answer's body; a fault that nobody handled becomes a plain one."""
@@ -232,6 +242,7 @@ def install(
     app.extensions[HOT] = dispatcher.paths(lambda endpoint: endpoint.hot)
     app.extensions[READING] = dispatcher.paths(lambda endpoint: endpoint.at_arrival)
     app.extensions[AT_ARRIVAL] = dispatcher.paths(_never_waits)
+    app.extensions[TOGETHER] = app.extensions[HOT] - app.extensions[READING] if db.engines().embedded else frozenset()
     secure, trusted = ours.secure, ours.trusted_proxies
     layer = Layer(
         app.wsgi_app, dispatcher, secure=secure, trusted=trusted, write=write, observe=observe, exchange=exchange

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, cast
 
 from flask import Flask
 
@@ -20,8 +20,10 @@ from web import calls
 from web.calls import PARKED, SLOW, Wait
 from web.layer import faults, middleware
 from web.layer.middleware import Layer
+from web.server import sharing
 from web.server.environ import Scope, environ_of
 from web.server.receiving import LONGEST, Receiver
+from web.server.sharing import Run, Sharing
 from web.server.threads import Threads
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -46,8 +48,6 @@ class Crews(NamedTuple):
 EMBEDDED = Crews(readers=(4, 4), writers=(12, 1), pages=(12, 1), forms=(24, 1))
 ELSEWHERE = Crews(readers=(4, 4), writers=(12, 4), pages=(12, 2), forms=(24, 2))
 
-Run: TypeAlias = Callable[[], Iterable[bytes]]
-
 
 class Exchange:
     """One request: what the application is told of it, and the way back to whoever asked."""
@@ -69,6 +69,15 @@ class Exchange:
     def begin(self) -> Iterable[bytes]:
         """What the application can answer without waiting."""
         return self._layer.begin(self.environ, self.start)
+
+    def decide(self) -> Run | None:
+        """What answers it, when what it wrote is kept; None: it met a fault."""
+        exchange = self._layer.exchange(self._layer, self.environ, self.start)
+        return exchange.run if exchange.decide() else None
+
+    def rewind(self) -> None:
+        """As if nobody had read its body yet."""
+        self.environ["wsgi.input"].seek(0)
 
     def refuse(self, status: str) -> None:
         """Answer without the application."""
@@ -121,6 +130,8 @@ class Application:
         crews = EMBEDDED if self._at_arrival else ELSEWHERE
         self._readers, self._writers = Threads("reader", *crews.readers), Threads("writer", *crews.writers)
         self._pages, self._forms = Threads("page", *crews.pages), Threads("form", *crews.forms)
+        self._together: frozenset[str] = app.extensions[middleware.TOGETHER]
+        self._sharing = Sharing(self._writers)
         self._receiver: Receiver | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -157,9 +168,12 @@ class Application:
         path = environ["PATH_INFO"]
         if path in self._hot and not calls.patient(body):
             threads = self._writers
+            together = path in self._together and len(body) <= sharing.LONGEST and not environ["QUERY_STRING"]
         else:
-            threads = self._pages if environ["REQUEST_METHOD"] in READS else self._forms
-        if path in self._at_arrival:
+            threads, together = self._pages if environ["REQUEST_METHOD"] in READS else self._forms, False
+        if together:
+            self._sharing.submit(exchange)
+        elif path in self._at_arrival:
             self._begin(exchange, threads)
         elif path in self._reading:
             self._readers.submit(partial(self._begin, exchange, threads))

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import credentials
 from latchkey.clients.moved.record import ForeignClient
-from latchkey.store.prepared import PreparedWrite, transaction
+from latchkey.store.drivers.transactions import transaction
+from latchkey.store.prepared import PreparedWrite
 from latchkey.store.session import Base, db, some
 from latchkey.tokens.record import Token
 

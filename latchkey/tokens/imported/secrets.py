@@ -6,7 +6,8 @@ from sqlalchemy.orm import aliased
 from latchkey import credentials
 from latchkey.clients import ClientSecret
 from latchkey.clients.moved.record import ForeignSecret
-from latchkey.store.prepared import PreparedWrite, transaction
+from latchkey.store.drivers.transactions import transaction
+from latchkey.store.prepared import PreparedWrite
 from latchkey.tokens.imported import proofs
 from latchkey.tokens.imported.lookup import Unproved
 

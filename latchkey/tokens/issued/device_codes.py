@@ -13,11 +13,11 @@ from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.store.prepared import PreparedSelect, PreparedWrite, transaction
+from latchkey.store.drivers.transactions import transaction
+from latchkey.store.prepared import PreparedSelect, PreparedWrite
 from latchkey.store.session import Base, UtcDateTime, db, stamp
 from latchkey.store.sweeping import AT_A_TIME, sweep
 from latchkey.tokens.issued import issuing
-from latchkey.tokens.issued.issuing import Issued, Under
 
 LIFETIME = timedelta(minutes=10)
 # Somebody agreed at the last moment: the device still has time to ask.
@@ -231,7 +231,7 @@ def keeps_pace(code: Found) -> bool:
         return False
 
 
-def exchange(code: Found, under: Under) -> Issued | None:
+def exchange(code: Found, under: issuing.Under) -> issuing.Issued | None:
     """Use a code up and issue tokens for it, in one transaction, for one caller (C-06); None if it was used before."""
     facts = {"code_id": code.code_id, "now": clock.now()}
     return issuing.exchange(_consume, facts, under, code.scope)

@@ -1,6 +1,7 @@
 """Access and refresh tokens, issued under a grant in the transaction that used up what they were exchanged for."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,8 +14,9 @@ from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.grants import Grant, sign_ins
 from latchkey.ids import new_id
+from latchkey.store.drivers.transactions import Undo, transaction
 from latchkey.store.exchanges import PreparedExchange, Row
-from latchkey.store.prepared import PreparedWrite, transaction
+from latchkey.store.prepared import PreparedWrite
 from latchkey.store.session import UtcDateTime, db
 from latchkey.tokens.record import Token
 
@@ -105,10 +107,10 @@ def exchange(
     if given.run(row):
         return tokens
     if otherwise is not None:
-        with transaction() as connection:
+        with suppress(Undo), transaction() as connection:
             if otherwise(connection, row, lambda: _insert.run(connection, row.copy())):
                 return tokens
-            connection.rollback()
+            raise Undo
     return None
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from latchkey.accounts import throttle, users
-from latchkey.store import prepared
+from latchkey.store.drivers.transactions import transaction
 from latchkey.store.session import configure, dispose, engines
 from latchkey.store.session import db as records
 from latchkey.values import Limit
@@ -185,12 +185,12 @@ def test_connections_that_met_a_read_only_file_are_made_anew(embedded, alice):
     with engines().write.connect() as pooled:
         pooled.exec_driver_sql("PRAGMA query_only=ON")
 
-    with pytest.raises(sqlite3.OperationalError, match="readonly"), prepared.transaction() as connection:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"), transaction() as connection:
         connection.execute("UPDATE user SET name = 'x'")
     with pytest.raises(OperationalError, match="readonly"), engines().write.begin() as connection:
         connection.execute(text("UPDATE user SET name = 'x'"))
 
-    with prepared.transaction() as connection:
+    with transaction() as connection:
         connection.execute("UPDATE user SET name = 'y'")
     with engines().write.begin() as connection:
         connection.execute(text("UPDATE user SET name = 'z'"))

@@ -6,7 +6,7 @@ import pytest
 
 from latchkey import credentials
 from latchkey.credentials import Kind
-from latchkey.store import prepared
+from latchkey.store.drivers.transactions import write_lock
 from latchkey.store.session import db, engines
 from tests import factories
 from tests.oauth import dance
@@ -60,7 +60,7 @@ def test_no_statement_is_compiled_twice(signed_in, caller, example_client):
         dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials")
         return dance.refresh(caller, example_client, refresh).json["refresh_token"]
 
-    with prepared.write_lock() as writer:
+    with write_lock() as writer:
         if writer is not None:
             writer.set_authorizer(lambda *what: compiled.append(what) or sqlite3.SQLITE_OK)
     newest = go_round(dance.tokens(signed_in, example_client)["refresh_token"])

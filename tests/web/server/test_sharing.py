@@ -1,0 +1,209 @@
+"""Requests that share a commit: one answer for each, none before the commit, and a fault of one is nobody else's."""
+
+import contextlib
+import json
+import threading
+from types import SimpleNamespace
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from latchkey.store.drivers import transactions
+from latchkey.store.session import db, engines
+from oauth.token import codes as kept
+from tests import conftest, factories
+from tests.oauth import dance
+from web.server import sharing
+from web.server.rsgi import Application
+
+
+class Headers(dict):
+    def items(self):
+        return list(super().items())
+
+
+class Asked:
+    """One request, as the server hands it over, and how it was answered."""
+
+    def __init__(self, registered, **form):
+        self.body = urlencode(form).encode()
+        headers = {
+            "content-type": "application/x-www-form-urlencoded",
+            "content-length": str(len(self.body)),
+            "authorization": dance.basic(registered.client.id, registered.secret)["Authorization"],
+        }
+        self.scope = SimpleNamespace(
+            http_version="1.1", server="127.0.0.1:5000", client="127.0.0.1:40000", scheme="http", method="POST",
+            path="/oauth/token", query_string="", authority="127.0.0.1", headers=Headers(headers),
+        )  # fmt: skip
+        self.answers, self.too_early, self.done = [], False, threading.Event()
+
+    def response_bytes(self, status, _headers, body):
+        writer = engines()._writer
+        self.too_early = engines().embedded and writer is not None and writer.in_transaction
+        self.answers.append((status, json.loads(body)))
+        self.done.set()
+
+    @property
+    def status(self):
+        return self.answers[0][0]
+
+    @property
+    def told(self):
+        return self.answers[0][1]
+
+
+def redeeming(registered, code):
+    form = {"grant_type": "authorization_code", "code": code, "code_verifier": dance.VERIFIER}
+    return Asked(registered, redirect_uri=factories.CALLBACK, **form)
+
+
+@pytest.fixture
+def lines(app):
+    """The log lines of what is asked."""
+    written = []
+    app.wsgi_app.write = written.append
+    return written
+
+
+@pytest.fixture
+def ask(app, lines):
+    """Has requests answered that all wait when the first is begun; each is answered and logged once."""
+    app.testing = False
+    server, jobs = Application(app), []
+    server._sharing = sharing.Sharing(SimpleNamespace(submit=jobs.append))
+
+    def act(*asked):
+        db.remove()
+        lines.clear()
+        for each in asked:
+            server._answer(each.scope, each, each.body)
+        # Elsewhere than on an embedded database they have been begun by now.
+        for job in jobs:
+            job()
+        jobs.clear()
+        assert all(each.done.wait(30) for each in asked)
+        assert [len(each.answers) for each in asked] == [1] * len(asked)
+        assert not any(each.too_early for each in asked)
+        logged = sorted(json.loads(line)["status"] for line in lines)
+        assert logged == sorted(each.status for each in asked)
+        return [each.status for each in asked]
+
+    return act
+
+
+@pytest.fixture
+def codes(signed_in, example_client):
+    return [dance.code(signed_in, example_client) for _ in range(5)]
+
+
+@pytest.fixture
+def works(app):
+    caller = app.test_client(use_cookies=False)
+    return lambda asked: dance.works(caller, asked.told["access_token"])
+
+
+@pytest.mark.standard("C-06")
+def test_those_that_wait_are_kept_by_one_commit(ask, works, codes, example_client):
+    said = []
+    with transactions.write_lock() as writer:
+        if writer is not None:
+            writer.set_trace_callback(said.append)
+    asked = [redeeming(example_client, code) for code in codes]
+
+    assert ask(*asked) == [200] * 5
+
+    assert all(map(works, asked))
+    assert said.count("COMMIT") == engines().embedded
+
+
+@pytest.mark.standard("C-06", "C-07")
+def test_a_code_that_comes_twice_at_once_is_redeemed_once_and_ends_its_grant_alone(ask, works, codes, example_client):
+    first, second = redeeming(example_client, codes[0]), redeeming(example_client, codes[0])
+    other = redeeming(example_client, codes[1])
+
+    assert sorted(ask(first, other, second)) == [200, 200, 400]
+
+    (refused,) = (each for each in (first, second) if each.status == 400)
+    assert refused.told["error"] == "invalid_grant"
+    assert not works(first if refused is second else second)
+    assert works(other)
+
+
+@pytest.mark.standard("E-05", "E-06")
+@pytest.mark.settings(refresh_grace_seconds=10)
+def test_a_refresh_that_is_refused_takes_nothing_from_those_beside_it(ask, works, codes, signed_in, example_client):
+    spent = dance.tokens(signed_in, example_client)["refresh_token"]
+    asked = [Asked(example_client, grant_type="refresh_token", refresh_token=spent) for _ in range(3)]
+    beside = [redeeming(example_client, code) for code in codes[:2]]
+
+    statuses = ask(beside[0], *asked, beside[1])
+
+    # Twice within the grace; the third is a replay, which ends all of them.
+    assert sorted(statuses) == [200, 200, 200, 200, 400]
+    assert all(map(works, beside))
+    assert not any(works(each) for each in asked if each.status == 200)
+
+
+@pytest.mark.standard("C-06")
+def test_a_fault_of_one_is_its_own(ask, works, codes, example_client, monkeypatch):
+    exchange, unlucky = kept.exchange, kept.find(codes[2]).code_id
+
+    def broken(code, under):
+        # What the database refuses when the code is used up already.
+        return exchange(code._replace(scope=None) if code.code_id == unlucky else code, under)
+
+    asked = [redeeming(example_client, code) for code in codes]
+    with monkeypatch.context() as fault:
+        fault.setattr(kept, "exchange", broken)
+        assert ask(*asked) == [200, 200, 500, 200, 200]
+
+    again = redeeming(example_client, codes[2])
+    assert ask(again) == [200]
+    assert all(map(works, [*asked[:2], *asked[3:], again]))
+
+
+def test_a_commit_that_fails_is_done_again_for_each(ask, works, codes, example_client, monkeypatch):
+    @contextlib.contextmanager
+    def full():
+        with transactions.together():
+            yield
+            raise OperationalError("COMMIT", {}, OSError("the disk was full for a moment"))
+
+    monkeypatch.setattr(sharing, "together", full)
+    asked = [redeeming(example_client, code) for code in codes]
+
+    assert ask(*asked) == [200] * 5
+
+    assert all(map(works, asked))
+
+
+def test_nobody_is_told_of_what_was_not_kept(ask, works, codes, example_client, monkeypatch):
+    if engines().embedded:
+        with monkeypatch.context() as broken:
+            broken.setattr(transactions, "_WHOLE", ("BEGIN IMMEDIATE", "COMMIT nothing", ("ROLLBACK",)))
+            assert ask(*(redeeming(example_client, code) for code in codes)) == [503] * 5
+    asked = [redeeming(example_client, code) for code in codes]
+
+    assert ask(*asked) == [200] * 5
+
+    assert all(map(works, asked))
+
+
+@pytest.mark.skipif(conftest.POSTGRESQL, reason="is about a transaction of SQLite")
+def test_what_sqlite_rolled_back_by_itself_stays_undone(codes):
+    def meet_a_full_disk():
+        with transactions.together():
+            with transactions.transaction() as connection:
+                connection.execute("UPDATE authorization_code SET consumed_at = '2026-01-01 00:00:00.000000'")
+            with transactions.write_lock() as connection:
+                connection.execute("ROLLBACK")
+            with transactions.transaction():
+                pytest.fail("it would have been kept alone")
+
+    with pytest.raises(transactions.Spoiled):
+        meet_a_full_disk()
+
+    with transactions.write_lock() as connection:
+        assert connection.execute("SELECT count(consumed_at) FROM authorization_code").fetchone() == (0,)
