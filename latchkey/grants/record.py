@@ -25,7 +25,7 @@ from latchkey.clients import Client
 from latchkey.grants import choices
 from latchkey.grants.reasons import EndReason
 from latchkey.ids import new_id
-from latchkey.store.session import Base, affected, db, stamp
+from latchkey.store.session import Base, affected, db, some, stamp
 
 # E-08: however often it is refreshed, a grant ends after half a year.
 ABSOLUTE = timedelta(days=180)
@@ -69,11 +69,16 @@ class Grant(Base):
     """One sign-in of an app under an authorization, or an app acting as itself: parent of its code and tokens."""
 
     __tablename__ = "grant"
-    __table_args__ = (Index(None, "authorization_id"), Index(None, "client_id", "ended_at"))
+    __table_args__ = (
+        # An app as itself has neither, and begins one for each of its tokens.
+        some(None, "authorization_id", where="authorization_id IS NOT NULL"),
+        some(None, "user_id", where="user_id IS NOT NULL"),
+        Index(None, "client_id", "ended_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("grt"))
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"))
-    user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     authorization_id: Mapped[str | None] = mapped_column(ForeignKey("authorization.id", ondelete="CASCADE"))
     scope: Mapped[str] = mapped_column(String(4000))
     # The resources that the app named; None: those of its scopes.

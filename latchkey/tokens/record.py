@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
-    Index,
     LargeBinary,
     Select,
     String,
@@ -53,7 +52,7 @@ class Token(Base):
             " OR (kind IN ('oat', 'ort') AND grant_id IS NOT NULL AND parent_id IS NULL)",
             name="kind",
         ),
-        Index(None, "user_id", "kind", "id"),
+        some(None, "user_id", "kind", "id", where="user_id IS NOT NULL"),
         # Each index costs every token that is issued, so these hold only the rows that are looked for in them.
         some("ix_token_developer", "id", where="kind = 'dev'"),
         some(None, "user_id", "form_id", where="form_id IS NOT NULL", unique=True),

@@ -3,10 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from latchkey import clients, grants
 from latchkey.grants import EndReason
 from latchkey.store.session import db as session
+from latchkey.store.session import engines
 from latchkey.worker import ended
 from tests.bearers import works
 from tests.factories import begin_own, make_access_token, make_client, make_user
@@ -193,3 +195,15 @@ def test_agreeing_in_many_windows_at_once_makes_one_authorization(alice, example
     [standing] = grants.list_for(alice)
     assert standing.scopes == set(names)
     assert session.query(grants.Grant).count() == 8
+
+
+@pytest.mark.parametrize("table, column", [("token", "user_id"), ("grant", "user_id"), ("grant", "authorization_id")])
+def test_what_goes_with_its_owner_is_found_along_an_index_that_knows_only_owned_rows(db, table, column):
+    explain = "EXPLAIN QUERY PLAN" if engines().embedded else "EXPLAIN"
+    with engines().write.begin() as connection:
+        if not engines().embedded:
+            # Of an empty table PostgreSQL reads all.
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = connection.execute(text(f"""{explain} DELETE FROM "{table}" WHERE {column} = :id"""), {"id": "x"}).all()
+
+    assert f"ix_{table}_{column}" in str(plan)
