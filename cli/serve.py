@@ -27,7 +27,7 @@ from cli.worker import spawn
 from latchkey import settings
 from latchkey.settings import Settings
 from latchkey.store import rates
-from latchkey.turns import heavy
+from latchkey.turns import heap, heavy
 
 # Measured in benchmarks: few workers, and room for connections well above those expected.
 WORKERS = 2
@@ -190,6 +190,7 @@ def listening(host: str, port: int, workers: int) -> Server:
 @click.option("--workers", type=click.IntRange(1, 64), default=WORKERS, show_default=True, help="Processes.")
 def serve(host: str, port: int, workers: int) -> None:
     """Bring the database up to date and serve the portal until stopped."""
+    heap.settle()
     address = _address(host, port)
     ours = _settle(host, port)
     prepare()

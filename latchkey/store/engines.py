@@ -26,13 +26,7 @@ class Engines:
         self.embedded = where.get_backend_name() == "sqlite"
         if self.embedded:
             sqlite.make_private(where.database)
-        pool: dict[str, Any] = {"poolclass": Pool, "pool_size": 8, "max_overflow": 24, "pool_timeout": QUEUE_SECONDS}
-        # Who comes next gets the connection that was used last: the caches of few are filled.
-        pool["pool_use_lifo"] = True
-        # P-01: neither a fault's message nor a log of statements tells what was written.
-        pool["hide_parameters"] = True
-        if not self.embedded:
-            pool |= {"pool_pre_ping": True, "pool_recycle": 1800}
+        pool = _pool(embedded=self.embedded)
         self.read = create_engine(
             url,
             isolation_level="AUTOCOMMIT",
@@ -122,6 +116,20 @@ class Engines:
         self._local = threading.local()
         for engine in filter(None, (self.read, self.write, self.replica)):
             engine.dispose()
+
+
+def _pool(*, embedded: bool) -> dict[str, Any]:
+    return {
+        "poolclass": Pool,
+        # A file is opened in a moment, and each connection of it has caches of its own; a server takes longer.
+        "pool_size": 4 if embedded else 8,
+        "max_overflow": 24,
+        "pool_timeout": QUEUE_SECONDS,
+        # Who comes next gets the connection that was used last: the caches of few are filled.
+        "pool_use_lifo": True,
+        # P-01: neither a fault's message nor a log of statements tells what was written.
+        "hide_parameters": True,
+    } | ({} if embedded else {"pool_pre_ping": True, "pool_recycle": 1800})
 
 
 def _replica(url: str, pool: dict[str, Any]) -> Engine:

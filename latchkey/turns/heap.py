@@ -4,8 +4,8 @@ import ctypes
 from functools import cache
 from typing import Any
 
-# mallopt(3): each thread would get a heap of its own, with whatever its requests left there.
-M_ARENA_MAX, ARENAS = -8, 2
+# mallopt(3): threads would get heaps of their own, with what their requests left there and nothing gives back.
+M_ARENA_MAX, ARENAS = -8, 1
 
 
 @cache
@@ -14,7 +14,7 @@ def _library() -> Any:
 
 
 def settle() -> None:
-    """Have all threads share few heaps; before they begin."""
+    """Have all threads share one heap; in the first process, since those that are forked inherit what there is."""
     if hasattr(_library(), "mallopt"):
         _library().mallopt(M_ARENA_MAX, ARENAS)
 

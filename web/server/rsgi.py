@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, cast
 from flask import Flask
 
 from latchkey.endings.waiting import waiting
-from latchkey.turns import heap
 from web import calls
 from web.calls import PARKED, SLOW, Wait
 from web.layer import faults, middleware
@@ -114,8 +113,7 @@ def _length(scope: Scope) -> int | None:
 
 
 def settle() -> None:
-    """Make this process one that serves, before its threads begin."""
-    heap.settle()
+    """Make this process one that serves."""
     sys.setswitchinterval(SWITCH_SECONDS)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from latchkey.store.drivers import sqlite
 
 # So many are kept when they are idle.
-MOST_IDLE = 8
+MOST_IDLE = 4
 
 
 class Readers:
