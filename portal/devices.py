@@ -30,20 +30,21 @@ def _read() -> tuple[str, list[str]]:
     return str(device), list(accounts)
 
 
-def known(email: str) -> str | None:
+def known(user: User | None) -> str | None:
     """The name of this browser, if it has signed in to this account with the present password."""
-    return _known(users.find_by_email(email))
-
-
-def _known(user: User | None) -> str | None:
     device, accounts = _read()
     return device if user is not None and _mark(user) in accounts else None
+
+
+def known_for(email: str) -> str | None:
+    """The same for whoever has an address. A browser that knows no account is asked for none."""
+    return known(users.find_by_email(email)) if _read()[1] else None
 
 
 def asker(email: str) -> Asker:
     """Who asks for a letter to an account. Who signed up with an address has not shown that it is theirs."""
     user = users.find_by_email(email)
-    device = _known(user)
+    device = known(user)
     return Asker(origin.current.get().network, device, owner=device is not None and user is not None and user.verified)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from latchkey import addresses, settings
 from latchkey.accounts import emails, links, second_factors, steps, throttle
 from latchkey.accounts.links import Purpose
-from latchkey.accounts.throttle import Counter, TooMany
+from latchkey.accounts.throttle import Counter, Crowd, TooMany
 from latchkey.accounts.users import User
 from latchkey.values import Limit
 
@@ -54,6 +54,10 @@ class Tries(NamedTuple):
     shared: tuple[Counter, ...] = ()
 
 
+# What nobody had to count.
+UNCOUNTED = Tries(())
+
+
 def of_network(what: str, network: str, limits: tuple[Limit, ...]) -> tuple[Counter, ...]:
     """What is counted by where it comes from."""
     counters: tuple[Counter, ...] = (Counter(f"{what}:{network}", limits),)
@@ -70,17 +74,14 @@ def sign_in(email: str, *, network: str, device: str | None) -> Tries:
     """
     own = _own(emails.key(email), network, device)
     if device is not None:
-        throttle.admit(*own)
-        return Tries(own)
-    tries = Tries(own, of_network("sign-in-from", network, NETWORK))
-    throttle.admit(*tries.own, *tries.shared)
-    everywhere: tuple[Counter, ...] = (Counter("sign-in-anywhere", EVERYWHERE),)
-    if throttle.hit(*everywhere):
-        everywhere = of_network("sign-in-under-attack", network, UNDER_ATTACK)
-        if wait := throttle.hit(*everywhere):
-            throttle.refund(*tries.own, *tries.shared)
-            raise TooMany(wait)
-    return Tries(tries.own, (*tries.shared, *everywhere))
+        return Tries(throttle.admit(*own))
+    everybody = _everybody("sign-in-anywhere", "sign-in-under-attack", network)
+    counted = throttle.admit(*own, *of_network("sign-in-from", network, NETWORK), crowd=everybody)
+    return Tries(own, tuple(counter for counter in counted if counter not in own))
+
+
+def _everybody(what: str, instead: str, network: str) -> Crowd:
+    return Crowd(Counter(what, EVERYWHERE), of_network(instead, network, UNDER_ATTACK))
 
 
 def _own(account: str, network: str, device: str | None) -> tuple[Counter, ...]:
@@ -94,9 +95,8 @@ def _of_account(account: str, network: str) -> tuple[Counter, ...]:
 
 
 def was_right(tries: Tries) -> None:
-    """The try was no guess: the account's count begins anew, and nobody else's has it."""
-    throttle.reset(*tries.own)
-    throttle.refund(*tries.shared)
+    """The try was no guess: the account's count begins anew, and nobody else's has it. Comes just before the commit."""
+    throttle.settle(anew=tries.own, less=tries.shared)
 
 
 def with_password(tries: Tries, user: User, *, network: str, device: str | None) -> Tries:
@@ -221,18 +221,15 @@ def user_code(user_id: str, network: str) -> Tries:
     A right one is taken out of the count again and never begins it anew: whoever guesses has right ones of their own.
     While many are typed everywhere, a network has fewer.
     """
-    tries = Tries((Counter(f"user-code:{user_id}", USER_CODES),), of_network("user-code-from", network, NETWORK))
-    throttle.admit(*tries.own, *tries.shared)
-    everywhere = (Counter("user-code-anywhere", EVERYWHERE),)
-    if not throttle.hit(*everywhere):
-        return Tries(tries.own, (*tries.shared, *everywhere))
-    throttle.admit(*of_network("user-code-under-attack", network, UNDER_ATTACK))
-    return tries
+    own = (Counter(f"user-code:{user_id}", USER_CODES),)
+    everybody = _everybody("user-code-anywhere", "user-code-under-attack", network)
+    counted = throttle.admit(*own, *of_network("user-code-from", network, NETWORK), crowd=everybody)
+    return Tries(own, tuple(counter for counter in counted if counter not in own))
 
 
 def was_a_device(tries: Tries) -> None:
-    """The code that was typed was a device's."""
-    throttle.refund(*tries.own, *tries.shared)
+    """The code that was typed was a device's. Comes just before the commit."""
+    throttle.settle(anew=(), less=(*tries.own, *tries.shared))
 
 
 def device(client_id: str, network: str) -> None:
@@ -243,6 +240,8 @@ def device(client_id: str, network: str) -> None:
     throttle.admit(
         *of_network(f"device:{client_id}", network, DEVICES_OF_APP),
         *of_network("device-from", network, DEVICES),
+        crowd=Crowd(
+            Counter(f"device:{client_id}", DEVICES_EVERYWHERE),
+            of_network(f"device-under-attack:{client_id}", network, DEVICES_UNDER_ATTACK),
+        ),
     )
-    if throttle.hit(Counter(f"device:{client_id}", DEVICES_EVERYWHERE)):
-        throttle.admit(*of_network(f"device-under-attack:{client_id}", network, DEVICES_UNDER_ATTACK))

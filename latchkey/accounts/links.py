@@ -101,9 +101,11 @@ def peek(plaintext: str, purpose: Purpose) -> Link | None:
 
 def among(ids: Sequence[str], purpose: Purpose) -> list[Link]:
     """Those of these links that could be redeemed now, for an address that their user still has; the latest first."""
+    if not ids:
+        return []
     live = (Link.id.in_(ids), Link.purpose == purpose, Link.used_at.is_(None), Link.expires_at > clock.now())
     same = select(Link).join(Link.user).options(contains_eager(Link.user)).where(*live, Link.email == User.email)
-    return list(db.scalars(same.order_by(Link.id.desc()))) if ids else []
+    return list(db.scalars(same.order_by(Link.id.desc())))
 
 
 def waiting(user: User, purpose: Purpose) -> Link | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pyotp
 from cryptography.fernet import InvalidToken
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, Text, delete, func, select, update
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary, Text, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, settings, vault
@@ -60,7 +60,15 @@ def find(user: User) -> Authenticator | None:
 
 def protects(user: User) -> bool:
     """Whether the password alone opens nothing."""
-    return find(user) is not None or passkeys.any_of(user)
+    return bool(db.scalar(_PROTECTED, {"user": user.id}))
+
+
+_PROTECTED = select(
+    or_(
+        select(Authenticator.user_id).where(Authenticator.user_id == bindparam("user")).exists(),
+        select(passkeys.Passkey.id).where(passkeys.Passkey.user_id == bindparam("user")).exists(),
+    )
+)
 
 
 def owes_setup(user: User, *, how: str = How.UNKNOWN, to_administer: bool = False) -> bool:

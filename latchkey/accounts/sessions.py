@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from flask_login import UserMixin
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, String, Text, delete, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, String, Text, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import clock, credentials, origin
@@ -98,7 +98,6 @@ class BrowserSession(UserMixin, Base):
 
 def open(
     user: User,
-    epoch: int | None = None,
     *,
     how: How = How.UNKNOWN,
     authenticated_at: datetime | None = None,
@@ -106,16 +105,14 @@ def open(
 ) -> BrowserSession:
     """Sign a browser in; `.plaintext` is the id for its cookie.
 
-    `epoch` is the user's from when the password was looked at; without it whoever calls has locked the user before
-    looking. Raises `NotOpened`.
+    Whoever calls has locked the user before they looked at what was proved. Raises `NotOpened`.
     """
-    fresh = users.lock(user.id)
-    if fresh is None or fresh.disabled_at is not None or epoch not in (None, fresh.epoch):
+    if user.disabled_at is not None:
         raise NotOpened
     plaintext = credentials.opaque()
     here = origin.current.get()
     session = BrowserSession(
-        digest=credentials.digest(plaintext), user=fresh, address=here.address, agent=here.agent, how=how
+        digest=credentials.digest(plaintext), user=user, address=here.address, agent=here.agent, how=how
     )
     if authenticated_at is not None:
         session.authenticated_at = authenticated_at
@@ -124,10 +121,13 @@ def open(
     session.plaintext = plaintext
     db.add(session)
     db.flush()
-    newest = select(BrowserSession.id).where(BrowserSession.user_id == fresh.id).order_by(BrowserSession.id.desc())
-    if too_many := list(db.scalars(newest.offset(MOST))):
+    if too_many := list(db.scalars(_TOO_MANY, {"user": user.id})):
         db.execute(delete(BrowserSession).where(BrowserSession.id.in_(too_many)))
     return session
+
+
+_NEWEST = select(BrowserSession.id).where(BrowserSession.user_id == bindparam("user"))
+_TOO_MANY = _NEWEST.order_by(BrowserSession.id.desc()).offset(MOST)
 
 
 def hold(session: BrowserSession) -> User:

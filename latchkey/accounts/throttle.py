@@ -1,17 +1,18 @@
 """Attempts per key and window, counted in the database so that they hold across workers and hosts."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from sqlalchemy import BigInteger, Connection, String, bindparam, case, delete, or_, select, update
+from sqlalchemy import BigInteger, String, Table, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.sql.dml import ReturningInsert
 
 from latchkey import clock, credentials
-from latchkey.store.session import Base, UtcDateTime, engines
+from latchkey.store.prepared import PreparedWrite, transaction
+from latchkey.store.session import Base, UtcDateTime, db, engines
 from latchkey.store.sweeping import sweep
 from latchkey.values import Limit
 
@@ -42,26 +43,59 @@ class Attempt(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
-def hit(*counters: Counter) -> int:
-    """Count one attempt, at once and for good. Seconds until the next attempt is allowed; 0 if this one is.
+class Crowd(NamedTuple):
+    """Everybody's attempts together, in one window; and what is counted instead while there are too many of them."""
+
+    everywhere: Counter
+    under_attack: tuple[Counter, ...]
+
+
+class _Full(Exception):
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+
+def admit(*counters: Counter, crowd: Crowd | None = None) -> tuple[Counter, ...]:
+    """Count one attempt, at once and for good; by what it was counted. Raises `TooMany` when it has to wait.
 
     One that any counter refuses is counted by none: whoever goes on trying extends nobody's wait.
     Writes in a transaction of its own, so it comes before whatever else its request writes.
     """
     now = clock.now()
-    with engines().write.connect() as connection:
-        full = [name for name, limit in _limits(counters) if not _count(connection, name, limit, now)]
-        if not full:
-            connection.commit()
-            return 0
-        ends = connection.scalars(select(Attempt.expires_at).where(Attempt.key.in_(full)))
-        return max(1, *(ceil((end - now).total_seconds()) for end in ends))
+    try:
+        return _admitted(counters, crowd, now)
+    except _Full as full:
+        raise TooMany(_wait(full.names, now)) from None
 
 
-def admit(*counters: Counter) -> None:
-    """Count one attempt. Raises `TooMany` when it has to wait."""
-    if wait := hit(*counters):
-        raise TooMany(wait)
+def _admitted(counters: tuple[Counter, ...], crowd: Crowd | None, now: datetime) -> tuple[Counter, ...]:
+    with transaction() as connection:
+        everywhere = () if crowd is None else (crowd.everywhere,)
+        count = partial(_counting(engines().write.dialect.name).run, connection)
+        full = _counted(count, (*counters, *everywhere), now)
+        if crowd is None or full != _names(everywhere):
+            counters += everywhere
+        else:
+            counters += crowd.under_attack
+            full = _counted(count, crowd.under_attack, now)
+        if full:
+            raise _Full(full)
+    return counters
+
+
+def hit(*counters: Counter) -> int:
+    """Count one attempt as `admit` does. Seconds until the next attempt is allowed; 0 if this one is."""
+    try:
+        admit(*counters)
+    except TooMany as many:
+        return many.wait
+    return 0
+
+
+def _wait(names: Sequence[str], now: datetime) -> int:
+    with engines().read.connect() as connection:
+        ends = connection.scalars(select(Attempt.expires_at).where(Attempt.key.in_(names))).all()
+    return max(1, *(ceil((end - now).total_seconds()) for end in ends))
 
 
 def _limits(counters: tuple[Counter, ...]) -> list[tuple[str, Limit]]:
@@ -73,20 +107,26 @@ def _limits(counters: tuple[Counter, ...]) -> list[tuple[str, Limit]]:
     )
 
 
-def _count(connection: Connection, name: str, limit: Limit, now: datetime) -> bool:
-    given = {"named": name, "now": now, "over": now + limit.window, "most": limit.most}
-    return connection.execute(_counting(connection.dialect.name), given).one_or_none() is not None
+def _names(counters: tuple[Counter, ...]) -> list[str]:
+    return [name for name, _ in _limits(counters)]
+
+
+def _counted(count: Callable[..., int], counters: tuple[Counter, ...], now: datetime) -> list[str]:
+    """Count an attempt by each; the names of the windows that are full."""
+    return [
+        name
+        for name, limit in _limits(counters)
+        if not count({"named": name, "now": now, "over": now + limit.window, "most": limit.most})
+    ]
 
 
 @cache
-def _counting(dialect: str) -> ReturningInsert[tuple[int]]:
-    """Made once: building it took longer than running it."""
+def _counting(dialect: str) -> PreparedWrite:
     insert = (sqlite if dialect == "sqlite" else postgresql).insert(Attempt)
-    now = bindparam("now", type_=UtcDateTime)
+    now, over = bindparam("now", type_=UtcDateTime), bindparam("over", type_=UtcDateTime)
     running = Attempt.expires_at > now
-    statement: ReturningInsert[tuple[int]] = (
-        insert.values(key=bindparam("named"), started_at=now, count=1, expires_at=bindparam("over"))
-        .on_conflict_do_update(
+    return PreparedWrite(
+        insert.values(key=bindparam("named"), started_at=now, count=1, expires_at=over).on_conflict_do_update(
             index_elements=[Attempt.key],
             set_={
                 "count": case((running, Attempt.count + 1), else_=1),
@@ -95,24 +135,45 @@ def _counting(dialect: str) -> ReturningInsert[tuple[int]]:
             },
             where=or_(~running, Attempt.count < bindparam("most")),
         )
-        .returning(Attempt.count)
     )
-    return statement
 
 
 def refund(*counters: Counter) -> None:
     """Take one attempt out of each count: it was no guess. Those of others stay counted."""
     with engines().write.begin() as connection:
-        for name, _ in _limits(counters):
-            counted = update(Attempt).where(Attempt.key == name, Attempt.count > 0)
-            connection.execute(counted.values(count=Attempt.count - 1))
+        _settle(connection.execute, (), counters)
 
 
 def reset(*counters: Counter) -> None:
     """Begin the counts anew: whoever it was knew what they said."""
     with engines().write.begin() as connection:
-        for name, _ in _limits(counters):
-            connection.execute(delete(Attempt).where(Attempt.key == name))
+        _settle(connection.execute, counters, ())
+
+
+def settle(anew: tuple[Counter, ...], less: tuple[Counter, ...]) -> None:
+    """Begin some counts anew, take one attempt out of others, in the caller's transaction and at its end.
+
+    Others wait for these counts until it has committed.
+    """
+    if anew or less:
+        _settle(db.execute, anew, less)
+
+
+def _settle(execute: Callable[..., object], anew: tuple[Counter, ...], less: tuple[Counter, ...]) -> None:
+    if not engines().embedded:
+        # In the order in which they are counted. SQLite has one writer at a time.
+        execute(_HOLD, {"names": _names((*anew, *less))})
+    if anew:
+        execute(_ANEW, {"names": _names(anew)})
+    if less:
+        execute(_LESS, {"names": _names(less)})
+
+
+_ATTEMPTS = cast("Table", Attempt.__table__)
+_AMONG = _ATTEMPTS.c.key.in_(bindparam("names", expanding=True))
+_HOLD = select(_ATTEMPTS.c.key).where(_AMONG).order_by(_ATTEMPTS.c.key).with_for_update()
+_ANEW = delete(_ATTEMPTS).where(_AMONG)
+_LESS = update(_ATTEMPTS).where(_AMONG, _ATTEMPTS.c.count > 0).values(count=_ATTEMPTS.c.count - 1)
 
 
 def purge() -> bool:

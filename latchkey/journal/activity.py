@@ -6,7 +6,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, Index, Row, String, func, or_, select, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Row,
+    String,
+    bindparam,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, origin
@@ -184,6 +197,15 @@ def list_for(
         statement = statement.where(Event.id < before)
     statement = statement.where(*(_mentions(word) for word in search.split()))
     return list(db.scalars(statement.order_by(Event.id.desc()).limit(limit)))
+
+
+def latest(user: User, kind: EventKind, most: int) -> list[datetime]:
+    """When something happened to a user last, newest first."""
+    return list(db.scalars(_LATEST, {"user": user.id, "kind": kind, "most": most}))
+
+
+_LATEST = select(Event.at).where(Event.user_id == bindparam("user"), Event.kind == bindparam("kind"))
+_LATEST = _LATEST.order_by(Event.id.desc()).limit(bindparam("most"))
 
 
 def own_doings(user: User, *, since: datetime) -> list[Event]:

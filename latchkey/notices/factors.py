@@ -18,8 +18,8 @@ MOST_TOLD, WITHIN = 20, timedelta(hours=1)
 
 def _told_enough(user: User, kind: EventKind) -> bool:
     """Whether this was recorded more often lately than letters tell of."""
-    latest = activity.list_for(user, kinds=[kind], limit=MOST_TOLD + 1)
-    return len(latest) > MOST_TOLD and latest[-1].at > clock.now() - WITHIN
+    latest = activity.latest(user, kind, MOST_TOLD + 1)
+    return len(latest) > MOST_TOLD and latest[-1] > clock.now() - WITHIN
 
 
 def signed_in(user: User, session: BrowserSession) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from latchkey import clock, notices, origin
 from latchkey.accounts import limits, links, passwords, second_factors, sessions, steps, throttle, users
+from latchkey.accounts.limits import Tries
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession, Confirmed, How
 from latchkey.accounts.steps import Step
@@ -24,17 +25,19 @@ RESET_HELPS = "If the account is yours, choose “Forgot password?” instead: a
 
 
 class Proof(NamedTuple):
-    """Whose password was given, at which epoch, and a newer hash of it if the kept one is outdated."""
+    """Whose password was given, at which epoch, what counted it, and a newer hash of it if the kept one is outdated."""
 
     user: User
     epoch: int
+    tries: Tries
     rehashed: str | None
 
 
 def attempt(email: str, password: str, device: str | None = None) -> Proof | None:
     """Whose password this is; None after leaving a trace. `device` is a browser that signed in to this account before.
 
-    Raises `TooMany`, which may leave a trace too: whoever calls commits in any case.
+    Raises `TooMany`, which may leave a trace too: whoever calls commits in any case. It is counted for good before the
+    password is looked at: of guesses made at one time no more are heard than of as many in a row, and no crash forgets.
     """
     try:
         tries = limits.sign_in(email, network=origin.current.get().network, device=device)
@@ -48,14 +51,12 @@ def attempt(email: str, password: str, device: str | None = None) -> Proof | Non
         with users.alike(users.find_by_email(email) if told else None) as owner:
             notices.sign_in_failed(owner)
         return None
-    proof = Proof(user, user.epoch, passwords.hash(password) if passwords.outdated(user.password_hash) else None)
-    # A password that opens nothing by itself is half of it: whoever has that alone begins no steps without end.
-    limits.was_right(tries if not second_factors.protects(user) else tries._replace(own=()))
-    return proof
+    rehashed = passwords.hash(password) if passwords.outdated(user.password_hash) else None
+    return Proof(user, user.epoch, tries, rehashed)
 
 
-def enter(proof: Proof, pressed: Sequence[str] = ()) -> BrowserSession | Step:
-    """Open a session for whoever gave the password, or the step that owes the second factor.
+def enter(proof: Proof, pressed: Sequence[str] = ()) -> tuple[BrowserSession | Step, Tries]:
+    """Open a session for whoever gave the password, or the step that owes the second factor; which tries were right.
 
     `pressed` are ids of links whose button was pressed in this browser: now that its password was given here too, a
     link for this user proves the address. Raises `sessions.NotOpened`.
@@ -66,7 +67,9 @@ def enter(proof: Proof, pressed: Sequence[str] = ()) -> BrowserSession | Step:
     if not user.verified and any(_proves(link, user) for link in links.among(pressed, VERIFY)):
         prove_address(user)
         sessions.end_all(user)
-    return open_for(user, How.PASSWORD)
+    opened = open_for(user, How.PASSWORD)
+    # A password that opens nothing by itself is half of it: whoever has that alone begins no steps without end.
+    return opened, proof.tries if isinstance(opened, BrowserSession) else proof.tries._replace(own=())
 
 
 def held(user: User, epoch: int) -> User:
@@ -114,8 +117,9 @@ def confirm(user: User, password: str) -> bool:
 
 def is_first(user: User) -> bool:
     """Whether the sign-in of now is the account's first: no other browser was ever here."""
-    before = activity.list_for(user, kinds=[EventKind.SIGNED_IN], limit=2)
-    return len(before) < 2 and user.created_at > clock.now() - FIRST_DAY
+    if user.created_at <= clock.now() - FIRST_DAY:
+        return False
+    return len(activity.latest(user, EventKind.SIGNED_IN, 2)) < 2
 
 
 def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession | Step | None:

@@ -42,8 +42,8 @@ def type_code() -> BaseResponse:
     if asked is None:
         db.rollback()
         return field(device_codes.shown(typed) if typed else sent[:LONGEST_SHOWN], WRONG, 422)
-    db.commit()
     limits.was_a_device(tries)
+    db.commit()
     return asked
 
 

@@ -5,7 +5,8 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from latchkey import notices, vault
-from latchkey.accounts import sessions
+from latchkey.accounts import limits, sessions
+from latchkey.accounts.limits import UNCOUNTED, Tries
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.steps import Step
 from latchkey.safety import signin
@@ -19,21 +20,24 @@ STEP = "second_factor"
 ENDS_SESSION = "end-session"
 
 
-def go_on(opened: BrowserSession | Step, next_path: str | None = None, sealed: str | None = None) -> Response:
+def go_on(
+    opened: BrowserSession | Step, next_path: str | None = None, sealed: str | None = None, right: Tries = UNCOUNTED
+) -> Response:
     """Give this browser the session that it earned, or ask for the second factor. Commits.
 
-    `sealed` is the form that waits for this sign-in.
+    `sealed` is the form that waits for this sign-in, `right` what counted the tries that led to it.
     """
     if isinstance(opened, Step):
-        return _ask(opened, next_path, sealed)
+        return _ask(opened, next_path, sealed, right)
     if current_user.is_authenticated:
         sessions.end(this_session())
     form = drafts.unseal(sealed)
     returns = form is not None and form.account == opened.user_id
     if returns:
         sessions.keep(opened, sealed)
-    if devices.known(opened.user.email) is None and not signin.is_first(opened.user):
+    if devices.known(opened.user) is None and not signin.is_first(opened.user):
         notices.new_device(opened.user, opened, _ending(opened))
+    limits.was_right(right)
     db.commit()
     enter(opened)
     if returns:
@@ -48,8 +52,9 @@ def _ending(opened: BrowserSession) -> str:
     return absolute("portal.end_reported", token=vault.signer(ENDS_SESSION).dumps(opened.id))
 
 
-def _ask(step: Step, next_path: str | None, sealed: str | None) -> Response:
+def _ask(step: Step, next_path: str | None, sealed: str | None, right: Tries) -> Response:
     step.kept = sealed
+    limits.was_right(right)
     db.commit()
     session[STEP] = step.plaintext
     return redirect(url_for("portal.ask_second_factor", next=next_path), 303)

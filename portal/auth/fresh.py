@@ -10,6 +10,7 @@ from wtforms.validators import InputRequired
 from latchkey import notices
 from latchkey.accounts import limits, passwords, second_factors, sessions
 from latchkey.accounts.challenges import Purpose
+from latchkey.accounts.limits import UNCOUNTED
 from latchkey.accounts.upstream import identities
 from latchkey.safety import second_factor
 from latchkey.store.session import db
@@ -50,12 +51,12 @@ class FactorProof(SecondFactorForm):
         here, shown = this_session(), self.shown(Purpose.PROOF, this_session().id)
         tries = None
         if shown is not None:
-            tries = second_factor.show_again(here, shown, devices.known(this_user().email))
+            tries = second_factor.show_again(here, shown, devices.known(this_user()))
+            limits.was_right(tries or UNCOUNTED)
             db.commit()
         if tries is None:
             self.refuse()
             return False
-        limits.was_right(tries)
         return True
 
 

@@ -3,7 +3,7 @@
 from flask import Response, flash, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from latchkey.accounts import limits, second_factors, sessions, steps
+from latchkey.accounts import second_factors, sessions, steps
 from latchkey.accounts.challenges import Purpose
 from latchkey.accounts.steps import Step
 from latchkey.safety import second_factor
@@ -25,15 +25,13 @@ def ask_second_factor() -> ResponseReturnValue:
     form = SecondFactorForm()
     if form.validate_on_submit() and (shown := form.shown(Purpose.SECOND_FACTOR, step.id)) is not None:
         try:
-            finished = second_factor.finish(plaintext, shown, devices.known(step.user.email))
+            finished = second_factor.finish(plaintext, shown, devices.known(step.user))
         except sessions.NotOpened:
             db.commit()
             return _over(next_path)
         if finished is not None:
             opened, tries = finished
-            response = arrival.go_on(opened, next_path, step.kept)
-            limits.was_right(tries)
-            return response
+            return arrival.go_on(opened, next_path, step.kept, tries)
         db.commit()
     if form.is_submitted():
         form.refuse()

@@ -81,7 +81,7 @@ def _page(form: SignInForm, next_path: str | None, status: int, **more: object) 
 def _attempt(email: str, password: str, next_path: str | None) -> ResponseReturnValue | None:
     """Let somebody in by their password; None, after leaving a trace, if it is not right. 429 after too many."""
     try:
-        proof = signin.attempt(email, password, devices.known(email))
+        proof = signin.attempt(email, password, devices.known_for(email))
     except TooMany:
         db.commit()
         raise
@@ -109,7 +109,8 @@ def sign_in_by_passkey() -> ResponseReturnValue:
 
 def let_in(proof: Proof, next_path: str | None) -> ResponseReturnValue:
     """Open a session for this browser and go on, or ask for the second factor. Commits."""
-    return arrival.go_on(signin.enter(proof, proofs.pressed()), next_path, _carried())
+    opened, right = signin.enter(proof, proofs.pressed())
+    return arrival.go_on(opened, next_path, _carried(), right)
 
 
 @blueprint.post("/logout")

@@ -76,6 +76,8 @@ def list_for(user: User) -> list[Identity]:
 
 def usable(user: User) -> list[Identity]:
     """Those by which a user can sign in."""
+    if settings.current().oidc_issuer is None:
+        return []
     return [identity for identity in list_for(user) if identity.usable]
 
 

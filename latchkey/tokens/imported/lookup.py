@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, or_, select
 
 from latchkey import credentials, origin
 from latchkey.accounts import limits, throttle
-from latchkey.accounts.throttle import Counter, TooMany
+from latchkey.accounts.throttle import Counter, Crowd, TooMany
 from latchkey.credentials import Kind
 from latchkey.store.prepared import PreparedSelect
 from latchkey.tokens.bearer import Bearer, selection
@@ -69,9 +69,8 @@ class Unproved(Exception):
         network = origin.current.get().network
         try:
             counters = limits.of_network("foreign", network, PROOFS)
-            throttle.admit(*counters)
-            if throttle.hit(Counter("foreign-anywhere", EVERYWHERE)):
-                throttle.admit(*limits.of_network("foreign-under-attack", network, UNDER_ATTACK))
+            instead = limits.of_network("foreign-under-attack", network, UNDER_ATTACK)
+            throttle.admit(*counters, crowd=Crowd(Counter("foreign-anywhere", EVERYWHERE), instead))
         except TooMany:
             return False
         right = self.right()

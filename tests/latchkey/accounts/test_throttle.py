@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from latchkey.accounts import throttle
-from latchkey.accounts.throttle import Attempt, Counter, TooMany
+from latchkey.accounts.throttle import Attempt, Counter, Crowd, TooMany
 from latchkey.values import Limit
 
 pytestmark = pytest.mark.usefixtures("settings")
@@ -110,6 +110,48 @@ def test_attempts_at_once_are_all_counted():
         heard = list(pool.map(attempt, range(16)))
 
     assert sorted(heard) == [False] * 13 + [True] * 3
+
+
+EVERYBODY = Counter("everybody", (Limit(2, timedelta(minutes=1)),))
+
+
+def test_while_everybody_tries_too_often_what_stands_instead_is_counted_and_all_of_it_or_nothing():
+    crowd = Crowd(EVERYBODY, (HERE,))
+
+    by = [throttle.admit(Counter(f"name {number}", FEW), crowd=crowd)[1:] for number in range(5)]
+    with pytest.raises(TooMany) as refused:
+        throttle.admit(ADA, crowd=crowd)
+
+    assert by == [(EVERYBODY,), (EVERYBODY,), (HERE,), (HERE,), (HERE,)]
+    assert refused.value.wait == 60
+    assert [throttle.hit(ADA) for _ in range(3)] == [0, 0, 0]
+
+
+def test_a_full_count_of_ones_own_takes_nothing_from_everybody():
+    for _ in range(3):
+        throttle.hit(ADA)
+
+    for _ in range(5):
+        with pytest.raises(TooMany):
+            throttle.admit(ADA, crowd=Crowd(EVERYBODY, (HERE,)))
+
+    assert [throttle.hit(EVERYBODY) for _ in range(2)] == [0, 0]
+    assert throttle.hit(HERE) == 0
+
+
+def test_what_was_right_is_settled_with_all_else_or_not_at_all(db):
+    for _ in range(3):
+        throttle.hit(ADA, HERE)
+
+    throttle.settle(anew=(ADA,), less=(HERE,))
+    db.rollback()
+    undone = [throttle.hit(ADA), throttle.hit(HERE)]
+    throttle.settle(anew=(ADA,), less=(HERE,))
+    db.commit()
+
+    assert all(undone)
+    assert [throttle.hit(HERE) > 0 for _ in range(2)] == [False, True]
+    assert [throttle.hit(ADA) for _ in range(3)] == [0, 0, 0]
 
 
 def test_what_was_tried_is_not_readable_in_the_database(db):

@@ -1,14 +1,17 @@
 """Signing in and out: alike for everybody, slowed down for whoever guesses, open to whoever was here before."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import event
 
 from latchkey import settings as settings_module
-from latchkey.accounts import limits, sessions, throttle, users
+from latchkey.accounts import limits, passwords, sessions, throttle, users
 from latchkey.accounts.throttle import Counter
 from latchkey.journal import activity
+from latchkey.store.session import engines
 from latchkey.values import Limit
 from tests import pages
 from tests.factories import CALLBACK, PASSWORD, make_client, make_user
@@ -198,6 +201,40 @@ def test_a_known_browser_is_not_signed_in_by_being_known(client, alice):
     assert stranger.get("/tokens").status_code == 303
     assert pages.submit(stranger, "/login", email=alice.email, password="not the password").status_code == 422
     assert "remember" not in stranger.get("/login").text.lower()
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """What a sign-in writes, each transaction by itself, and when it looks at the password."""
+    told, counting, looking = [], throttle.transaction, passwords.verify
+
+    @contextmanager
+    def counted():
+        with counting() as connection:
+            yield connection
+        told.append("counted")
+
+    monkeypatch.setattr(throttle, "transaction", counted)
+    monkeypatch.setattr(passwords, "verify", lambda *given: told.append("password") or looking(*given))
+    event.listen(engines().write, "commit", lambda _: told.append("written"))
+    return told
+
+
+@pytest.mark.standard("L-05")
+def test_a_try_is_counted_before_its_password_is_looked_at_and_all_else_is_written_at_once(app, alice, written):
+    """Not together: of tries at the same time, as many would be heard as there are threads everywhere."""
+    client = app.test_client()
+
+    attempt(client, alice.email, PASSWORD)
+    new, written[:] = [*written], []
+    pages.submit(client, "/logout", form="/tokens")
+    written.clear()
+    attempt(client, alice.email, PASSWORD)
+    known, written[:] = [*written], []
+    attempt(app.test_client(), alice.email, "not the password")
+
+    assert new == known == ["counted", "password", "written"]
+    assert written[:2] == ["counted", "password"]
 
 
 @pytest.mark.standard("L-05")
