@@ -1,8 +1,10 @@
 """Sealing and signing under the installation's secret key. What an earlier key sealed or signed still opens (A-09)."""
 
 import base64
+import secrets
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from hashlib import shake_256
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -23,8 +25,8 @@ def keys() -> list[str]:
 
 
 @lru_cache(maxsize=4)
-def _box(secrets: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(secret))) for secret in secrets])
+def _box(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key))) for key in keys])
 
 
 def _derived(secret: str) -> bytes:
@@ -81,3 +83,29 @@ class Signer(TimestampSigner):
 def signer(salt: str) -> URLSafeTimedSerializer:
     """What signs values for one purpose, and reads those that were."""
     return URLSafeTimedSerializer(keys(), salt=salt, signer=Signer)
+
+
+MASK_BYTES = 16
+LONGEST_MASKED = 1_000
+
+
+def masked(text: str) -> str:
+    """A text written in another way each time, so that nothing beside it tells by its length what it is (BREACH)."""
+    mask = secrets.token_bytes(MASK_BYTES)
+    return base64.urlsafe_b64encode(mask + _under(mask, text.encode())).decode()
+
+
+def unmasked(text: str) -> str:
+    """What was masked; empty if nothing was."""
+    if len(text) > LONGEST_MASKED:
+        return ""
+    try:
+        kept = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
+        return _under(kept[:MASK_BYTES], kept[MASK_BYTES:]).decode()
+    except ValueError:
+        return ""
+
+
+def _under(mask: bytes, text: bytes) -> bytes:
+    stream = int.from_bytes(shake_256(mask).digest(len(text)))
+    return (int.from_bytes(text) ^ stream).to_bytes(len(text))

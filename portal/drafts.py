@@ -42,7 +42,7 @@ def whose(form_token: str) -> str | None:
     None for a token that is not ours. It need not be good for this session any more.
     """
     try:
-        secret = URLSafeTimedSerializer(vault.keys(), salt="wtf-csrf-token").loads(form_token)
+        secret = URLSafeTimedSerializer(vault.keys(), salt="wtf-csrf-token").loads(vault.unmasked(form_token))
     except (BadSignature, UnicodeError):
         return None
     account, told, _ = str(secret).partition(":")

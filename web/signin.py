@@ -1,11 +1,12 @@
 """Who is signed in, by Flask-Login over our own session rows, and what a changing request from a browser must prove."""
 
 from datetime import timedelta
+from functools import lru_cache
 
-from flask import Flask, Request, Response, abort, current_app, redirect, request, url_for
+from flask import Flask, Request, Response, abort, current_app, g, redirect, request, url_for
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager, current_user
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFProtect, generate_csrf
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -50,6 +51,18 @@ class Protection(CSRFProtect):
         if not sent_from_here():
             abort(403)
         super().protect(apply_exemptions)
+
+    def _get_csrf_token(self) -> str:
+        return vault.unmasked(super()._get_csrf_token() or "")
+
+
+def form_token() -> str:
+    """What every form carries, masked once for each answer: it is as good as any other of its session."""
+    token = generate_csrf()
+    shown = g.get("form_token")
+    if shown is None or shown[0] != token:
+        g.form_token = shown = (token, vault.masked(token))
+    return str(shown[1])
 
 
 csrf = Protection()
@@ -96,8 +109,12 @@ class Cookies(SecureCookieSessionInterface):
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
         """As Flask makes it, but patient with clocks that run ahead."""
+        return self._serializer(*vault.keys())
+
+    @lru_cache(maxsize=2)  # noqa: B019 - one of these lives as long as the application
+    def _serializer(self, *keys: str) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(
-            vault.keys(),
+            keys,
             salt=self.salt,
             serializer=self.serializer,
             signer=vault.Signer,
@@ -146,3 +163,4 @@ def register(app: Flask) -> None:
     app.login_manager = manager  # type: ignore[attr-defined] # where Flask-Login looks
     app.context_processor(lambda: {"current_user": current_user})
     csrf.init_app(app)
+    app.jinja_env.globals["csrf_token"] = form_token

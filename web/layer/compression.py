@@ -9,11 +9,14 @@ from io import BytesIO
 from flask import Flask, Response, request, session
 
 from latchkey import ids
+from latchkey.tokens.listing import FILTERS
 
 LEAST = 1_000
 LEVEL = 6
 LONGEST_PADDING = 48
 ID = re.compile(ids.FORM)
+# Parameters of lists; what is no choice of theirs is not shown again.
+CHOICES = frozenset({"status", "sort", "page", "scope", "show", "tab", "kind", *FILTERS})
 
 
 def accepted() -> bool:
@@ -28,7 +31,7 @@ def register(app: Flask) -> None:
 
 def _compress(response: Response) -> Response:
     """HTML by gzip; statuses without a body, and what is compressed already, stay as they are."""
-    if response.mimetype != "text/html" or response.content_encoding or response.is_streamed or not _safe():
+    if response.mimetype != "text/html" or response.content_encoding or response.is_streamed or not _safe(response):
         return response
     body = response.get_data()
     if len(body) < LEAST:
@@ -40,20 +43,20 @@ def _compress(response: Response) -> Response:
     return response
 
 
-def _safe() -> bool:
+def _safe(response: Response) -> bool:
     """Whether no secret shares the page with what somebody put into its address or form (BREACH).
 
     Who has no session is shown no secret, a form's neither. Else only what an address without words of anybody's leads
-    to is compressed, and the answers to forms never: one of them may hold a token.
+    to is compressed: ids, and what pages offer to choose from, of which nothing else is shown. Refusals, which may
+    repeat an address, are not, nor the answers to forms, one of which may hold a token. The tokens that forms carry are
+    masked for each answer in any case.
     """
     if not session:
         return True
-    named = (request.view_args or {}).values()
-    return (
-        request.method in ("GET", "HEAD")
-        and not request.query_string
-        and all(ID.fullmatch(str(value)) for value in named)
-    )
+    if response.status_code != 200 or request.method not in ("GET", "HEAD"):
+        return False
+    said = [value for name, value in request.args.items(multi=True) if name not in CHOICES]
+    return all(ID.fullmatch(str(value)) for value in (*(request.view_args or {}).values(), *said))
 
 
 @lru_cache(maxsize=64)

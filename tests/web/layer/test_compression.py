@@ -4,8 +4,10 @@ import gzip
 
 import pytest
 
+from latchkey import vault
 from tests import pages
 from tests.factories import make_client, make_token
+from web.layer import compression
 
 GZIP = {"Accept-Encoding": "gzip, br"}
 
@@ -38,11 +40,30 @@ def test_the_page_of_a_record_is_compressed(signed_in, alice):
         assert signed_in.get(path, headers=GZIP).headers["Content-Encoding"] == "gzip"
 
 
+@pytest.mark.parametrize("path", ["/tokens?status=ended", "/tokens?sort=name&write=1", "/activity?kind=token"])
+def test_pages_at_an_address_that_a_list_offers_are_compressed(signed_in, path):
+    assert signed_in.get(path, headers=GZIP).headers["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.standard("I-03", "N-01")
+def test_what_is_no_choice_of_a_list_is_not_shown_again(app, signed_in, db, alice):
+    """Whatever is sent as one of these, on whatever page: else it would be compressed together with what is secret."""
+    alice.is_admin = True
+    db.commit()
+    pattern = "&".join(f"{name}=zq7probe" for name in compression.CHOICES)
+    asked = [rule.rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and not rule.arguments]
+
+    for path in asked:
+        answer = signed_in.get(f"{path}?{pattern}", headers=GZIP)
+        assert "Content-Encoding" not in answer.headers or b"zq7probe" not in gzip.decompress(answer.data), path
+
+
 @pytest.mark.standard("I-03", "N-01")
 @pytest.mark.parametrize(
     "path",
     [
         "/tokens?q=guess",
+        "/tokens?status=ended&q=guess",
         "/activity?q=guess",
         "/docs/search?q=guess",
         "/tokens/new?description=guess",
@@ -55,6 +76,24 @@ def test_a_page_with_a_form_is_not_compressed_together_with_words_of_its_address
 
     assert 'name="csrf_token"' in answer.text
     assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.standard("N-01")
+def test_what_a_form_carries_is_another_in_each_answer_and_each_is_as_good(signed_in):
+    first, second = (pages.csrf(signed_in.get("/tokens")) for _ in range(2))
+
+    assert first != second
+    assert not any(first[at : at + 8] in second for at in range(len(first) - 8))
+    for token in (first, second):
+        form = {"csrf_token": token, "form_id": "f" * 43, "description": "CI"}
+        assert signed_in.post("/tokens/new", data=form).status_code == 422
+    assert signed_in.post("/logout", data={"csrf_token": second}).status_code == 303
+
+
+@pytest.mark.standard("N-01")
+def test_a_mask_with_nothing_good_under_it_opens_nothing(signed_in):
+    for given in ("", "x", "ä", "*" * 40, "A" * 10_000, "AAAA", "A" * 24, vault.masked("x"), vault.masked("")):
+        assert signed_in.post("/logout", data={"csrf_token": given}).status_code == 400, given[:50]
 
 
 @pytest.mark.standard("I-03")
