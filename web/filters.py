@@ -30,7 +30,8 @@ def day(at: datetime) -> str:
 
 def moment(at: datetime) -> str:
     """`23 November 2026, 14:41 UTC`."""
-    return f"{date(at)}, {_clock(at)} UTC"
+    at = at.astimezone(UTC)
+    return f"{at.day} {MONTHS[at.month]} {at.year}, {at.hour:02}:{at.minute:02} UTC"
 
 
 def _clock(at: datetime) -> str:
@@ -93,7 +94,8 @@ class Element:
         if at is None:
             return self._never
         text = self._words(at)
-        form = self._as or (' data-as="day"' if text == day(at) else "")
+        # What ends with the year is a day.
+        form = self._as or (' data-as="day"' if text[-1].isdecimal() else "")
         written = f'<time datetime="{clock.rfc3339(at)}" title="{moment(at)}"{form}>{text}</time>'
         return Markup(written)  # noqa: S704 - made of a time alone
 

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, text, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, or_, select, text, true
 
 from latchkey import clock, scopes, settings
 from latchkey.accounts.limits import QuotaReached
@@ -69,46 +70,49 @@ class Listing(NamedTuple):
 
 def listing(user: User, wanted: Wanted) -> Listing:
     """One page of a user's tokens with all the counts, in one statement."""
-    mine, active, filters = _meant(user)
-    conditions = _conditions(wanted, filters)
-    counted: dict[str, list[ColumnElement[bool]]] = {
-        "active": [active, *conditions],
-        "ended": [~active, *conditions],
-        "every": [true()],
-    }
-    counted |= {name: [active, condition] for name, condition in filters.items()}
-    numbers = (func.count().filter(*which).label(name) for name, which in counted.items())
-    counts = select(*numbers).select_from(Token).where(mine).cte("counts")
-    rows = select(Token.id).where(mine, active if wanted.status == "active" else ~active, *conditions)
-    rows = rows.order_by(*_order(wanted.sort)).limit(PAGE).offset((wanted.page - 1) * PAGE)
-    joined = select(Token, *counts.c).select_from(counts).outerjoin(Token, Token.id.in_(rows))
-    read = db.execute(joined.order_by(*_order(wanted.sort))).all()
+    bare = wanted.search == wanted.scope == "" and wanted.ends_by is None and "write" not in wanted.filters
+    statement = (_kept if bare else _statement)(replace(wanted, page=1))
+    read = db.execute(statement, _given(user) | {"skipped": (wanted.page - 1) * PAGE}).all()
     return Listing([row[0] for row in read if row[0] is not None], *read[0][1:])
 
 
-class _Meant(NamedTuple):
-    """Which tokens are a user's, which of them work, and what the filters mean."""
-
-    mine: ColumnElement[bool]
-    active: ColumnElement[bool]
-    filters: dict[str, ColumnElement[bool]]
-
-
-def _meant(user: User) -> _Meant:
-    now = clock.now()
-    # Word for word, or SQLite does not see that the index holds all that is looked for.
-    mine = and_(Token.user_id == user.id, text(LISTED))
-    active = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now))
-    filters: dict[str, ColumnElement[bool]] = {
-        "never_used": Token.last_used_at.is_(None),
-        "expires_soon": and_(Token.expires_at.is_not(None), Token.expires_at <= now + SOON),
-        "no_expiry": Token.expires_at.is_(None),
+def _statement(wanted: Wanted) -> Select[Any]:
+    conditions = _conditions(wanted)
+    counted: dict[str, list[ColumnElement[bool]]] = {
+        "active": [ACTIVE, *conditions],
+        "ended": [~ACTIVE, *conditions],
+        "every": [true()],
     }
-    return _Meant(mine, active, filters)
+    counted |= {name: [ACTIVE, condition] for name, condition in MEANT.items()}
+    numbers = (func.count().filter(*which).label(name) for name, which in counted.items())
+    counts = select(*numbers).select_from(Token).where(MINE).cte("counts")
+    rows = select(Token.id).where(MINE, ACTIVE if wanted.status == "active" else ~ACTIVE, *conditions)
+    rows = rows.order_by(*_order(wanted.sort)).limit(PAGE).offset(bindparam("skipped"))
+    joined = select(Token, *counts.c).select_from(counts).outerjoin(Token, Token.id.in_(rows))
+    return joined.order_by(*_order(wanted.sort))
 
 
-def _conditions(wanted: Wanted, filters: dict[str, ColumnElement[bool]]) -> list[ColumnElement[bool]]:
-    chosen = [condition for name, condition in filters.items() if name in wanted.filters]
+# To build one takes as long as to ask it. Those with somebody's words are not kept, nor what the catalogue tells.
+_kept = lru_cache(maxsize=64)(_statement)
+
+# Which tokens are a user's, which of them work, and what the filters mean. Word for word, or SQLite does not see that
+# the index holds all that is looked for.
+MINE = and_(Token.user_id == bindparam("user"), text(LISTED))
+ACTIVE = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > bindparam("now")))
+MEANT: dict[str, ColumnElement[bool]] = {
+    "never_used": Token.last_used_at.is_(None),
+    "expires_soon": and_(Token.expires_at.is_not(None), Token.expires_at <= bindparam("soon")),
+    "no_expiry": Token.expires_at.is_(None),
+}
+
+
+def _given(user: User) -> dict[str, Any]:
+    now = clock.now()
+    return {"user": user.id, "now": now, "soon": now + SOON}
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    chosen = [condition for name, condition in MEANT.items() if name in wanted.filters]
     if "write" in wanted.filters:
         chosen.append(or_(literal(value=False), *(_says(part) for part in _writing())))
     if wanted.scope:
@@ -150,22 +154,20 @@ def _order(sort: str) -> list[Any]:
 
 def latest(user: User) -> list[tuple[str, str]]:
     """Ids and descriptions of the tokens that a user made last and that work."""
-    mine, active, _ = _meant(user)
-    rows = select(Token.id, Token.description).where(mine, active).order_by(Token.id.desc()).limit(PAGE)
-    return [(str(row.id), row.description or "") for row in db.execute(rows)]
+    rows = select(Token.id, Token.description).where(MINE, ACTIVE).order_by(Token.id.desc()).limit(PAGE)
+    return [(str(row.id), row.description or "") for row in db.execute(rows, _given(user))]
 
 
 def live(user: User, token_ids: Iterable[str]) -> list[Token]:
     """Those of some tokens that are a user's and work."""
-    mine, active, _ = _meant(user)
-    return list(db.scalars(select(Token).where(mine, active, Token.id.in_(list(token_ids))).order_by(Token.id.desc())))
+    mine = select(Token).where(MINE, ACTIVE, Token.id.in_(list(token_ids)))
+    return list(db.scalars(mine.order_by(Token.id.desc()), _given(user)))
 
 
 def matching(user: User, wanted: Wanted) -> list[str]:
     """The ids of a user's live tokens that match, on whatever page, the first of many."""
-    mine, active, filters = _meant(user)
-    rows = select(Token.id).where(mine, active, *_conditions(wanted, filters)).order_by(*_order(wanted.sort))
-    return list(db.scalars(rows.limit(MOST_CHOSEN)))
+    rows = select(Token.id).where(MINE, ACTIVE, *_conditions(wanted)).order_by(*_order(wanted.sort))
+    return list(db.scalars(rows.limit(MOST_CHOSEN), _given(user)))
 
 
 def number(user_id: str) -> int:
