@@ -1,6 +1,7 @@
 """What is compressed, and what never is: a page that holds a secret and somebody's words at once."""
 
 import gzip
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests import pages
 from tests.factories import make_client, make_token
 from web.layer import compression
 
+TEMPLATES = Path(__file__).parents[3] / "templates"
 GZIP = {"Accept-Encoding": "gzip, br"}
 
 
@@ -88,6 +90,11 @@ def test_what_a_form_carries_is_another_in_each_answer_and_each_is_as_good(signe
         form = {"csrf_token": token, "form_id": "f" * 43, "description": "CI"}
         assert signed_in.post("/tokens/new", data=form).status_code == 422
     assert signed_in.post("/logout", data={"csrf_token": second}).status_code == 303
+
+
+def test_every_form_carries_it_masked():
+    for path in TEMPLATES.rglob("*.html"):
+        assert "form.csrf_token }}" not in path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.standard("N-01")
