@@ -11,26 +11,10 @@ from api.kit import challenges
 from latchkey import scopes
 from latchkey.settings import ROOT
 from tests import factories, pages
+from tests.portal.guides.test_markdown import PATHS
 from web import problems
 
-GUIDES = (
-    "/docs/authentication",
-    "/docs/oauth",
-    "/docs/scopes",
-    "/docs/agents",
-    "/docs/agents/claude-code",
-    "/docs/agents/vs-code",
-    "/docs/agents/cursor",
-    "/docs/agents/chatgpt",
-    "/docs/agents/mcp-inspector",
-    "/docs/api",
-    "/docs/your-api",
-    "/docs/your-api/inside",
-    "/docs/your-api/gateway",
-    "/docs/your-api/service",
-    "/docs/gateways",
-    "/docs/search?q=token",
-)
+GUIDES = (*PATHS, "/docs/search?q=token")
 
 
 class Links(HTMLParser):
