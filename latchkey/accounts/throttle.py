@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials
-from latchkey.store.prepared import PreparedWrite, transaction
+from latchkey.store.drivers.transactions import transaction
+from latchkey.store.prepared import PreparedWrite
 from latchkey.store.session import Base, UtcDateTime, db, engines
 from latchkey.store.sweeping import sweep
 from latchkey.values import Limit
