@@ -1,5 +1,9 @@
 """The migrations, from nothing to the schema that the records describe."""
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,6 +71,53 @@ def test_two_processes_may_migrate_at_once(connected):
     at_once(*[migrations.upgrade] * 4)
 
     assert migrations.revision() == migrations.head()
+
+
+KILLED = """
+import os
+from sqlalchemy import event
+from latchkey import settings
+from latchkey.store import migrations
+from latchkey.store import session as db
+settings.use(settings.load())
+db.configure(settings.current().database_url)
+steps = []
+def note(connection, cursor, statement, *rest):
+    if statement.startswith("UPDATE alembic_version"):
+        steps.append(1)
+        if len(steps) == 3:
+            os.kill(os.getpid(), 9)
+event.listen(db.engines().write, "after_cursor_execute", note)
+migrations.upgrade()
+"""
+
+
+@pytest.mark.standard("E-14")
+@pytest.mark.slow("starts a process to kill it")
+def test_killed_in_the_middle_nothing_is_changed_and_the_next_try_goes_through(connected, empty_database, tmp_path):
+    migrations.upgrade()
+    plaintext = factories.make_token(factories.make_user("ada@example.com")).plaintext
+    db.db.commit()
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0025")
+    before = set(inspect(db.engines().write).get_table_names())
+    db.dispose()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LATCHKEY_")}
+    given = {
+        "LATCHKEY_INSTANCE": str(tmp_path),
+        "LATCHKEY_DATABASE_URL": empty_database,
+        "LATCHKEY_MODE": "development",
+    }
+
+    ran = subprocess.run([sys.executable, "-c", KILLED], env=clean | given, cwd=ROOT, check=False)
+
+    assert ran.returncode == -signal.SIGKILL
+    db.configure(empty_database)
+    assert migrations.revision() == "0025"
+    assert set(inspect(db.engines().write).get_table_names()) == before
+    migrations.upgrade()
+    assert migrations.revision() == migrations.head()
+    assert tokens.find(plaintext).status == "active"
 
 
 def test_tokens_that_are_there_come_through_a_migration_and_back(connected):
