@@ -13,10 +13,12 @@ from latchkey.journal.refusals import Refusal
 from latchkey.mail import outbox
 from latchkey.oversight import approval, fleet, overview
 from latchkey.store.session import db
+from latchkey.tokens.imported.record import ForeignToken
 
 HOUR = timedelta(hours=1)
 # Words of ours, and of the OAuth errors; nobody makes more of them.
 MOST_KINDS = 40
+MOST_COUNTED = 100_000
 
 
 class Gauge(NamedTuple):
@@ -46,6 +48,10 @@ def read() -> Iterator[Gauge]:
     yield Gauge("latchkey_guards_behind", "Guards that have not heard of all that ended.", len(guards.behind))
     slowest = guards.slowest.total_seconds() if guards.slowest else 0
     yield Gauge("latchkey_guard_reach_seconds", "How long the last end took to the slowest guard.", slowest)
+    unseen = select(ForeignToken.placeholder).where(ForeignToken.placeholder.is_not(None)).limit(MOST_COUNTED)
+    help_text = "Tokens of another system whose strings were not seen yet."
+    number = db.scalar(select(func.count()).select_from(unseen.subquery()))
+    yield Gauge("latchkey_imported_unseen", help_text, number or 0)
     reasons = select(Refusal.error, func.sum(Refusal.times)).where(Refusal.at > now - HOUR)
     for error, times in db.execute(reasons.group_by(Refusal.error).order_by(Refusal.error).limit(MOST_KINDS)).all():
         help_text = "Refused requests of apps and calls with known tokens within the hour."

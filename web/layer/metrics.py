@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from latchkey import settings
 from latchkey.oversight import gauges
 from latchkey.store import queue
+from latchkey.tokens.imported import shadow
 
 PATH = "/metrics"
 CONTENT = "text/plain; version=0.0.4; charset=utf-8"
@@ -42,6 +43,9 @@ class Metrics:
         )
         self.refused = Counter("latchkey_refusals", "Refused requests, by kind.", ["kind"], registry=self.registry)
         self.tokens = Counter("latchkey_tokens_issued", "Tokens handed out.", ["kind"], registry=self.registry)
+        self.shadow = Counter(
+            "latchkey_shadow", "What the old key check said beside ours.", ["outcome"], registry=self.registry
+        )
         self.queue = Histogram(
             "latchkey_write_queue_seconds",
             "How long writers of the embedded database waited for each other.",
@@ -64,6 +68,10 @@ class Metrics:
             self.refused.labels(kind).inc()
         if status.isdecimal() and (route, int(status)) in ISSUED:
             self.tokens.labels(ISSUING[route]).inc()
+
+    def compared(self, outcome: str) -> None:
+        """Count what the old key check said."""
+        self.shadow.labels(outcome).inc()
 
     def text(self) -> bytes:
         """All processes of this server together."""
@@ -133,6 +141,7 @@ def register(app: Flask, *, background: bool) -> Observe | None:
     if metrics is None:
         return None
     if background:
+        shadow.watchers.append(metrics.compared)
         queue.watchers.append(metrics.queue.observe)
         queue.pool_watchers.append(metrics.pool.observe)
     return metrics.observe

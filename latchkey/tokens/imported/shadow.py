@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import closing
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -31,6 +32,8 @@ MOST_WAITING, MOST_KNOWN = 200, 10_000
 REFUSALS = frozenset(range(400, 500)) - {408, 429}
 
 log = logging.getLogger("latchkey.shadow")
+# Told of each answer beside ours: same, differs, learned, unknown or away.
+watchers: list[Callable[[str], object]] = []
 _waiting = PreparedSelect(
     "Waiting",
     select(ForeignToken.placeholder, ForeignToken.proof, ForeignToken.signer_id).where(
@@ -97,9 +100,16 @@ def _learned(plaintext: str) -> bool:
     if placeholder is None:
         shown = credentials.digest(plaintext).hex()[:8]
         log.warning("shadow: theirs passes, ours does not know it (sha256 %s…)", shown)
+        _tell("unknown")
         return False
     learn(placeholder, plaintext)
+    _tell("learned")
     return True
+
+
+def _tell(outcome: str) -> None:
+    for told in watchers:
+        told(outcome)
 
 
 def _refuses_what_nobody_has(plaintext: str) -> bool:
@@ -148,6 +158,8 @@ def _compare_all() -> None:
         plaintext, network, passes, token_id = _old.pending.get()
         held = _old.pauses.holds(credentials.digest(plaintext), network)
         said = None if held else _ask(plaintext, network)
+        if said is not None:
+            _tell("same" if said.passes is passes else "differs")
         if said is not None and said.passes is not passes:
             words = {True: "passes", False: "is refused"}
             log.warning("shadow: theirs %s, ours %s (%s)", words[said.passes], words[passes], token_id)
@@ -165,6 +177,7 @@ def _ask(plaintext: str, network: str) -> Said | None:
             said = _said(connection, plaintext, network)
     except OSError as error:
         _old.pauses.unreachable()
+        _tell("away")
         log.warning("shadow: the old check cannot be reached (%s)", type(error).__qualname__)
         return None
     return said
@@ -177,6 +190,7 @@ def _said(connection: http.client.HTTPConnection, plaintext: str, network: str) 
         said = _answer(connection, plaintext)
     except (OSError, http.client.HTTPException) as error:
         _old.pauses.failed(credentials.digest(plaintext), network)
+        _tell("away")
         log.warning("shadow: the old check does not answer (%s)", type(error).__qualname__)
         return None
     _old.pauses.answered(network)

@@ -11,6 +11,7 @@ import pytest
 
 from latchkey import credentials, tokens
 from latchkey import settings as settings_module
+from latchkey.oversight import gauges
 from latchkey.store import session as store
 from latchkey.tokens.imported import lookup, shadow
 from latchkey.transfer.moving import importing
@@ -171,6 +172,20 @@ def test_a_page_that_answers_200_to_everybody_teaches_nobodys_string(check, old,
 
     old.answers |= {"*": (401, ""), "17.secret": (200, "")}
     assert [check("17.guess"), check("17.secret")] == [401, 200]
+
+
+def test_what_it_says_beside_ours_is_counted(check, old, monkeypatch):
+    counted = []
+    monkeypatch.setattr(shadow, "watchers", [counted.append])
+    unseen = {gauge.name: gauge.value for gauge in gauges.read()}["latchkey_imported_unseen"]
+    old.answers |= {"17.secret": (200, ""), "unknown-key": (200, ""), "broken": (500, "")}
+
+    for text in ("17.secret", "unknown-key", "broken", "plain-key"):
+        check(text)
+    shadow._old.pending.join()
+
+    assert sorted(counted) == ["away", "differs", "learned", "same", "unknown"]
+    assert {gauge.name: gauge.value for gauge in gauges.read()}["latchkey_imported_unseen"] == unseen - 1
 
 
 def test_what_is_proved_here_is_not_taken_on_anybodys_word(check, old):
