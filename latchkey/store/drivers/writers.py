@@ -1,5 +1,6 @@
 """Driver connections that commit each statement by itself: lent for one statement each, to a database elsewhere."""
 
+import contextlib
 import select
 from typing import Any
 
@@ -9,7 +10,7 @@ from latchkey.store.drivers.readers import MOST_IDLE, close, detached
 
 
 class Writers:
-    """Driver connections for single statements that write, as many as write at the same time."""
+    """Driver connections for single statements that write, as many as write at a time, each kept as its cursor."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._over = engine, False
@@ -20,35 +21,37 @@ class Writers:
 
         Nobody can tell whether one was carried out whose connection broke off: it is never asked again.
         """
-        connection = self._lent()
+        cursor = self._lent()
         try:
-            changed: int = connection.execute(text, bound).rowcount
+            changed: int = cursor.execute(text, bound).rowcount
         except BaseException:
-            close(self._engine, connection)
+            close(self._engine, cursor.connection)
             raise
-        if self._over or len(self._idle) >= MOST_IDLE:
-            close(self._engine, connection)
-        else:
-            self._idle.append(connection)
+        self._idle.append(cursor)
+        self._close_idle(0 if self._over else MOST_IDLE)
         return changed
 
     def _lent(self) -> Any:
         try:
             while True:
-                connection = self._idle.pop()
-                if _silent(connection):
-                    return connection
-                close(self._engine, connection)
+                cursor = self._idle.pop()
+                if _silent(cursor.connection):
+                    return cursor
+                close(self._engine, cursor.connection)
         except IndexError:
             connection = detached(self._engine)
             connection.autocommit = True
-            return connection
+            return connection.cursor()
+
+    def _close_idle(self, but: int) -> None:
+        with contextlib.suppress(IndexError):
+            while len(self._idle) > but:
+                close(self._engine, self._idle.pop(0).connection)
 
     def dispose(self) -> None:
         """Close all; those that are lent, when they come back."""
         self._over = True
-        while self._idle:
-            close(self._engine, self._idle.pop())
+        self._close_idle(0)
 
 
 def _silent(connection: Any) -> bool:
