@@ -181,7 +181,7 @@ def conditional(call: Call, reply: Reply) -> Reply:
 
 def headers(call: Call, reply: Reply) -> Pairs:
     """All headers of the endpoint's own; the layer around the application adds its."""
-    length = [] if reply.status in (204, 304) else [("Content-Length", str(len(reply.body)))]
+    length = () if reply.status in (204, 304) else (("Content-Length", str(len(reply.body))),)
     return [*reply.headers, *length, *reply.fixed, *call.limits]
 
 

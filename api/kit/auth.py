@@ -81,6 +81,8 @@ def presented(call: Call, at: Resource) -> str | None:
     header: str | None = call.environ.get("HTTP_AUTHORIZATION")
     if header is None:
         return None
+    if header.startswith("Bearer ") and "," not in header:
+        return header[len("Bearer ") :].strip()
     scheme, _, rest = header.strip().partition(" ")
     is_bearer = scheme.lower() == "bearer"
     if "," in header and (is_bearer or _ANOTHER_VALUE.search(header)):

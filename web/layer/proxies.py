@@ -4,6 +4,7 @@ What stands further left was sent by whoever asks. So a list is cut at its comma
 from a stranger would swallow what a proxy wrote, and move the place that is believed.
 """
 
+from functools import lru_cache
 from wsgiref.types import WSGIEnvironment
 
 from latchkey import addresses, texts
@@ -23,15 +24,19 @@ def believed(environ: WSGIEnvironment, trusted: int, request_id: str) -> Origin:
 
     A forwarded host is never believed: absolute addresses come from the settings alone.
     """
-    said = addresses.parse(_said(environ, "HTTP_X_FORWARDED_FOR", trusted)) if trusted else ""
+    agent = _agent(environ.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT])
+    if not trusted:
+        address = environ["REMOTE_ADDR"] = addresses.parse(environ.get("REMOTE_ADDR", ""))
+        return Origin(address, agent, request_id)
+    said = addresses.parse(_said(environ, "HTTP_X_FORWARDED_FOR", trusted))
     address = environ["REMOTE_ADDR"] = said or addresses.parse(environ.get("REMOTE_ADDR", ""))
-    if trusted and (scheme := _said(environ, "HTTP_X_FORWARDED_PROTO", trusted)) in SCHEMES:
+    if (scheme := _said(environ, "HTTP_X_FORWARDED_PROTO", trusted)) in SCHEMES:
         environ["wsgi.url_scheme"] = scheme
-    return Origin(address, _agent(environ.get("HTTP_USER_AGENT", "")), request_id, forwarded=said)
+    return Origin(address, agent, request_id, forwarded=said)
 
 
+@lru_cache(maxsize=512)
 def _agent(text: str) -> str:
-    text = text[:LONGEST_AGENT]
     if text.isascii() and text.isprintable():
         return text
     # PEP 3333: header bytes arrive as Latin-1.
