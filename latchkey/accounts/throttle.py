@@ -94,9 +94,11 @@ def hit(*counters: Counter) -> int:
 
 
 def _wait(names: Sequence[str], now: datetime) -> int:
+    windows = select(Attempt.key, Attempt.expires_at).where(Attempt.key.in_(names), Attempt.expires_at > now)
     with engines().read.connect() as connection:
-        ends = connection.scalars(select(Attempt.expires_at).where(Attempt.key.in_(names))).all()
-    return max(1, *(ceil((end - now).total_seconds()) for end in ends))
+        ends = {name: ceil((end - now).total_seconds()) for name, end in connection.execute(windows)}
+    # A window that began in a transaction that others share is not there yet.
+    return max(ends.get(name) or int(name.rpartition(":")[2]) for name in names)
 
 
 def _limits(counters: tuple[Counter, ...]) -> list[tuple[str, Limit]]:

@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,8 @@ from sqlalchemy import func, select
 
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Attempt, Counter, Crowd, TooMany
+from latchkey.store.drivers.transactions import together
+from latchkey.store.session import engines
 from latchkey.values import Limit
 
 pytestmark = pytest.mark.usefixtures("settings")
@@ -125,6 +128,15 @@ def test_while_everybody_tries_too_often_what_stands_instead_is_counted_and_all_
     assert by == [(EVERYBODY,), (EVERYBODY,), (HERE,), (HERE,), (HERE,)]
     assert refused.value.wait == 60
     assert [throttle.hit(ADA) for _ in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.standard("D-08", "L-05")
+def test_attempts_that_share_a_commit_are_counted_and_refused_like_others(clock):
+    with together() if engines().embedded else nullcontext():
+        waits = [throttle.hit(ADA) for _ in range(5)]
+
+    assert waits == [0, 0, 0, 60, 60]
+    assert throttle.hit(ADA) == 60
 
 
 def test_a_full_count_of_ones_own_takes_nothing_from_everybody():
