@@ -3,14 +3,14 @@
 import pytest
 from flask.testing import FlaskClient
 
-from latchkey.accounts import sessions
+from latchkey.accounts import sessions, users
 from latchkey.accounts.users import User
 from latchkey.store.session import db as records
 
 
 def enter(browser: FlaskClient, user: User) -> FlaskClient:
     """The same browser, with a session of this user."""
-    opened = sessions.open(user)
+    opened = sessions.open(users.hold(user.id))
     records.commit()
     with browser.session_transaction() as cookie:
         cookie["_user_id"] = opened.plaintext
