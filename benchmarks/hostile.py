@@ -8,13 +8,13 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from argon2 import PasswordHasher
 from flask import Flask
-from sqlalchemy import delete
 from werkzeug.routing import Rule
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -25,6 +25,7 @@ from latchkey.accounts.throttle import Attempt
 from latchkey.credentials import Kind
 from latchkey.store import migrations
 from latchkey.store import session as database
+from latchkey.store.prepared import transaction
 from latchkey.store.session import db
 
 SHOWN = 20
@@ -159,9 +160,9 @@ def bodies(secret: str, client_id: str) -> Iterator[Request]:
     yield form("JSON of escapes", b'{"name":"' + b"\\u0301\\u0316" * 20_000 + b'"}', JSON)
 
 
-def paths(app: Flask) -> Iterator[tuple[Rule, str, str]]:
+def paths(app: Flask, share: int, of: int) -> Iterator[tuple[Rule, str, str]]:
     """Every route with ids of nobody in it, by every method."""
-    for rule in app.url_map.iter_rules():
+    for rule in islice(app.url_map.iter_rules(), share, None, of):
         path = re.sub(r"<id:(\w+)>", lambda found: f"{NO_ID.get(found[1], 'sec')}_{'0' * 28}", rule.rule)
         path = re.sub(r"<any\((\w+)[^>]*>", r"\1", path)
         path = re.sub(r"<[^>]+>", "x", path)
@@ -177,20 +178,23 @@ def measured(app: Flask, method: str, path: str, given: Mapping[str, object], co
     _, answered, _ = run_wsgi_app(app, environ, buffered=True)
     spent = (time.thread_time() - started) * 1000
     # What is counted would soon be refused without work.
-    with database.engines().write.begin() as connection:
-        connection.execute(delete(Attempt))
+    with transaction() as connection:
+        connection.cursor().execute(f"DELETE FROM {Attempt.__tablename__}")
     return spent, int(answered[:3])
 
 
-def costs(app: Flask, client_id: str, dear: float = 5) -> list[Cost]:
-    """Every attack on every route, the dearest first. What seems dear is the best of four tries."""
+def costs(app: Flask, client_id: str, dear: float = 5, share: int = 0, of: int = 1) -> list[Cost]:
+    """Every attack on every route, the dearest first. What seems dear is the best of four tries.
+
+    Several who each take a `share` of the routes try all of them together.
+    """
     client = app.test_client()
     secret = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', client.get("/login").text)[1]
     cookie = f"latchkey={client.get_cookie('latchkey').value}"
     found = []
     reads = [Request("nothing", {}), *heads(), *addresses(client_id)]
     writes = [*heads(), *bodies(secret, client_id)]
-    for rule, path, method in paths(app):
+    for rule, path, method in paths(app, share, of):
         # Templates are compiled once a process.
         measured(app, method, path, {}, cookie)
         for attack in writes if method in ("POST", "PUT", "PATCH", "DELETE") else reads:

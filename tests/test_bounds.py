@@ -14,6 +14,8 @@ pytestmark = pytest.mark.standard("A-07")
 
 # The goal is 20; a machine that runs other tests beside this one is slow.
 MILLISECONDS = 100
+# So that several workers have a part of it, and none is last with all.
+SHARES = 4
 
 
 @pytest.fixture
@@ -29,16 +31,18 @@ def unwatched():
 @pytest.mark.slow("sends what takes long where it is not bounded")
 @pytest.mark.timeout(600)
 @pytest.mark.settings(quota_apps=200)
-def test_no_request_of_a_stranger_is_dear(app, bob, unwatched):
+@pytest.mark.parametrize("share", range(SHARES))
+def test_no_request_of_a_stranger_is_dear(app, bob, unwatched, share):
     for number in range(100):
         made = factories.make_client(bob, confidential=False, redirect_uris=[f"https://spa{number}.example/cb"])
 
-    found = hostile.costs(app, made.client.id, dear=MILLISECONDS / 2)
+    found = hostile.costs(app, made.client.id, MILLISECONDS / 2, share, SHARES)
 
     assert [cost for cost in found if cost.milliseconds > MILLISECONDS] == []
     assert [cost for cost in found if cost.status >= 500] == []
     # The attacks reach what they are meant for.
-    assert {404, 413, 414, 422, 431} <= {cost.status for cost in found}
+    forms = {422} if "POST /login" in {cost.route for cost in found} else set()
+    assert {404, 413, 414, 431} | forms <= {cost.status for cost in found}
 
 
 def test_a_password_is_judged_once_a_sign_up(client, monkeypatch):
