@@ -69,6 +69,10 @@ def count(caller: Caller, status: int, call: str, wanted: frozenset[str], at: da
         elif len(_calls) < MANY:
             _calls[key] = _Tally(times, at)  # type: ignore[index] # the same
         else:
+            if len(_calls) == MANY:
+                # Once: while they cannot be written, nobody is woken for each.
+                for tell in watchers:
+                    tell()
             _add(Counted._make(key), times, at)
 
 
@@ -135,6 +139,4 @@ def _add(key: Counted, times: int, at: datetime) -> None:
             return
         if len(_calls) < (MOST if known is key else 2 * MOST):
             _calls[known] = _Tally(times, at)
-            for tell in watchers:
-                tell()
             return

@@ -30,7 +30,8 @@ class Lines:
     def __init__(self) -> None:
         self._waiting: deque[str] = deque()
         self._thread: threading.Thread | None = None
-        self._due, self._ended, self._turn = threading.Event(), threading.Event(), threading.Lock()
+        # A signal may come, and say something, in the middle of a write.
+        self._due, self._ended, self._turn = threading.Event(), threading.Event(), threading.RLock()
 
     def begin(self) -> None:
         """Write by a thread from here on, until this process ends."""
