@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, LargeBinary, String, Text, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ForeignKey, Integer, LargeBinary, String, Text, and_, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from latchkey import clock, credentials, origin
@@ -121,13 +121,13 @@ def open(
     session.plaintext = plaintext
     db.add(session)
     db.flush()
-    if too_many := list(db.scalars(_TOO_MANY, {"user": user.id})):
+    if too_many := list(db.scalars(_TOO_MANY, {"user": user.id, "most": MOST})):
         db.execute(delete(BrowserSession).where(BrowserSession.id.in_(too_many)))
     return session
 
 
 _NEWEST = select(BrowserSession.id).where(BrowserSession.user_id == bindparam("user"))
-_TOO_MANY = _NEWEST.order_by(BrowserSession.id.desc()).offset(MOST)
+_TOO_MANY = _NEWEST.order_by(BrowserSession.id.desc()).offset(bindparam("most", type_=Integer))
 
 
 def hold(session: BrowserSession) -> User:

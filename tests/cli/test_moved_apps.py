@@ -170,8 +170,9 @@ def test_strangers_cannot_have_secrets_hashed_at_will_and_lock_nobody_out(app, b
 
 
 def test_people_are_asked_under_the_client_id_that_the_app_had(app, bring, ask):
-    ada = factories.make_user("ada@example.com")
+    factories.make_user("ada@example.com")
     bring("django-oauth-toolkit", [USER, application(), access_token(1, "one", scope="read")])
+    ada = store.db.scalars(select(User).where(User.email == "ada@example.com")).one()
     [client] = store.db.scalars(select(Client))
     browser = enter(app.test_client(), ada)
     verifier = "v" * 43
