@@ -1,6 +1,6 @@
 """A confidential client's secrets: made, recognised, replaced without an outage."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
@@ -93,3 +93,28 @@ def note_secret_use(secret_id: str) -> None:
     """Keep when a secret was last used, so that its owner sees when an old one can go (D-12)."""
     with transaction() as connection:
         _used.run(connection, {"secret_id": secret_id, "now": clock.now()})
+
+
+# Of secrets that a call used which only reads: written by the second, so that it waits for no lock.
+_pending: dict[str, datetime] = {}
+
+
+def note_secret_use_soon(secret_id: str) -> None:
+    """The same within a second or so."""
+    _pending[secret_id] = clock.now()
+
+
+def flush_secret_uses() -> int:
+    """Write what was noted, in one transaction; how many. What could not be written stays noted."""
+    uses = {secret_id: _pending.pop(secret_id) for secret_id in sorted(_pending)}
+    if not uses:
+        return 0
+    try:
+        with transaction() as connection:
+            for secret_id, at in uses.items():
+                _used.run(connection, {"secret_id": secret_id, "now": at})
+    except BaseException:
+        for secret_id, at in uses.items():
+            _pending.setdefault(secret_id, at)
+        raise
+    return len(uses)

@@ -8,6 +8,7 @@ from multiprocessing.util import Finalize
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
+from latchkey import clients
 from latchkey.endings import guards, known
 from latchkey.journal import chain, counting
 from latchkey.mail import outbox
@@ -96,6 +97,7 @@ def _write_uses() -> None:
     usage.flush()
     alarms.sound()
     guards.flush()
+    clients.flush_secret_uses()
 
 
 def start(app: Flask, purges: Iterable[Purge] = ()) -> Worker:

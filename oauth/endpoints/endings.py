@@ -55,11 +55,11 @@ def endings(call: Call) -> Reply | Later:
         return partial(settling.refused, call, "endings", error)
     after, wait = int(asked.get("after", 0)), min(LONGEST_WAIT, int(asked.get("wait", 0)))
     part = _heard(party, asked)
-    if party.due is None and (part.reset or part.endings or not wait):
+    party.note_use_soon()
+    if part.reset or part.endings or not wait:
         return _told(part, began)
-    if wait and not (part.reset or part.endings):
-        call.environ[calls.PARKED] = partial(waiting.wait, after, wait)
-    return partial(_later, party, after, began)
+    call.environ[calls.PARKED] = partial(waiting.wait, after, wait)
+    return partial(_later, after, began)
 
 
 @blueprint.post(PATH)
@@ -93,7 +93,7 @@ def _heard(party: Party, asked: dict[str, str]) -> Part:
 
 
 def _at_once(party: Party, asked: dict[str, str], began: float) -> Body:
-    party.note_use()
+    party.note_use_soon()
     return _body(_heard(party, asked), began)
 
 
@@ -127,8 +127,7 @@ def _ours(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return asked
 
 
-def _later(party: Party, after: int, began: float) -> Reply:
-    party.note_use()
+def _later(after: int, began: float) -> Reply:
     return _told(feed.after(after), began)
 
 

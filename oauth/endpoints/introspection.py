@@ -65,9 +65,10 @@ def _decided(form: Form, sent: Presented) -> Body | Callable[[], Body]:
     if text is None:
         raise InvalidRequestError("The token is missing.")
     bearer = _live(text, party, form.parameters.get(ADDRESS, ""), found.token)
-    if party.due is None and (bearer is not None or party.resource_server):
+    party.note_use_soon()
+    if bearer is not None or party.resource_server:
         return described(bearer)
-    return partial(_noted, party, bearer)
+    return partial(_counted, party)
 
 
 def _live(text: str, party: Party, address: str, known: Sought | None) -> Bearer | None:
@@ -80,14 +81,12 @@ def _live(text: str, party: Party, address: str, known: Sought | None) -> Bearer
     return None
 
 
-def _noted(party: Party, bearer: Bearer | None) -> Body:
-    """The same, when the use of the secret was noted, and what is not active counted for whom nobody marked.
+def _counted(party: Party) -> Body:
+    """What is not active, counted for an app that nobody marked.
 
-    Raises `TooOften` when such an app asks for too many that are none.
+    Raises `TooOften` when it asks for too many that are none.
     """
-    party.note_use()
-    if bearer is None and not party.resource_server:
-        wait = throttle.hit(Counter(f"inactive:{party.id}", (settings.current().quota_introspection,)))
-        if wait:
-            raise TooOften(wait, "Too many tokens that are not active. Wait before the next try.")
-    return described(bearer)
+    wait = throttle.hit(Counter(f"inactive:{party.id}", (settings.current().quota_introspection,)))
+    if wait:
+        raise TooOften(wait, "Too many tokens that are not active. Wait before the next try.")
+    return described(None)

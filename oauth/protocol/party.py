@@ -71,6 +71,11 @@ class Party(ClientMixin):
         if self.due is not None:
             clients.note_secret_use(self.due)
 
+    def note_use_soon(self) -> None:
+        """The same for a call that only reads, which waits for nobody who writes."""
+        if self.due is not None:
+            clients.note_secret_use_soon(self.due)
+
     def get_client_id(self) -> str:
         return self.id
 

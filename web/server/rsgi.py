@@ -31,7 +31,7 @@ SWITCH_SECONDS = 0.0005
 
 
 class Crews(NamedTuple):
-    """For each kind of request how many threads there are, and how many of them run at a time (decision 12).
+    """For each kind of request how many threads there are, and how many of them run at a time (decision 14).
 
     Hot calls wait for no pages and passwords, and those that read for nobody who writes. Of the rest, what reads waits
     neither for passwords nor for who writes.

@@ -31,7 +31,7 @@ def test_token_and_its_neighbours(signed_in, caller, alice, example_client, stat
     developers = factories.make_token(alice).plaintext
     exchange, beginning = (["UPDATE", "INSERT"], ["INSERT", "INSERT"]) if engines().embedded else (["WITH"], ["WITH"])
     # The first use in a minute of a secret is noted.
-    dance.post(caller, "/oauth/introspect", example_client, token=developers)
+    dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials")
     statements.clear()
 
     issued = dance.redeem(caller, example_client, code).json

@@ -340,11 +340,13 @@ class TestSecrets:
 
         clock.move(seconds=30)
         dance.post(caller, "/oauth/introspect", example_client, token="x")
+        clients.flush_secret_uses()
         db.expire_all()
         assert clients.live_secrets(example_client.client)[0].last_used_at == first
 
         clock.move(seconds=31)
         dance.post(caller, "/oauth/introspect", example_client, token="x")
+        clients.flush_secret_uses()
         db.expire_all()
         assert clients.live_secrets(example_client.client)[0].last_used_at == first + timedelta(seconds=61)
 

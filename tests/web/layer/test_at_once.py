@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from werkzeug.test import create_environ
 
-from latchkey import credentials
+from latchkey import clients, credentials
 from latchkey.accounts import users
 from latchkey.credentials import Kind
 from latchkey.journal.refusals import Refusal
@@ -51,10 +51,7 @@ def test_nothing_that_is_answered_at_once_writes(app, caller, nobody_writes, cap
         users.disable(alice)
         db.commit()
     sent = {"unknown": credentials.generate(Kind.DEVELOPER), "nonsense": "nonsense"}.get(dead, token)
-    # The first use of a secret in a while is written, which is not done at once.
     basic = dance.basic(example_client.client.id, example_client.secret)["Authorization"]
-    if dead != "nonsense":
-        dance.post(caller, "/oauth/introspect", example_client, token=token)
     nobody_writes()
 
     for path in ("/v1/me", "/v1/token", "/oauth/check"):
@@ -81,7 +78,6 @@ def test_what_has_to_be_written_is_left_to_somebody_who_may_wait_and_decided_onc
     app, example_client, alice, monkeypatch
 ):
     token = factories.make_token(alice).plaintext
-    body = f"token={token}".encode()
     wrong = dance.basic(example_client.client.id, "lk_sec_x")["Authorization"]
     right = dance.basic(example_client.client.id, example_client.secret)["Authorization"]
     decided, proved = [], parties.proved
@@ -91,7 +87,8 @@ def test_what_has_to_be_written_is_left_to_somebody_who_may_wait_and_decided_onc
         return proved(sent, *more)
 
     monkeypatch.setattr(parties, "proved", noted)
-    for proof, expected in ((wrong, "401"), (right, "200"), (None, "401")):
+    for sent, proof, expected in (("x", wrong, "401"), ("x", right, "200"), (token, None, "401")):
+        body = f"token={sent}".encode()
         headers = {"Authorization": proof} if proof else {}
         status, rest = begin(
             app, "/oauth/introspect", method="POST", content_type="application/x-www-form-urlencoded",
@@ -101,6 +98,27 @@ def test_what_has_to_be_written_is_left_to_somebody_who_may_wait_and_decided_onc
 
     assert db.query(Refusal).count() == 1
     assert decided == ["lk_sec_x", example_client.secret]
+
+
+@pytest.mark.standard("D-12")
+def test_the_use_of_a_secret_by_a_call_that_reads_is_written_soon(app, example_client, alice):
+    """Once a minute each of them waited for whoever held the write lock."""
+    body = f"token={factories.make_token(alice).plaintext}".encode()
+    basic = dance.basic(example_client.client.id, example_client.secret)["Authorization"]
+    # Of other tests.
+    clients.flush_secret_uses()
+    for _ in range(2):
+        told, _ = begin(
+            app, "/oauth/introspect", method="POST", content_type="application/x-www-form-urlencoded",
+            headers={"Authorization": basic}, input_stream=BytesIO(body), content_length=len(body),
+        )  # fmt: skip
+        assert told == "200"
+    assert clients.live_secrets(example_client.client)[0].last_used_at is None
+
+    assert (clients.flush_secret_uses(), clients.flush_secret_uses()) == (1, 0)
+
+    db.expire_all()
+    assert clients.live_secrets(example_client.client)[0].last_used_at is not None
 
 
 def test_only_an_embedded_database_is_asked_where_requests_are_dispatched(app):
