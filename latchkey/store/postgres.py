@@ -1,6 +1,7 @@
 """How PostgreSQL is reached: by itself, through a pooler that hands each transaction on, or as one of several hosts."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ UTC = "-c timezone=UTC"
 READ_ONLY = "-c default_transaction_read_only=on"
 # A replica that does not answer must not hold calls up: the primary is asked instead.
 REPLICA_SECONDS = 2
+# How often somebody else is looked for before they count as connected.
+LOOKS, PAUSE_SECONDS = 10, 0.1
 
 
 def faults() -> tuple[type[Exception], ...]:
@@ -77,7 +80,13 @@ def is_shared(connection: Connection) -> bool:
         SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
         AND backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1
     """
-    return connection.execute(text(others)).first() is not None
+    for _ in range(LOOKS):
+        if connection.execute(text(others)).first() is None:
+            return False
+        # The connection of somebody who was killed goes away in a moment; else a transaction sees what it saw first.
+        time.sleep(PAUSE_SECONDS)
+        connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+    return True
 
 
 def settle(engine: Engine) -> None:
