@@ -74,6 +74,11 @@ class Exchange:
         exchange = self._layer.exchange(self._layer, self.environ, self.start)
         return exchange.run if exchange.decide() else None
 
+    @property
+    def answered(self) -> bool:
+        """Whether its answer is there, and has to be sent alone."""
+        return hasattr(self, "_status")
+
     def rewind(self) -> None:
         """As if nobody had read its body yet."""
         self.environ["wsgi.input"].seek(0)

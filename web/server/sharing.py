@@ -23,6 +23,10 @@ class Exchange(Protocol):
     def decide(self) -> Run | None:
         """What answers it; None: it met a fault."""
 
+    @property
+    def answered(self) -> bool:
+        """Whether its answer is there, and has to be sent alone."""
+
     def rewind(self) -> None:
         """As if nobody had read it yet."""
 
@@ -57,7 +61,8 @@ class Sharing:
             except Exception as error:  # noqa: BLE001 - whatever it was, each meets it by itself
                 log.warning("%s requests could not share a commit: %s", len(taken), type(error).__qualname__)
             else:
-                _finish([*zip(taken, runs, strict=True)])
+                # What is left of a refusal may take long, and those that are kept have waited.
+                _finish(sorted(zip(taken, runs, strict=True), key=lambda answer: not answer[0].answered))
                 return
             for exchange in taken:
                 exchange.rewind()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+from itertools import count
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
@@ -16,6 +17,8 @@ from tests import conftest, factories
 from tests.oauth import dance
 from web.server import sharing
 from web.server.rsgi import Application
+
+NUMBERS = count()
 
 
 class Headers(dict):
@@ -43,6 +46,7 @@ class Asked:
         writer = engines()._writer
         self.too_early = engines().embedded and writer is not None and writer.in_transaction
         self.answers.append((status, json.loads(body)))
+        self.number = next(NUMBERS)
         self.done.set()
 
     @property
@@ -162,6 +166,16 @@ def test_a_fault_of_one_is_its_own(ask, works, codes, example_client, monkeypatc
     again = redeeming(example_client, codes[2])
     assert ask(again) == [200]
     assert all(map(works, [*asked[:2], *asked[3:], again]))
+
+
+@pytest.mark.skipif(conftest.POSTGRESQL, reason="is about requests that are answered in turn")
+def test_refusals_with_more_to_do_are_told_after_those_that_are_kept(ask, codes, example_client):
+    refused = [redeeming(example_client, "x" * 43), redeeming(example_client, "y" * 43)]
+    kept_ones = [redeeming(example_client, code) for code in codes[:2]]
+
+    assert ask(refused[0], kept_ones[0], refused[1], kept_ones[1]) == [400, 200, 400, 200]
+
+    assert max(each.number for each in kept_ones) < min(each.number for each in refused)
 
 
 def test_a_commit_that_fails_is_done_again_for_each(ask, works, codes, example_client, monkeypatch):
