@@ -68,8 +68,8 @@ class PreparedExchange:
         return first, others
 
     def apart(self) -> list[UpdateBase]:
-        """One statement that uses it up, and one for the rows."""
-        return [self._spend, insert(self._into).values(list(self._rows))]
+        """One statement that uses it up, and one for each row: SQLite keeps a journal of one that inserts several."""
+        return [self._spend, *(insert(self._into).values(row) for row in self._rows)]
 
     def as_one(self) -> UpdateBase:
         """Both in one, which inserts the rows or none."""
