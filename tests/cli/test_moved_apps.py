@@ -270,6 +270,19 @@ def test_what_an_app_cannot_go_on_with_is_told_and_the_app_is_there(bring, ask, 
         assert clients.find("taken").name == "First"
 
 
+@pytest.mark.standard("D-04")
+@pytest.mark.parametrize("confidential", [True, False])
+def test_who_wrote_the_id_of_an_app_of_ours_there_does_not_become_it(app, bring, db, confidential):
+    theirs = factories.make_client(factories.make_user("bob@example.com"), confidential=confidential).client
+
+    told = bring("django-oauth-toolkit", [USER, application(client_id=theirs.id, client_type="public"),
+                                          access_token(1, "one", scope="read")])  # fmt: skip
+
+    assert told["skipped"][0]["why"] == "app 5: another app here has its client_id"
+    assert not dance.works(app.test_client(), "one")
+    assert db.scalar(select(Grant)) is None
+
+
 def test_a_secret_that_another_app_has_is_not_kept_twice(bring, ask):
     told = bring("django-oauth-toolkit", [USER, application(1), application(2, client_id="second")])
 

@@ -15,6 +15,7 @@ from latchkey.store.session import db
 from latchkey.transfer.moving.desk import REMOVED, UNKNOWN, Desk, before, remember
 from latchkey.transfer.moving.lines import BadLine
 from latchkey.transfer.moving.records import AppRecord
+from latchkey.transfer.moving.systems import ours
 
 # Where an app leads whose addresses cannot be kept, until its owner adds one: nowhere (RFC 6761).
 NOWHERE = "https://unused.invalid/"
@@ -49,7 +50,8 @@ def _app(desk: Desk, line: int, record: AppRecord, here: dict[str, Client], beca
     found = here.get(became or record.client_id)
     if became is not None and found is None:
         raise BadLine(REMOVED)
-    if found is not None and became is None and not _same(found, record):
+    if found is not None and became is None and not (desk.system == ours.SYSTEM and _same(found, record)):
+        # Elsewhere, who registers an app may write whatever client_id they like.
         raise BadLine("another app here has its client_id")
     if found is not None:
         return found, False
@@ -122,9 +124,11 @@ def _keep_secrets(made: Client, record: AppRecord) -> str:
 
 
 def _same(found: Client, record: AppRecord) -> bool:
-    """Whether an app is the one of an export of this very installation: its secrets are."""
+    """Whether an app is the one of an export of this very installation: its secrets are, if it has any."""
     told = {digest for digest, _, _ in record.secrets}
-    return not record.confidential or not told.isdisjoint(secret.digest for secret in found.secrets)
+    if not record.confidential:
+        return not found.confidential
+    return not told.isdisjoint(secret.digest for secret in found.secrets)
 
 
 def _homepage(written: str) -> str:

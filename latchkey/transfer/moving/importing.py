@@ -32,7 +32,7 @@ Item = TypeVar("Item")
 Numbered = tuple[int, Any]
 
 READERS: dict[str, tuple[Callable[[BinaryIO], Iterator[Line]], Callable[[Any], list[Record]]]] = {
-    "latchkey": (lines.read, ours.records),
+    ours.SYSTEM: (lines.read, ours.records),
     "django-oauth-toolkit": (lines.read, django.records),
     "doorkeeper": (lines.read, doorkeeper.records),
     "passport": (lines.read, laravel.records),

@@ -15,6 +15,7 @@ from latchkey.transfer.moving.records import (
     UserRecord,
 )
 
+SYSTEM = "latchkey"
 FORMAT = 1
 BEGINNING, USER, APP, AUTHORIZATION, TOKEN = "latchkey-export", "user", "app", "authorization", "token"
 ALGORITHM = "sha256"
