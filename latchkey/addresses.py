@@ -50,6 +50,11 @@ def site(address: str) -> str:
     return str(ip_network((known, 48), strict=False)) if ":" in known else ""
 
 
+def neighbourhood(network: str) -> str:
+    """All networks that whoever has this one may have: the /48 of an IPv6 one, else the network itself."""
+    return site(network.partition("/")[0]) or network
+
+
 def _bracketed(text: str) -> IPv6Address | None:
     inside, closed, port = text.partition("]")
     if not closed or (port and not PORT.fullmatch(port)):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from latchkey import fetching, origin, settings
+from latchkey import addresses, fetching, origin, settings
 from latchkey.fetching import NotFetched, operators
 from latchkey.upstream import key_sets
 
@@ -19,10 +19,10 @@ ALGORITHMS = ("RS256", "PS256", "ES256", "RS384", "RS512", "PS384", "PS512", "ES
 LONGEST = 256 * 1024
 # For everything that one sign-in asks for together.
 SECONDS = 8.0
-# At most so many requests of a process wait for the upstream at a time, and of one network: strangers who wait for a
-# slow one keep nobody else from it.
+# At most so many requests of a process wait for the upstream at a time, and of one network and one IPv6 site: strangers
+# who wait for a slow one keep nobody else from it.
 MOST_WAITING = 8
-MOST_OF_NETWORK = 3
+MOST_OF_NETWORK, MOST_OF_SITE = 3, 5
 FRESH = 3600.0
 # So long nobody asks again after a failure, and for a key that is not known.
 PAUSE = 5.0
@@ -70,7 +70,7 @@ def conversation() -> Iterator[float]:
     """One request's turn with the upstream; yields until when. Raises `Away` if too many are waiting already."""
     network = origin.current.get().network
     with _places:
-        if len(_waiting) >= MOST_WAITING or (network and _waiting.count(network) >= MOST_OF_NETWORK):
+        if len(_waiting) >= MOST_WAITING or (network and _crowded(network)):
             raise Away("others are waiting for it already")
         _waiting.append(network)
     try:
@@ -80,6 +80,12 @@ def conversation() -> Iterator[float]:
     finally:
         with _places:
             _waiting.remove(network)
+
+
+def _crowded(network: str) -> bool:
+    site = addresses.neighbourhood(network)
+    beside = [other for other in _waiting if addresses.neighbourhood(other) == site]
+    return beside.count(network) >= MOST_OF_NETWORK or len(beside) >= MOST_OF_SITE
 
 
 def _here() -> tuple[str, _Kept]:

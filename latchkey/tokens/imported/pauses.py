@@ -2,13 +2,15 @@
 
 A fault before a string was sent is the old check's own. After that it may be the string's, which a stranger chose: the
 same string is not sent again for a while, a network that sends several such is not asked for, and nobody is only when
-several networks see it at once.
+several networks see it at once, which are not all of one IPv6 site.
 """
 
 import threading
 import time
 from collections import OrderedDict
 from typing import TypeVar
+
+from latchkey import addresses
 
 SECONDS = 5.0
 STRINGS, NETWORKS = 3, 3
@@ -59,7 +61,8 @@ class Pauses:
                 _put(self._networks, network, now + SECONDS)
             if len(self._failed) > MOST_KNOWN:
                 self._failed.popitem(last=False)
-            if sum(until > now for until in self._networks.values()) >= NETWORKS:
+            paused = {addresses.neighbourhood(name) for name, until in self._networks.items() if until > now}
+            if len(paused) >= NETWORKS:
                 self._everybody = now + SECONDS
 
 

@@ -142,15 +142,16 @@ def test_strings_that_break_the_old_check_silence_it_for_nobody_else(check, old,
     assert len([text for text in old.asked if text.startswith("bad-")]) == 3
 
 
-def test_what_several_networks_see_is_the_old_checks_own_fault(check, old):
+@pytest.mark.parametrize("networks, asked", [("198.51.{}.7", 9), ("2001:db8:{}::7", 9), ("2001:db8:1:{}::7", 10)])
+def test_what_several_networks_see_is_the_old_checks_own_fault_unless_they_are_one_site(check, old, networks, asked):
     old.answers["*"] = (500, "")
     for number in range(3):
         for text in range(3):
-            check(f"bad-{number}-{text}", f"198.51.{number}.7")
+            check(f"bad-{number}-{text}", networks.format(number))
     assert len(old.asked) == 9
 
     assert check("17.secret", "203.0.113.9") == 401
-    assert len(old.asked) == 9
+    assert len(old.asked) == asked
 
 
 def test_an_old_check_that_cannot_be_reached_is_left_alone_at_once(check, old, settings, caplog):

@@ -1,6 +1,7 @@
 """A hostile provider, and people who take what is another's: nobody comes in, and nothing is made."""
 
 import base64
+import contextlib
 import hmac
 import json
 import threading
@@ -15,10 +16,11 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from sqlalchemy import func, select
 
-from latchkey import clock
+from latchkey import clock, origin
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.upstream.identities import Identity
 from latchkey.accounts.users import User
+from latchkey.origin import Origin
 from latchkey.store.session import db
 from latchkey.upstream import provider as known
 from tests.crowd import at_once
@@ -312,6 +314,25 @@ def test_bytes_that_drip_in_end_at_the_deadline(acme, client, monkeypatch):
 
 
 @pytest.mark.standard("L-05")
+def test_one_site_of_ipv6_takes_no_place_of_others(acme, app):
+    def come(address: str) -> bool:
+        origin.current.set(Origin(address, "", ""))
+        with contextlib.suppress(known.Away):
+            places.enter_context(known.conversation())
+            return True
+        return False
+
+    before = origin.current.get()
+    with contextlib.ExitStack() as places:
+        places.callback(origin.current.set, before)
+        site = [come(f"2001:db8:1:{number}::7") for number in range(known.MOST_WAITING)]
+        beside = come("2001:db8:2::7")
+
+    assert sum(site) == known.MOST_OF_SITE
+    assert beside
+
+
+@pytest.mark.standard("L-05")
 def test_no_more_than_a_few_wait_for_it_and_of_one_network_fewer(acme, app):
     hold, waiting = threading.Event(), threading.Semaphore(0)
 
@@ -376,7 +397,7 @@ class TestKeys:
 def test_one_state_sent_sixteen_times_at_once_opens_one_session(acme, person, app, monkeypatch):
     back = acme.approve(person.leave(), **ADA)
     cookie = person.client.get_cookie("upstream").value
-    for most in ("MOST_WAITING", "MOST_OF_NETWORK"):
+    for most in ("MOST_WAITING", "MOST_OF_NETWORK", "MOST_OF_SITE"):
         monkeypatch.setattr(known, most, 16)
 
     def send():
@@ -396,7 +417,7 @@ def test_two_tabs_of_somebody_new_make_one_account(acme, app, monkeypatch):
     for _ in range(8):
         someone = Person(app.test_client(), acme)
         backs.append((someone.client, acme.approve(someone.leave(), **ADA)))
-    for most in ("MOST_WAITING", "MOST_OF_NETWORK"):
+    for most in ("MOST_WAITING", "MOST_OF_NETWORK", "MOST_OF_SITE"):
         monkeypatch.setattr(known, most, 16)
 
     answers = at_once(*(partial(browser.get, back) for browser, back in backs))
