@@ -1,4 +1,4 @@
-"""Who administered by a group of an upstream that is not the one of now, or of none: it says so no more."""
+"""Who administered by a group of an upstream that is not the one of now, or while no group is named: no more."""
 
 from sqlalchemy import select, true
 
@@ -13,7 +13,7 @@ AT_A_TIME = 100
 
 
 def relieve() -> None:
-    """Take from all what an earlier upstream gave them, when a process begins: the setting holds from then on.
+    """Take from all what an earlier upstream or group gave them, when a process begins: the settings hold from then on.
 
     Who was made an administrator here stays one, and whoever the upstream of now names is one when they come in.
     """
@@ -22,8 +22,8 @@ def relieve() -> None:
 
 
 def _some() -> bool:
-    issuer = settings.current().oidc_issuer
-    elsewhere = Identity.issuer != issuer if issuer is not None else true()
+    ours = settings.current()
+    elsewhere = Identity.issuer != ours.oidc_issuer if ours.oidc_issuer and ours.oidc_admin_groups else true()
     found = db.execute(select(Identity.id, Identity.user_id).where(Identity.administers, elsewhere).limit(AT_A_TIME))
     rows = found.all()
     for row in sorted(rows, key=lambda each: str(each.user_id)):

@@ -23,8 +23,8 @@ def by_group(app, db, alice, bob):
     identities.add(bob, OLD, "bob", None)
     db.commit()
 
-    def after(issuer: str | None) -> tuple[bool, bool]:
-        settings_module.use(replace(settings_module.current(), oidc_issuer=issuer))
+    def after(issuer: str | None, groups: tuple[str, ...] = ("admins",)) -> tuple[bool, bool]:
+        settings_module.use(replace(settings_module.current(), oidc_issuer=issuer, oidc_admin_groups=groups))
         with app.app_context():
             earlier.relieve()
         db.expire_all()
@@ -46,6 +46,11 @@ def test_who_administers_by_an_earlier_upstream_does_so_no_more(by_group, db, al
 
 def test_while_the_upstream_is_the_same_nothing_changes(by_group):
     assert by_group(OLD) == (True, True)
+
+
+@pytest.mark.standard("J-06")
+def test_where_no_group_is_named_any_more_nobody_administers_by_one(by_group):
+    assert by_group(OLD, ()) == (False, True)
 
 
 def test_who_is_of_a_group_of_the_upstream_of_now_goes_on(by_group, db, alice):
