@@ -81,9 +81,9 @@ class Exchange(Way):
         self._start(status, headers)
 
     def begin(self) -> Iterable[bytes]:
-        """The body as a list, if it can be had without waiting; else this exchange, which is still to be `run`."""
+        """The body of a hot call as a list, if it is there at once; else this exchange, which is still to be `run`."""
         found = None if bounds.target_is_too_long(self._environ) else self._layer.find(self._environ)
-        if found is None or not found[0].at_arrival:
+        if found is None or not found[0].hot:
             return self
         self._be_current()
         body = self._called(found)
@@ -220,7 +220,7 @@ class Layer:
         return self.exchange(self, environ, start).run()
 
     def begin(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """What can be answered without waiting, as a list; else an exchange that is still to be run."""
+        """What can be answered at once, as a list; else an exchange that is still to be run."""
         return self.exchange(self, environ, start).begin()
 
     def refuse(self, environ: WSGIEnvironment, start: StartResponse, status: str) -> Iterable[bytes]:

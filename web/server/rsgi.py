@@ -66,7 +66,7 @@ class Exchange:
         return self._layer(self.environ, self.start)
 
     def begin(self) -> Iterable[bytes]:
-        """What the application can answer without waiting."""
+        """What the application can answer at once."""
         return self._layer.begin(self.environ, self.start)
 
     def decide(self) -> Run | None:
@@ -134,7 +134,7 @@ class Application:
         self._readers, self._writers = Threads("reader", *crews.readers), Threads("writer", *crews.writers)
         self._pages, self._forms = Threads("page", *crews.pages), Threads("form", *crews.forms)
         self._together: frozenset[str] = app.extensions[middleware.TOGETHER]
-        self._sharing = Sharing(self._writers)
+        self._sharing = Sharing(self._writers, self._finish, self._write)
         self._receiver: Receiver | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -180,21 +180,43 @@ class Application:
             self._begin(exchange, threads)
         elif path in self._reading:
             self._readers.submit(partial(self._begin, exchange, threads))
+        elif threads is self._writers:
+            threads.submit(partial(self._write, exchange))
         else:
             threads.submit(partial(exchange.finish, exchange.run))
 
     def _begin(self, exchange: Exchange, threads: Threads) -> None:
-        begun = exchange.begin()
-        if isinstance(begun, list):
-            exchange.send(begun)
+        run = self._begun(exchange)
+        if run is None:
             return
         # It was asked only for what it could do at once; the rest may take its time, or wait for something.
         if exchange.environ.pop(SLOW, False):
             threads = self._forms
-        run: Run = begun.run if isinstance(begun, middleware.Exchange) else lambda: begun
         finish = partial(exchange.finish, run)
         wait: Wait | None = exchange.environ.pop(PARKED, None)
         if wait is None:
             threads.submit(finish)
         else:
             wait(partial(threads.submit, finish))
+
+    def _write(self, exchange: Exchange) -> None:
+        """Answer it in a thread of those who write."""
+        run = self._begun(exchange)
+        if run is not None:
+            self._finish(exchange, run)
+
+    @staticmethod
+    def _begun(exchange: Exchange) -> Run | None:
+        """What is left to do, if it could not be answered at once."""
+        begun = exchange.begin()
+        if isinstance(begun, list):
+            exchange.send(begun)
+            return None
+        return begun.run if isinstance(begun, middleware.Exchange) else lambda: begun
+
+    def _finish(self, exchange: Exchange, run: Run) -> None:
+        """Answer what was decided; what takes long is done where those who write do not wait for it."""
+        if exchange.environ.pop(SLOW, False):
+            self._forms.submit(partial(exchange.finish, run))
+        else:
+            exchange.finish(run)

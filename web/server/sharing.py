@@ -4,7 +4,8 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeAlias
+from functools import partial
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from latchkey.store.drivers.transactions import together
 from web.server.threads import Threads
@@ -30,25 +31,25 @@ class Exchange(Protocol):
     def rewind(self) -> None:
         """As if nobody had read it yet."""
 
-    def run(self) -> Iterable[bytes]:
-        """Decide and answer."""
 
-    def finish(self, run: Run) -> None:
-        """Run and send."""
+Asked = TypeVar("Asked", bound=Exchange)
 
 
 class Failed(Exception):
     """One of them met a fault, whose traces go with all they did."""
 
 
-class Sharing:
-    """Takes what waits and commits it at once; where anything fails, all is undone and each is done by itself."""
+class Sharing(Generic[Asked]):
+    """Takes what waits and commits it at once; where anything fails, all is undone and each is done by itself.
 
-    def __init__(self, threads: Threads) -> None:
-        self._threads = threads
-        self._waiting: deque[Exchange] = deque()
+    `finish` answers what was decided, `alone` decides and answers.
+    """
 
-    def submit(self, exchange: Exchange) -> None:
+    def __init__(self, threads: Threads, finish: Callable[[Asked, Run], None], alone: Callable[[Asked], None]) -> None:
+        self._threads, self._finish, self._alone = threads, finish, alone
+        self._waiting: deque[Asked] = deque()
+
+    def submit(self, exchange: Asked) -> None:
         """Have it answered as soon as a thread is free, with those that came meanwhile."""
         self._waiting.append(exchange)
         self._threads.submit(self._next)
@@ -62,14 +63,15 @@ class Sharing:
                 log.warning("%s requests could not share a commit: %s", len(taken), type(error).__qualname__)
             else:
                 # What is left of a refusal may take long, and those that are kept have waited.
-                _finish(sorted(zip(taken, runs, strict=True), key=lambda answer: not answer[0].answered))
+                answers = sorted(zip(taken, runs, strict=True), key=lambda answer: not answer[0].answered)
+                _each([partial(self._finish, *answer) for answer in answers])
                 return
             for exchange in taken:
                 exchange.rewind()
-        _finish([(exchange, exchange.run) for exchange in taken])
+        _each([partial(self._alone, exchange) for exchange in taken])
 
-    def _taken(self) -> list[Exchange]:
-        taken: list[Exchange] = []
+    def _taken(self) -> list[Asked]:
+        taken: list[Asked] = []
         # One job is there for each of them; those whose request another one took have nothing to do.
         with contextlib.suppress(IndexError):
             while len(taken) < MOST:
@@ -77,17 +79,17 @@ class Sharing:
         return taken
 
 
-def _finish(answers: list[tuple[Exchange, Run]]) -> None:
-    """Answer each, also when the server panics about another."""
-    for number, (exchange, run) in enumerate(answers, 1):
+def _each(answers: list[Callable[[], None]]) -> None:
+    """Give each answer, also when the server panics about another."""
+    for number, answer in enumerate(answers, 1):
         try:
-            exchange.finish(run)
+            answer()
         except BaseException:
-            _finish(answers[number:])
+            _each(answers[number:])
             raise
 
 
-def _decided(taken: list[Exchange]) -> list[Run]:
+def _decided(taken: Iterable[Exchange]) -> list[Run]:
     """What answers them, when all they wrote is kept. Raises whatever failed: then nothing of it is."""
     runs = []
     with together():

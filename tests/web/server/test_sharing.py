@@ -10,13 +10,16 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from latchkey import credentials
+from latchkey.clients.moved.record import ForeignClient, ForeignSecret
 from latchkey.store.drivers import transactions
 from latchkey.store.session import db, engines
+from latchkey.tokens.imported import proofs
 from oauth.token import codes as kept
 from tests import conftest, factories
 from tests.oauth import dance
 from web.server import sharing
-from web.server.rsgi import Application
+from web.server.rsgi import ELSEWHERE, Application
 
 NUMBERS = count()
 
@@ -76,7 +79,7 @@ def ask(app, lines):
     """Has requests answered that all wait when the first is begun; each is answered and logged once."""
     app.testing = False
     server, jobs = Application(app), []
-    server._sharing = sharing.Sharing(SimpleNamespace(submit=jobs.append))
+    server._sharing._threads = SimpleNamespace(submit=jobs.append)
 
     def act(*asked):
         db.remove()
@@ -176,6 +179,43 @@ def test_refusals_with_more_to_do_are_told_after_those_that_are_kept(ask, codes,
     assert ask(refused[0], kept_ones[0], refused[1], kept_ones[1]) == [400, 200, 400, 200]
 
     assert max(each.number for each in kept_ones) < min(each.number for each in refused)
+
+
+@pytest.fixture
+def moved(app, example_client):
+    """An app that moved in, of whose secret another system kept what takes long to compare."""
+    secret = example_client.client.secrets[0]
+    db.add(ForeignClient(name=credentials.digest("moved"), client_id=example_client.client.id))
+    db.add(ForeignSecret(secret_id=secret.id, proof="$2y$14$"))
+    db.commit()
+    credentials.expect_foreign(on=True)
+    return SimpleNamespace(client=SimpleNamespace(id="moved"), secret="w" * 40)
+
+
+@pytest.mark.standard("D-08")
+def test_who_has_secrets_of_apps_that_moved_in_hashed_holds_up_no_other_app(app, moved, example_client, monkeypatch):
+    app.testing = False
+    done, begun, server = threading.Event(), threading.Event(), Application(app)
+    monkeypatch.setattr(proofs, "verifier", lambda _: lambda _: begun.set() or not done.wait(30))
+    guesses = [Asked(moved, grant_type="client_credentials") for _ in range(ELSEWHERE.writers[0] + 3)]
+    for alone in guesses[:-3]:
+        # Such a request shares no commit.
+        alone.scope.query_string = "alone"
+    other = Asked(example_client, grant_type="client_credentials")
+    db.remove()
+    try:
+        for each in guesses:
+            server._answer(each.scope, each, each.body)
+        assert begun.wait(30)
+        server._answer(other.scope, other, other.body)
+        assert other.done.wait(30)
+        assert not any(each.answers for each in guesses)
+    finally:
+        done.set()
+
+    assert other.status == 200
+    assert all(each.done.wait(30) for each in guesses)
+    assert {each.status for each in guesses} <= {401, 429}
 
 
 def test_a_commit_that_fails_is_done_again_for_each(ask, works, codes, example_client, monkeypatch):
