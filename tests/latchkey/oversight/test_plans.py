@@ -17,6 +17,8 @@ COUNT = 10_000
 LAST = f"{'0' * 19}{many.FIRST + 5_000}"
 # The constraint's own, as each database calls it.
 BY_ADDRESS = r"uq_user_email_key|sqlite_autoindex_user_2"
+# Where no app has a token both hold the same, and PostgreSQL takes either.
+BY_END = "ix_token_ending|ix_token_expires_at"
 # Each page of a list, and the index that it is read along where there is one for it alone.
 LISTS = {
     "all users": (lambda: listing.users(), ""),
@@ -35,8 +37,8 @@ LISTS = {
     "resource servers": (lambda: listing.apps(show="resource-servers"), "ix_client_resource_servers"),
     "apps that are searched": (lambda: listing.apps(search="zebra"), ""),
     "tokens": (lambda: listing.tokens(), ""),
-    "tokens that end soon": (lambda: listing.tokens(show="ending"), "ix_token_ending"),
-    "the next that end soon": (lambda: listing.tokens(show="ending", cursor=f"tok_{LAST}"), "ix_token_ending"),
+    "tokens that end soon": (lambda: listing.tokens(show="ending"), BY_END),
+    "the next that end soon": (lambda: listing.tokens(show="ending", cursor=f"tok_{LAST}"), BY_END),
     "ended tokens": (lambda: listing.tokens(show="ended"), ""),
     "tokens that are searched": (lambda: listing.tokens(search="zebra"), ""),
     "authorizations": (lambda: listing.authorizations(), ""),
@@ -55,7 +57,7 @@ LISTS = {
 SORTED = {"administrators", "administrators that are searched", "authorizations that are searched"}
 # What is counted and not listed: by an index, but a page of it cannot stop at the fiftieth.
 COUNTS = {
-    "what needs attention": (overview.attention, ("ix_letter_failed", "ix_token_ending", "ix_user_fallen_together")),
+    "what needs attention": (overview.attention, ("ix_letter_failed", BY_END, "ix_user_fallen_together")),
     "the outbox": (outbox.standing, ("ix_letter_failed",)),
     "gauges": (lambda: list(gauges.read()), ()),
 }
@@ -131,7 +133,7 @@ def test_every_page_of_a_list_is_read_along_an_index(db, plans):
     for name, (work, indexes) in COUNTS.items():
         told = "\n".join(plans(work))
         assert "(next_attempt_at=?)" not in told, told
-        if missed := [index for index in indexes if index not in told]:
+        if missed := [index for index in indexes if not re.search(index, told)]:
             wrong[name] = f"not along {missed}: {told}"
 
     assert not wrong, "\n".join(f"{name}: {told}" for name, told in wrong.items())
