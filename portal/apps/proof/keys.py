@@ -57,7 +57,11 @@ def _filled(known: ClientKeys | None) -> KeysForm:
 
 def _page(client: Client, form: KeysForm, status: int = 200) -> Response:
     page = render_template(
-        "portal/apps/keys.html", client=client, form=form, protected=clients.protected(client, this_user())
+        "portal/apps/keys.html",
+        client=client,
+        form=form,
+        has_secret=bool(clients.live_secrets(client)),
+        protected=clients.protected(client, this_user()),
     )
     return Response(page, status)
 

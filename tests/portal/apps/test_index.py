@@ -62,6 +62,12 @@ def test_an_app_with_keys_never_has_a_secret_and_gets_its_keys_next(signed_in, a
     assert (client.confidential, clients.live_secrets(client)) == (True, [])
     page = signed_in.get(answer.headers["Location"])
     assert "can do nothing until it has its keys" in page.text
+    assert "Give it its keys" in page.text
+    assert "client secret stops working" not in page.text, "it has none"
+    shown = signed_in.get(f"/apps/{client.id}").text
+    assert "Give it its keys" in shown
+    assert "Make a secret" in shown
+    assert "old one keeps working" not in signed_in.get(f"/apps/{client.id}/secret/rotate").text
     pair = signing.Pair()
     given = {"csrf_token": pages.csrf(page), "jwks": signing.key_set(pair), "jwks_uri": ""}
     assert signed_in.post(f"/apps/{client.id}/keys", data=given).status_code == 303

@@ -23,7 +23,7 @@ def test_the_secret_is_rotated_again_after_the_last_one_was_reported(client, sig
     client.post("/v1/credentials/revoke", json={"credentials": [secret]})
     assert clients.live_secrets(fresh(mine)) == []
     shown = signed_in.get(f"/apps/{mine.id}").text
-    assert "No secret works any more" in shown
+    assert "no secret that works" in shown
     assert f"/apps/{mine.id}/secret/rotate" in shown
 
     form = signed_in.get(f"/apps/{mine.id}/secret/rotate")
