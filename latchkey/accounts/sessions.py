@@ -224,9 +224,9 @@ def recently_authenticated(session: BrowserSession) -> bool:
     return session.authenticated_at > clock.now() - RECENT
 
 
-def reauthenticate(session: BrowserSession) -> None:
-    """Whose session it is was proved again: a new id, too (M-02)."""
-    session.authenticated_at = clock.now()
+def reauthenticate(session: BrowserSession, at: datetime | None = None) -> None:
+    """Whose session it is was proved again, now or a moment ago: a new id, too (M-02)."""
+    session.authenticated_at = at or clock.now()
     renew(session)
 
 

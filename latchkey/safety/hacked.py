@@ -1,6 +1,6 @@
 """“I have been hacked”: all that acts for a user ends in one step, and what it did in the last 30 days is told."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from latchkey import clients, grants, notices
@@ -14,9 +14,6 @@ from latchkey.grants import Authorization
 from latchkey.journal.activity import Event
 from latchkey.safety import doings, lockdown, second_factor, shutdown
 from latchkey.tokens import listing
-
-# A passkey that was used so long from the moment of the proof is what gave it.
-PROVED_WITHIN = timedelta(seconds=30)
 
 
 class Standing(NamedTuple):
@@ -43,13 +40,12 @@ def passkeys_that_end(user: User, here: BrowserSession) -> list[Passkey]:
     """Those of an account without a password, before which no new one stands: all but the one that proved `here`.
 
     Where the upstream did, a passkey of anybody's is a way in beside it. Else one stays, or nobody could come in.
+    What proved it was used at that very instant: near to it a thief may have used theirs, again and again.
     """
     if passwords.usable(user.password_hash) or user.needs_password:
         return []
     known, proved = passkeys.list_for(user), here.authenticated_at
-    used = [(abs(passkey.last_used_at - proved), passkey) for passkey in known if passkey.last_used_at is not None]
-    nearest = min(used, key=lambda each: each[0], default=None)
-    kept = nearest[1] if nearest is not None and nearest[0] < PROVED_WITHIN else None
+    kept = next((passkey for passkey in known if passkey.last_used_at == proved), None)
     if kept is None and not identities.usable(user):
         kept = next(iter(known), None)
     return [passkey for passkey in known if passkey is not kept]

@@ -1,5 +1,7 @@
 """Second factors: shown to get in or to prove who one is; set up and taken off, with what it ends. Each verb once."""
 
+from datetime import datetime
+
 from latchkey import notices, origin
 from latchkey.accounts import challenges, limits, passkeys, passwords, second_factors, sessions, steps, users
 from latchkey.accounts.limits import Tries
@@ -39,7 +41,7 @@ def finish(plaintext: str, shown: Shown, device: str | None = None) -> tuple[Bro
     if step.confirmed is not None:
         how = How.UPSTREAM_STEP
     steps.over(plaintext)
-    return signin.opened(user, how, confirmed=step.confirmed), limits.with_password(
+    return signin.opened(user, how, used_at(shown), step.confirmed), limits.with_password(
         tries, user, network=origin.current.get().network, device=device
     )
 
@@ -57,7 +59,7 @@ def enter_alone(answer: Answer) -> BrowserSession | None:
     # After “I have been hacked” a passkey may be the thief's: alone it opens nothing until its owner chose a password.
     if user.needs_password or not _accept_passkey(user, answer, alone=True):
         return None
-    return signin.opened(user, How.PASSKEY)
+    return signin.opened(user, How.PASSKEY, used_at(answer))
 
 
 def show_again(here: BrowserSession, shown: Shown, device: str | None = None) -> Tries | None:
@@ -68,6 +70,12 @@ def show_again(here: BrowserSession, shown: Shown, device: str | None = None) ->
     """
     tries = _count(here.user, shown, device)
     return tries if _accept(sessions.hold(here), shown) is not None else None
+
+
+def used_at(shown: Shown) -> datetime | None:
+    """When a passkey was used that was right just now, to the instant: a session that it proved is known by that."""
+    passkey = passkeys.find(shown) if isinstance(shown, Answer) else None
+    return passkey.last_used_at if passkey is not None else None
 
 
 def _count(user: User, shown: Shown, device: str | None) -> Tries:

@@ -1,5 +1,7 @@
 """Fresh proof: in answer to what takes it, the person shows once more that it is them, and comes back (L-09)."""
 
+from datetime import datetime
+
 from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
@@ -33,6 +35,7 @@ from portal.guards import (
 class PasswordProof(FlaskForm):
     """The password, where there is no second factor."""
 
+    at: datetime | None = None
     password = PasswordField("Password", [InputRequired("Type your password.")])
 
     def is_right(self) -> bool:
@@ -46,6 +49,9 @@ class PasswordProof(FlaskForm):
 class FactorProof(SecondFactorForm):
     """A passkey or a code, where there is a second factor: the password alone shows nothing then."""
 
+    # When the passkey was used, if it was one.
+    at: datetime | None = None
+
     def is_right(self) -> bool:
         """Whether it is, used up by it. Commits. 429 after too many."""
         here, shown = this_session(), self.shown(Purpose.PROOF, this_session().id)
@@ -54,9 +60,10 @@ class FactorProof(SecondFactorForm):
             tries = second_factor.show_again(here, shown, devices.known(this_user()))
             limits.was_right(tries or UNCOUNTED)
             db.commit()
-        if tries is None:
+        if shown is None or tries is None:
             self.refuse()
             return False
+        self.at = second_factor.used_at(shown)
         return True
 
 
@@ -115,7 +122,7 @@ def prove() -> BaseResponse | ResponseReturnValue:
         return _page(back, sealed, form), 422
     here = this_session()
     acting_user()
-    sessions.reauthenticate(here)
+    sessions.reauthenticate(here, form.at)
     notices.proved_again(here.user)
     if sealed is not None:
         sessions.keep(here, sealed)

@@ -120,6 +120,22 @@ def test_after_a_break_in_it_opens_nothing_alone_until_a_new_password_is_chosen(
     assert (is_in(thief), is_in(owner)) == (False, True)
 
 
+@pytest.mark.standard("L-13", "L-09")
+@pytest.mark.parametrize("way", ["alone", "step", "again"])
+def test_a_session_is_known_to_the_instant_by_the_passkey_that_proved_it(app, signed_in, key, alice, way):
+    if way == "again":
+        assert show(signed_in, key, AGAIN).status_code == 303
+    elif way == "step":
+        assert show(half_in(app.test_client(), alice), key).status_code == 303
+    else:
+        assert alone(app.test_client(), key).status_code == 303
+
+    db.expire_all()
+    [passkey] = passkeys.list_for(alice)
+    proved = [session.authenticated_at for session in sessions.list_live(alice)]
+    assert proved.count(passkey.last_used_at) == 1
+
+
 def of_another_site(key):
     key.origin = "https://evil.example"
 

@@ -98,7 +98,7 @@ def test_it_needs_fresh_proof(signed_in, alice, later):
     [
         ({"Mine": 0, "Theirs": 4}, ["Mine"]),
         ({"Mine": 4, "Theirs": None}, ["Mine"]),
-        ({"Upstream": None, "Theirs": 900}, []),
+        ({"Upstream": None, "Theirs": 0.001}, []),
         ({"Mine": None, "Theirs": None}, ["Mine"]),
     ],
 )
