@@ -17,6 +17,7 @@ from web.log_line import LogLine
 
 TOGETHER_SECONDS = 0.1
 MOST_WAITING = 10_000
+NEW_LINE = ord("\n")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -30,6 +31,7 @@ class Lines:
     def __init__(self) -> None:
         self._waiting: deque[str] = deque()
         self._thread: threading.Thread | None = None
+        self._torn = False
         # A signal may come, and say something, in the middle of a write.
         self._due, self._ended, self._turn = threading.Event(), threading.Event(), threading.RLock()
 
@@ -75,12 +77,13 @@ class Lines:
             size += len(self._waiting[0])
             yield self._waiting.popleft()
 
-    @staticmethod
-    def _write(text: bytes) -> None:
-        """A log that is gone, or full, stops nobody."""
+    def _write(self, text: bytes) -> None:
+        """A log that is gone, or full, stops nobody; what it took half of a line ends before the next begins."""
+        text = b"\n" * self._torn + text
         with contextlib.suppress(OSError):
             while text:
-                text = text[os.write(2, text) :]
+                taken = os.write(2, text)
+                self._torn, text = text[taken - 1] != NEW_LINE, text[taken:]
 
 
 lines = Lines()

@@ -1,5 +1,6 @@
 """Whatever a server logs is one line of JSON."""
 
+import errno
 import json
 import os
 import subprocess
@@ -115,6 +116,31 @@ def test_what_a_write_left_over_is_written_next(monkeypatch):
     lines.flush()
 
     assert b"".join(taken) == b"one\ntwo and three\n"
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_line_spoils_no_other(monkeypatch):
+    taken, room = [], [6]
+
+    def write(_handle: int, text: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "no space left")
+        taken.append(text[: room[0]])
+        room[0] -= len(taken[-1])
+        return len(taken[-1])
+
+    monkeypatch.setattr(request_log.os, "write", write)
+    lines = request_log.Lines()
+    for line in ("one\n", "two\n"):
+        lines.add(line)
+    lines.flush()
+    lines.add("lost\n")
+    lines.flush()
+    room[0] = 100
+    for line in ("three\n", "four\n"):
+        lines.add(line)
+        lines.flush()
+
+    assert b"".join(taken) == b"one\ntw\nthree\nfour\n"
 
 
 def test_lines_of_several_processes_on_one_pipe_stay_whole():
