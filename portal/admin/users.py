@@ -46,7 +46,9 @@ DOINGS = {
         "Make {name} an administrator?", "They see and change everything in this place.", "Make an administrator"
     ),
     "dismiss": Doing(
-        "Take the role from {name}?", "They are no administrator any more. Their account goes on.", "Take the role"
+        "Take the role away from {name}?",
+        "They are no administrator any more. Their account goes on.",
+        "Take the role away",
     ),
     "delete": Doing(
         "Delete {name}?",
