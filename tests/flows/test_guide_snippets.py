@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from latchkey import grants, scopes
+from latchkey.clients.keys import record
 from latchkey.store.session import db
 from latchkey.tokens import Token, access
 from tests import factories, pages, servers
@@ -23,7 +24,7 @@ RUN_HERE = {
     "/docs/authentication": {"ex-curl", "ex-token", "ex-python", "ex-report"},
     "/docs/oauth": {
         "ex-pkce", "ex-authorize", "ex-callback", "ex-exchange", "ex-tokens", "ex-call", "ex-refresh", "ex-revoke",
-        "ex-itself",
+        "ex-itself", "ex-pair",
     },
     "/docs/gateways": {"check"},
     "/docs/scopes": set(),
@@ -162,6 +163,21 @@ def test_the_guide_to_oauth_works_as_it_is_read(browser, live_server, alice, tmp
     if confidential:
         kept["ACCESS_TOKEN"] = json.loads(run(code["ex-itself"]))["access_token"]
         assert snippets.statuses(run(code["ex-call"].replace("curl", "curl -i"))) == [403]
+
+
+@pytest.mark.standard("D-15")
+def test_the_pair_of_keys_that_the_guide_makes_can_be_given_to_an_app(signed_in, alice, tmp_path):
+    app, _ = factories.make_client(alice)
+    code = snippets.of(signed_in.get("/docs/oauth").text)["ex-pair"]
+
+    public = snippets.run(f"{sys.executable} - <<'END'\n{code}\nEND", folder=tmp_path)
+
+    form = {"csrf_token": pages.csrf(signed_in.get(f"/apps/{app.id}/keys")), "jwks": public, "jwks_uri": ""}
+    assert signed_in.post(f"/apps/{app.id}/keys", data=form).status_code == 303
+    assert [key["kid"] for key in record.find(app.id).keys] == ["first"]
+    private = tmp_path / "private-key.json"
+    assert "d" in json.loads(private.read_text())
+    assert private.stat().st_mode & 0o077 == 0
 
 
 def assert_alike(shown: dict[str, object], answered: dict[str, object]) -> None:
