@@ -29,7 +29,7 @@ def register(page: Page) -> str:
     page.get_by_label("Name").fill("Fieldnotes")
     page.get_by_label("Homepage").fill("https://fieldnotes.example")
     page.get_by_label("Redirect URIs").fill("https://fieldnotes.example/callback\nhttp://127.0.0.1/callback")
-    page.get_by_role("radio", name="Confidential").check()
+    page.get_by_role("radio", name="Confidential It has a server").check()
     page.get_by_role("group", name="Scopes").get_by_role("checkbox", name="account:read").check()
     page.get_by_role("button", name="Register app", exact=True).click()
     return page.get_by_label("Client secret", exact=True).input_value()
