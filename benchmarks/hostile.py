@@ -25,7 +25,7 @@ from latchkey.accounts.throttle import Attempt
 from latchkey.credentials import Kind
 from latchkey.store import migrations
 from latchkey.store import session as database
-from latchkey.store.prepared import transaction
+from latchkey.store.drivers.transactions import transaction
 from latchkey.store.session import db
 
 SHOWN = 20
