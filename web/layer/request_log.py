@@ -4,19 +4,21 @@ import contextlib
 import json
 import logging
 import os
+import select
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from multiprocessing.util import Finalize
 from select import PIPE_BUF
-from typing import TextIO
 
 from web.layer import faults
 from web.log_line import LogLine
 
 TOGETHER_SECONDS = 0.1
 MOST_WAITING = 10_000
+# So long a log that is full is waited for; then what was to be written is lost.
+FULL_SECONDS = 1.0
 NEW_LINE = ord("\n")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -31,7 +33,7 @@ class Lines:
     def __init__(self) -> None:
         self._waiting: deque[str] = deque()
         self._thread: threading.Thread | None = None
-        self._torn = False
+        self._torn = self._full = False
         # A signal may come, and say something, in the middle of a write.
         self._due, self._ended, self._turn = threading.Event(), threading.Event(), threading.RLock()
 
@@ -77,13 +79,39 @@ class Lines:
             size += len(self._waiting[0])
             yield self._waiting.popleft()
 
+    def say(self, line: str) -> None:
+        """Write a line at once, behind those that wait, which came before it."""
+        with self._turn:
+            self.flush()
+            self._write(line.encode(errors="backslashreplace"))
+
     def _write(self, text: bytes) -> None:
         """A log that is gone, or full, stops nobody; what it took half of a line ends before the next begins."""
         text = b"\n" * self._torn + text
         with contextlib.suppress(OSError):
             while text:
-                taken = os.write(2, text)
+                taken = self._taken(text)
                 self._torn, text = text[taken - 1] != NEW_LINE, text[taken:]
+
+    def _taken(self, text: bytes) -> int:
+        """How much of it the log takes. Raises `BlockingIOError` where it takes nothing for long."""
+        until = time.monotonic() + FULL_SECONDS
+        while True:
+            try:
+                taken = os.write(2, text)
+            except BlockingIOError:
+                # It is one that does not wait by itself, as whoever shares it may have made it.
+                left = until - time.monotonic()
+                if self._full or left <= 0:
+                    # Whoever comes next does not wait as long once more.
+                    self._full = True
+                    raise
+                poll = select.poll()
+                poll.register(2, select.POLLOUT)
+                poll.poll(1_000 * left)
+            else:
+                self._full = False
+                return taken
 
 
 lines = Lines()
@@ -116,13 +144,15 @@ def text(line: LogLine, method: str, status: str, seconds: float) -> str:
     )
 
 
-class Handler(logging.StreamHandler[TextIO]):
-    """Writes a record at once, behind the lines of the requests before it."""
+class Handler(logging.Handler):
+    """Writes a record at once, as the lines of requests are."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write it after the lines that wait, which came before it."""
-        lines.flush()
-        super().emit(record)
+        try:
+            lines.say(f"{self.format(record)}\n")
+        except Exception:  # noqa: BLE001 - as logging's own handlers: what cannot be told stops nobody
+            self.handleError(record)
 
 
 class OneLine(logging.Formatter):

@@ -143,6 +143,62 @@ def test_a_disk_that_is_full_in_the_middle_of_a_line_spoils_no_other(monkeypatch
     assert b"".join(taken) == b"one\ntw\nthree\nfour\n"
 
 
+ON_A_FULL_PIPE = """
+import logging, os, sys
+from web.layer import request_log
+os.set_blocking(2, False)
+request_log.take_over()
+for number in range(3000):
+    request_log.lines.add(f"{number:05} " + "x" * 200 + "\\n")
+request_log.lines.flush()
+logging.getLogger("anything").warning("%s", "y" * 100_000)
+request_log.lines.end()
+"""
+
+
+@pytest.mark.standard("P-03")
+def test_a_pipe_that_does_not_wait_by_itself_loses_nothing_while_somebody_reads_it():
+    reader, writer = os.pipe()
+    with subprocess.Popen([sys.executable, "-c", ON_A_FULL_PIPE], stderr=writer) as running:
+        os.close(writer)
+        with os.fdopen(reader) as read:
+            told = read.read().splitlines()
+
+    assert running.returncode == 0
+    assert [line.partition(" ")[0] for line in told[:-1]] == [f"{number:05}" for number in range(3000)]
+    assert json.loads(told[-1])["message"] == "y" * 100_000
+
+
+def test_a_pipe_that_nobody_reads_is_waited_for_once(monkeypatch):
+    waited, room = [], [3]
+
+    def write(_handle: int, text: bytes) -> int:
+        if not room[0]:
+            raise BlockingIOError
+        taken, room[0] = min(room[0], len(text)), 0
+        written.append(text[:taken])
+        return taken
+
+    class Poll:
+        register = staticmethod(lambda _handle, _event: None)
+        poll = staticmethod(waited.append)
+
+    written, now = [], iter(range(1000))
+    monkeypatch.setattr(request_log.os, "write", write)
+    monkeypatch.setattr(request_log.select, "poll", Poll)
+    monkeypatch.setattr(request_log.time, "monotonic", lambda: next(now) / 2)
+    lines = request_log.Lines()
+    for number in range(5):
+        lines.add(f"{number} {'x' * 4000}\n")
+    lines.flush()
+    room[0] = 10_000
+    lines.add("next\n")
+    lines.flush()
+
+    assert waited == [500.0]
+    assert b"".join(written) == b"0 x\nnext\n"
+
+
 def test_lines_of_several_processes_on_one_pipe_stay_whole():
     reader, writer = os.pipe()
     program = (
