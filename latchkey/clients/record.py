@@ -16,6 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from latchkey import clock, ids, scopes, settings
+from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import document_urls, origins, redirects
 from latchkey.clients.moved import record as moved
@@ -100,7 +101,6 @@ class Client(Base):
     secrets: Mapped[list["ClientSecret"]] = relationship(
         lazy="selectin", order_by="ClientSecret.id.desc()", viewonly=True
     )
-
     origins: Mapped[list[ClientOrigin]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 
     @validates("redirect_uris")
@@ -167,7 +167,8 @@ class Client(Base):
 
         Nobody is asked about a trusted app, so only an administrator gives it more than it was trusted with (J-06).
         """
-        return self.scopes if self.trusted and not (self.owner is not None and self.owner.is_admin) else None
+        free = not self.trusted or (self.owner is not None and identities.administers(self.owner))
+        return None if free else self.scopes
 
 
 class ClientSecret(Base):

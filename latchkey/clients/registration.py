@@ -10,6 +10,7 @@ from latchkey import clock, endings, origin, settings
 from latchkey import scopes as catalogue
 from latchkey.accounts import users
 from latchkey.accounts.limits import QuotaReached
+from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import rules
 from latchkey.clients.record import Client, made_by
@@ -91,7 +92,7 @@ def _split(asked: str, held: frozenset[str]) -> dict[str, str]:
 def may_register(owner: User) -> bool:
     """Whether a user may have a new app; an operator registers one for anybody."""
     open_to_all = settings.current().apps == "everybody"
-    return open_to_all or owner.is_admin or origin.current.get().actor.doer in origin.OPERATORS
+    return open_to_all or identities.administers(owner) or origin.current.get().actor.doer in origin.OPERATORS
 
 
 def _check_quota(owner: User) -> None:

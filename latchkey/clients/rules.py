@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from latchkey import scopes, texts
+from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import redirects
 from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME, Client
@@ -35,7 +36,7 @@ class OnlyAdministrator(BadClient):
 
 def protected(client: Client, by: User | None) -> bool:
     """Whether this user may not change what a trusted app is; None: an operator, who may."""
-    return client.trusted and by is not None and not by.is_admin
+    return client.trusted and by is not None and not identities.administers(by)
 
 
 def spare(client: Client, by: User | None, field: str) -> None:

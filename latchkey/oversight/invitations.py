@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from latchkey import clock, credentials, origin, settings
 from latchkey.accounts import emails, users
+from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.journal import activity, acts
@@ -125,18 +126,24 @@ def take_back(invitation: Invitation) -> bool:
 def accept(invitation: Invitation, *, name: str, password: str | None) -> User:
     """The account of somebody who was invited, whose address the link has proved. Once.
 
-    It counts only while whoever invited is an administrator still, or was the command line. Raises `InvitationOver`,
+    It counts only while whoever invited is an administrator still, or was the command line; one that makes another
+    administrator, while whoever invited could do so themselves. Raises `InvitationOver`,
     `users.EmailTaken`, `texts.BadText`, `WeakPassword`.
     """
     inviter = users.lock(invitation.invited_by_id) if invitation.invited_by_id else None
     if not affected(delete(Invitation).where(Invitation.id == invitation.id, Invitation.expires_at > clock.now())):
         raise InvitationOver
-    by_command_line = invitation.invited_by_id is None
-    if not by_command_line and (inviter is None or inviter.disabled_at is not None or not inviter.is_admin):
+    if invitation.invited_by_id is not None and not _stands(invitation, inviter):
         raise InvitationOver
     user = users.sign_up(email=invitation.email, name=name, password=password, verified=True, admin=invitation.as_admin)
     activity.record(user, EventKind.SIGNED_UP)
     return user
+
+
+def _stands(invitation: Invitation, inviter: User | None) -> bool:
+    if inviter is None or inviter.disabled_at is not None:
+        return False
+    return identities.administers(inviter) if invitation.as_admin else inviter.is_admin
 
 
 def purge() -> bool:

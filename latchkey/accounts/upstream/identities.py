@@ -56,6 +56,11 @@ class Identity(Base):
         """Whether it is of the upstream that there is now."""
         return self.issuer == settings.current().oidc_issuer
 
+    @property
+    def lately(self) -> bool:
+        """Whether the upstream has said lately that this is the user."""
+        return self.confirmed_at > clock.now() - CONFIRMED
+
 
 def find(issuer: str, subject: str) -> Identity | None:
     """Whoever a subject is here, as stored now."""
@@ -99,6 +104,15 @@ def remove(identity: Identity) -> bool:
     return affected(delete(Identity).where(Identity.id == identity.id)) == 1
 
 
+def administers(user: User) -> bool:
+    """Whether a user administers now, in no session of theirs: by a group of theirs only while the upstream says so.
+
+    Their sessions end with its word (`needed`); what their tokens and invitations do as an administrator's does, too.
+    """
+    by_group = [identity for identity in usable(user) if identity.administers] if user.is_admin else []
+    return user.is_admin and (not by_group or any(identity.lately for identity in by_group))
+
+
 def needed(user: User) -> Confirmed | None:
     """The upstream's word on which every session of a user rests, however it is opened; None if none is needed.
 
@@ -110,6 +124,6 @@ def needed(user: User) -> Confirmed | None:
     if not resting:
         return None
     latest = max(resting, key=lambda identity: identity.confirmed_at)
-    if latest.confirmed_at <= clock.now() - CONFIRMED:
+    if not latest.lately:
         raise UpstreamFirst
     return Confirmed(latest.id, None, latest.confirmed_at)
