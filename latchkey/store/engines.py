@@ -49,6 +49,7 @@ class Engines:
             event.listen(engine, "checkin", self._close_late)
             if not self.embedded:
                 postgres.settle(engine)
+                postgres.replace_dead(engine)
         self._local = threading.local()
         self._disposed = False
         self._readers = Readers(self.read)
@@ -129,7 +130,7 @@ def _pool(*, embedded: bool) -> dict[str, Any]:
         "pool_use_lifo": True,
         # P-01: neither a fault's message nor a log of statements tells what was written.
         "hide_parameters": True,
-    } | ({} if embedded else {"pool_pre_ping": True, "pool_recycle": 1800})
+    } | ({} if embedded else {"pool_recycle": 1800})
 
 
 def _replica(url: str, pool: dict[str, Any]) -> Engine:

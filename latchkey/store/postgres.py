@@ -1,11 +1,13 @@
 """How PostgreSQL is reached: by itself, through a pooler that hands each transaction on, or as one of several hosts."""
 
+import select
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, event, text
+from sqlalchemy import URL, Connection, Dialect, Engine, event, text
+from sqlalchemy.exc import DisconnectionError
 
 from latchkey.loading import Late, loaded
 
@@ -22,6 +24,8 @@ READ_ONLY = "-c default_transaction_read_only=on"
 REPLICA_SECONDS = 2
 # How often somebody else is looked for before they count as connected.
 LOOKS, PAUSE_SECONDS = 10, 0.1
+# What stands between may forget a connection that nobody uses for longer, and tells neither end.
+QUIET_SECONDS = 30
 
 
 def faults() -> tuple[type[Exception], ...]:
@@ -101,3 +105,34 @@ def settle(engine: Engine) -> None:
             connection.execute("SET TIME ZONE 'UTC'")
         if not connection.autocommit:
             connection.commit()
+
+
+def silent(connection: Any) -> bool:
+    """Whether nothing came while nobody asked: a server says so that it ends a connection, as when it restarts."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
+def replace_dead(engine: Engine) -> None:
+    """Have an engine lend no connection that the server has ended. To ask would take a way there and back each time."""
+
+    @event.listens_for(engine, "checkin")
+    def came_back(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def look(connection: Any, record: Any, _lent: Any) -> None:
+        used_at = record.info.get("used_at")
+        if used_at is None:
+            return
+        quiet = time.monotonic() - used_at > QUIET_SECONDS
+        if not silent(connection) or (quiet and not _answers(engine.dialect, connection)):
+            raise DisconnectionError
+
+
+def _answers(dialect: Dialect, connection: Any) -> bool:
+    try:
+        return dialect.do_ping(connection)
+    except psycopg.Error:
+        return False

@@ -1,12 +1,12 @@
 """Driver connections that commit each statement by itself: lent for one statement each, to a database elsewhere."""
 
 import contextlib
-import select
 from typing import Any
 
 from sqlalchemy import Engine
 
 from latchkey.store.drivers.readers import MOST_IDLE, close, detached
+from latchkey.store.postgres import silent
 
 
 class Writers:
@@ -35,7 +35,7 @@ class Writers:
         try:
             while True:
                 cursor = self._idle.pop()
-                if _silent(cursor.connection):
+                if silent(cursor.connection):
                     return cursor
                 close(self._engine, cursor.connection)
         except IndexError:
@@ -52,10 +52,3 @@ class Writers:
         """Close all; those that are lent, when they come back."""
         self._over = True
         self._close_idle(0)
-
-
-def _silent(connection: Any) -> bool:
-    """Whether nothing came while nobody asked: a server says so that it ends a connection, as when it restarts."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)
