@@ -5,11 +5,12 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple
 
-from api.kit import challenges, limits
+from api.kit import challenges, limits, problems
 from api.kit.blueprint import ApiBlueprint
 from api.kit.problems import Problem
 from latchkey import origin, resources, tokens
 from latchkey.accounts import users
+from latchkey.accounts.throttle import TooMany
 from latchkey.accounts.users import User
 from latchkey.journal.refusals import Reason
 from latchkey.origin import Actor, Doer
@@ -105,6 +106,8 @@ def let_pass(call: Call, asked: Asked) -> Bearer:
         raise challenges.no_credential(asked.at) from None
     except access.InvalidToken as error:
         raise challenges.invalid_token(plaintext or "", error, asked.at) from None
+    except TooMany as many:
+        raise problems.too_often(many.wait) from None
     except access.ScopeTooNarrow as error:
         caller, refusal = error.bearer, error
     call.admitted(caller.token_id, caller.user_id)

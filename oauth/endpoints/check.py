@@ -10,6 +10,7 @@ from typing import cast
 from urllib.parse import parse_qs, quote
 
 from latchkey import clock, resources, scopes, settings
+from latchkey.accounts.throttle import TooMany
 from latchkey.resources import Resource
 from latchkey.store import prepared
 from latchkey.tokens import access
@@ -74,8 +75,7 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
     except Unproved:
         raise
     except Exception as error:  # noqa: BLE001 - fail closed, by a status that every gateway understands
-        log.error("the gateway check failed: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback may hold input
-        return 403, _challenge(places, error="temporarily_unavailable"), COMMON
+        return 403, _not_now(error, places), COMMON
     call.admitted(bearer.token_id, None)
     shadow.compare(presented, bearer.token_id, passes=True)
     # What a token may do elsewhere is no business of the API that asks.
@@ -170,6 +170,12 @@ def _too_narrow(needed: frozenset[str], places: tuple[Resource, ...]) -> Headers
     named = {"scope": scopes.serialize(needed)} if needed else {}
     text = "The token lacks a scope that this call needs."
     return _challenge(places, error="insufficient_scope", error_description=text, **named)
+
+
+def _not_now(error: Exception, places: tuple[Resource, ...]) -> Headers:
+    if not isinstance(error, TooMany):
+        log.error("the gateway check failed: %s", type(error).__qualname__)
+    return _challenge(places, error="temporarily_unavailable")
 
 
 def _challenge(places: tuple[Resource, ...], /, **attributes: str) -> Headers:

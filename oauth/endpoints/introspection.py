@@ -10,7 +10,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 
 from latchkey import settings
 from latchkey.accounts import throttle
-from latchkey.accounts.throttle import Counter
+from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer, Sought
 from oauth.blueprint import blueprint
@@ -78,6 +78,8 @@ def _live(text: str, party: Party, address: str, known: Sought | None) -> Bearer
             return access.admit(text, call=PATH, address=address, known=known)
         except access.InvalidToken:
             pass
+        except TooMany as many:
+            raise TooOften(many.wait, "Too many tokens that take long to compare. Wait before the next try.") from None
     return None
 
 

@@ -70,8 +70,12 @@ class Unproved(NotProved):
         self._secret = UnprovedSecret(sent.secret or "", row.proof, row.secret_id)
 
     def settled(self) -> Presented:
-        """The same credentials, when they are known now. Raises `NotProved`."""
-        if not self._secret.settled():
+        """The same credentials, when they are known now. Raises `NotProved`, `TooOften`."""
+        try:
+            right = self._secret.settled()
+        except TooMany as many:
+            raise TooOften(many.wait, "Too many secrets that take long to compare. Wait before the next try.") from None
+        if not right:
             raise self
         return self.sent
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bcrypt
@@ -540,9 +542,9 @@ def test_strangers_cannot_have_us_hash_at_will(app, bring, monkeypatch, clock):
         headers = {"Authorization": f"Bearer {token}"}
         return client.get("/v1/me", headers=headers, environ_base={"REMOTE_ADDR": network}).status_code
 
-    for number in range(30):
-        assert ask(f"1.guess{number}", "203.0.113.1") == 401
-    assert len(hashed) == lookup.PROOFS[0].most
+    most = lookup.PROOFS[0].most
+    assert [ask(f"1.guess{number}", "203.0.113.1") for number in range(30)] == [401] * most + [429] * (30 - most)
+    assert len(hashed) == most
     # Whom they would push out is heard all the same.
     assert ask("1.slow", "198.51.100.2") == 200
     monkeypatch.setattr(lookup, "EVERYWHERE", (lookup.Limit(1, lookup.EVERYWHERE[0].window),))
@@ -552,6 +554,42 @@ def test_strangers_cannot_have_us_hash_at_will(app, bring, monkeypatch, clock):
         ask(f"2.guess{number}", "203.0.113.7")
     assert len(hashed) - before == lookup.UNDER_ATTACK[0].most
     assert ask("2.slow", "198.51.100.3") == 200
+
+
+@pytest.mark.standard("L-05")
+def test_proofs_leave_room_for_passwords_however_many_come(app, bring, monkeypatch):
+    bring("csv", [CSV, f'1,ada@example.com,,,read,,"{QUICK.hash("slow")}",,\n'])
+    monkeypatch.setattr(lookup, "_places", threading.BoundedSemaphore(3))
+    running, most, go_on = [], [], threading.Event()
+
+    def verify(_key):
+        running.append(1)
+        most.append(len(running))
+        assert go_on.wait(30)
+        running.pop()
+        return False
+
+    monkeypatch.setattr(proofs, "verifier", lambda _kept: verify)
+
+    def ask(number):
+        said = app.test_client().get(
+            "/v1/me",
+            headers={"Authorization": f"Bearer 1.guess{number}"},
+            environ_base={"REMOTE_ADDR": f"203.0.{number}.1"},
+        )
+        if said.status_code == 429 and not go_on.is_set():
+            refused.append(said.headers["Retry-After"])
+            if len(refused) == 4:
+                go_on.set()
+        return said.status_code
+
+    refused = []
+    with ThreadPoolExecutor(7) as threads:
+        told = list(threads.map(ask, range(7)))
+
+    assert sorted(told) == [401] * 3 + [429] * 4
+    assert refused == ["1"] * 4
+    assert max(most) == 1
 
 
 def test_what_has_ended_is_not_hashed(bring, ask, db, monkeypatch):

@@ -155,7 +155,9 @@ def test_strangers_cannot_have_secrets_hashed_at_will_and_lock_nobody_out(app, b
     monkeypatch.setattr(proofs, "verifier", lambda kept: made.append(kept) or real(kept))
     wanted = {"grant_type": "client_credentials"}
 
-    assert {ask(ID, f"{number:040}", **wanted).status_code for number in range(5)} == {401}
+    answers = [ask(ID, f"{number:040}", **wanted) for number in range(5)]
+    assert [answer.status_code for answer in answers] == [401] * 2 + [429] * 3
+    assert all(0 < int(answer.headers["Retry-After"]) <= 60 for answer in answers[2:])
     assert len(made) == 2
     # Too short for any that a system made, and an app that nobody knows: nothing is hashed.
     assert ask(ID, "short", **wanted).status_code == ask("nobody", "w" * 40, **wanted).status_code == 401

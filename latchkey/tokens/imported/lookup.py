@@ -5,11 +5,12 @@ ask for at will. So that is counted, waits for its turn among passwords, and is 
 as ours are.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam, or_, select
 
@@ -22,7 +23,7 @@ from latchkey.tokens.bearer import Bearer, selection
 from latchkey.tokens.imported import forms, proofs
 from latchkey.tokens.imported.record import ForeignSigner, ForeignToken, learn
 from latchkey.tokens.record import Token
-from latchkey.turns import heavy
+from latchkey.turns import heavy, waiting
 from latchkey.values import Limit
 
 BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
@@ -31,10 +32,23 @@ PROOFS = (Limit(20, timedelta(minutes=1)), Limit(200, timedelta(hours=1)))
 EVERYWHERE = (Limit(300, timedelta(minutes=1)),)
 # While more than that come from everywhere: whoever sends few is still heard.
 UNDER_ATTACK = (Limit(3, timedelta(minutes=5)),)
+# One is done at a time, and so many wait for that: what takes a second each leaves room for people who sign in.
+AT_ONCE = 12
+BUSY_SECONDS = 1
 
 Result = TypeVar("Result")
-# The string that was found to be none a moment ago, in this request.
-_refused: ContextVar[str] = ContextVar("refused", default="")
+_places, _turn = threading.BoundedSemaphore(AT_ONCE), threading.Lock()
+
+
+class _Refused(NamedTuple):
+    """A string that was found to be none a moment ago, or that nobody looked at, since too many were; for how long."""
+
+    plaintext: str = ""
+    wait: int = 0
+
+
+# In this request.
+_refused: ContextVar[_Refused] = ContextVar("refused", default=_Refused())  # noqa: B039 - it is never changed
 
 _named = select(ForeignToken.placeholder).where(ForeignToken.name == bindparam("name")).scalar_subquery()
 _foreign = PreparedSelect(
@@ -57,22 +71,30 @@ class Unproved(Exception):
 
     @contextmanager
     def proved(self) -> Iterator[None]:
-        """Within, the string is known as ours, or as none."""
-        mark = _refused.set("" if self.settled() else self._plaintext)
+        """Within, the string is known as ours, or as none, or `find` raises `TooMany` for it."""
+        try:
+            told = _Refused() if self.settled() else _Refused(self._plaintext)
+        except TooMany as many:
+            told = _Refused(self._plaintext, many.wait)
+        mark = _refused.set(told)
         try:
             yield
         finally:
             _refused.reset(mark)
 
     def settled(self) -> bool:
-        """Whether the string was the one, and is known now; the work is counted before it is done."""
-        network = origin.current.get().network
+        """Whether the string was the one, and is known now; the work is counted before it is done. Raises `TooMany`."""
+        if not _places.acquire(blocking=False):
+            raise TooMany(BUSY_SECONDS)
         try:
-            counters = limits.of_network("foreign", network, PROOFS)
-            instead = limits.of_network("foreign-under-attack", network, UNDER_ATTACK)
-            throttle.admit(*counters, crowd=Crowd(Counter("foreign-anywhere", EVERYWHERE), instead))
-        except TooMany:
-            return False
+            return self._settled(origin.current.get().network)
+        finally:
+            _places.release()
+
+    def _settled(self, network: str) -> bool:
+        counters = limits.of_network("foreign", network, PROOFS)
+        instead = limits.of_network("foreign-under-attack", network, UNDER_ATTACK)
+        throttle.admit(*counters, crowd=Crowd(Counter("foreign-anywhere", EVERYWHERE), instead))
         right = self.right()
         if right:
             self.keep()
@@ -81,7 +103,12 @@ class Unproved(Exception):
 
     def right(self) -> bool:
         """Whether the string is the one, found out when it is its turn."""
-        return heavy.run(self._right)
+        with waiting():
+            _turn.acquire()
+        try:
+            return heavy.run(self._right)
+        finally:
+            _turn.release()
 
     def keep(self) -> None:
         """From now on it is known as ours."""
@@ -90,17 +117,23 @@ class Unproved(Exception):
 
 def was_refused(plaintext: str) -> bool:
     """Whether this string was found to be none a moment ago, in this request."""
-    return plaintext == _refused.get()
+    return plaintext == _refused.get().plaintext
 
 
 def find(plaintext: str, now: datetime, lately: datetime) -> Bearer | None:
-    """The token of another system that a string is, dead or alive. Raises `Unproved` for what only names one."""
+    """The token of another system that a string is, dead or alive.
+
+    Raises `Unproved` for what only names one, `TooMany` where that may be one and is not looked at now.
+    """
     digest, named = credentials.digest(plaintext), forms.named(plaintext)
     name = named.name if named is not None else None
     rows = _foreign.all(digest=digest, name=name, now=now, lately=lately)
     found = next((row for row in rows if row.digest == digest), None)
-    if found is None and rows and not was_refused(plaintext):
-        _want_proof(plaintext, named, rows[0])
+    if found is None and rows:
+        if not was_refused(plaintext):
+            _want_proof(plaintext, named, rows[0])
+        elif wait := _refused.get().wait:
+            raise TooMany(wait)
     if found is None or found.kind not in BEARERS:
         return None
     return Bearer(*found[: len(Bearer._fields)])
