@@ -67,6 +67,10 @@ def test_an_app_with_keys_never_has_a_secret_and_gets_its_keys_next(signed_in, a
     shown = signed_in.get(f"/apps/{client.id}").text
     assert "Give it its keys" in shown
     assert "Make a secret" in shown
+    for part in (shown, signed_in.get(f"/apps/{client.id}?lang=curl", headers={"HX-Request": "true"}).text):
+        assert 'id="quickstart"' in part
+        assert "nothing to prove itself by yet" in part
+        assert "Client secret: " not in part, "the quickstart would ask for what there is not"
     assert "old one keeps working" not in signed_in.get(f"/apps/{client.id}/secret/rotate").text
     pair = signing.Pair()
     given = {"csrf_token": pages.csrf(page), "jwks": signing.key_set(pair), "jwks_uri": ""}
