@@ -1,12 +1,13 @@
 """Statements and connections that outlive the engines of a test: each test makes engines of its own."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, event
 
 from latchkey.store import engines
+from latchkey.store.drivers import direct
 
 # Databases of the run's own cluster that stay as long as it does.
 LASTING = frozenset({"latchkey", "shared"})
@@ -21,6 +22,8 @@ class Kept(psycopg.Connection):
     home: ClassVar[str] = ""
     name = name_of_host = ""
     used = True
+    # What has prepared statements by it.
+    direct: Any = None
 
     @classmethod
     def open(cls, *arguments: str, **options: object) -> "Kept":
@@ -66,7 +69,13 @@ class Kept(psycopg.Connection):
 
 def share() -> None:
     """Let the engines of a kind share what SQLAlchemy compiles and asks for each of them anew, and connections."""
-    create, kinds = engines.create_engine, {}
+    create, kinds, cursor = engines.create_engine, {}, direct.cursor
+
+    def keeping(connection: Any) -> Any:
+        if not isinstance(connection, Kept):
+            return cursor(connection)
+        connection.direct = connection.direct or cursor(connection)
+        return connection.direct
 
     def sharing(url: str, **options: object) -> Engine:
         engine = create(url, **options)
@@ -82,4 +91,4 @@ def share() -> None:
             event.listen(engine, "do_connect", lambda _dialect, _record, given, named: Kept.open(*given, **named))
         return engine
 
-    engines.create_engine = sharing
+    engines.create_engine, direct.cursor = sharing, keeping

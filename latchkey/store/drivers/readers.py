@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from latchkey.store.drivers import sqlite
+from latchkey.store.drivers import direct, sqlite
 
 # So many are kept when they are idle.
 MOST_IDLE = 4
@@ -27,7 +27,7 @@ class Readers:
         try:
             cursor = self._idle.pop()
         except IndexError:
-            cursor = detached(self._engine).cursor()
+            cursor = direct.cursor(detached(self._engine))
         try:
             rows: list[Any] = cursor.execute(text, bound).fetchall()
         except Exception as error:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from latchkey.store.drivers import direct
 from latchkey.store.drivers.readers import MOST_IDLE, close, detached
 from latchkey.store.postgres import silent
 
@@ -41,7 +42,7 @@ class Writers:
         except IndexError:
             connection = detached(self._engine)
             connection.autocommit = True
-            return connection.cursor()
+            return direct.cursor(connection)
 
     def _close_idle(self, but: int) -> None:
         with contextlib.suppress(IndexError):
