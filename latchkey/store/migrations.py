@@ -62,8 +62,8 @@ def filling(wanted: str) -> Iterator[Connection]:
         raise NotEmpty(IN_USE)
     with engines().write.begin() as connection:
         _alone(connection)
-        if not engines().embedded and postgres.is_shared(connection):
-            raise NotEmpty(IN_USE)
+        if not engines().embedded:
+            _want_ours(connection)
         _want_empty(connection)
         order, now = ["", *_known()], stands(connection) or ""
         if now not in order:
@@ -72,6 +72,13 @@ def filling(wanted: str) -> Iterator[Connection]:
             command.downgrade(_config(connection), wanted)
         bring_up(connection, wanted)
         yield connection
+
+
+def _want_ours(connection: Connection) -> None:
+    if (owner := postgres.others_own(connection)) is not None:
+        raise NotEmpty(f"belongs to the role {owner}: name that one in LATCHKEY_DATABASE_URL, as the server does")
+    if postgres.is_shared(connection):
+        raise NotEmpty(IN_USE)
 
 
 def _want_empty(connection: Connection) -> None:

@@ -93,6 +93,15 @@ def is_shared(connection: Connection) -> bool:
     return True
 
 
+def others_own(connection: Connection) -> str | None:
+    """Another role whose tables stand where ours would: as this one they are not to be locked, or not to be changed."""
+    owned = """
+        SELECT tableowner FROM pg_tables WHERE schemaname = current_schema() AND tableowner <> current_user LIMIT 1
+    """
+    found: str | None = connection.scalar(text(owned))
+    return found
+
+
 def settle(engine: Engine) -> None:
     """Let each new connection of an engine find out whether a pooler is between."""
 

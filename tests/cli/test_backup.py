@@ -26,7 +26,7 @@ from latchkey.store.session import Base
 from latchkey.tokens import Token
 from latchkey.transfer import content, saving, sealed
 from latchkey.worker import loop
-from tests import factories, servers
+from tests import conftest, factories, servers
 from tests.cli.conftest import Latchkey
 
 PASSPHRASE = "a quiet umbrella"
@@ -273,6 +273,25 @@ def test_one_kind_of_database_goes_into_the_other_and_back(cli, saved, other_kin
     assert elsewhere("doctor").exit_code == 0, elsewhere("doctor").output
     at(elsewhere.environment)
     assert put("all") == before
+
+
+@pytest.mark.skipif(not conftest.POSTGRESQL, reason="is about roles, which SQLite has not")
+@pytest.mark.parametrize("superuser", [False, True])
+def test_another_role_than_the_servers_is_told_so_and_changes_nothing(
+    request, saved, elsewhere, empty_database, superuser
+):
+    cluster = request.getfixturevalue("postgres")
+    elsewhere.json("init")
+    cluster.run(f"CREATE ROLE other LOGIN {'SUPERUSER' if superuser else ''}")
+    try:
+        as_other = empty_database.replace("latchkey@", "other@")
+        told = refused(elsewhere, saved, DATABASE_URL=as_other)
+
+        assert "the database belongs to the role latchkey: name that one in LATCHKEY_DATABASE_URL" in told
+        assert restore(elsewhere, saved)["database"] == "postgresql"
+    finally:
+        store.dispose()
+        cluster.run("DROP ROLE other")
 
 
 @pytest.mark.parametrize("prepared", [False, True])
