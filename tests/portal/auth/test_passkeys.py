@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+import webauthn
+from webauthn.helpers import structs
 
 from latchkey import settings as configured
 from latchkey.accounts import challenges, passkeys, second_factors, sessions, users
 from latchkey.accounts.challenges import Purpose
-from latchkey.accounts.passkeys import Answer
+from latchkey.accounts.passkeys import Answer, Passkey
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.notices import factors
@@ -275,6 +277,29 @@ def test_a_key_that_never_counts_works_again_and_again(app, signed_in, device):
         page = browser.get("/login")
         fields = answered(page, device.use(question(page), step=0))
         assert browser.post(ALONE, data=fields).status_code == 303
+
+
+@pytest.mark.standard("L-13")
+def test_a_question_is_the_one_that_the_library_would_ask(app, alice):
+    with app.app_context():
+        db.add(Passkey(user_id=alice.id, credential_id=b"\xff\xfe known", public_key=b"", sign_count=0, name="Mine"))
+        asked = [
+            webauthn.options_to_json(each)
+            for each in (
+                webauthn.generate_authentication_options(
+                    rp_id="localhost",
+                    challenge=b"\xfb\xff challenge",
+                    user_verification=structs.UserVerificationRequirement.REQUIRED,
+                ),
+                webauthn.generate_authentication_options(
+                    rp_id="localhost",
+                    challenge=b"\xfb\xff challenge",
+                    allow_credentials=[structs.PublicKeyCredentialDescriptor(id=b"\xff\xfe known")],
+                ),
+            )
+        ]
+
+        assert [passkeys.to_use(b"\xfb\xff challenge", user) for user in (None, alice)] == asked
 
 
 @pytest.mark.standard("L-13", "E-01")
