@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,10 +66,24 @@ PRODUCT = [
     for path in ([ROOT / f"{name}.py"] if (ROOT / f"{name}.py").exists() else sorted((ROOT / name).rglob("*.py")))
     if "versions" not in path.parts
 ]
-TREES = {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in PRODUCT}
-GROUND = [path for path in TREES if path.parts[0] == "latchkey"]
 Import = ast.Import | ast.ImportFrom
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def trees() -> dict[Path, ast.AST]:
+    """The product's files, read when the first test of a process asks for them: most processes run none."""
+    return {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in PRODUCT}
+
+
+def ground() -> list[Path]:
+    return [path for path in trees() if path.parts[0] == "latchkey"]
+
+
+@cache
+def code(tree: ast.AST) -> str:
+    """What a file says, without its remarks and in one form."""
+    return ast.unparse(tree)
 
 
 def package(path: Path) -> str:
@@ -96,35 +111,40 @@ def functions(tree: ast.AST) -> Iterator[Function]:
     return (node for node in ast.walk(tree) if isinstance(node, Function))
 
 
-@pytest.mark.parametrize("path", TREES, ids=str)
-def test_packages_import_only_what_lies_below_them(path):
-    allowed = MAY_IMPORT[package(path)] | {package(path)}
+def test_packages_import_only_what_lies_below_them():
+    reached = {path: {name.partition(".")[0] for name in imports(tree)} & OURS for path, tree in trees().items()}
 
-    reached = {name.partition(".")[0] for name in imports(TREES[path])} & OURS
-
-    assert reached <= allowed
-
-
-@pytest.mark.parametrize("path", GROUND, ids=str)
-def test_the_ground_floor_imports_only_what_comes_before(path):
-    noun = path.parts[1].removesuffix(".py")
-    if noun == "__init__":
-        assert not list(imports(TREES[path]))
-        return
-    above = GROUND_FLOOR[: GROUND_FLOOR.index(noun) + 1]
-
-    reached = {name.split(".")[1] for name in imports(TREES[path]) if name.startswith("latchkey.")}
-
-    assert reached <= set(above)
+    assert reached
+    assert not {
+        str(path): names - MAY_IMPORT[package(path)] - {package(path)}
+        for path, names in reached.items()
+        if not names <= MAY_IMPORT[package(path)] | {package(path)}
+    }
 
 
-@pytest.mark.parametrize("path", GROUND, ids=str)
-def test_the_ground_floor_knows_no_request(path):
+def test_the_ground_floor_imports_only_what_comes_before():
+    met = set()
+    for path in ground():
+        noun = path.parts[1].removesuffix(".py")
+        if noun == "__init__":
+            assert not list(imports(trees()[path]))
+            continue
+        below = GROUND_FLOOR[: GROUND_FLOOR.index(noun) + 1]
+        reached = {name.split(".")[1] for name in imports(trees()[path]) if name.startswith("latchkey.")}
+        met |= {(str(path), name) for name in reached - set(below)}
+
+    assert ground()
+    assert not met
+
+
+def test_the_ground_floor_knows_no_request():
     web = ("flask.", "flask_login.", "flask_wtf.", "werkzeug.")
     # A mixin of four properties makes a session row what Flask-Login takes for the signed-in person.
     allowed = {"flask.Flask", "flask.render_template", "flask_login.UserMixin"}
 
-    assert {name for name in imports(TREES[path]) if name.startswith(web)} <= allowed
+    known = {(str(path), name) for path in ground() for name in imports(trees()[path]) if name.startswith(web)}
+
+    assert not {(path, name) for path, name in known if name not in allowed}
 
 
 def is_page(tree: ast.AST) -> bool:
@@ -137,7 +157,7 @@ def is_page(tree: ast.AST) -> bool:
 def test_pages_do_not_import_pages(door):
     pages = {
         ".".join(path.with_suffix("").parts): tree
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         if package(path) == door and is_page(tree)
     }
 
@@ -148,11 +168,11 @@ def test_pages_do_not_import_pages(door):
 
 @pytest.mark.parametrize("door", ["portal", "oauth", "api"])
 def test_a_place_never_imports_its_neighbour(door):
-    places = {path.parts[1] for path in TREES if package(path) == door and len(path.parts) == 3}
+    places = {path.parts[1] for path in trees() if package(path) == door and len(path.parts) == 3}
     order = PLACES.get(door, ())
     reached = {
         (path.parts[1], name.split(".")[1])
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         if package(path) == door and len(path.parts) == 3
         for name in imports(tree)
         if name.startswith(f"{door}.")
@@ -167,7 +187,7 @@ def test_a_place_never_imports_its_neighbour(door):
 
 @pytest.mark.parametrize("door", ["portal", "oauth", "api"])
 def test_doors_use_the_kit_of_the_web_package_and_nothing_else_of_it(door):
-    reached = {name for path, tree in TREES.items() if package(path) == door for name in imports(tree)}
+    reached = {name for path, tree in trees().items() if package(path) == door for name in imports(tree)}
 
     assert not {name for name in reached if name.startswith("web.") and ".".join(name.split(".")[:2]) not in KIT}
 
@@ -178,7 +198,7 @@ def reads(tree: ast.AST) -> set[str]:
 
 
 def outside_of_store() -> dict[str, ast.AST]:
-    return {path.as_posix(): tree for path, tree in TREES.items() if path.parts[:2] != ("latchkey", "store")}
+    return {path.as_posix(): tree for path, tree in trees().items() if path.parts[:2] != ("latchkey", "store")}
 
 
 def test_driver_connections_are_known_to_the_store_and_to_named_files_alone():
@@ -189,14 +209,14 @@ def test_driver_connections_are_known_to_the_store_and_to_named_files_alone():
         path
         for path, tree in outside_of_store().items()
         if package(Path(path)) != "migrations"
-        if any(driver.match(name) for name in reads(tree)) or fetched.search(ast.unparse(tree))
+        if any(driver.match(name) for name in reads(tree)) or fetched.search(code(tree))
     }
 
     assert known == DRIVERS
 
 
 def test_engines_are_known_to_the_store_and_to_named_files_alone():
-    known = {path for path, tree in outside_of_store().items() if re.search(r"\bengines\(\)", ast.unparse(tree))}
+    known = {path for path, tree in outside_of_store().items() if re.search(r"\bengines\(\)", code(tree))}
 
     assert {path for path in known if not path.startswith("migrations/")} == ENGINES
 
@@ -204,7 +224,7 @@ def test_engines_are_known_to_the_store_and_to_named_files_alone():
 def test_flask_is_known_to_fewer_and_fewer_files_of_the_doors_of_programs():
     known = {
         path.as_posix()
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         if package(path) in {"oauth", "api"} and any(re.match(r"flask(_\w+)?\b", name) for name in imports(tree))
     }
 
@@ -212,7 +232,7 @@ def test_flask_is_known_to_fewer_and_fewer_files_of_the_doors_of_programs():
 
 
 def test_folders_stay_small():
-    folders = Counter(path.parent for path in TREES if len(path.parts) > 1)
+    folders = Counter(path.parent for path in trees() if len(path.parts) > 1)
 
     assert not {str(folder): count for folder, count in folders.items() if count > MOST_FILES}
 
@@ -227,14 +247,13 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_has_one_form_is_written_once(form):
-    files = {path.as_posix() for path in TREES if re.search(form, (ROOT / path).read_text(encoding="utf-8"))}
+    files = {path.as_posix() for path in trees() if re.search(form, (ROOT / path).read_text(encoding="utf-8"))}
 
     assert files == FORMS[form]
 
 
-@pytest.mark.parametrize("path", [path for path in TREES if package(path) in DOORS], ids=str)
-def test_doors_write_no_record_of_the_domain(path):
-    tree = TREES[path]
+def records_written(tree: ast.AST) -> set[str]:
+    """What of the domain a file adds, inserts, updates or deletes by itself."""
     known = {
         alias.asname or alias.name
         for node in ast.walk(tree)
@@ -249,7 +268,14 @@ def test_doors_write_no_record_of_the_domain(path):
         or (ast.unparse(part.func) == "db.add" and isinstance(part.args[0], ast.Call))
     }
 
-    assert not {name for name in written if name.partition(".")[0] in known}
+    return {name for name in written if name.partition(".")[0] in known}
+
+
+def test_doors_write_no_record_of_the_domain():
+    written = {str(path): records_written(tree) for path, tree in trees().items() if package(path) in DOORS}
+
+    assert written
+    assert not {path: names for path, names in written.items() if names}
 
 
 # What must not be done a second time elsewhere, since the second one would forget half of it: by whom it is called.
@@ -274,7 +300,7 @@ ONCE = {
 def test_each_verb_of_safety_is_written_once(verb):
     used = re.compile(rf"\b{re.escape(verb)}\b")
 
-    calling = {path.as_posix() for path, tree in TREES.items() if used.search(ast.unparse(tree))}
+    calling = {path.as_posix() for path, tree in trees().items() if used.search(code(tree))}
 
     assert calling == ONCE[verb]
 
@@ -283,35 +309,33 @@ def test_each_verb_of_safety_is_written_once(verb):
 def test_no_door_calls_a_view_of_another(door):
     others = re.compile(rf"view_functions(\[|\.get\().(?!{door}\.)(portal|oauth|api)\.")
 
-    assert not {str(path) for path, tree in TREES.items() if package(path) == door and others.search(ast.unparse(tree))}
+    assert not {str(path) for path, tree in trees().items() if package(path) == door and others.search(code(tree))}
 
 
-@pytest.mark.parametrize("path", TREES, ids=str)
-def test_no_import_hides_in_a_function(path):
-    inside = (node for function in functions(TREES[path]) for node in ast.walk(function))
-
-    hidden = [node.lineno for node in inside if isinstance(node, Import)]
+def test_no_import_hides_in_a_function():
+    hidden = [
+        f"{path}:{node.lineno}"
+        for path, tree in trees().items()
+        for function in functions(tree)
+        for node in ast.walk(function)
+        if isinstance(node, Import)
+    ]
 
     assert not hidden
 
 
-@pytest.mark.parametrize("path", TREES, ids=str)
-def test_files_and_functions_stay_short(path):
-    lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
-    long = {
-        function.name: length(function) for function in functions(TREES[path]) if length(function) > LONGEST_FUNCTION
-    }
+def test_files_and_functions_stay_short():
+    lines = {str(path): len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in trees()}
+    lengths = [(f"{path} {each.name}", length(each)) for path, tree in trees().items() for each in functions(tree)]
 
-    assert lines <= MOST_LINES
-    assert not long
+    assert not {path: count for path, count in lines.items() if count > MOST_LINES}
+    assert not [(name, count) for name, count in lengths if count > LONGEST_FUNCTION]
 
 
-@pytest.mark.parametrize("path", TREES, ids=str)
-def test_modules_open_with_a_sentence(path):
-    docstring = ast.get_docstring(TREES[path])
+def test_modules_open_with_a_sentence():
+    opened = {str(path): (ast.get_docstring(tree) or "").partition("\n")[0] for path, tree in trees().items()}
 
-    assert docstring
-    assert docstring.splitlines()[0].endswith(".")
+    assert not [path for path, sentence in opened.items() if not sentence.endswith(".")]
 
 
 def test_pages_hold_no_inline_script_or_style():
@@ -378,8 +402,8 @@ def test_tests_stand_in_the_folder_of_what_they_test():
     tests = {path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
     mirrored = {path for path in tests - OF_THE_DOOR if len(path.parts) > 1 and path.parts[0] not in BY_JOB}
     # A folder takes its name with it (`portal/test_tokens_new.py`), a file further in its own (`oauth/test_codes.py`).
-    folders = {path.parent for path in TREES if len(path.parts) > 2}
-    deeper = {above / path.name for path in TREES for above in path.parent.parents} - set(TREES)
+    folders = {path.parent for path in trees() if len(path.parts) > 2}
+    deeper = {above / path.name for path in trees() for above in path.parent.parents} - set(trees())
 
     strays = {
         path
@@ -427,7 +451,7 @@ def test_the_page_about_the_architecture_names_what_is_there():
     assert re.findall(r"^\| `latchkey/([a-z]+)` \|", page, re.MULTILINE) == [
         name for name in GROUND_FLOOR if (ROOT / "latchkey" / name).is_dir()
     ]
-    assert {str(path.parent) for path in TREES if len(path.parts) == 3} <= named
+    assert {str(path.parent) for path in trees() if len(path.parts) == 3} <= named
     limits = re.search(r"at most (\d+) lines, a function at most (\d+), a folder at most (\d+) Python files", page)
     assert limits
     assert tuple(map(int, limits.groups())) == (MOST_LINES, LONGEST_FUNCTION, MOST_FILES)
