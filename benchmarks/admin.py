@@ -5,6 +5,7 @@ import time
 from statistics import median
 
 from benchmarks import harness, many, screen, seed
+from latchkey.store.session import db, dispose
 
 COUNT = 100_000
 ROUNDS = 9
@@ -28,11 +29,11 @@ def main(url: str | None = None) -> None:
         (instance / "config.toml").write_text(f'{given}require_second_factor = "nobody"\n')
         seed.connect(instance)
         seed.user(EMAIL).is_admin = True
-        seed.db.db.commit()
+        db.commit()
         many.people(COUNT)
         many.belongings(COUNT)
         many.settle()
-        seed.db.dispose()
+        dispose()
         with harness.latchkey(instance) as server:
             cookie = screen.cookie_of(server.port, EMAIL)
             for path in ("/admin", *(f"/admin/{name}{query}" for name, queries in LISTS.items() for query in queries)):

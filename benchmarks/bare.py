@@ -27,4 +27,4 @@ def serve(port: int, workers: int) -> None:
         websockets=False,
         log_level=LogLevels.error,
         log_access=False,
-    ).serve(target_loader=lambda _: app)  # type: ignore[no-untyped-call] # granian leaves it so
+    ).serve(target_loader=lambda _: app)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from benchmarks import harness, seed
 from latchkey import tokens
 from latchkey.accounts.users import User
-from latchkey.store.session import db
+from latchkey.store.session import db, dispose
 
 PROCESSES, THREADS, EACH = 4, 16, 50
 
@@ -47,7 +47,7 @@ def main() -> None:
         seed.connect(instance)
         for number in range(THREADS):
             seed.user(f"user{number}@example.com")
-        seed.db.dispose()
+        dispose()
         started = time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.creating", str(instance)]
         running = [

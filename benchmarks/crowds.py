@@ -50,7 +50,8 @@ def _revived(connection: Connection, count: int, now: datetime) -> Iterator[str]
     texts = [credentials.generate(Kind.ACCESS) for _ in places]
     # So that no use falls due to be noted while it is measured: in steady use few do.
     values = {"expires_at": now + AGE, "last_used_at": now + timedelta(hours=1), "digest": bindparam("fresh")}
-    statement = update(Token.__table__).where(Token.id == bindparam("which")).values(values)
+    table: Any = Token.__table__
+    statement = update(table).where(Token.id == bindparam("which")).values(values)
     found = zip(places, texts, strict=True)
     connection.execute(
         statement,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from argon2 import PasswordHasher
@@ -170,7 +170,7 @@ def paths(app: Flask, share: int, of: int) -> Iterator[tuple[Rule, str, str]]:
             yield rule, path, method
 
 
-def measured(app: Flask, method: str, path: str, given: Mapping[str, object], cookie: str) -> tuple[float, int]:
+def measured(app: Flask, method: str, path: str, given: Mapping[str, Any], cookie: str) -> tuple[float, int]:
     """Milliseconds of processor time, and the status."""
     headers = {"Cookie": cookie, **(given.get("headers") or {})}
     environ = EnvironBuilder(path, method=method, **{**given, "headers": headers}).get_environ()
@@ -189,8 +189,11 @@ def costs(app: Flask, client_id: str, dear: float = 5, share: int = 0, of: int =
     Several who each take a `share` of the routes try all of them together.
     """
     client = app.test_client()
-    secret = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', client.get("/login").text)[1]
-    cookie = f"latchkey={client.get_cookie('latchkey').value}"
+    field = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', client.get("/login").text)
+    kept = client.get_cookie("latchkey")
+    if field is None or kept is None:
+        raise SystemExit("no form at /login")
+    secret, cookie = field[1], f"latchkey={kept.value}"
     found = []
     reads = [Request("nothing", {}), *heads(), *addresses(client_id)]
     writes = [*heads(), *bodies(secret, client_id)]

@@ -22,7 +22,7 @@ from latchkey.tokens import Token
 SECONDS = 60
 THREADS = 2
 # Nobody who calls is to be refused.
-SETTINGS = {"quota_writes": "1000000/minute", "quota_tokens": 1_000_000}
+SETTINGS: dict[str, str | int] = {"quota_writes": "1000000/minute", "quota_tokens": 1_000_000}
 BODY = '{"description": "made", "scopes": ["account:read"], "expires_in_days": 1}'
 # Autovacuum looks once a minute, and takes a while.
 VACUUM_SECONDS = 150

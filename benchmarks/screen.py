@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from benchmarks import harness, seed
 from benchmarks.rows import Row
 from benchmarks.sites import Site, main
+from latchkey.store.session import dispose
 
 CPU_MS, WIRE_KB, DEARER = 5, 8, 50
 SOMEBODY, HOARDER = "few@example.com", "many@example.com"
@@ -46,7 +47,7 @@ def prepare(instance: Path) -> None:
     seed.connect(instance)
     for email, count in ((SOMEBODY, FEW), (HOARDER, MANY)):
         seed.tokens(seed.user(email), count)
-    seed.db.dispose()
+    dispose()
 
 
 def _page(server: harness.Server, email: str, query: str = "") -> harness.Load:
