@@ -8,11 +8,12 @@ from functools import partial
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
-from latchkey import settings
+from latchkey import addresses, settings
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer, Sought
+from latchkey.tokens.imported.lookup import Unproved
 from oauth.blueprint import blueprint
 from oauth.endpoints import together
 from oauth.protocol import parties
@@ -78,6 +79,10 @@ def _live(text: str, party: Party, address: str, known: Sought | None) -> Bearer
             return access.admit(text, call=PATH, address=address, known=known)
         except access.InvalidToken:
             pass
+        except Unproved as unproved:
+            # A resource server's callers are no one network; another app could name whichever it likes.
+            unproved.address = addresses.parse(address) if party.resource_server else ""
+            raise
         except TooMany as many:
             raise TooOften(many.wait, "Too many tokens that take long to compare. Wait before the next try.") from None
     return None

@@ -27,6 +27,7 @@ from tests.cli import moving
 from tests.cli.conftest import Latchkey
 from tests.cli.moving import SCOPES, django, lines, row
 from tests.crowd import at_once
+from tests.oauth import dance
 from tests.statements import counted
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -554,6 +555,28 @@ def test_strangers_cannot_have_us_hash_at_will(app, bring, monkeypatch, clock):
         ask(f"2.guess{number}", "203.0.113.7")
     assert len(hashed) - before == lookup.UNDER_ATTACK[0].most
     assert ask("2.slow", "198.51.100.3") == 200
+
+
+@pytest.mark.standard("L-05")
+def test_callers_of_a_resource_server_are_counted_by_where_they_are(app, bring, db, monkeypatch):
+    """What strangers send it keeps nobody else's token from being proved; an app that nobody marked names nobody."""
+    bring("csv", [CSV, f'1,ada@example.com,,,read,,"{QUICK.hash("slow")}",,\n'])
+    monkeypatch.setattr(lookup, "PROOFS", (lookup.Limit(2, lookup.PROOFS[0].window),))
+    server = factories.make_client(factories.make_user("ops@example.com"))
+    client = app.test_client()
+
+    def ask(token, address):
+        form = {"token": token, "client_address": address}
+        said = client.post("/oauth/introspect", data=form, headers=dance.basic(server.client.id, server.secret))
+        return said.status_code, said.get_json().get("active")
+
+    told = [ask(f"1.guess{number}", f"203.0.{number}.1") for number in range(3)]
+    assert told == [(200, False), (200, False), (429, None)]
+    db.execute(update(Client).values(resource_server=True))
+    db.commit()
+    told = [ask(f"1.guess{number}", "203.0.113.1") for number in range(3)]
+    assert told == [(200, False), (200, False), (429, None)]
+    assert ask("1.slow", "198.51.100.7") == (200, True)
 
 
 @pytest.mark.standard("L-05")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam, or_, select
 
-from latchkey import credentials, origin
+from latchkey import addresses, credentials, origin
 from latchkey.accounts import limits, throttle
 from latchkey.accounts.throttle import Counter, Crowd, TooMany
 from latchkey.credentials import Kind
@@ -65,6 +65,9 @@ _foreign = PreparedSelect(
 class Unproved(Exception):
     """A string names a token, and takes work to be told from a guess: `proved` does it, then the request goes on."""
 
+    # Where the string came from, if not from whoever asks; by that it is counted.
+    address = ""
+
     def __init__(self, plaintext: str, right: Callable[[], bool], placeholder: bytes) -> None:
         super().__init__("a token is to be proved")
         self._plaintext, self._right, self._placeholder = plaintext, right, placeholder
@@ -87,7 +90,7 @@ class Unproved(Exception):
         if not _places.acquire(blocking=False):
             raise TooMany(BUSY_SECONDS)
         try:
-            return self._settled(origin.current.get().network)
+            return self._settled(addresses.network(self.address) if self.address else origin.current.get().network)
         finally:
             _places.release()
 
