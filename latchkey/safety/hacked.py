@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from latchkey import clients, grants, notices
-from latchkey.accounts import passkeys, passwords, sessions, users
+from latchkey.accounts import passkeys, passwords, second_factors, sessions, users
 from latchkey.accounts.passkeys import Passkey
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.upstream import identities
@@ -42,13 +42,26 @@ def passkeys_that_end(user: User, here: BrowserSession) -> list[Passkey]:
     Where the upstream did, a passkey of anybody's is a way in beside it. Else one stays, or nobody could come in.
     What proved it was used at that very instant: near to it a thief may have used theirs, again and again.
     """
-    if passwords.usable(user.password_hash) or user.needs_password:
+    if _by_password(user):
         return []
     known, proved = passkeys.list_for(user), here.authenticated_at
     kept = next((passkey for passkey in known if passkey.last_used_at == proved), None)
     if kept is None and not identities.usable(user):
         kept = next(iter(known), None)
     return [passkey for passkey in known if passkey is not kept]
+
+
+def codes_that_end(user: User) -> int:
+    """How many recovery codes of such an account end, which nobody can look at and anybody may have copied.
+
+    An authenticator app stays: it opens nothing by itself, and whoever has the upstream's word is asked for it.
+    """
+    return 0 if _by_password(user) else second_factors.codes_left(user)
+
+
+def _by_password(user: User) -> bool:
+    """Whether a password is asked for, or a new one will be, which nobody has yet."""
+    return passwords.usable(user.password_hash) or user.needs_password
 
 
 def end_everything(user: User, here: BrowserSession, since: datetime | None) -> Event:
@@ -71,8 +84,11 @@ def end_everything(user: User, here: BrowserSession, since: datetime | None) -> 
     others = lockdown.sign_out(user, keep=here)
     if passwords.usable(user.password_hash):
         users.store_password(user, passwords.ENDED)
+    codes = codes_that_end(user)
     for passkey in passkeys_that_end(user, here):
         second_factor.remove_passkey(user, passkey)
+    if codes:
+        second_factors.forget_codes(user)
     sessions.reauthenticate(here)
     return notices.everything_ended(
         user,
@@ -80,6 +96,7 @@ def end_everything(user: User, here: BrowserSession, since: datetime | None) -> 
         tokens=ended.tokens,
         authorizations=authorizations,
         secrets=len(with_secrets),
+        codes=codes,
         suspended=[client.name for client in (*suspended, *ended.apps)],
         report=[doing._asdict() for doing in report],
     )

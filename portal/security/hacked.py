@@ -93,6 +93,7 @@ def end_everything() -> ResponseReturnValue:
             standing=hacked.standing(this_user(), this_session()),
             has_password=passwords.usable(this_user().password_hash),
             passkeys=hacked.passkeys_that_end(this_user(), this_session()),
+            codes=hacked.codes_that_end(this_user()),
         )
         return page, 422 if form.errors else 200
     require_proof()

@@ -9,9 +9,10 @@ import pytest
 
 from latchkey import clients, clock, credentials, grants, origin, tokens
 from latchkey import settings as used_settings
-from latchkey.accounts import links, passkeys, passwords, sessions
+from latchkey.accounts import links, passkeys, passwords, second_factors, sessions
 from latchkey.accounts.links import Purpose
 from latchkey.accounts.passkeys import Passkey
+from latchkey.accounts.second_factors import Authenticator
 from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import Cause
@@ -124,14 +125,42 @@ def test_without_a_password_only_what_was_just_shown_goes_on(signed_in, alice, m
     assert len(told) == len(used) - len(stays)
 
 
-def test_with_a_password_passkeys_stay_to_be_looked_at(signed_in, alice):
+@pytest.mark.standard("L-13")
+def test_without_a_password_recovery_codes_end_and_what_the_upstream_is_not_enough_without_stays(
+    signed_in, alice, mailbox
+):
+    here = sessions.list_live(alice)[0]
+    session.get_one(User, alice.id).password_hash = passwords.NONE
+    mine = {"credential_id": b"i", "public_key": b"k", "sign_count": 0, "last_used_at": here.authenticated_at}
+    session.add(Passkey(user_id=alice.id, name="Mine", **mine))
+    session.add(Authenticator(user_id=alice.id, sealed_key="k", last_step=0))
+    [code, *_] = second_factors.make_codes(alice)
+    session.commit()
+    assert "Your recovery codes end, and you make new ones. An authenticator app stays" in words(
+        signed_in.get("/hacked")
+    )
+
+    report = signed_in.get(press(signed_in).headers["Location"])
+
+    assert "Make new recovery codes" in report.text
+    assert "your recovery codes: make new ones" in mailbox.last(alice.email).text
+    assert (second_factors.codes_left(alice), second_factors.spend(alice, code)) == (0, False)
+    assert second_factors.find(alice) is not None
+    assert len(passkeys.list_for(alice)) == 1
+
+
+def test_with_a_password_passkeys_and_codes_stay_to_be_looked_at(signed_in, alice, mailbox):
     session.add(Passkey(user_id=alice.id, name="Mine", credential_id=b"i", public_key=b"k", sign_count=0))
+    second_factors.make_codes(alice)
     session.commit()
 
-    press(signed_in)
+    report = signed_in.get(press(signed_in).headers["Location"])
 
     session.expire_all()
     assert len(passkeys.list_for(alice)) == 1
+    assert second_factors.codes_left(alice) == second_factors.CODES
+    assert "recovery codes" not in report.text.lower()
+    assert "recovery codes" not in mailbox.last(alice.email).text
 
 
 def test_opening_the_page_ends_nothing(signed_in, alice):
