@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from copy import copy
 from datetime import datetime, timedelta
@@ -242,6 +243,14 @@ assets._read = cache(assets._read)
 
 
 connections.share()
+
+
+def unwritten(moment: datetime) -> str:
+    raise TypeError(f"{moment} was given to SQLite as Python writes it, which is not how moments are kept")
+
+
+# What SQLAlchemy binds, and `latchkey.clock.Writer`, is text by then.
+sqlite3.register_adapter(datetime, unwritten)
 
 
 class CompiledTemplates(BytecodeCache):

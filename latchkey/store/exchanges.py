@@ -30,8 +30,10 @@ class PreparedExchange:
         pair = engines()
         dialect = pair.write.dialect
         first, others = self._prepared.get(dialect.name) or self._prepare(dialect)
-        values = facts.copy()
-        bound = first.parameters(values)
+        # The rows are made of these very values, whatever else the first statement has.
+        values = first.defaults | facts
+        first.convert(values)
+        bound = first.ordered(values)
         if not pair.embedded:
             return pair.write_once(first.text, bound) > 0
         if not shared.open:

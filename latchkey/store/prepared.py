@@ -91,9 +91,13 @@ class Prepared:
     def parameters(self, given: dict[str, Any]) -> Any:
         """What the driver is given for these, which are changed to what it takes."""
         values = self.defaults | given if self.defaults else given
+        self.convert(values)
+        return self.ordered(values)
+
+    def convert(self, values: dict[str, Any]) -> None:
+        """Change values of these to what the driver takes."""
         for name, bind in self.binders:
             values[name] = bind(values[name])
-        return self.ordered(values)
 
     def ordered(self, values: dict[str, Any]) -> Any:
         """The same of values that it takes already."""

@@ -65,6 +65,22 @@ def test_a_device_is_signed_in_from_a_browser(signed_in, caller, tool):
     assert begun["device_code"] not in repr(vars(kept))
 
 
+def test_what_a_device_was_given_is_described_like_any_other(signed_in, caller, bob, tool):
+    service = factories.make_client(bob, name="Service")
+    given = poll(caller, tool, dance.agreed(signed_in, caller, tool)).json
+
+    told = [
+        dance.post(caller, "/oauth/introspect", service, token=given[kind]).json
+        for kind in ("access_token", "refresh_token")
+    ]
+    shown = caller.get("/v1/token", headers={"Authorization": f"Bearer {given['access_token']}"})
+
+    assert [answer["active"] for answer in told] == [True, False]
+    assert told[0]["exp"] - told[0]["iat"] == 3_600
+    assert shown.json["created_at"].endswith("Z")
+    assert "+" not in shown.json["created_at"]
+
+
 def test_a_confidential_app_signs_in_devices_too(signed_in, caller, bob):
     server = factories.make_client(bob, name="Kiosk", device_flow=True)
     begun = begin(caller, server).json
