@@ -109,6 +109,16 @@ def test_a_mask_with_nothing_good_under_it_opens_nothing(signed_in):
         assert signed_in.post("/logout", data={"csrf_token": given}).status_code == 400, given[:50]
 
 
+@pytest.mark.standard("N-01")
+def test_a_form_that_the_version_before_showed_is_taken_and_one_of_nobody_is_not(signed_in, app):
+    shown = vault.unmasked(pages.csrf(signed_in.get("/tokens")))
+    of_another = vault.unmasked(pages.csrf(app.test_client().get("/login")))
+
+    for given in (of_another, shown[:-1], f"{shown}x", "a.b.c", "."):
+        assert signed_in.post("/logout", data={"csrf_token": given}).status_code == 400, given
+    assert signed_in.post("/logout", data={"csrf_token": shown}).status_code == 303
+
+
 @pytest.mark.standard("I-03")
 def test_the_answer_to_a_form_is_never_compressed(signed_in, client):
     form = {"csrf_token": pages.csrf(signed_in.get("/tokens/new")), "form_id": "f" * 43}
