@@ -28,6 +28,8 @@ KNOWN = frozenset(
 )
 LONGEST_FORM = 64 * 1024
 MOST_FIELDS = 100
+# Both halves with every sign encoded, and then in base64.
+LONGEST_BASIC = 16 * 1024
 # RFC 7523 §2.2.
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -182,7 +184,7 @@ def claimed(call: Call) -> str | None:
 
 def _basic(header: str) -> Presented:
     scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
+    if scheme.lower() != "basic" or len(encoded) > LONGEST_BASIC:
         raise InvalidClientError
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode()

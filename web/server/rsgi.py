@@ -171,14 +171,15 @@ class Application:
         path = environ["PATH_INFO"]
         if path in self._hot and not calls.patient(body):
             threads = self._writers
-            together = path in self._together and len(body) <= sharing.LONGEST and not environ["QUERY_STRING"]
+            size = len(body) + len(environ.get("HTTP_AUTHORIZATION", ""))
+            together = path in self._together and size <= sharing.LONGEST and not environ["QUERY_STRING"]
         else:
             threads, together = self._pages if environ["REQUEST_METHOD"] in READS else self._forms, False
         if together:
             self._sharing.submit(exchange)
-        elif path in self._at_arrival:
+        elif threads is self._writers and path in self._at_arrival:
             self._begin(exchange, threads)
-        elif path in self._reading:
+        elif threads is self._writers and path in self._reading:
             self._readers.submit(partial(self._begin, exchange, threads))
         elif threads is self._writers:
             threads.submit(partial(self._write, exchange))

@@ -12,7 +12,7 @@ from web.server.threads import Threads
 
 # So many hold the write lock for a few milliseconds.
 MOST = 16
-# Longer bodies take longer to read than the lock should be held for them; no app sends such.
+# Body and credentials: longer ones take longer to read than the lock should be held for them; no app sends such.
 LONGEST = 4096
 Run: TypeAlias = Callable[[], Iterable[bytes]]
 log = logging.getLogger("latchkey.web")

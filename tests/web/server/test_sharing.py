@@ -111,6 +111,36 @@ def works(app):
     return lambda asked: dance.works(caller, asked.told["access_token"])
 
 
+@pytest.mark.parametrize(
+    "header, body, shares", [("Basic eDp4", b"x" * 4000, True), ("Basic " + "x" * 4000, b"x" * 100, False)]
+)
+def test_what_takes_long_to_read_is_read_without_the_lock_of_others(app, example_client, header, body, shares):
+    server, shared, alone = Application(app), [], []
+    server._sharing._threads, server._writers = (
+        SimpleNamespace(submit=shared.append),
+        SimpleNamespace(submit=alone.append),
+    )
+    asked = Asked(example_client)
+    asked.scope.headers["authorization"] = header
+
+    server._answer(asked.scope, asked, body)
+
+    # Elsewhere than on an embedded database nobody shares.
+    assert (len(shared), len(alone)) == ((1, 0) if shares and engines().embedded else (0, 1))
+
+
+@pytest.mark.parametrize("kind", ["token", "introspect"])
+def test_a_form_that_takes_long_to_read_keeps_no_quick_call_waiting(app, example_client, kind):
+    server, formed = Application(app), []
+    server._forms = SimpleNamespace(submit=formed.append)
+    asked = Asked(example_client)
+    asked.scope.path = f"/oauth/{kind}"
+
+    server._answer(asked.scope, asked, b"a=" + b"%41" * 10_000)
+
+    assert (len(formed), asked.answers) == (1, [])
+
+
 @pytest.mark.standard("C-06")
 def test_those_that_wait_are_kept_by_one_commit(ask, works, codes, example_client):
     said = []
