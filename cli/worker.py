@@ -21,6 +21,20 @@ from granian.server.mp import WorkerProcess
 UNREAD_MILLISECONDS = 20_000
 
 
+class Here:
+    """What granian takes for its loop: called back is in the thread that has something to tell, at once.
+
+    A turn of the loop for it would be two switches of threads more.
+    """
+
+    @staticmethod
+    def call_soon_threadsafe(callback: Callable[[Any], object], came: Any, *, context: None = None) -> None:  # noqa: ARG004 - granian's
+        """Tell what came of something."""
+        callback(came)
+
+    call_soon = call_soon_threadsafe
+
+
 class Scheduler(CallbackScheduler):
     """Calls `dispatch` for each request, in the thread that granian has for it."""
 
@@ -42,7 +56,7 @@ def spawn(worker_id: int, application: Any, place: Any, ipc: Any, *given: Any) -
     made: Any = RSGIWorker
     worker = made(worker_id, (None, listener), ipc, *runtime, http, http1, http2, websockets, static, *tls, metrics)
     serve = getattr(worker, WORKERS_METHODS[mode][listener.is_uds()])
-    serve(Scheduler(loop, application.dispatch, None, None, None), loop, stopping)
+    serve(Scheduler(loop, application.dispatch, None, None, None), Here(), stopping)
     loop.run_until_complete(stopped.wait())
 
 

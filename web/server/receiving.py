@@ -1,7 +1,9 @@
 """Receives bodies of requests without a thread for any of them, each within bounds of size and time."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 # No request of ours is longer; what is, the application refuses when it has seen so much.
@@ -39,11 +41,20 @@ class _Receipt:
         self.size = self.empty = 0
         self.waiting: Any = None
 
+    def tell(self, refusal: str | None, body: bytes) -> None:
+        """Hand it over, or say why not."""
+        if refusal is None:
+            self.taken(body)
+        else:
+            self.refused(refusal)
+
 
 class Receiver:
-    """The bodies that one process receives: asked for in any thread, told on the loop.
+    """The bodies that one process receives: asked for in any thread.
 
-    granian's awaitables are given callbacks: a task to await them would cost as much as all the rest.
+    granian's awaitables are given callbacks: a task to await them would cost as much as all the rest. Who sent a short
+    body is told where granian says that it is there; longer ones are put together on the loop, and who is late is told
+    there.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -56,7 +67,7 @@ class Receiver:
     def hurry(self) -> None:
         """The server stops: whoever has not sent all of it yet is waited for only a little longer."""
         self._stopping = True
-        soon = self._loop.time() + STOPPING_SECONDS
+        soon = time.monotonic() + STOPPING_SECONDS
         for receipt in list(self._receipts):
             receipt.late_at = min(receipt.late_at, soon)
 
@@ -65,13 +76,13 @@ class Receiver:
 
         Of one that is too long it is just so much that the application sees it.
         """
-        receipt = _Receipt(self._loop.time() + self._seconds(length), length, taken, refused)
+        receipt = _Receipt(time.monotonic() + self._seconds(length), length, taken, refused)
         self._receipts.add(receipt)
         if length is None or length > SHORT:
             self._loop.call_soon_threadsafe(self._next_part, receipt, protocol.__aiter__())
         else:
-            receipt.waiting = protocol()
-            receipt.waiting.add_done_callback(lambda came: self._arrived(receipt, came, None))
+            receipt.waiting = waiting = protocol()
+            waiting.add_done_callback(partial(self._whole, receipt))
 
     def _seconds(self, length: int | None) -> float:
         if self._stopping:
@@ -79,38 +90,40 @@ class Receiver:
         return min(MOST_SECONDS, SECONDS + (LONGEST if length is None else length) / LEAST_RATE)
 
     def _look(self) -> None:
-        now = self._loop.time()
+        now = time.monotonic()
         for receipt in list(self._receipts):
-            if receipt.late_at <= now and receipt.waiting is not None:
+            # One that comes at this moment is let go of in another thread.
+            if receipt.late_at <= now and (waiting := receipt.waiting) is not None:
                 # granian then lets go of the connection, and tells.
-                receipt.waiting.cancel()
+                waiting.cancel()
         self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _whole(self, receipt: _Receipt, came: Any) -> None:
+        self._let_go(receipt)
+        refusal, body = _result(came)
+        if len(body) < (receipt.length or 0):
+            refusal = refusal or BROKEN
+        receipt.tell(refusal, body)
 
     def _next_part(self, receipt: _Receipt, stream: Any) -> None:
         try:
             receipt.waiting = stream.__anext__()
         except StopAsyncIteration:
             # granian ends a body with one empty part; another says that it broke off.
-            self._finish(receipt, BROKEN if receipt.empty > 1 else None)
+            broken = receipt.empty > 1 or (receipt.length is not None and receipt.size < receipt.length)
+            self._finish(receipt, BROKEN if broken else None)
             return
-        receipt.waiting.add_done_callback(lambda came: self._arrived(receipt, came, stream))
+        arrived = partial(self._arrived, receipt, stream)
+        receipt.waiting.add_done_callback(partial(self._loop.call_soon_threadsafe, arrived))
 
-    def _arrived(self, receipt: _Receipt, came: Any, stream: Any) -> None:
-        try:
-            part: bytes = came.result()
-        except asyncio.CancelledError:
-            self._finish(receipt, TOO_SLOW)
-            return
-        except RuntimeError:
-            # granian has no other word for somebody who is gone, or who sends what is no body.
-            self._finish(receipt, BROKEN)
-            return
+    def _arrived(self, receipt: _Receipt, stream: Any, came: Any) -> None:
+        refusal, part = _result(came)
         receipt.parts.append(part)
         receipt.size += len(part)
         receipt.empty += not part
         self._held += len(part)
-        if stream is None or receipt.size > LONGEST:
-            self._finish(receipt, None)
+        if refusal is not None or receipt.size > LONGEST:
+            self._finish(receipt, refusal)
         elif self._held > MOST_HELD:
             self._finish(receipt, TOO_BUSY)
         elif len(receipt.parts) > MOST_PARTS + receipt.size // LEAST_PART:
@@ -119,13 +132,22 @@ class Receiver:
             self._next_part(receipt, stream)
 
     def _finish(self, receipt: _Receipt, refusal: str | None) -> None:
+        self._let_go(receipt)
+        self._held -= receipt.size
+        receipt.tell(refusal, b"".join(receipt.parts))
+
+    def _let_go(self, receipt: _Receipt) -> None:
         self._receipts.discard(receipt)
         # It holds its callback, which holds this: a ring that the collector does not see.
         receipt.waiting = None
-        self._held -= receipt.size
-        if refusal is None and receipt.length is not None and receipt.size < receipt.length:
-            refusal = BROKEN
-        if refusal is None:
-            receipt.taken(b"".join(receipt.parts))
-        else:
-            receipt.refused(refusal)
+
+
+def _result(came: Any) -> tuple[str | None, bytes]:
+    """What came, or by which status it is refused."""
+    try:
+        return None, came.result()
+    except asyncio.CancelledError:
+        return TOO_SLOW, b""
+    except RuntimeError:
+        # granian has no other word for somebody who is gone, or who sends what is no body.
+        return BROKEN, b""

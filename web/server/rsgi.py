@@ -23,7 +23,7 @@ from web.server import sharing
 from web.server.environ import Scope, environ_of
 from web.server.receiving import LONGEST, Receiver
 from web.server.sharing import Run, Sharing
-from web.server.threads import Threads
+from web.server.threads import Threads, unanswered
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Whoever is quick has the interpreter after so long; by itself it takes ten times that, several times a call.
@@ -159,10 +159,18 @@ class Application:
             self._answer(scope, protocol, b"")
 
     def _refuse(self, scope: Scope, protocol: Any, status: str) -> None:
-        Exchange(self._layer, scope, protocol).refuse(status)
+        try:
+            Exchange(self._layer, scope, protocol).refuse(status)
+        except BaseException as error:  # noqa: BLE001 - as below
+            unanswered(error)
 
     def _answer(self, scope: Scope, protocol: Any, body: bytes) -> None:
-        exchange = Exchange(self._layer, scope, protocol)
+        try:
+            self._take(Exchange(self._layer, scope, protocol), body)
+        except BaseException as error:  # noqa: BLE001 - a panic of the server's is no Exception, and who calls stumbles over any
+            unanswered(error)
+
+    def _take(self, exchange: Exchange, body: bytes) -> None:
         environ = exchange.environ
         environ["wsgi.input"] = BytesIO(body)
         if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:

@@ -17,6 +17,11 @@ STUCK_SECONDS = 0.1
 Job: TypeAlias = Callable[[], None]
 
 
+def unanswered(error: BaseException) -> None:
+    """Log by what a request ended; a traceback may hold what was sent."""
+    log.error("a request ended without an answer: %s", type(error).__qualname__)
+
+
 def _nothing() -> None:
     pass
 
@@ -91,7 +96,7 @@ class Threads:
             try:
                 job()
             except BaseException as error:  # noqa: BLE001 - a panic of the server's is no Exception, and a thread must outlive it
-                log.error("a request ended without an answer: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback may hold input
+                unanswered(error)
             # Nothing of one request waits here for the next.
             del job
 
