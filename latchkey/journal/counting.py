@@ -1,5 +1,8 @@
 """Calls that come with tokens, counted in memory: the bearer path writes nothing, the worker does every few seconds.
 
+A call that is let pass is only noted. Beside the calls a thread gathers those that are alike to entries, which are
+written.
+
 What is counted is bounded, whoever calls: past `MOST` different entries calls are counted without their details, past
 twice that not at all, until the next writing; long before, it is time for one. After a kill -9 the counts since the
 last writing are lost.
@@ -9,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, get_args
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,12 +20,15 @@ from latchkey import origin
 from latchkey.journal import counts
 from latchkey.journal.counts import Counted, Turned
 from latchkey.journal.refusals import Reason
+from latchkey.origin import Origin
 from latchkey.store import conflicts
 
 MOST = 10_000
 MOST_REFUSED = 2_000
 # When there are so many, it is time to write.
 MANY = 8_000
+# Where nobody gathers, whoever calls does, so many at a time.
+MOST_NOTED = 8_000
 # Written in one transaction, which others who write wait for.
 AT_A_TIME = 500
 
@@ -55,25 +61,56 @@ _guard = threading.Lock()
 # Told that it is time.
 watchers: list[Callable[[], object]] = []
 
+# A call that was let pass: client, token and user, what it was and took, when, and from where.
+Note = tuple[str | None, str, str | None, str, frozenset[str], datetime, Origin]
+FIELDS = len(get_args(Note))
+# They stand one behind another: what is there already is kept, and nothing made of it, in one step that no other thread
+# sees half of. To find an entry for it, or a function's call more, would take a multiple.
+_noted: list[Any] = []
+note: Callable[[Note], None] = _noted.extend
+
+
+def gather() -> None:
+    """Make one entry of all noted calls that are alike."""
+    with _guard:
+        # Meanwhile others come behind them.
+        some = _noted[:]
+        del _noted[: len(some)]
+        each = iter(some)
+        for app, token, user, call, wanted, at, here in zip(*[each] * FIELDS, strict=True):
+            of_token = None if app else token
+            key = (app, of_token, user, at.toordinal(), LET_PASS, call, wanted, here.address, here.agent)
+            _tally(key, 1, at)  # type: ignore[arg-type] # a plain tuple, which is quicker to make
+
+
+def limit() -> None:
+    """Where nobody gathers, do it when there are too many."""
+    if len(_noted) >= MOST_NOTED * FIELDS:
+        gather()
+
 
 def count(caller: Caller, status: int, call: str, wanted: frozenset[str], at: datetime, *, times: int = 1) -> None:
     """Count a call that took these scopes, by what its token came to; from where, the request's origin says."""
     here, app = origin.current.get(), caller.client_id
     token = None if app else caller.token_id
-    key = (app, token, caller.user_id, at.toordinal(), status, call, wanted, here.address, here.agent)
+    key = Counted(app, token, caller.user_id, at.toordinal(), status, call, wanted, here.address, here.agent)
     with _guard:
-        tally = _calls.get(key)  # type: ignore[call-overload] # a plain tuple, which is quicker to make
-        if tally is not None:
-            tally.times += times
-            tally.at = at
-        elif len(_calls) < MANY:
-            _calls[key] = _Tally(times, at)  # type: ignore[index] # the same
-        else:
-            if len(_calls) == MANY:
-                # Once: while they cannot be written, nobody is woken for each.
-                for tell in watchers:
-                    tell()
-            _add(Counted._make(key), times, at)
+        _tally(key, times, at)
+
+
+def _tally(key: Counted, times: int, at: datetime) -> None:
+    tally = _calls.get(key)
+    if tally is not None:
+        tally.times += times
+        tally.at = at
+    elif len(_calls) < MANY:
+        _calls[key] = _Tally(times, at)
+    else:
+        if len(_calls) == MANY:
+            # Once: while they cannot be written, nobody is woken for each.
+            for tell in watchers:
+                tell()
+        _add(Counted._make(key), times, at)
 
 
 def refuse(caller: Caller, call: str, reason: Reason, at: datetime, detail: str = "") -> None:
@@ -98,6 +135,7 @@ def turn_away(caller: Caller, call: str, wanted: frozenset[str], reason: Reason,
 
 def flush() -> int:
     """Write what was counted, a part at a time; how many entries. What could not be written stays counted."""
+    gather()
     with _guard:
         calls = [(Counted._make(key), tally.times, tally.at) for key, tally in _calls.items()]
         refused = [(key, tally.times, tally.at) for key, tally in _refused.items()]

@@ -13,7 +13,6 @@ from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.journal import counting
-from latchkey.journal.counting import LET_PASS
 from latchkey.journal.refusals import LONGEST_DETAIL, Reason
 from latchkey.resources import Resource
 from latchkey.store.prepared import PreparedSelect
@@ -187,10 +186,12 @@ def admit(
         raise
     if not bearer.used_lately:
         usage.note(bearer.digest, bearer.grant_id)
+        # Uses are written by the process that gathers, or every call comes here.
+        counting.limit()
     if not (wanted <= bearer.scopes and _cover(at, wanted)):
         counting.refuse(bearer, call, Reason.SCOPE, now, scopes.serialize(wanted - bearer.scopes or wanted))
         raise ScopeTooNarrow(wanted, bearer)
-    counting.count(bearer, LET_PASS, call, wanted, now)
+    counting.note((bearer.client_id, bearer.token_id, bearer.user_id, call, wanted, now, origin.current.get()))
     return bearer
 
 

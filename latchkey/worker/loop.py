@@ -24,6 +24,8 @@ from latchkey.worker.tasks import Loop
 # How often the outbox is looked through when nothing wakes the worker: letters of other processes, second attempts.
 LOOK_SECONDS = 5.0
 USAGE_SECONDS = 1.0
+# How long calls are only noted, as many as may come.
+GATHERED_SECONDS = 0.5
 # What is alike in so long is one row, and calls of a busy token are.
 COUNTS_SECONDS = 5.0
 CHAIN_SECONDS = 0.5
@@ -40,9 +42,12 @@ class Worker:
         self._fresh, self._relieved = True, False
         self._letters = Loop("letters", self._within(self._deliver), LOOK_SECONDS)
         self._uses = Loop("usage", self._within(_write_uses), USAGE_SECONDS)
+        self._gathering = Loop("gathering", counting.gather, GATHERED_SECONDS)
         self._counts = Loop("counts", self._within(counting.flush), COUNTS_SECONDS)
         self._chain = Loop("chain", self._within(close_chain), CHAIN_SECONDS)
         self._policies = Loop("policies", self._within(self._keep_up), policies.SECONDS)
+        # In the order in which they end.
+        self._loops = self._policies, self._uses, self._gathering, self._counts, self._chain, self._letters
         self._clearing = Loop("clearing", self._within(partial(housekeeping.take_turn, *purges)), TURN_SECONDS)
 
     def start(self) -> None:
@@ -53,7 +58,7 @@ class Worker:
         with contextlib.suppress(DBAPIError):
             self._within(_refresh)()
             self._within(known.compare)()
-        for loop in (self._letters, self._uses, self._counts, self._chain, self._policies, self._clearing):
+        for loop in (*self._loops, self._clearing):
             loop.start()
 
     def stop(self) -> None:
@@ -62,7 +67,7 @@ class Worker:
             outbox.watchers.remove(self._letters.wake)
         if self._counts.wake in counting.watchers:
             counting.watchers.remove(self._counts.wake)
-        for loop in (self._policies, self._uses, self._counts, self._chain, self._letters):
+        for loop in self._loops:
             loop.stop(STOP_SECONDS)
 
     def _within(self, work: Callable[[], object]) -> Callable[[], None]:

@@ -21,6 +21,7 @@ from tests.crowd import at_once
 
 @pytest.fixture(autouse=True)
 def nothing_counted(settings):
+    counting._noted.clear()
     counting._calls.clear()
     counting._refused.clear()
     places.forget()
@@ -161,10 +162,50 @@ def test_memory_is_bounded_and_the_calls_are_counted_all_the_same(db, minted, mo
     monkeypatch.setattr(counting, "MANY", 3)
     for number in range(40):
         called(minted, agent=f"agent {number}")
+    counting.gather()
 
     assert len(counting._calls) <= 10
     counting.flush()
     assert sum(row.calls for row in rows(db)) == 40
+
+
+def test_what_nobody_gathers_is_gathered_by_whoever_calls(db, minted, monkeypatch):
+    monkeypatch.setattr(counting, "MOST_NOTED", 5)
+    most = 0
+    for number in range(20):
+        called(minted, agent=f"agent {number % 2}")
+        most = max(most, len(counting._noted) // counting.FIELDS)
+
+    assert most == 5
+    counting.flush()
+    assert [row.calls for row in rows(db)] == [20]
+
+
+def test_calls_that_come_while_others_are_gathered_are_all_counted(db, minted, monkeypatch):
+    monkeypatch.setattr(counting, "MOST_NOTED", 20)
+    now = real_clock.now()
+    known = access.Sought(b"", now, now, access.find(minted.plaintext))
+
+    def call():
+        for _ in range(50):
+            access.admit(minted.plaintext, call="GET /v1/me", known=known)
+
+    def gather():
+        for _ in range(200):
+            counting.gather()
+
+    at_once(*[call] * 6, gather, gather)
+    counting.flush()
+
+    assert [row.calls for row in rows(db)] == [300]
+
+
+def test_a_call_that_is_turned_away_is_not_counted_as_let_pass(db, minted):
+    bearer = called(minted, "account:read")
+    access.turn_away(bearer, ["account:read"], "GET /v1/me", Reason.TOO_MANY)
+    counting.flush()
+
+    assert [(row.status, row.calls) for row in rows(db)] == [(200, 0), (429, 1)]
 
 
 def test_a_place_that_was_crowded_out_and_comes_again_crowds_out_another(db, minted, clock):
@@ -184,6 +225,7 @@ def test_where_many_different_calls_come_it_is_time_to_write_and_that_is_said_on
     monkeypatch.setattr(counting, "watchers", [lambda: told.append(len(counting._calls))])
     for number in range(7):
         called(minted, agent=f"agent {number}")
+    counting.gather()
     assert told == [3]
 
     def away(_calls, _refused):
@@ -194,6 +236,7 @@ def test_where_many_different_calls_come_it_is_time_to_write_and_that_is_said_on
         with pytest.raises(SQLAlchemyError):
             counting.flush()
     called(minted, agent="another")
+    counting.gather()
 
     assert told == [3]
     counting.flush()

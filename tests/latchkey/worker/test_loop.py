@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import settings as settings_module
+from latchkey.journal.counts import CallCount
 from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
 from latchkey.settings import ROOT
@@ -85,7 +86,7 @@ def test_stopping_finishes_the_letter_that_is_under_way(app, db, through, runnin
         assert db.scalar(select(Letter.sent_at).where(Letter.id == letter.id)) is not None
 
 
-def test_stopping_writes_the_last_uses(app, db, alice, running):
+def test_stopping_writes_the_last_uses_and_counts(app, db, alice, running):
     minted = factories.make_token(alice)
     started = running()
     access.admit(minted.plaintext)
@@ -94,6 +95,7 @@ def test_stopping_writes_the_last_uses(app, db, alice, running):
 
     assert usage.flush() == 0
     assert db.scalar(select(Token.last_used_at).where(Token.id == minted.token.id)) is not None
+    assert db.scalar(select(CallCount.calls).where(CallCount.source_id == minted.token.id)) == 1
 
 
 @pytest.mark.standard("E-14")
