@@ -3,6 +3,7 @@
 from calendar import month_abbr, month_name
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from flask import Flask
 from markupsafe import Markup
@@ -45,8 +46,9 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def few(names: Sequence[str], most: int = 3) -> str:
-    """`account:read, tokens:read, apps:read and 2 more`: enough to recognise something by."""
+def few(names: Sequence[str] | str, most: int = 3) -> str:
+    """`account:read, tokens:read, apps:read and 2 more`, also of a wire string: enough to recognise something by."""
+    names = names.split() if isinstance(names, str) else names
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
@@ -79,6 +81,12 @@ def until(at: datetime) -> str:
     return f"in {plural(days, 'day')}" if days <= FARTHEST else day(at)
 
 
+# A page tells one moment in several ways, and is looked at again.
+@lru_cache(maxsize=512)
+def _attributes(at: datetime) -> str:
+    return f'datetime="{clock.rfc3339(at)}" title="{moment(at)}"'
+
+
 class Element:
     """A time as an element: UTC as it comes and on hover, which the script writes in the reader's own zone.
 
@@ -96,8 +104,7 @@ class Element:
         text = self._words(at)
         # What ends with the year is a day.
         form = self._as or (' data-as="day"' if text[-1].isdecimal() else "")
-        written = f'<time datetime="{clock.rfc3339(at)}" title="{moment(at)}"{form}>{text}</time>'
-        return Markup(written)  # noqa: S704 - made of a time alone
+        return Markup(f"<time {_attributes(at)}{form}>{text}</time>")  # noqa: S704 - made of a time alone
 
 
 def initials(name: str) -> str:

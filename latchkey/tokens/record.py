@@ -123,7 +123,8 @@ class Token(Base):
     @property
     def access(self) -> str:
         """`read` when it only looks, else `write`."""
-        return "write" if any(scopes.catalogue()[name].access == "write" for name in self.scopes) else "read"
+        every = scopes.catalogue()
+        return "write" if "write" in [every[name].access for name in self.scopes] else "read"
 
     @property
     def status(self) -> str:

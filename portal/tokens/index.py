@@ -1,13 +1,15 @@
 """The tokens that a person has: the list, one of them, finding one by its string, and revoking."""
 
+from datetime import timedelta
 from math import ceil
 
 from flask import Response, abort, flash, redirect, render_template, request, session, url_for
 from flask_wtf import FlaskForm
+from jinja2 import Environment, pass_environment
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
-from latchkey import notices, scopes, tokens
+from latchkey import clock, notices, scopes, tokens
 from latchkey.journal import activity, use
 from latchkey.safety import leaks, least
 from latchkey.store.session import db
@@ -20,6 +22,22 @@ from portal.tokens import pasted, wanted
 from web import htmx
 
 EVENTS = 5
+LATELY = timedelta(days=7)
+
+
+@pass_environment
+def before_revoking(environment: Environment, token: Token) -> str:
+    """What somebody should know who is about to revoke a token. A filter, because fifty rows tell it."""
+    told, used_at = "It stops working at once and cannot be restored.", token.last_used_at
+    if used_at is None:
+        return f"{told} It was never used."
+    place = f" from {token.last_used_address}" if token.last_used_address else ""
+    ago = environment.filters["ago"](used_at)
+    still = ", so something is probably still using it" if clock.now() - used_at < LATELY else ""
+    return f"{told} It was last used {ago}{place}{still}."
+
+
+blueprint.add_app_template_filter(before_revoking)
 
 
 class FindForm(FlaskForm):
