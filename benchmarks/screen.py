@@ -15,7 +15,10 @@ CPU_MS, WIRE_KB, DEARER = 5, 8, 50
 SOMEBODY, HOARDER = "few@example.com", "many@example.com"
 FEW, MANY = 50, 5_000
 # Each shows a full page, so that what differs is what the database does.
-QUERIES = ("", "?write=1", "?q=token", "?sort=name", "?sort=used&page=90", "?scope=account:read")
+QUERIES = (
+    *("", "?write=1", "?q=token", "?sort=name", "?sort=used&page=90", "?scope=account:read"),
+    *("?write=1&q=token&sort=name&page=50", "?q=token+49&sort=used"),
+)
 
 
 def form_of(port: int, email: str) -> tuple[str, str]:

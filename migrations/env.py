@@ -7,6 +7,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrationScript
 
 import app  # noqa: F401 - brings every record into the metadata
+from latchkey.store import migrations
 from latchkey.store.session import Base, UtcDateTime
 
 
@@ -26,6 +27,7 @@ context.configure(
     target_metadata=Base.metadata,
     render_as_batch=True,  # SQLite changes a table by copying it
     render_item=render_item,
+    include_object=migrations.described,
     process_revision_directives=skip_empty,
 )
 with context.begin_transaction():

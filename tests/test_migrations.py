@@ -47,7 +47,7 @@ def test_the_migrations_make_exactly_what_the_records_describe(connected):
     migrations.upgrade()
 
     with db.engines().write.connect() as connection:
-        context = MigrationContext.configure(connection)
+        context = MigrationContext.configure(connection, opts={"include_object": migrations.described})
         difference = compare_metadata(context, db.Base.metadata)
 
     assert difference == []

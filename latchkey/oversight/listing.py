@@ -24,7 +24,7 @@ from latchkey.mail.outbox import Letter
 from latchkey.store.search import mentions
 from latchkey.store.session import Base, db
 from latchkey.tokens import Token
-from latchkey.tokens.record import DEVELOPER
+from latchkey.tokens.indexes import DEVELOPER
 
 PAGE = 50
 # However few of the rows a search finds, it looks at so many at most: these are read in a tenth of a second.

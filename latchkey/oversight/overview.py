@@ -18,7 +18,7 @@ from latchkey.oversight.doctor import Result
 from latchkey.oversight.listing import SOON
 from latchkey.store.session import db
 from latchkey.tokens import Token
-from latchkey.tokens.record import DEVELOPER
+from latchkey.tokens.indexes import DEVELOPER
 
 GUESSES = (EventKind.SIGN_IN_FAILED, EventKind.SIGN_IN_THROTTLED, EventKind.CODE_FAILED)
 # Fewer within an hour are people who mistype.

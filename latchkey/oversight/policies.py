@@ -23,7 +23,7 @@ from latchkey.settings import SettingError
 from latchkey.store.conflicts import Gone
 from latchkey.store.session import Base, db, stamp
 from latchkey.tokens import Token
-from latchkey.tokens.record import DEVELOPER
+from latchkey.tokens.indexes import DEVELOPER
 
 log = logging.getLogger("latchkey.policies")
 

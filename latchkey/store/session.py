@@ -55,10 +55,10 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy's own way to declare it
 
 
-def some(name: str | None, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of the rows that a condition holds for, which costs the others nothing."""
+def some(name: str | None, *columns: str, where: str, unique: bool = False, only: str | None = None) -> Index:
+    """An index of the rows that a condition holds for, which costs the others nothing; `only` in one database."""
     rows = text(where)
-    return Index(name, *columns, unique=unique, sqlite_where=rows, postgresql_where=rows)
+    return Index(name, *columns, unique=unique, sqlite_where=rows, postgresql_where=rows, info={"only": only})
 
 
 def stamp() -> datetime:

@@ -24,22 +24,15 @@ from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.ids import new_id
-from latchkey.store.session import Base, affected, db, some, stamp
+from latchkey.store.session import Base, affected, db, stamp
 from latchkey.tokens import ranges
+from latchkey.tokens.indexes import INDEXES, LISTED
 
 LONGEST_DESCRIPTION = 80
 DISUSED = timedelta(days=90)
 SOON = timedelta(days=7)
 # By what tokens were made that came from elsewhere: their strings begin as they please.
 IMPORTED = "latchkey import"
-NOT_REFRESH = "kind <> 'ort'"
-# As the indexes say it, word for word: otherwise SQLite does not see that they hold all that is looked for.
-DEVELOPER = text("token.kind = 'dev'")
-UNREVOKED = "kind = 'dev' AND revoked_at IS NULL"
-# A user's own tokens, without the strings that some had before.
-LISTED = "kind = 'dev' AND successor_id IS NULL"
-# All that a long list is counted and sorted by.
-LIST_READS = ("user_id", "kind", "revoked_at", "expires_at", "last_used_at", "description", "successor_id", "id")
 
 
 class Token(Base):
@@ -52,18 +45,7 @@ class Token(Base):
             " OR (kind IN ('oat', 'ort') AND grant_id IS NOT NULL AND parent_id IS NULL)",
             name="kind",
         ),
-        some(None, "user_id", "kind", "id", where="user_id IS NOT NULL"),
-        # Each index costs every token that is issued, so these hold only the rows that are looked for in them.
-        some("ix_token_developer", "id", where="kind = 'dev'"),
-        some(None, "user_id", "form_id", where="form_id IS NOT NULL", unique=True),
-        some(None, "grant_id", where="grant_id IS NOT NULL"),
-        some(None, "parent_id", where="parent_id IS NOT NULL"),
-        some(None, "expires_at", where=NOT_REFRESH),
-        some("ix_token_ending", "expires_at", "id", where="kind = 'dev'"),
-        some("ix_token_unrevoked", "user_id", "expires_at", where=UNREVOKED),
-        some("ix_token_waiting", "id", where="waiting_since IS NOT NULL"),
-        some(None, "revoked_at", where="revoked_at IS NOT NULL"),
-        some("ix_token_listed", *LIST_READS, where=LISTED),
+        *INDEXES,
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("tok"))

@@ -10,7 +10,7 @@ from latchkey.grants import Grant
 from latchkey.store.session import db
 from latchkey.store.sweeping import sweep
 from latchkey.tokens import Token
-from latchkey.tokens.record import NOT_REFRESH
+from latchkey.tokens.indexes import NOT_REFRESH
 
 # People see for so long what a developer token was; an access token has only to be told from one that never was.
 KEPT = timedelta(days=90)

@@ -18,7 +18,7 @@ from latchkey.credentials import Kind
 from latchkey.origin import Origin
 from latchkey.store.session import db
 from latchkey.tokens import Token
-from latchkey.tokens.record import NOT_REFRESH
+from latchkey.tokens.indexes import NOT_REFRESH
 
 # How many days before its end a letter tells of it. One that was let work for no longer gets none so early.
 DAYS = (7, 1)

@@ -5,7 +5,8 @@ import os
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Engine, ExceptionContext, event
+from sqlalchemy import Engine, ExceptionContext, FromClause, event
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 BUSY_SECONDS = 5
 # Of each connection. What is not in it lies in the system's own cache, a microsecond away.
@@ -36,8 +37,17 @@ def make_private(file: str | None) -> None:
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
+class Hinted(SQLiteCompiler):
+    """Writes a statement so that `with_hint` is in it: `INDEXED BY`, for which the dialect has no word of its own."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        """What stands behind the table."""
+        return text
+
+
 def tune(engine: Engine, *, reading: bool) -> None:
     """Set up each new connection of an engine."""
+    engine.dialect.statement_compiler = Hinted
 
     @event.listens_for(engine, "connect")
     def each(connection: Any, _record: Any) -> None:

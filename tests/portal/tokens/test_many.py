@@ -1,8 +1,11 @@
 """Thousands of tokens: found, filtered, sorted and paged by one statement, and revoked together with one letter."""
 
+import itertools
 import json
 import re
-from datetime import timedelta
+import secrets
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import event, insert, select, text, update
@@ -14,6 +17,7 @@ from latchkey.store.session import db, engines
 from latchkey.tokens import Token, access, listing, usage
 from latchkey.tokens.listing import Wanted
 from latchkey.worker import endings
+from portal.tokens.wanted import LISTS
 from tests import factories, pages
 
 
@@ -72,14 +76,65 @@ def test_counts_and_orders_are_read_from_an_index(alice, settings):
     db.remove()
     with engines().read.connect() as connection:
         if not engines().embedded:
-            pytest.skip("PostgreSQL chooses by its statistics; the index is there for it too")
+            pytest.skip("PostgreSQL chooses by its statistics; its index is another one")
         plans = [
             " ".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said[0]}", said[1]))
             for said in list(told)
         ]
 
-    assert all("USING COVERING INDEX ix_token_listed" in plan for plan in plans), plans
+    assert all("USING COVERING INDEX ix_token_counted" in plan for plan in plans), plans
+    indexes = ("ix_token_user_id_kind_id", *(f"ix_token_by_{name}" for name in ("use", "end", "name")))
+    assert all(f"INDEX {index} " in plan for index, plan in zip(indexes, plans, strict=True)), plans
     assert not any("SCAN token" in plan for plan in plans), plans
+
+
+DAY = date(2100, 1, 2)
+# What is asked for, and what of a token and the moment makes it match.
+WAYS = {
+    "all": (Wanted(), lambda t, now: True),
+    "write access": (Wanted(filters=frozenset({"write"})), lambda t, now: "account:write" in t.scope),
+    "a scope": (Wanted(scope="tokens:read"), lambda t, now: "tokens:read" in t.scope),
+    "never used": (Wanted(filters=frozenset({"never_used"})), lambda t, now: t.last_used_at is None),
+    "many": (Wanted(search="TOKEN 0"), lambda t, now: True),
+    "few": (Wanted(search="07"), lambda t, now: "07" in t.description),
+    "none": (Wanted(search="zebra"), lambda t, now: False),
+    "both": (Wanted(search="7", scope="tokens:read"), lambda t, now: "7" in t.description and "tok" in t.scope),
+    "by a day": (Wanted(ends_by=DAY), lambda t, now: t.expires_at and t.expires_at.date() <= DAY),
+}
+SORTED = {
+    "created": lambda t: 0,
+    "used": lambda t: -t.last_used_at.timestamp() if t.last_used_at else 1,
+    "expires": lambda t: t.expires_at.timestamp() if t.expires_at else 1e12,
+    "name": lambda t: t.description.lower(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_pages_from_either_end_hold_what_sorting_everything_would_show(alice, settings, clock, way):
+    now = clock.now()
+    many(
+        alice,
+        235,
+        description=lambda n: ("token", "Token")[n % 2] + f" {n % 150:04}",
+        scope=lambda n: ("account:read", "account:write tokens:read", "account:write")[n % 3],
+        last_used_at=lambda n: now - timedelta(days=n % 5) if n % 7 else None,
+        expires_at=lambda n: datetime(2100, 1, 1 + n % 4, 12, tzinfo=UTC) if n % 5 else None,
+        revoked_at=lambda n: now if n % 3 == n % 2 else None,
+    )
+    wanted, holds = WAYS[way]
+    mine = sorted(db.scalars(select(Token).where(Token.user_id == alice.id)), key=lambda t: t.id, reverse=True)
+    matching = {status: [t for t in mine if t.ended == (status == "ended") and holds(t, now)] for status in LISTS}
+
+    for status, sort in itertools.product(LISTS, SORTED):
+        expected = [t.id for t in sorted(matching[status], key=SORTED[sort])]
+        for page in range(1, len(expected) // listing.PAGE + 3):
+            found = listing.listing(alice, replace(wanted, status=status, sort=sort, page=page))
+            assert [t.id for t in found.tokens] == expected[(page - 1) * 50 : page * 50], (status, sort, page)
+            assert [found.active, found.ended] == [len(matching[one]) for one in LISTS]
+        assert found.every == 235
+        assert found.never_used == sum(not t.ended and t.last_used_at is None for t in mine)
+        assert found.no_expiry == sum(not t.ended and t.expires_at is None for t in mine)
+    assert listing.matching(alice, wanted) == [t.id for t in matching["active"]][: listing.MOST_CHOSEN]
 
 
 def test_pages_lead_forward_and_back(signed_in, alice):
@@ -207,6 +262,21 @@ def test_the_search_ignores_what_are_signs_of_patterns(signed_in, alice):
     many(alice, 2, description=lambda n: ("100% done", "1000 done")[n])
 
     assert listed(signed_in, "?q=100%25") == ["100% done"]
+
+
+@pytest.mark.parametrize("other", ["axb:read", "a_b:reads", "ca_b:read", "a_b:rea"])
+def test_a_scope_is_found_by_its_whole_name_and_nothing_that_looks_like_it(alice, settings, other):
+    many(alice, 2, scope=lambda n: f"aa:x {('a_b:read', other)[n]} zz:x", description=lambda n: "ab"[n])
+
+    assert [token.description for token in listing.listing(alice, Wanted(scope="a_b:read")).tokens] == ["a"]
+
+
+def test_a_token_of_the_most_scopes_is_listed_and_found_by_the_last(alice, settings):
+    """4,000 characters are more than a row of PostgreSQL's indexes holds."""
+    scope = " ".join(f"{secrets.token_hex(16)}:write" for _ in range(102))
+    many(alice, 1, scope=lambda _: scope)
+
+    assert listing.listing(alice, Wanted(scope=scope.split()[-1], search=scope[-38:])).active == 1
 
 
 def test_fifty_and_five_thousand_are_counted_by_the_same_plan(alice, bob, settings):
