@@ -20,6 +20,14 @@ ALIKE: WSGIEnvironment = {
 }
 
 
+# Nobody's is as long; names are the caller's, and some hundred of them are remembered.
+LONGEST_NAME = 100
+
+
+class LongName(Exception):
+    """The name of a header that is not passed on."""
+
+
 class Scope(Protocol):
     """The head of a request, as granian gives it."""
 
@@ -36,7 +44,9 @@ class Scope(Protocol):
 
 @lru_cache(maxsize=512)
 def _key(name: str) -> str | None:
-    """The variable that holds a header. None: it is not passed on."""
+    """The variable that holds a header. None: it is not passed on. Raises `LongName`: that is not remembered."""
+    if len(name) > LONGEST_NAME:
+        raise LongName
     if "_" in name:
         # Another header's variable would hold it as well: `X_Forwarded_For` is not `X-Forwarded-For`.
         return None
@@ -66,7 +76,10 @@ def environ_of(scope: Scope) -> WSGIEnvironment:
     environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
     environ["wsgi.url_scheme"] = scope.scheme
     for name, text in scope.headers.items():
-        key = _key(name)
+        try:
+            key = _key(name)
+        except LongName:
+            continue
         if key is not None:
             # RFC 9110 §5.2: lines of one name are one list; RFC 6265: cookies are parted otherwise.
             environ[key] = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{text}" if key in environ else text
