@@ -75,6 +75,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
+def threads() -> int:
+    """How many of this process do such work."""
+    return max(1, cores() // _Process.sharing)
+
+
 def run(work: Callable[[], Result]) -> Result:
     """Have it done, and wait for it."""
     piece = _Piece(work)
@@ -87,7 +92,7 @@ def _started() -> "SimpleQueue[_Piece]":
     with _Process.guard:
         if _Process.jobs is None:
             jobs = _Process.jobs = SimpleQueue()
-            for number in range(max(1, cores() // _Process.sharing)):
+            for number in range(threads()):
                 threading.Thread(target=_labour, args=(jobs,), name=f"heavy-{number}", daemon=True).start()
         return _Process.jobs
 

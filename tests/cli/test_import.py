@@ -583,6 +583,8 @@ def test_callers_of_a_resource_server_are_counted_by_where_they_are(app, bring, 
 def test_proofs_leave_room_for_passwords_however_many_come(app, bring, monkeypatch):
     bring("csv", [CSV, f'1,ada@example.com,,,read,,"{QUICK.hash("slow")}",,\n'])
     monkeypatch.setattr(lookup, "_places", threading.BoundedSemaphore(3))
+    one = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(lookup, "_turns", lambda: one)
     running, most, go_on = [], [], threading.Event()
 
     def verify(_key):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam, or_, select
@@ -32,12 +33,12 @@ PROOFS = (Limit(20, timedelta(minutes=1)), Limit(200, timedelta(hours=1)))
 EVERYWHERE = (Limit(300, timedelta(minutes=1)),)
 # While more than that come from everywhere: whoever sends few is still heard.
 UNDER_ATTACK = (Limit(3, timedelta(minutes=5)),)
-# One is done at a time, and so many wait for that: what takes a second each leaves room for people who sign in.
+# So many wait for their turn: what takes a second each leaves room for people who sign in.
 AT_ONCE = 12
 BUSY_SECONDS = 1
 
 Result = TypeVar("Result")
-_places, _turn = threading.BoundedSemaphore(AT_ONCE), threading.Lock()
+_places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class _Refused(NamedTuple):
@@ -60,6 +61,12 @@ _foreign = PreparedSelect(
     .where(or_(Token.digest == bindparam("digest"), Token.digest == _named)),
     replica=True,
 )
+
+
+@cache
+def _turns() -> threading.BoundedSemaphore:
+    """Half of the threads for heavy work; the others are for passwords."""
+    return threading.BoundedSemaphore(max(1, heavy.threads() // 2))
 
 
 class Unproved(Exception):
@@ -106,12 +113,13 @@ class Unproved(Exception):
 
     def right(self) -> bool:
         """Whether the string is the one, found out when it is its turn."""
+        turns = _turns()
         with waiting():
-            _turn.acquire()
+            turns.acquire()
         try:
             return heavy.run(self._right)
         finally:
-            _turn.release()
+            turns.release()
 
     def keep(self) -> None:
         """From now on it is known as ours."""
