@@ -36,7 +36,7 @@ class Line:
 
 
 def ask(port: int, requests: Sequence[Sequence[bytes]], expected: int, seconds: float, tell: Any) -> None:
-    """Send what each connection has to send for so long, in a process of its own; tell how long each answer took."""
+    """Send what each connection has to send, in a process of its own; tell how long each answer took, and its CPU."""
     took: list[float] = []
     with selectors.DefaultSelector() as selector:
         for each in requests:
@@ -53,17 +53,18 @@ def ask(port: int, requests: Sequence[Sequence[bytes]], expected: int, seconds: 
                     raise SystemExit(f"{status} instead of {expected}")
                 took.append(time.perf_counter() - line.begun)
                 line.send()
-    tell.send(took)
+    tell.send((took, time.process_time()))
 
 
 @dataclass
 class Load:
-    """What some connections send to a port, and how long each answer took."""
+    """What some connections send to a port, how long each answer took, and what CPU it took to send and receive."""
 
     port: int
     requests: Sequence[Sequence[bytes]]
     expected: int = 200
     took: list[float] = field(default_factory=list)
+    cpu: float = 0.0
 
     @contextlib.contextmanager
     def running(self, seconds: float) -> Iterator[None]:
@@ -74,7 +75,9 @@ class Load:
         there.close()
         try:
             yield
-            self.took += here.recv()
+            took, cpu = here.recv()
+            self.took += took
+            self.cpu += cpu
         finally:
             process.terminate()
             process.join()

@@ -33,16 +33,20 @@ def form_of(port: int, email: str) -> tuple[str, str]:
     return cookie, urlencode({"csrf_token": field[1], "email": email, "password": seed.PASSWORD})
 
 
-def cookie_of(port: int, email: str) -> str:
-    """The Cookie header of a browser that signed in through the form."""
+def cookies_of(port: int, email: str) -> dict[str, str]:
+    """The cookies of a browser that signed in through the form."""
     cookie, form = form_of(port, email)
     connection = http.client.HTTPConnection("127.0.0.1", port)
     headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/login", form, headers)
     answer = connection.getresponse()
     answer.read()
-    cookies = dict(pair.partition(";")[0].split("=", 1) for pair in answer.msg.get_all("Set-Cookie", []))
-    return "; ".join(f"{name}={value}" for name, value in cookies.items() if value)
+    return dict(pair.partition(";")[0].split("=", 1) for pair in answer.msg.get_all("Set-Cookie", []))
+
+
+def cookie_of(port: int, email: str) -> str:
+    """The Cookie header of a browser that signed in through the form."""
+    return "; ".join(f"{name}={value}" for name, value in cookies_of(port, email).items() if value)
 
 
 def prepare(instance: Path) -> None:

@@ -16,6 +16,7 @@ from latchkey.oversight import policies
 from latchkey.store.session import db
 from latchkey.tokens import usage
 from latchkey.tokens.imported import record as imported
+from latchkey.turns import heap
 from latchkey.upstream import earlier
 from latchkey.worker import alarms, housekeeping
 from latchkey.worker.housekeeping import Purge
@@ -83,6 +84,8 @@ class Worker:
         if not self._relieved:
             earlier.relieve()
             self._relieved = True
+        # What pages and calls took lies scattered in the one heap, whose end alone the C library gives back by itself.
+        heap.trim()
 
     def _deliver(self) -> None:
         outbox.recover(fresh=self._fresh)

@@ -1,6 +1,7 @@
 """The threads of a server process: letters go out at once, uses are written, and an end finishes what is under way."""
 
 import dataclasses
+import threading
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
 from latchkey.settings import ROOT
 from latchkey.tokens import Token, access, usage
+from latchkey.turns import heap
 from latchkey.worker import housekeeping, loop
 from tests import factories, servers, smtp
 
@@ -40,6 +42,15 @@ def running(app, db):
     yield start
     for one in started:
         one.stop()
+
+
+def test_memory_that_requests_no_longer_need_is_given_back_meanwhile(running, monkeypatch):
+    given_back = threading.Event()
+    monkeypatch.setattr(heap, "trim", given_back.set)
+
+    running()
+
+    assert given_back.wait(20)
 
 
 def post(app, db) -> Letter:
