@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -314,11 +314,19 @@ class Server:
 
 @contextlib.contextmanager
 def latchkey(
-    instance: Path, *, port: int | None = None, workers: int = 1, forked: bool = False, **environment: str
+    instance: Path,
+    *,
+    port: int | None = None,
+    workers: int = 1,
+    forked: bool = False,
+    command: Sequence[str] = (str(LATCHKEY),),
+    checkout: Path = ROOT,
+    seconds: float = 60,
+    **environment: str,
 ) -> Iterator[Server]:
     """The product as an operator starts it, on an instance folder; `environment` adds LATCHKEY_… variables.
 
-    A forked one does not load the product again.
+    A forked one does not load the product again; one of another checkout says by which command it runs there.
     """
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
@@ -332,11 +340,11 @@ def latchkey(
         process = Forked(arguments, clean | given, log)
     else:
         with log.open("ab") as output:
-            options = {"env": clean | given, "stdout": output, "stderr": subprocess.STDOUT, "cwd": ROOT}
-            process = start([str(LATCHKEY), *arguments], signal.SIGTERM, **options)
+            options = {"env": clean | given, "stdout": output, "stderr": subprocess.STDOUT, "cwd": checkout}
+            process = start([*command, *arguments], signal.SIGTERM, **options)
     server = Server(url, process, log, instance)
     try:
-        wait_until(server.answers, "latchkey serve")
+        wait_until(server.answers, "latchkey serve", seconds)
         yield server
     finally:
         server.stop()

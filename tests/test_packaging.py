@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from latchkey.settings import ROOT
+from tools import release
 
 LOCKS = ("requirements.lock", "requirements-otel.lock", "requirements-dev.lock")
 
@@ -52,6 +53,16 @@ def test_every_direct_dependency_is_locked_and_explained():
 
         assert name in locked
         assert re.search(rf'^    "{re.escape(requirement)}", *# \S', text, re.MULTILINE), requirement
+
+
+def test_what_is_kept_of_a_version_is_all_that_serves_and_no_more_than_a_megabyte():
+    kept = {str(path.relative_to(ROOT)) for path in release.needed(ROOT)}
+
+    assert {"app.py", "latchkey/settings.py", "static/latchkey.css", "migrations/env.py"} <= kept
+    assert {path.partition("/")[0] for path in kept} <= set(release.served(ROOT))
+    assert not [path for path in kept if path.startswith(("tests/", "instance/")) or path.endswith((".pyc", ".png"))]
+    [archive] = release.FOLDER.glob("*.tar.xz")
+    assert archive.stat().st_size < 2**20
 
 
 def test_make_lists_what_there_is():
