@@ -96,7 +96,8 @@ _Key = tuple[str, str, date, int, str]
 _Sum = tuple[str, str, str | None, int, datetime]
 # Calls past so many kinds.
 _BEYOND = _Shape(ANY, "", ANY)
-_shapes: dict[tuple[str, int], set[str]] = {}
+# Of most tokens it is one or two, for which a set would be large.
+_shapes: dict[tuple[str, int], tuple[str, ...]] = {}
 
 
 def write(calls: Sequence[Tallied], refused: Sequence[tuple[Turned, int, datetime]]) -> None:
@@ -153,11 +154,14 @@ _day = lru_cache(maxsize=DAYS)(date.fromordinal)
 
 def _shape(source: str, key: Counted) -> _Shape:
     shape = _shape_of(key.call[:LONGEST_CALL], ANY if ANY in key.wanted else scopes.serialize(key.wanted))
-    if len(_shapes) >= MOST_REMEMBERED:
-        _shapes.clear()
-    known = _shapes.setdefault((source, key.day), set())
-    if shape.digest in known or len(known) < MOST_SHAPES:
-        known.add(shape.digest)
+    mine = source, key.day
+    known = _shapes.get(mine, ())
+    if shape.digest in known:
+        return shape
+    if len(known) < MOST_SHAPES:
+        if not known and len(_shapes) >= MOST_REMEMBERED:
+            _shapes.clear()
+        _shapes[mine] = (*known, shape.digest)
         return shape
     return _BEYOND
 

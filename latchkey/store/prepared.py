@@ -6,12 +6,12 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Dialect, LargeBinary, Select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, Date, Dialect, LargeBinary, Select, type_coerce
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
@@ -61,9 +61,11 @@ def binder(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
     # Both drivers take bytes as they are, and give them so.
     if isinstance(kind, LargeBinary):
         return None
-    # SQLAlchemy's own conversions of moments cost more than finding the row.
+    # SQLAlchemy's own conversions of moments and days cost more than finding the row.
     if isinstance(kind, UtcDateTime) and dialect.name == "sqlite":
         return clock.Writer().text
+    if isinstance(kind, Date) and dialect.name == "sqlite":
+        return date.isoformat
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
