@@ -32,6 +32,7 @@ USED_EVERY = timedelta(minutes=1)
 PER_CLIENT = (Limit(20, timedelta(minutes=10)),)
 PER_ADDRESS = (Limit(300, timedelta(minutes=10)),)
 WRONG = "client secret is wrong or no longer valid"
+TWICE = "another app has the same client secret: rotate it"
 
 
 class Noted(OAuth2Error):
@@ -77,6 +78,8 @@ class Unproved(NotProved):
             raise TooOften(many.wait, "Too many secrets that take long to compare. Wait before the next try.") from None
         if not right:
             raise self
+        if not self._secret.kept:
+            raise NotProved(self.sent, TWICE)
         return self.sent
 
 

@@ -13,6 +13,7 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client, ClientSecret
 from latchkey.clients.moved.record import ForeignClient, ForeignSecret
 from latchkey.grants import Authorization, Grant
+from latchkey.journal.refusals import Refusal
 from latchkey.oversight import keys
 from latchkey.store import session as store
 from latchkey.tokens import Token
@@ -22,6 +23,7 @@ from latchkey.transfer.moving.systems import laravel
 from latchkey.values import Limit
 from tests import factories
 from tests.cli.moving import SCOPES, django, lines, row
+from tests.crowd import at_once
 from tests.oauth import dance
 from tests.oauth.conftest import enter
 
@@ -290,6 +292,26 @@ def test_a_secret_that_another_app_has_is_not_kept_twice(bring, ask):
 
     assert told["skipped"] == [{"line": 3, "why": "app 2: another app has its secret: rotate it"}]
     assert ask("second", SECRET, grant_type="client_credentials").status_code == 401
+
+
+def test_a_slow_secret_that_another_app_has_is_told_so_when_it_is_known(bring, ask, db):
+    kept = {"client_secret": PBKDF2}
+    bring("django-oauth-toolkit", [USER, application(1, **kept), application(2, client_id="second", **kept)])
+    wanted = {"grant_type": "client_credentials"}
+
+    first, second = ask(ID, SECRET[:40], **wanted), ask("second", SECRET[:40], **wanted)
+
+    assert (first.json.get("error"), second.json["error"]) == ("invalid_scope", "invalid_client")
+    [refusal] = [each for each in db.scalars(select(Refusal)) if each.client_id == clients.find("second").id]
+    assert refusal.reason == "another app has the same client secret: rotate it"
+
+
+def test_an_app_that_comes_several_times_at_once_with_its_slow_secret_is_known_each_time(bring, ask):
+    bring("django-oauth-toolkit", [USER, application(client_secret=PBKDF2), access_token(1, "one", scope="read")])
+
+    told = at_once(*[lambda: ask(ID, SECRET[:40], grant_type="client_credentials").status_code] * 6)
+
+    assert told == [200] * 6
 
 
 def test_ids_of_others_are_looked_up_only_after_an_import_and_go_with_the_app(bring, ask, db):
