@@ -1,7 +1,7 @@
 """Authlib's authorization server, wired to our records: requests come from the guard, answers go through one place."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from authlib.oauth2 import AuthorizationServer
@@ -32,6 +32,8 @@ class Request(OAuth2Request):
     session: BrowserSession
     grant: Grant
     redirect_uri_used: str = ""
+    # What was read of whoever sent it, before it was asked for; None: nothing.
+    party: Sequence[Any] | None = None
 
     def __init__(
         self,
@@ -68,7 +70,7 @@ class Server(AuthorizationServer):
         asked = cast("Request", request)
         if asked.presented is None:
             raise InvalidClientError
-        party = asked.vouched or parties.proved(asked.presented, methods, endpoint)
+        party = asked.vouched or parties.proved(asked.presented, methods, endpoint, asked.party)
         party.note_use()
         request.auth_method = asked.presented.method
         return party

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ForeignKey,
     LargeBinary,
+    Select,
     String,
+    and_,
     bindparam,
     case,
     exists,
@@ -92,37 +94,39 @@ _asked_by = exists(
         BrowserSession.id == AuthorizationCode.session_id, BrowserSession.ended_at.is_(None)
     )
 ).correlate(AuthorizationCode)
+_columns: tuple[Any, ...] = (
+    AuthorizationCode.id.label("code_id"),
+    Grant.client_id,
+    Grant.user_id,
+    Grant.id.label("grant_id"),
+    Grant.expires_at.label("grant_expires_at"),
+    Grant.scope,
+    Grant.resource,
+    AuthorizationCode.redirect_uri,
+    AuthorizationCode.redirect_uri_sent,
+    case((Client.document_url.is_not(None), Client.redirect_uris)).label("described_uris"),
+    AuthorizationCode.challenge.label("code_challenge"),
+    literal_column("'S256'").label("code_challenge_method"),
+    AuthorizationCode.consumed_at.is_not(None).label("consumed"),
+    (AuthorizationCode.expires_at <= _now).label("expired"),
+    or_(
+        Grant.ended_at.is_not(None),
+        Grant.expires_at <= _now,
+        User.disabled_at.is_not(None),
+        # C-10: whoever set a new password did not mean what was agreed to before it.
+        User.password_changed_at > AuthorizationCode.created_at,
+        ~_asked_by,
+    ).label("orphaned"),
+)
+_this = AuthorizationCode.digest == bindparam("digest")
 _found = PreparedSelect(
     "FoundCode",
-    select(
-        AuthorizationCode.id.label("code_id"),
-        Grant.client_id,
-        Grant.user_id,
-        Grant.id.label("grant_id"),
-        Grant.expires_at.label("grant_expires_at"),
-        Grant.scope,
-        Grant.resource,
-        AuthorizationCode.redirect_uri,
-        AuthorizationCode.redirect_uri_sent,
-        case((Client.document_url.is_not(None), Client.redirect_uris)).label("described_uris"),
-        AuthorizationCode.challenge.label("code_challenge"),
-        literal_column("'S256'").label("code_challenge_method"),
-        AuthorizationCode.consumed_at.is_not(None).label("consumed"),
-        (AuthorizationCode.expires_at <= _now).label("expired"),
-        or_(
-            Grant.ended_at.is_not(None),
-            Grant.expires_at <= _now,
-            User.disabled_at.is_not(None),
-            # C-10: whoever set a new password did not mean what was agreed to before it.
-            User.password_changed_at > AuthorizationCode.created_at,
-            ~_asked_by,
-        ).label("orphaned"),
-    )
+    select(*_columns)
     .select_from(AuthorizationCode)
     .join(Grant, Grant.id == AuthorizationCode.grant_id)
     .join(Client, Client.id == Grant.client_id)
     .join(User, User.id == Grant.user_id)
-    .where(AuthorizationCode.digest == bindparam("digest")),
+    .where(_this),
     row=Found,
 )
 _consume = issuing.for_both(
@@ -161,14 +165,25 @@ def save(
     db.flush()
 
 
+def beside(asked: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The columns of `Found` beside those of a statement about a client; empty where the code is none of its own."""
+    issued = asked.add_columns(*_columns).outerjoin(AuthorizationCode, _this)
+    under = and_(Grant.id == AuthorizationCode.grant_id, Grant.client_id == Client.id)
+    return issued.outerjoin(Grant, under).outerjoin(User, User.id == Grant.user_id)
+
+
+def digest_of(plaintext: str) -> bytes | None:
+    """What a code is kept as; None where this is none by its form."""
+    return credentials.digest(plaintext) if len(plaintext) == FORM_LENGTH else None
+
+
 def find(plaintext: str) -> Found | None:
     """The code that this is; a consumed one too, so that its replay is recognised (C-07).
 
     None as well where an app's own document names the address no more that its person was led back to.
     """
-    if len(plaintext) != FORM_LENGTH:
-        return None
-    found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
+    digest = digest_of(plaintext)
+    found: Found | None = None if digest is None else _found.one(digest=digest, now=clock.now())
     if found is None or found.described_uris is None:
         return found
     if not redirects.still_named(found.redirect_uri, found.described_uris):

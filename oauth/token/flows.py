@@ -3,7 +3,6 @@
 from contextlib import nullcontext
 from typing import Any, cast
 
-from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import (
     AccessDeniedError,
     ClientMixin,
@@ -16,20 +15,18 @@ from authlib.oauth2.rfc6749 import (
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 from authlib.oauth2.rfc8628.errors import AuthorizationPendingError, ExpiredTokenError, SlowDownError
 
-from latchkey import credentials, notices, scopes
-from latchkey import grants as records
-from latchkey.grants import EndReason, Grant
+from latchkey import credentials, scopes
+from latchkey.grants import EndReason
 from latchkey.store.drivers.transactions import write_lock
-from latchkey.store.session import db
 from latchkey.tokens.issued import device_codes, issuing, refreshing
 from latchkey.tokens.issued.issuing import Issued, Under
 from oauth.protocol import answers, parties, scoping
 from oauth.protocol.parameters import Form, Presented
-from oauth.protocol.parties import Noted
 from oauth.protocol.party import Party
 from oauth.protocol.server import Request, party_of, server
-from oauth.token import codes, targets
+from oauth.token import codes, targets, together
 from oauth.token.pkce import S256Challenge
+from oauth.token.replays import Replayed
 from oauth.token.targets import Target
 
 HEADERS: list[tuple[str, str]] = []
@@ -44,35 +41,26 @@ def answered(tokens: Issued) -> dict[str, object]:
     return body | {"scope": tokens.scope}
 
 
-class Replayed(InvalidGrantError, Noted):
-    """What is used once was used before: somebody has a copy (C-07, E-05)."""
-
-    def __init__(self, description: str, grant_id: str, reason: EndReason) -> None:
-        super().__init__(description)
-        self.grant_id, self.ended_for = grant_id, reason
-
-    def note(self) -> OAuth2Error:
-        """End the grant, for good, whatever becomes of the refusal."""
-        if records.end(self.grant_id, self.ended_for):
-            grant = db.get_one(Grant, self.grant_id)
-            if grant.user is not None:
-                code = self.ended_for is EndReason.CODE_REPLAYED
-                told = notices.code_replayed if code else notices.refresh_replayed
-                told(grant.user, grant.client)
-        db.commit()
-        return self
-
-
 class TokenFlow(grants.BaseGrant):
     """What the flows have in common at the token endpoint."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = parties.METHODS
+    # What was found together with the client: it need not be asked for again.
+    found: together.Found | None = None
+
+    def look_up(self, _asked: Request, _client_id: str) -> together.Found | None:
+        """What is exchanged and whoever sent it, where that takes one statement instead of two."""
+        return None
 
     def authenticate_token_endpoint_client(self) -> ClientMixin:
+        asked = cast("Request", self.request)
+        if asked.presented is not None:
+            self.found = self.look_up(asked, asked.presented.client_id)
+            asked.party = None if self.found is None else self.found.party
         client = self.server.authenticate_client(self.request, self.TOKEN_ENDPOINT_AUTH_METHODS)
         # Authlib says so itself only when what is redeemed was found.
         self.request.client = client
-        targets.named(cast("Request", self.request).resources)
+        targets.named(asked.resources)
         return cast("ClientMixin", client)
 
     def left_of(self, granted: str) -> frozenset[str]:
@@ -127,8 +115,11 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
             challenge=asked.parameters.get("code_challenge"),
         )
 
+    def look_up(self, asked: Request, client_id: str) -> together.Found | None:
+        return together.CODES.find(client_id, codes.digest_of(asked.parameters.get("code", "")))
+
     def query_authorization_code(self, code: str, client: ClientMixin) -> codes.Found | None:
-        found = codes.find(code)
+        found = codes.find(code) if self.found is None else self.found.sent
         if found is None or found.client_id != client.get_client_id():
             return None
         sent = self.request.payload.redirect_uri if self.request.payload else None
@@ -157,8 +148,12 @@ class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
 
     INCLUDE_NEW_REFRESH_TOKEN = True
 
+    def look_up(self, asked: Request, client_id: str) -> together.Found | None:
+        digest = refreshing.digest_of(asked.parameters.get("refresh_token", ""))
+        return together.REFRESHES.find(client_id, digest)
+
     def authenticate_refresh_token(self, refresh_token: str) -> Any:
-        return refreshing.find(refresh_token)
+        return refreshing.find(refresh_token) if self.found is None else self.found.sent
 
     def create_token_response(self) -> Any:
         """Retire the token and issue its successor in one transaction; retired already means a replay."""

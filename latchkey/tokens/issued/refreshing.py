@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, exists, literal_column, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, exists, literal_column, or_, select, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import aliased
 
@@ -46,33 +46,35 @@ class Found(NamedTuple):
 
 
 _now: Any = bindparam("now", type_=UtcDateTime)
+_columns: tuple[Any, ...] = (
+    Token.id.label("token_id"),
+    Grant.client_id,
+    Grant.user_id,
+    Grant.id.label("grant_id"),
+    Grant.expires_at.label("grant_expires_at"),
+    Grant.scope,
+    Grant.resource,
+    Grant.redirect_uri,
+    case((Client.document_url.is_not(None), Client.redirect_uris)).label("described_uris"),
+    Token.consumed_at.is_not(None).label("retired"),
+    (Token.expires_at <= _now).label("expired"),
+    or_(
+        Grant.ended_at.is_not(None),
+        Grant.expires_at <= _now,
+        User.disabled_at.is_not(None),
+        Client.suspended_at.is_not(None),
+    ).label("orphaned"),
+)
+# As a parameter SQLite would compile the statement anew for each value of it: partial indexes depend on that.
+_presented = and_(Token.digest == bindparam("digest"), Token.kind == literal_column(f"'{Kind.REFRESH}'"))
 _found = PreparedSelect(
     "FoundRefresh",
-    select(
-        Token.id.label("token_id"),
-        Grant.client_id,
-        Grant.user_id,
-        Grant.id.label("grant_id"),
-        Grant.expires_at.label("grant_expires_at"),
-        Grant.scope,
-        Grant.resource,
-        Grant.redirect_uri,
-        case((Client.document_url.is_not(None), Client.redirect_uris)).label("described_uris"),
-        Token.consumed_at.is_not(None).label("retired"),
-        (Token.expires_at <= _now).label("expired"),
-        or_(
-            Grant.ended_at.is_not(None),
-            Grant.expires_at <= _now,
-            User.disabled_at.is_not(None),
-            Client.suspended_at.is_not(None),
-        ).label("orphaned"),
-    )
+    select(*_columns)
     .select_from(Token)
     .join(Grant, Grant.id == Token.grant_id)
     .join(Client, Client.id == Grant.client_id)
     .join(User, User.id == Grant.user_id)
-    # As a parameter SQLite would compile the statement anew for each value of it: partial indexes depend on that.
-    .where(Token.digest == bindparam("digest"), Token.kind == literal_column(f"'{Kind.REFRESH}'")),
+    .where(_presented),
     row=Found,
 )
 
@@ -124,14 +126,27 @@ _name_second = PreparedWrite(
 _name_first = PreparedWrite(update(Token).where(Token.id == bindparam("refresh_id")).values(successor_id=_first))
 
 
+def beside(asked: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The columns of `Found` beside those of a statement about a client; empty where the token is none of its own."""
+    issued = asked.add_columns(*_columns).outerjoin(Token, _presented)
+    under = and_(Grant.id == Token.grant_id, Grant.client_id == Client.id)
+    return issued.outerjoin(Grant, under).outerjoin(User, User.id == Grant.user_id)
+
+
+def digest_of(plaintext: str) -> bytes | None:
+    """What a refresh token is kept as; None where this is none by its form."""
+    if credentials.kind_of(plaintext) is not Kind.REFRESH and not credentials.may_be_foreign(plaintext):
+        return None
+    return credentials.digest(plaintext)
+
+
 def find(plaintext: str) -> Found | None:
     """The refresh token that this is; a retired one too, so that its replay is recognised (E-05).
 
     None as well where an app's own document names the address no more that its person was led back to.
     """
-    if credentials.kind_of(plaintext) is not Kind.REFRESH and not credentials.may_be_foreign(plaintext):
-        return None
-    found: Found | None = _found.one(digest=credentials.digest(plaintext), now=clock.now())
+    digest = digest_of(plaintext)
+    found: Found | None = None if digest is None else _found.one(digest=digest, now=clock.now())
     if found is None or found.described_uris is None:
         return found
     if not redirects.still_named(found.redirect_uri, found.described_uris):
