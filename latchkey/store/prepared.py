@@ -192,14 +192,14 @@ class PreparedSelect:
 
 
 class PreparedWrite:
-    """A DML statement, run in a `transaction`."""
+    """A statement that changes rows, or holds them, run in a `transaction`."""
 
-    def __init__(self, statement: UpdateBase) -> None:
+    def __init__(self, statement: UpdateBase | Select[*tuple[Any, ...]]) -> None:
         self._statement = statement
         self._prepared: dict[str, Prepared] = {}
 
     def run(self, connection: DBAPIConnection, given: dict[str, Any]) -> int:
-        """Run it with these parameters, which are changed; how many rows it changed."""
+        """Run it with these parameters, which are changed; how many rows it changed or held."""
         dialect = engines().write.dialect
         prepared = self._prepared.get(dialect.name)
         if prepared is None:

@@ -93,9 +93,10 @@ _retire = issuing.for_both(
     .where(_this, *_unused, Token.successor_id.is_(None), issuing.held)
     .values(consumed_at=_now, successor_id=bindparam("refresh_id"))
 )
-# Until the commit the uses of this grant that come here go one after the other.
+# Until the commit the uses of this grant that come here go one after the other. Held, not changed: most come to
+# nothing, and PostgreSQL can take a change that was just undone for one that still goes on.
 _hold = PreparedWrite(
-    update(Grant).where(Grant.id == bindparam("grant_id"), issuing.user_held).values(ended_at=Grant.ended_at)
+    select(Grant.id).where(Grant.id == bindparam("grant_id"), issuing.user_held).with_for_update(key_share=True)
 )
 # Of two branches the one that is not used: each names the other until one of them is.
 _end_rival = PreparedWrite(update(Token).where(Token.id == _others_place, *_unused).values(revoked_at=_now))
