@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from latchkey.store.drivers.writers import Writers
 from latchkey.store.queue import Pool, Queue
 
 QUEUE_SECONDS = 30
+# For whoever has waited long enough, in vain: others write for a few milliseconds each.
+HASTY_SECONDS = 0.05
 
 
 class Engines:
@@ -39,10 +42,12 @@ class Engines:
         self.replica = _replica(replica_url, pool) if replica_url else None
         self.queue = Queue()
         self._writer: Any = None
+        # When somebody last waited in vain for another process that writes.
+        self._vain_at = float("-inf")
         if self.embedded:
             sqlite.tune(self.read, reading=True)
             sqlite.tune(self.write, reading=False)
-            _queue_writers(self.write, self.queue)
+            self._queue_writers()
             sqlite.drop_broken(self.read)
             sqlite.drop_broken(self.write)
         for engine in filter(None, (self.read, self.write, self.replica)):
@@ -87,12 +92,14 @@ class Engines:
         if mine is not None:
             yield mine
             return
-        _lock(self.queue)
+        hasty = self._lock()
         try:
             writer = self._writer = self._local.writer = self._writer or detached(self.write)
             try:
-                yield writer
+                with sqlite.patience(writer, HASTY_SECONDS) if hasty else contextlib.nullcontext():
+                    yield writer
             except (sqlite3.Error, DBAPIError) as error:
+                self._note(error)
                 if sqlite.broken(error.orig if isinstance(error, DBAPIError) else error):
                     self._writer = None
                     close(self.write, writer)
@@ -100,6 +107,44 @@ class Engines:
         finally:
             self._local.writer = None
             self.queue.release()
+
+    @contextlib.contextmanager
+    def hasty(self) -> Iterator[None]:
+        """Let this thread wait hardly for who writes: it did so in vain."""
+        self._local.hasty = True
+        try:
+            yield
+        finally:
+            self._local.hasty = False
+
+    def _lock(self) -> bool:
+        """Take the turn to write; whether this thread has waited enough, by itself or beside who did so in vain."""
+        hasty, came = getattr(self._local, "hasty", False), time.monotonic()
+        if not self.queue.acquire(HASTY_SECONDS if hasty else QUEUE_SECONDS):
+            raise OperationalError("BEGIN IMMEDIATE", {}, TimeoutError("the write queue did not move"))
+        return hasty or came < self._vain_at
+
+    def _note(self, error: Exception) -> None:
+        if sqlite.busy(error):
+            self._vain_at = time.monotonic()
+
+    def _queue_writers(self) -> None:
+        @event.listens_for(self.write, "begin")
+        def begin(connection: Any) -> None:
+            hasty, driven = self._lock(), connection.connection
+            # It hands on when it is back in its pool.
+            driven.info["queued"] = True
+            try:
+                with sqlite.patience(driven.dbapi_connection, HASTY_SECONDS) if hasty else contextlib.nullcontext():
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except DBAPIError as error:
+                self._note(error)
+                raise
+
+        @event.listens_for(self.write, "checkin")
+        def checkin(_connection: Any, record: Any) -> None:
+            if record.info.pop("queued", False):
+                self.queue.release()
 
     def _close_late(self, _connection: Any, record: Any) -> None:
         # Its pool was disposed of while it was out: nobody would close it there.
@@ -142,22 +187,3 @@ def _opened(url: URL, *, reading: bool) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"connect_args": {"check_same_thread": False}}
     return {"creator": postgres.opener(url, postgres.arguments(url, reading=reading))}
-
-
-def _lock(queue: Queue) -> None:
-    if not queue.acquire(QUEUE_SECONDS):
-        raise OperationalError("BEGIN IMMEDIATE", {}, TimeoutError("the write queue did not move"))
-
-
-def _queue_writers(engine: Engine, queue: Queue) -> None:
-    @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        _lock(queue)
-        # It hands on when it is back in its pool.
-        connection.connection.info["queued"] = True
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    @event.listens_for(engine, "checkin")
-    def checkin(_connection: Any, record: Any) -> None:
-        if record.info.pop("queued", False):
-            queue.release()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from latchkey.store.drivers.transactions import together
+from latchkey.store.drivers import transactions
 from web.server.threads import Threads
 
 # So many hold the write lock for a few milliseconds.
@@ -56,11 +56,13 @@ class Sharing(Generic[Asked]):
 
     def _next(self) -> None:
         taken = self._taken()
+        again: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         if len(taken) > 1:
             try:
                 runs = _decided(taken)
             except Exception as error:  # noqa: BLE001 - whatever it was, each meets it by itself
                 log.warning("%s requests could not share a commit: %s", len(taken), type(error).__qualname__)
+                again = transactions.hasty_after(error)
             else:
                 # What is left of a refusal may take long, and those that are kept have waited.
                 answers = sorted(zip(taken, runs, strict=True), key=lambda answer: not answer[0].answered)
@@ -68,7 +70,9 @@ class Sharing(Generic[Asked]):
                 return
             for exchange in taken:
                 exchange.rewind()
-        _each([partial(self._alone, exchange) for exchange in taken])
+        # Where they have waited for another process in vain, each would wait for it as long once more.
+        with again:
+            _each([partial(self._alone, exchange) for exchange in taken])
 
     def _taken(self) -> list[Asked]:
         taken: list[Asked] = []
@@ -92,7 +96,7 @@ def _each(answers: list[Callable[[], None]]) -> None:
 def _decided(taken: Iterable[Exchange]) -> list[Run]:
     """What answers them, when all they wrote is kept. Raises whatever failed: then nothing of it is."""
     runs = []
-    with together():
+    with transactions.together():
         for exchange in taken:
             run = exchange.decide()
             if run is None:

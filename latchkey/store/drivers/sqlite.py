@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Engine, ExceptionContext, FromClause, event
@@ -53,7 +54,7 @@ def tune(engine: Engine, *, reading: bool) -> None:
     def each(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         for pragma in (
-            f"busy_timeout={BUSY_SECONDS * 1000}",
+            _patience(BUSY_SECONDS),
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
@@ -63,6 +64,26 @@ def tune(engine: Engine, *, reading: bool) -> None:
             f"query_only={'ON' if reading else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+
+
+def _patience(seconds: float) -> str:
+    return f"busy_timeout={round(seconds * 1000)}"
+
+
+def busy(error: BaseException | None) -> bool:
+    """Whether it waited in vain for another process that writes."""
+    fault = getattr(error, "orig", error)
+    return getattr(fault, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+@contextlib.contextmanager
+def patience(connection: Any, seconds: float) -> Iterator[None]:
+    """Let a connection wait for a lock no longer than that."""
+    connection.execute(f"PRAGMA {_patience(seconds)}")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA {_patience(BUSY_SECONDS)}")
 
 
 def is_shared(file: str) -> bool:

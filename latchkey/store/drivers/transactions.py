@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from latchkey.store.drivers import sqlite
 from latchkey.store.session import engines
 
 
@@ -13,6 +14,13 @@ def write_lock() -> AbstractContextManager[object]:
     """Hold the write lock so that reads use the writer connection's page cache. Does nothing but on SQLite."""
     pair = engines()
     return pair.write_lock() if pair.embedded else nullcontext()
+
+
+def hasty_after(error: Exception) -> AbstractContextManager[object]:
+    """Meanwhile this thread waits hardly for who writes, if that is what failed: it would be in vain once more."""
+    cause = getattr(error, "orig", error)
+    in_vain = sqlite.busy(error) or isinstance(cause, TimeoutError)
+    return engines().hasty() if in_vain else nullcontext()
 
 
 class Spoiled(Exception):

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import sqlite3
 import threading
+import time
 from itertools import count
 from types import SimpleNamespace
 from urllib.parse import urlencode
@@ -10,15 +12,14 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from latchkey import credentials
+from latchkey import credentials, settings
 from latchkey.clients.moved.record import ForeignClient, ForeignSecret
-from latchkey.store.drivers import transactions
-from latchkey.store.session import db, engines
+from latchkey.store.drivers import sqlite, transactions
+from latchkey.store.session import configure, db, dispose, engines
 from latchkey.tokens.imported import proofs
 from oauth.token import codes as kept
 from tests import conftest, factories
 from tests.oauth import dance
-from web.server import sharing
 from web.server.rsgi import ELSEWHERE, Application
 
 NUMBERS = count()
@@ -45,7 +46,8 @@ class Asked:
         )  # fmt: skip
         self.answers, self.too_early, self.done = [], False, threading.Event()
 
-    def response_bytes(self, status, _headers, body):
+    def response_bytes(self, status, headers, body):
+        self.headers = dict(headers)
         writer = engines()._writer
         self.too_early = engines().embedded and writer is not None and writer.in_transaction
         self.answers.append((status, json.loads(body)))
@@ -249,18 +251,41 @@ def test_who_has_secrets_of_apps_that_moved_in_hashed_holds_up_no_other_app(app,
 
 
 def test_a_commit_that_fails_is_done_again_for_each(ask, works, codes, example_client, monkeypatch):
+    together = transactions.together
+
     @contextlib.contextmanager
     def full():
-        with transactions.together():
+        with together():
             yield
             raise OperationalError("COMMIT", {}, OSError("the disk was full for a moment"))
 
-    monkeypatch.setattr(sharing, "together", full)
+    monkeypatch.setattr(transactions, "together", full)
     asked = [redeeming(example_client, code) for code in codes]
 
     assert ask(*asked) == [200] * 5
 
     assert all(map(works, asked))
+
+
+@pytest.mark.skipif(conftest.POSTGRESQL, reason="is about the one who writes on SQLite")
+def test_who_waited_together_in_vain_does_not_wait_once_more_each(ask, codes, example_client, monkeypatch):
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.5)
+    dispose()
+    configure(settings.current().database_url)
+    invalid = [redeeming(example_client, f"{number:043}") for number in range(8)]
+    asked = [redeeming(example_client, code) for code in codes]
+    with contextlib.closing(sqlite3.connect(engines().write.url.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        statuses = ask(*invalid, *asked)
+        taken = time.monotonic() - begun
+        other.execute("ROLLBACK")
+
+    assert statuses == [503] * 13
+    assert all(each.headers["Retry-After"] for each in (*invalid, *asked))
+    # Once for all, and a moment each; not once for each.
+    assert taken < 13 * 0.5
+    assert ask(*(redeeming(example_client, code) for code in codes)) == [200] * 5
 
 
 def test_nobody_is_told_of_what_was_not_kept(ask, works, codes, example_client, monkeypatch):
