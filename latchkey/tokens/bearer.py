@@ -1,11 +1,11 @@
 """Who is calling, and what may be wrong with the credential that came."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, case, func, literal_column, null, or_, select
+from sqlalchemy import Select, bindparam, case, func, literal_column, or_, select
 
 from latchkey import clock, resources, scopes
 from latchkey.accounts.users import User
@@ -70,33 +70,34 @@ class Bearer(NamedTuple):
     # True, or what the database has for it.
     used_lately: bool | int | None
     parent_id: str | None
-    replaces_id: str | None
     grant_id: str | None
     scope: str
     resource: str | None
     allowed_addresses: str | None
-    description: str | None
     last4: str
     created: Kept
     expires: Kept | None
     user_id: str | None
-    email: str | None
-    name: str | None
-    email_verified: Kept | None
-    user_created: Kept | None
-    user_updated: Kept | None
     client_id: str | None
-    client_name: str | None
     # Where the app describes itself, if it does: its client_id then.
     client_url: str | None
     # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
     # the app that acts as itself, whose every token has a grant of its own.
     family: str
+    # Of these introspection tells nobody, so that it does not read them.
+    replaces_id: str | None = None
+    description: str | None = None
+    email: str | None = None
+    name: str | None = None
+    email_verified: Kept | None = None
+    user_created: Kept | None = None
+    user_updated: Kept | None = None
+    client_name: str | None = None
     # When its sign-in is over, or the first of those above it.
-    grant_expires: Kept | None
-    authorization_id: str | None
+    grant_expires: Kept | None = None
+    authorization_id: str | None = None
     # The ids of those above it, and of what they hang on.
-    above: str
+    above: str = ""
 
     @property
     def bound(self) -> bool:
@@ -200,8 +201,8 @@ FAMILY = func.coalesce(
 ).label("family")
 
 
-def columns(client: Any = Client, without: Collection[str] = ()) -> list[Any]:
-    """What reads the fields of a `Bearer`, by `now` and `lately`; `without` those that nobody will look at."""
+def columns(client: Any = Client, *, brief: bool = False) -> list[Any]:
+    """What reads the fields of a `Bearer`, by `now` and `lately`, in their order; `brief`: those without a default."""
     every = [
         Token.id.label("token_id"),
         Token.digest,
@@ -209,30 +210,30 @@ def columns(client: Any = Client, without: Collection[str] = ()) -> list[Any]:
         fault_of(Token, User, Grant, client).label("fault"),
         kept(Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
         Token.parent_id,
-        Token.replaces_id,
         Token.grant_id,
         Token.scope,
         Token.resource,
         Token.allowed_addresses,
-        Token.description,
         Token.last4,
         kept(Token.created_at).label("created"),
         kept(Token.expires_at).label("expires"),
         Token.user_id,
+        client.id.label("client_id"),
+        client.document_url.label("client_url"),
+        FAMILY,
+        Token.replaces_id,
+        Token.description,
         User.email,
         User.name,
         kept(User.email_verified_at).label("email_verified"),
         kept(User.created_at).label("user_created"),
         kept(User.updated_at).label("user_updated"),
-        client.id.label("client_id"),
         client.name.label("client_name"),
-        client.document_url.label("client_url"),
-        FAMILY,
         kept(Grant.expires_at).label("grant_expires"),
         Grant.authorization_id,
         literal_column("''").label("above"),
     ]
-    return [null().label(column.key) if column.key in without else column for column in every]
+    return every[: -len(Bearer._field_defaults)] if brief else every
 
 
 def beside(statement: Select[*tuple[Any, ...]], client: Any = Client) -> Select[*tuple[Any, ...]]:

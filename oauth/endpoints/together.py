@@ -23,19 +23,12 @@ class Found(NamedTuple):
 
 
 _WIDTH = len(parties.FACTS.selected_columns)
-# Introspection never tells of a person, and answers are not remembered by it.
-_UNTOLD = frozenset(
-    {
-        *("email", "name", "email_verified", "user_created", "user_updated", "client_name"),
-        *("description", "replaces_id", "grant_expires", "authorization_id"),
-    }
-)
 # Not the app that asks, but the one that the token was issued to.
 _issued_to = aliased(Client)
 _both = PreparedSelect(
     "Both",
     bearer.beside(
-        parties.FACTS.add_columns(*bearer.columns(_issued_to, _UNTOLD)).outerjoin(
+        parties.FACTS.add_columns(*bearer.columns(_issued_to, brief=True)).outerjoin(
             Token, Token.digest == bindparam("digest")
         ),
         _issued_to,
@@ -52,6 +45,6 @@ def find(sent: Presented, text: str | None) -> Found:
     if token is None:
         return Found(None, None)
     rows = _both.all(client_id=sent.client_id, digest=token.digest, now=token.now, lately=token.lately)
-    known = rows[0][_WIDTH:] if rows else (None,)
     party = [parties.Facts._make(row[:_WIDTH]) for row in rows]
-    return Found(party, token if known[0] is None else token._replace(bearer=Bearer._make(known)))
+    known = rows[0][_WIDTH:] if rows else (None,)
+    return Found(party, token if known[0] is None else Sought(token.digest, token.now, token.lately, Bearer(*known)))

@@ -1,6 +1,5 @@
 """Stands before Authlib and refuses malformed, duplicate and misplaced parameters, so that no input becomes a fault."""
 
-import base64
 import binascii
 import re
 from collections.abc import Mapping
@@ -187,7 +186,7 @@ def _basic(header: str) -> Presented:
     if scheme.lower() != "basic" or len(encoded) > LONGEST_BASIC:
         raise InvalidClientError
     try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
+        text = binascii.a2b_base64(encoded.strip(), strict_mode=True).decode()
         name, colon, secret = text.partition(":")
         client_id, secret = _decoded(name), _decoded(secret)
     except (binascii.Error, ValueError):
