@@ -23,6 +23,7 @@ class Found(NamedTuple):
 
 
 _WIDTH = len(parties.FACTS.selected_columns)
+_UNREAD = tuple(Bearer._field_defaults.values())
 # Not the app that asks, but the one that the token was issued to.
 _issued_to = aliased(Client)
 _both = PreparedSelect(
@@ -47,4 +48,6 @@ def find(sent: Presented, text: str | None) -> Found:
     rows = _both.all(client_id=sent.client_id, digest=token.digest, now=token.now, lately=token.lately)
     party = [parties.Facts._make(row[:_WIDTH]) for row in rows]
     known = rows[0][_WIDTH:] if rows else (None,)
-    return Found(party, token if known[0] is None else Sought(token.digest, token.now, token.lately, Bearer(*known)))
+    if known[0] is None:
+        return Found(party, token)
+    return Found(party, Sought(token.digest, token.now, token.lately, Bearer._make(known + _UNREAD)))

@@ -7,6 +7,7 @@ database is answered where requests are dispatched: it waits for nobody, and goe
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
@@ -28,6 +29,8 @@ from web.server.threads import Threads, unanswered
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Whoever is quick has the interpreter after so long; by itself it takes ten times that, several times a call.
 SWITCH_SECONDS = 0.0005
+# When a call took so long where all arrive, as on a slow disk, the next ones have threads of their own for a while.
+LONG_SECONDS, WARY_SECONDS = 0.1, 1.0
 
 
 class Crews(NamedTuple):
@@ -136,6 +139,7 @@ class Application:
         self._together: frozenset[str] = app.extensions[middleware.TOGETHER]
         self._sharing = Sharing(self._writers, self._finish, self._write)
         self._receiver: Receiver | None = None
+        self._wary_until = 0.0
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """The worker is about to listen; `loop` is its own."""
@@ -185,8 +189,10 @@ class Application:
             threads, together = self._pages if environ["REQUEST_METHOD"] in READS else self._forms, False
         if together:
             self._sharing.submit(exchange)
-        elif threads is self._writers and path in self._at_arrival:
+        elif threads is self._writers and path in self._at_arrival and (now := time.monotonic()) > self._wary_until:
             self._begin(exchange, threads)
+            if (done := time.monotonic()) - now > LONG_SECONDS:
+                self._wary_until = done + WARY_SECONDS
         elif threads is self._writers and path in self._reading:
             self._readers.submit(partial(self._begin, exchange, threads))
         elif threads is self._writers:

@@ -1,0 +1,57 @@
+"""Where requests arrive, what reads an embedded database is answered, as long as that is quick."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from latchkey.store.session import engines
+from web.server import rsgi
+from web.server.rsgi import Application
+
+
+class Asked:
+    """A call that reads, as the server hands it over, and the thread that answered it."""
+
+    scope = SimpleNamespace(
+        http_version="1.1", server="127.0.0.1:5000", client="127.0.0.1:40000", scheme="http", method="GET",
+        path="/v1/me", query_string="", authority="127.0.0.1", headers={"authorization": "Bearer nobody"},
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+
+    def response_bytes(self, _status, _headers, _body):
+        self.thread = threading.current_thread().name
+        self.done.set()
+
+
+@pytest.fixture
+def answers(app):
+    server = Application(app)
+
+    def answer() -> str:
+        asked = Asked()
+        server.dispatch(asked.scope, asked)
+        assert asked.done.wait(30)
+        return asked.thread
+
+    return answer
+
+
+def test_while_reading_takes_long_nobody_else_waits_for_it(answers, monkeypatch):
+    here = threading.current_thread().name if engines().embedded else "reader"
+    monkeypatch.setattr(rsgi, "LONG_SECONDS", -1.0)
+    monkeypatch.setattr(rsgi, "WARY_SECONDS", 3600.0)
+
+    assert answers().startswith(here)
+    assert answers().startswith("reader")
+
+
+def test_afterwards_it_is_answered_where_it_arrives_again(answers, monkeypatch):
+    here = threading.current_thread().name if engines().embedded else "reader"
+    monkeypatch.setattr(rsgi, "LONG_SECONDS", -1.0)
+    monkeypatch.setattr(rsgi, "WARY_SECONDS", -3600.0)
+
+    assert answers().startswith(here)
+    assert answers().startswith(here)
