@@ -4,7 +4,7 @@ from api.kit import answers
 from api.kit.auth import public
 from api.kit.blueprint import blueprint
 from api.kit.describe import Operation, Shape, describe, flag, text
-from latchkey import resources
+from latchkey.naming import listed
 from latchkey.resources import Resource
 from latchkey.scopes import Scope
 from web.calls import Call, Reply
@@ -61,6 +61,6 @@ def _shown(resource: Resource, scope: Scope) -> dict[str, str | bool]:
 )
 def list_scopes(_call: Call) -> Reply:
     """Every scope, an API after the other."""
-    parts = resources.grouped()
+    parts = listed.by_resource()
     data = [_shown(of, scope) for of, groups in parts for members in groups.values() for scope in members]
     return answers.shown({"data": data, "next_cursor": None}, answers.PUBLIC)

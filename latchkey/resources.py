@@ -6,7 +6,7 @@ Their identifiers (RFC 8707) are compared as RFC 3986 §6.2.2 and §6.2.3 normal
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import Any
 
 from latchkey import addresses, scopes, settings, texts
 from latchkey.credentials import Kind
-from latchkey.scopes import BadCatalogue, Group, Scope
+from latchkey.scopes import BadCatalogue
 
 LONGEST_TITLE = 80
 NAME = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
@@ -77,8 +77,8 @@ def load(path: Path) -> None:
     _operators.update((resource.name, resource) for resource in found)
     _owners.clear()
     _owners.update((name, resource.name) for resource in found for name in resource.own or ())
-    reached.cache_clear()
-    _catalogue.cache_clear()
+    for kept in (reached, _of, _catalogue):
+        kept.cache_clear()
 
 
 def _parsed(path: Path) -> list[Resource]:
@@ -222,27 +222,18 @@ def reached(names: frozenset[str], kind: str = "") -> frozenset[str]:
     return found | {MCP} if kind == Kind.DEVELOPER and ACCOUNT in found else found
 
 
+def of(names: frozenset[str], kind: str) -> tuple[Resource, ...]:
+    """The same as resources, in their order."""
+    ours = settings.current()
+    return _of(names, kind, ours.base_url, ours.brand_name)
+
+
+@lru_cache(maxsize=256)
+def _of(names: frozenset[str], kind: str, base_url: str, brand: str) -> tuple[Resource, ...]:
+    found = reached(names, kind)
+    return tuple(resource for name, resource in _catalogue(base_url, brand).items() if name in found)
+
+
 def within(names: frozenset[str], chosen: Iterable[Resource]) -> frozenset[str]:
     """Of these scopes those that mean something at one of the resources."""
     return names & frozenset[str]().union(*(resource.scopes for resource in chosen))
-
-
-def grouped(names: Iterable[str] | None = None) -> list[tuple[Resource, dict[Group, list[Scope]]]]:
-    """The catalogue, or these of it, by resource and group, in the order in which people see them."""
-    wanted = None if names is None else frozenset(names)
-    parts: dict[str, dict[Group, list[Scope]]] = {name: {} for name in catalogue()}
-    for group, members in scopes.groups().items():
-        for scope in members:
-            if wanted is None or scope.name in wanted:
-                parts[owner(scope.name).name].setdefault(group, []).append(scope)
-    return [(resource, parts[name]) for name, resource in catalogue().items() if parts[name]]
-
-
-def groups() -> dict[Group, list[Scope]]:
-    """The catalogue for forms: a group of an operator's API says on which it is."""
-    found: dict[Group, list[Scope]] = {}
-    for resource, parts in grouped():
-        for group, members in parts.items():
-            shown = group if resource.own is None else replace(group, about=f"On the {resource.title}")
-            found.setdefault(shown, []).extend(members)
-    return found

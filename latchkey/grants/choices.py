@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from latchkey import clock, resources
+from latchkey.naming import listed
 from latchkey.scopes import Group, Scope
 
 # From so many on the page is arranged for many.
@@ -53,7 +54,7 @@ def boxes(names: Collection[str]) -> dict[str, list[Part]]:
     many = len(names) >= MANY
     order = ("sensitive", "write", "read") if many else ("read", "write")
     found: dict[str, list[Part]] = {kind: [] for kind in order}
-    for resource, groups in resources.grouped(names):
+    for resource, groups in listed.by_resource(names):
         for group, members in groups.items():
             for kind in order:
                 mine = [scope for scope in members if _kind(scope, many=many) == kind]

@@ -165,8 +165,7 @@ class Bearer(NamedTuple):
         """The APIs that it is for: those that were named for it, else those of its scopes."""
         if self.resource is not None:
             return resources.held(self.resource)
-        reached = resources.reached(self.scopes, self.kind)
-        return tuple(resource for name, resource in resources.catalogue().items() if name in reached)
+        return resources.of(self.scopes, self.kind)
 
     def is_for(self, resource: Resource) -> bool:
         """Whether this is one of them."""

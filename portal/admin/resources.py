@@ -3,6 +3,7 @@
 from flask import render_template
 
 from latchkey import resources
+from latchkey.naming import listed
 from latchkey.oversight import fleet
 from portal.blueprint import blueprint
 
@@ -13,7 +14,7 @@ def admin_resources() -> str:
     return render_template(
         "portal/admin/resources/index.html",
         apis=resources.catalogue().values(),
-        parts=dict(resources.grouped()),
+        parts=dict(listed.by_resource()),
         builtin=resources.account(),
         fleet=fleet.look(),
     )

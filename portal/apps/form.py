@@ -5,8 +5,9 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import BooleanField, SelectMultipleField, StringField
 
-from latchkey import clients, resources, scopes
+from latchkey import clients, scopes
 from latchkey.clients import BadClient
+from latchkey.naming import listed
 from latchkey.scopes import Group, Scope
 from portal.apps import pictures
 from portal.fields import ticked
@@ -20,7 +21,7 @@ def offered(*, trusted: bool = False, ceiling: frozenset[str] | None = None) -> 
     refused = frozenset() if trusted else scopes.CREDENTIAL
     within = (frozenset(scopes.catalogue()) if ceiling is None else ceiling) - refused
     allowed = {
-        group: [scope for scope in members if scope.name in within] for group, members in resources.groups().items()
+        group: [scope for scope in members if scope.name in within] for group, members in listed.for_forms().items()
     }
     return {group: members for group, members in allowed.items() if members}
 

@@ -10,8 +10,9 @@ from flask_login import current_user
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from latchkey import clients, resources, settings, tokens
+from latchkey import clients, settings, tokens
 from latchkey.journal import advice
+from latchkey.naming import listed
 from portal.blueprint import blueprint
 from portal.guides import reference, search
 from portal.guides.kept import kept, readable
@@ -86,7 +87,7 @@ def guide_scopes() -> str:
     for call in reference.calls():
         for scope in call.scopes:
             needing[scope].append(call)
-    return render_template("guides/scopes.html", parts=resources.grouped(), calls=needing)
+    return render_template("guides/scopes.html", parts=listed.by_resource(), calls=needing)
 
 
 @blueprint.get("/docs/api")

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from flask import Response, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import clock, notices, origin, resources, scopes, tokens
+from latchkey import clock, notices, origin, scopes, tokens
+from latchkey.naming import listed
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from portal import drafts
@@ -143,7 +144,7 @@ def _page(
         "portal/tokens/edit.html",
         token=token,
         form=form,
-        groups=resources.groups(),
+        groups=listed.for_forms(),
         held=_allowed(token) if token.parent is not None else None,
         first_day=forms.day_in(1),
         last_day=forms.last_day(),

@@ -16,7 +16,8 @@ from wtforms import (
     ValidationError,
 )
 
-from latchkey import clock, credentials, resources, scopes, texts
+from latchkey import clock, credentials, scopes, texts
+from latchkey.naming import listed
 from latchkey.tokens import LONGEST_DESCRIPTION, Renewal, Token, lifetimes, ranges
 from portal.fields import day, ticked
 
@@ -96,7 +97,7 @@ class TokenForm(FlaskForm):
     def wants_all(self, names: Iterable[str]) -> bool:
         """Whether “Select all scopes” was pressed, which without a script is a button; it ticks these."""
         allowed = frozenset(names)
-        chosen = ticked(request.form.get("do"), resources.groups().values(), self.scope.data or ())
+        chosen = ticked(request.form.get("do"), listed.for_forms().values(), self.scope.data or ())
         if chosen is None:
             return False
         self.scope.data = [name for name in chosen if name in allowed]

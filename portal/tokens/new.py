@@ -3,9 +3,9 @@
 from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import notices, origin, resources, scopes, tokens
+from latchkey import notices, origin, scopes, tokens
 from latchkey.accounts.limits import QuotaReached
-from latchkey.naming import presets
+from latchkey.naming import listed, presets
 from latchkey.store.session import db
 from latchkey.tokens import listing
 from portal.blueprint import blueprint
@@ -21,7 +21,7 @@ def _page(form: NewTokenForm, status: int = 200, *, by_link: bool = False, left_
         "portal/tokens/_new.html",
         status,
         form=form,
-        groups=resources.groups(),
+        groups=listed.for_forms(),
         presets=presets.named(),
         others=listing.latest(this_user()),
         first_day=forms.day_in(1),

@@ -3,6 +3,7 @@
 import pytest
 
 from latchkey import resources, scopes
+from latchkey.naming import listed
 from tests import apis
 
 PROJECTS = """
@@ -42,7 +43,7 @@ def test_what_only_looks_like_an_api_is_none(two_apis, named):
 
 
 def test_people_see_the_operators_apis_first_and_each_scope_once(two_apis):
-    parts = resources.grouped()
+    parts = listed.by_resource()
 
     assert [resource.name for resource, _ in parts] == ["projects", "billing", "account"]
     names = [scope.name for _, groups in parts for members in groups.values() for scope in members]
@@ -98,7 +99,7 @@ def test_a_bad_file_is_refused_with_one_line_that_names_the_fault(catalogues, te
 
 
 def test_forms_say_on_which_api_a_group_is(two_apis):
-    about = {group.name: group.about for group in resources.groups()}
+    about = {group.name: group.about for group in listed.for_forms()}
 
     assert about["Projects"] == "On the Projects API"
     assert about["Billing"] == "On the Billing API"
@@ -109,5 +110,5 @@ def test_groups_of_two_apis_with_one_name_and_title_keep_all_their_scopes(catalo
     same = apis.SCOPES.replace('"Billing"', '"Projects"')
     catalogues(same, apis.RESOURCES.replace("Billing API", "Projects API"))
 
-    names = [scope.name for members in resources.groups().values() for scope in members]
+    names = [scope.name for members in listed.for_forms().values() for scope in members]
     assert sorted(names) == sorted(scopes.catalogue())
