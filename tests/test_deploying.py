@@ -121,6 +121,12 @@ def test_containers_run_without_rights_and_write_into_their_volumes_alone():
     assert re.search(r"^USER 10001:10001$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
 
+def test_the_database_is_healthy_once_it_can_be_reached_as_the_portal_reaches_it():
+    """What fills a new volume answers on its socket before there is a database."""
+    asked = yaml.safe_load((ROOT / "compose.yml").read_text())["services"]["database"]["healthcheck"]["test"]
+    assert asked[1:] == ["pg_isready", "--username", "latchkey", "--host", "127.0.0.1"]
+
+
 def test_probes_ask_what_answers(client):
     kinds = {one["kind"]: one for one in yaml.safe_load_all((DEPLOY / "kubernetes.yml").read_text())}
     container = kinds["Deployment"]["spec"]["template"]["spec"]["containers"][0]
