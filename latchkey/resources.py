@@ -212,7 +212,7 @@ def owner(scope: str) -> Resource:
     return catalogue()[_owners.get(scope, ACCOUNT)]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def reached(names: frozenset[str], kind: str = "") -> frozenset[str]:
     """The names of the resources of these scopes; without any it is the API here, where none opens nothing.
 
