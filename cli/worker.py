@@ -1,8 +1,8 @@
 """A worker process of the server: granian's RSGI worker, whose requests go to the application where they arrive.
 
 granian's own spawner hands each to a task on the loop, which costs half as much as the bearer path itself, and only
-bodies need the loop. What spawns workers is an argument of granian's `serve`; this is granian's own, but for the
-scheduler, and written for the one version that is pinned.
+longer bodies need the loop. What spawns workers is an argument of granian's `serve`; this is granian's own, but for the
+scheduler and what it takes for its loop, and written for the one version that is pinned.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 WSGI hands a request over before its body has come, and whoever then does not send it holds a thread: eight such
 requests stopped the server. Here bodies are received without a thread, within bounds. What only reads an embedded
-database is answered where requests are dispatched: it waits for nobody, and goes one at a time anyway.
+database is answered where requests are dispatched: it waits for nobody, and goes one at a time anyway (decision 15).
 """
 
 import asyncio
