@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from datetime import datetime
 from itertools import count
 
 from latchkey import clock
@@ -34,8 +35,12 @@ def draw() -> str:
 
 def new_id(prefix: str) -> str:
     """An opaque id such as tok_…: time and a sequence number, so that ids sort by creation, and 48 random bits."""
-    moment = int(clock.now().timestamp() * 1000)
-    return f"{prefix}_{moment:012x}{next(_sequence) & 0xFFFF:04x}{draw()[:12]}"
+    return f"{first(prefix, clock.now())}{next(_sequence) & 0xFFFF:04x}{draw()[:12]}"
+
+
+def first(prefix: str, moment: datetime) -> str:
+    """What sorts before every id that was made at this moment or later, and behind those made before."""
+    return f"{prefix}_{int(moment.timestamp() * 1000):012x}"
 
 
 def is_id(text: str, prefix: str | None = None) -> bool:

@@ -3,18 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    ColumnElement,
-    ForeignKey,
-    Index,
-    String,
-    Text,
-    UniqueConstraint,
-    and_,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
@@ -35,7 +24,10 @@ class Authorization(Base):
     """The standing record that a user lets an app act, with which scopes."""
 
     __tablename__ = "authorization"
-    __table_args__ = (UniqueConstraint("user_id", "client_id"),)
+    __table_args__ = (
+        UniqueConstraint("user_id", "client_id"),
+        some("ix_authorization_withdrawn", "id", where="withdrawn_at IS NOT NULL"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("ath"))
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))

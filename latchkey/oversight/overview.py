@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from latchkey import clients, clock, settings
+from latchkey import clients, clock, ids, settings
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.grants import Authorization
@@ -16,7 +16,7 @@ from latchkey.mail.outbox import Letter
 from latchkey.oversight import approval, doctor
 from latchkey.oversight.doctor import Result
 from latchkey.oversight.listing import SOON
-from latchkey.store.session import db
+from latchkey.store.session import Base, db
 from latchkey.tokens import Token
 from latchkey.tokens.indexes import DEVELOPER
 
@@ -118,14 +118,31 @@ def findings() -> list[Result]:
 def figures() -> Figures:
     """How much there is."""
     now = clock.now()
-    people = select(func.count(), func.count().filter(User.created_at > now - WEEK)).select_from(User)
     active = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now))
     held = select(func.count(), func.count().filter(Token.last_used_at.is_(None))).where(
         DEVELOPER, Token.successor_id.is_(None), active
     )
-    apps = select(func.count(), func.count().filter(Client.suspended_at.is_not(None))).select_from(Client)
-    allowed = select(func.count(), func.count().filter(Authorization.created_at > now - WEEK)).where(
-        Authorization.withdrawn_at.is_(None)
+    tokens, never_used = db.execute(held).one()
+    return Figures(
+        users=_count(User),
+        new_users=_count(User, *_this_week(User, "usr")),
+        tokens=tokens,
+        never_used=never_used,
+        apps=_count(Client),
+        suspended_apps=_count(Client, Client.suspended_at.is_not(None)),
+        # Most stand, and are counted without a look at any of them.
+        authorizations=_count(Authorization) - _count(Authorization, Authorization.withdrawn_at.is_not(None)),
+        new_authorizations=_count(
+            Authorization, Authorization.withdrawn_at.is_(None), *_this_week(Authorization, "ath")
+        ),
     )
-    counts = [number for statement in (people, held, apps, allowed) for number in db.execute(statement).one()]
-    return Figures(*counts)
+
+
+def _count(record: type[Base], *conditions: ColumnElement[bool]) -> int:
+    return db.scalars(select(func.count()).select_from(record).where(*conditions)).one()
+
+
+def _this_week(record: type[User | Authorization], prefix: str) -> tuple[ColumnElement[bool], ...]:
+    """Made this week. Ids tell where to begin: what moved in from elsewhere may be older than its id."""
+    since = clock.now() - WEEK
+    return record.id >= ids.first(prefix, since), record.created_at > since
