@@ -147,6 +147,8 @@ ON_A_FULL_PIPE = """
 import logging, os, sys
 from web.layer import request_log
 os.set_blocking(2, False)
+# Whoever reads may have to wait for a processor.
+request_log.FULL_SECONDS = 60
 request_log.take_over()
 for number in range(3000):
     request_log.lines.add(f"{number:05} " + "x" * 200 + "\\n")
