@@ -16,7 +16,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2.bccache import Bucket, BytecodeCache
+from jinja2.bccache import Bucket, FileSystemBytecodeCache
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.routing import Map, Rule
 from werkzeug.routing.matcher import StateMachineMatcher
@@ -48,8 +48,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """On the second database only what reaches a database of the run: all else did the same on the first."""
     if not POSTGRESQL:
         return
-    reaching = {"database", "empty_database", "postgres"}
-    chosen = [item for item in items if reaching.intersection(item.fixturenames) or item.get_closest_marker("postgres")]
+    reaching = {"database", "empty_database"}
+    chosen = [
+        item
+        for item in items
+        if reaching.intersection(item.fixturenames) and not item.get_closest_marker("either_database")
+    ]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     items[:] = chosen
 
@@ -220,7 +224,7 @@ class SharedRoutes(Map):
     def update(self) -> None:
         if not self._remap:
             return
-        key = (self.merge_slashes, *map(self.told, self._asked))
+        key = (self.merge_slashes, *map(id, self._asked))
         if key not in self.compiled:
             self._matcher, self._rules_by_endpoint = StateMachineMatcher(self.merge_slashes), {}
             for rule in self._asked:
@@ -230,14 +234,19 @@ class SharedRoutes(Map):
         self._matcher, self._rules_by_endpoint = self.compiled[key]
         self._remap = False
 
-    @staticmethod
-    def told(rule: Rule) -> tuple[object, ...]:
-        """All that Flask and we say of a rule; the rest is the same for every rule."""
-        options = (rule.strict_slashes, rule.merge_slashes, rule.redirect_to, rule.build_only, repr(rule.defaults))
-        return rule.rule, rule.endpoint, frozenset(rule.methods or ()), rule.provide_automatic_options, *options
+
+RULES: dict[tuple[object, ...], Rule] = {}
 
 
-Flask.url_map_class = SharedRoutes
+def shared_rule(path: str, *, endpoint: str, methods: set[str], **options: object) -> Rule:
+    """What is bound to a map is a copy, so one object will do for all apps that ask for the same."""
+    key = (path, endpoint, frozenset(methods), repr(options))
+    if key not in RULES:
+        RULES[key] = Rule(path, endpoint=endpoint, methods=methods, **options)
+    return RULES[key]
+
+
+Flask.url_map_class, Flask.url_rule_class = SharedRoutes, staticmethod(shared_rule)
 # What lies in static/ is the same for every app of a run.
 assets._read = cache(assets._read)
 
@@ -253,26 +262,43 @@ def unwritten(moment: datetime) -> str:
 sqlite3.register_adapter(datetime, unwritten)
 
 
-class CompiledTemplates(BytecodeCache):
-    """Templates are compiled once a run, not once an app."""
+class CompiledTemplates(FileSystemBytecodeCache):
+    """Templates are compiled once a run, not once an app or a process."""
 
     code: ClassVar[dict[tuple[str, str], CodeType]] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
         bucket.code = self.code.get((bucket.key, bucket.checksum))
+        if bucket.code is None:
+            super().load_bytecode(bucket)
+            self._keep(bucket)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        self.code[bucket.key, bucket.checksum] = bucket.code
+        super().dump_bytecode(bucket)
+        self._keep(bucket)
+
+    def _keep(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self.code[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> CompiledTemplates:
+    folder = tmp_path_factory.getbasetemp()
+    # The workers of a run have folders in one of its own.
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    (shared / "templates").mkdir(exist_ok=True)
+    return CompiledTemplates(str(shared / "templates"))
 
 
 @pytest.fixture
-def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Flask:
+def app(settings: Settings, compiled_templates: CompiledTemplates, monkeypatch: pytest.MonkeyPatch) -> Flask:
     with monkeypatch.context() as connected:
         # To the same database, by `settings`.
         connected.setattr(database_module, "configure", lambda *_urls: None)
         app = create_app(settings)
     app.testing = True
-    app.jinja_env.bytecode_cache = CompiledTemplates()
+    app.jinja_env.bytecode_cache = compiled_templates
     return app
 
 

@@ -435,12 +435,12 @@ def test_what_is_waived_says_why():
     assert not [rule for rule in rules if "# " not in rule]
 
 
-def test_what_is_slow_says_why():
+def test_what_is_slow_or_runs_on_one_database_alone_says_why():
     for path in (ROOT / "tests").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark.slow":
-                line = path.read_text(encoding="utf-8").splitlines()[node.lineno - 1]
-                assert re.search(r'pytest\.mark\.slow\("[^"]{5,}"\)', line), f"{path}:{node.lineno}"
+        text = path.read_text(encoding="utf-8")
+        for number, line in enumerate(text.splitlines(), 1):
+            if re.search(r"pytest\.mark\.(slow|either_database)\b", line):
+                assert re.search(r'pytest\.mark\.(slow|either_database)\("[^"]{5,}"\)', line), f"{path}:{number}"
 
 
 def test_the_page_about_the_architecture_names_what_is_there():

@@ -8,7 +8,6 @@ import pytest
 from benchmarks import hostile
 from portal.guides import search
 from tests import factories, pages
-from tests.flows.checkout import only_once
 
 pytestmark = pytest.mark.standard("A-07")
 
@@ -27,7 +26,7 @@ def unwatched():
     sys.settrace(watcher)
 
 
-@only_once
+@pytest.mark.either_database("measures what is done before a statement, and takes long")
 @pytest.mark.slow("sends what takes long where it is not bounded")
 @pytest.mark.timeout(600)
 @pytest.mark.settings(quota_apps=200)

@@ -8,9 +8,10 @@ remove what was over long before, are named here.
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Executable, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from latchkey.settings import ROOT
@@ -80,18 +81,26 @@ def _seen(connection: Connection, cursor: Any, statement: str, _parameters: Any,
 
 def _watched(write: PreparedWrite, connection: DBAPIConnection, given: dict[str, Any]) -> int:
     """What is given to the driver commits by itself: nothing that ends a bearer may be among it."""
-    _look(str(write._statement))
+    _look(write._statement)
     return _run(write, connection, given)
 
 
 def _exchanged(exchange: PreparedExchange, facts: dict[str, Any]) -> bool:
-    _look(str(exchange._spend))
+    _look(exchange._spend)
     return _exchange(exchange, facts)
 
 
-def _look(statement: str) -> None:
-    if ENDING.match(statement) and (asked := _asked_by(above=3)) is not None and asked not in EXEMPT:
-        violations.append(f"{asked[0]} {asked[1]}: {statement}")
+@cache
+def _ends(statement: Executable) -> str | None:
+    """What a prepared statement says, where it ends something; asked once, since telling takes longer than running."""
+    text = str(statement)
+    return text if ENDING.match(text) else None
+
+
+def _look(statement: Executable) -> None:
+    text = _ends(statement)
+    if text is not None and (asked := _asked_by(above=3)) is not None and asked not in EXEMPT:
+        violations.append(f"{asked[0]} {asked[1]}: {text}")
 
 
 _run, _exchange = PreparedWrite.run, PreparedExchange.run

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests import conftest, servers
+from tests import servers
 from tests.flows import snippets
 
 LEFT_OUT = shutil.ignore_patterns(".*", "instance", "tests", "benchmarks", "*.egg-info")
 PORTAL = "http://localhost"
-# A checkout brings its own SQLite file, whatever the run's database: once is enough.
-only_once = pytest.mark.skipif(conftest.POSTGRESQL, reason="is the same on every database")
+only_once = pytest.mark.either_database("a checkout brings its own SQLite file, whatever the run's database")
 
 
 class Checkout:

@@ -34,6 +34,7 @@ class Links(HTMLParser):
             self.ids.add(given["id"])
 
 
+@pytest.mark.either_database("a guide is read without a statement")
 @pytest.mark.parametrize("path", GUIDES)
 def test_a_guide_is_readable_signed_out(client, path):
     answer = client.get(path)
@@ -42,6 +43,7 @@ def test_a_guide_is_readable_signed_out(client, path):
     assert answer.text.count("<h1") == 1
 
 
+@pytest.mark.either_database("a guide is read without a statement")
 @pytest.mark.parametrize("path", GUIDES[:-1])
 def test_a_guide_may_be_kept_while_nobody_is_signed_in(client, path):
     first = client.get(path)
@@ -206,6 +208,7 @@ def test_search_shows_nobody_what_another_reader_would_see(app, client, alice):
             assert "/docs/oauth#authorize" in browser.get("/docs/search?q=YOUR_CLIENT_ID").text
 
 
+@pytest.mark.either_database("a guide is read without a statement")
 @pytest.mark.parametrize("asked", ["", "nosuchword", "<script>alert(1)</script>", "%00", "%ff", "a" * 5000])
 def test_search_bears_whatever_is_asked(client, asked):
     answer = client.get(f"/docs/search?q={asked}")
@@ -227,6 +230,7 @@ def test_further_reading_and_libraries_lead_to_their_pages_and_say_that_they_lea
     assert not re.search(r"(?<!>)RFC \d", reading.replace("\n", " "))
 
 
+@pytest.mark.either_database("a guide is read without a statement")
 @pytest.mark.parametrize("theme, light, dark", [(None, True, True), ("light", True, False), ("dark", False, True)])
 def test_pictures_are_small_and_in_the_readers_theme(client, theme, light, dark):
     if theme:

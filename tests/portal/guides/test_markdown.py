@@ -39,6 +39,7 @@ def test_every_guide_is_listed_for_programs(app, client):
     assert guides - {"portal.guide_markdown", "portal.guide_list"} == set(search.GUIDES)
 
 
+@pytest.mark.either_database("a guide is read without a statement")
 @pytest.mark.parametrize("path", PATHS)
 def test_a_guide_has_its_text_at_the_same_address_with_md(client, path):
     page, answer = client.get(path), client.get(f"{path}.md")
@@ -71,6 +72,7 @@ def test_it_is_the_same_for_everybody_and_may_be_kept(client, signed_in, alice):
     assert again.status_code == 304
 
 
+@pytest.mark.either_database("a guide is read without a statement")
 @pytest.mark.parametrize("name", ["nothing", "explain", "search", "../app", "oauth.md", "%00", "a" * 3000, "oauth/"])
 def test_what_is_no_guide_has_no_markdown(client, name):
     assert client.get(f"/docs/{name}.md").status_code == 404
@@ -81,6 +83,7 @@ def test_other_answers_name_no_markdown(client):
         assert "text/markdown" not in client.get(path).headers.get("Link", "")
 
 
+@pytest.mark.either_database("a guide is read without a statement")
 @pytest.mark.settings(base_url="https://p.example")
 @pytest.mark.parametrize(
     "html, written",
