@@ -82,7 +82,12 @@ class Signer(TimestampSigner):
 
 def signer(salt: str) -> URLSafeTimedSerializer:
     """What signs values for one purpose, and reads those that were."""
-    return URLSafeTimedSerializer(keys(), salt=salt, signer=Signer)
+    return _signer(salt, *keys())
+
+
+@lru_cache(maxsize=64)
+def _signer(salt: str, *keys: str) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(keys, salt=salt, signer=Signer)
 
 
 MASK_BYTES = 16

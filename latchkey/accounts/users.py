@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import String, delete, select, text, true, update
+from sqlalchemy import String, bindparam, delete, select, text, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -77,6 +77,11 @@ class User(Base):
         return self.email_verified_at is not None
 
 
+_SPELT = select(User).where(User.email_key.in_([bindparam("kept"), bindparam("typed")]))
+# Not plain FOR UPDATE: that would wait for every row that is being written with a reference to the user.
+_HELD = select(User).where(User.id == bindparam("user")).with_for_update(key_share=True)
+
+
 def may_sign_up(email: str) -> None:
     """Whether this installation is open to an address. Raises `SignupClosed`."""
     if settings.current().signup == "invite":
@@ -120,7 +125,7 @@ def find_by_email(email: str) -> User | None:
     except emails.InvalidEmail:
         return None
     typed = email.strip().lower()
-    found = db.scalars(select(User).where(User.email_key.in_({kept.lower(), typed})))
+    found = db.scalars(_SPELT, {"kept": kept.lower(), "typed": typed})
     # Where two accounts fell together, one is left with the spelling that it had: who types that means this one.
     return max(found, key=lambda user: user.email_key == typed, default=None)
 
@@ -148,12 +153,9 @@ def find(user_id: str) -> User | None:
 def lock(user_id: str) -> User | None:
     """The user as stored now, for this transaction alone to act for, if there still is one.
 
-    Whatever makes a credential begins with this, so that it comes before or after a lockdown, never beside it. Users
-    are locked before what is theirs.
+    Whatever makes a credential begins with it: before or after a lockdown, never beside. Users, then what is theirs.
     """
-    # Not plain FOR UPDATE: that would wait for every row that is being written with a reference to the user.
-    statement = select(User).where(User.id == user_id).with_for_update(key_share=True)
-    return db.scalar(statement.execution_options(populate_existing=True))
+    return db.scalar(_HELD, {"user": user_id}, execution_options={"populate_existing": True})
 
 
 def hold(user_id: str) -> User:
@@ -168,9 +170,7 @@ def authenticate(email: str, password: str) -> User | None:
     """The user whose password this is, unless disabled. Takes as long for an address that nobody has (L-04)."""
     user = find_by_email(email)
     right = passwords.verify(user.password_hash if user else None, password)
-    if user is None or not right or user.disabled_at is not None:
-        return None
-    return user
+    return user if user is not None and right and user.disabled_at is None else None
 
 
 def verify_email(user: User, email: str) -> None:

@@ -12,7 +12,7 @@ from latchkey import ids
 from latchkey.tokens.listing import FILTERS
 
 LEAST = 1_000
-LEVEL = 6
+LEVEL = 5
 LONGEST_PADDING = 48
 ID = re.compile(ids.FORM)
 # Parameters of lists; what is no choice of theirs is not shown again.

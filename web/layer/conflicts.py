@@ -1,5 +1,8 @@
 """Requests that met somebody else's change: an account or an app was deleted while something of it was asked for."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 
@@ -16,6 +19,10 @@ class Application(Flask):
     def dispatch_request(self) -> ResponseReturnValue:
         """Call the view that matches the request."""
         return conflicts.again(super().dispatch_request, _forget)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: nothing here is asynchronous, which Flask asks of twenty functions for each page."""
+        return func
 
 
 def _forget() -> None:
