@@ -11,7 +11,7 @@ from latchkey.accounts.users import User
 from latchkey.store.session import db
 from latchkey.tokens.indexes import UNREVOKED
 from latchkey.tokens.listing import statements
-from latchkey.tokens.listing.statements import ACTIVE, MINE
+from latchkey.tokens.listing.conditions import ACTIVE, MINE
 from latchkey.tokens.listing.wanted import FILTERS, LAST_PAGE, MOST_CHOSEN, PAGE, SORTS, Wanted
 from latchkey.tokens.record import SOON, Token
 

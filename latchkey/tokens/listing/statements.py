@@ -1,6 +1,5 @@
 """The statements behind the list, which read of most tokens only what stands in an index, however many there are."""
 
-from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -12,37 +11,22 @@ from sqlalchemy import (
     CompoundSelect,
     Integer,
     Select,
-    SQLColumnExpression,
-    String,
-    and_,
     bindparam,
     case,
     false,
     func,
     literal,
-    or_,
     select,
-    text,
     true,
     union_all,
 )
 from sqlalchemy.orm import load_only
 
-from latchkey import scopes
-from latchkey.store.search import caseless, escaped, like, within
-from latchkey.tokens.indexes import LISTED
+from latchkey.store.search import caseless, escaped, within
+from latchkey.tokens.listing.conditions import ACTIVE, LAST, MINE, SOON, by_scope, each, writing_parts
 from latchkey.tokens.listing.wanted import MOST_CHOSEN, PAGE, Wanted
 from latchkey.tokens.record import Token
 
-# Which tokens are a user's, which of them work, and what the filters mean.
-MINE = and_(Token.user_id == bindparam("user"), text(LISTED))
-ACTIVE = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > bindparam("now")))
-SOON = and_(Token.expires_at.is_not(None), Token.expires_at <= bindparam("soon"))
-MEANT: dict[str, ColumnElement[bool]] = {
-    "never_used": Token.last_used_at.is_(None),
-    "expires_soon": SOON,
-    "no_expiry": Token.expires_at.is_(None),
-}
 # What a row of the list tells; to read all columns of fifty costs a tenth of the page.
 SHOWN = (
     Token.kind,
@@ -58,10 +42,9 @@ SHOWN = (
     Token.last_used_at,
     Token.last_used_address,
 )
-SEARCHED = (Token.description, Token.scope, Token.last_used_address, Token.last4)
-LAST = 4
-# When fewer than one of so many match, sorting those takes less than looking for them in their order.
-SPARSE = 8
+# When fewer than one of so many match, sorting those takes less than looking for them in their order. Of those in which
+# a word stands so many are kept, so that few are not looked for again.
+SPARSE, KEPT = 8, 300
 
 
 class Order(NamedTuple):
@@ -82,6 +65,13 @@ ORDERS = {
 }
 
 
+class Kept(NamedTuple):
+    """The first tokens in which a word stands, as far as they match; and whether these are all."""
+
+    tokens: CTE
+    whole: ColumnElement[bool]
+
+
 def mine(*columns: Any, index: str = "ix_token_counted") -> Select[Any]:
     """Something of a user's tokens, in SQLite along this index: what it knows of their number is of everybody's."""
     return select(*columns).where(MINE).with_hint(Token, f"INDEXED BY {index}", "sqlite")
@@ -89,13 +79,13 @@ def mine(*columns: Any, index: str = "ix_token_counted") -> Select[Any]:
 
 def page(wanted: Wanted) -> Select[Any]:
     """The tokens of a page, each with all the numbers; these without a token where there is none."""
-    return _page(_shape(wanted), _writing(wanted))
+    return _page(_shape(wanted), writing_parts(wanted))
 
 
 def ids(wanted: Wanted) -> Select[Any]:
     """The ids of the tokens that match and work, the first of many."""
     shape, order = _shape(wanted), ORDERS[wanted.sort]
-    matching = (ACTIVE, *_each(shape), *_by_scope(shape, _writing(wanted), Token.scope))
+    matching = (ACTIVE, *each(shape), *by_scope(shape, writing_parts(wanted), Token.scope))
     return mine(Token.id, index=order.along).where(*matching).order_by(*order.forward).limit(MOST_CHOSEN)
 
 
@@ -120,27 +110,35 @@ def _shape(wanted: Wanted) -> Wanted:
 # To build one takes as long as to ask it.
 @lru_cache(maxsize=128)
 def _page(wanted: Wanted, writing: tuple[str, ...]) -> Select[Any]:
-    matching = _matching(wanted, writing)
-    counts = _counts(matching)
-    rows = _rows(wanted, matching, counts)
+    matching, kept = _matching(wanted, writing), _kept(wanted, writing) if wanted.search else None
+    counts = _counts(matching, kept)
+    rows = _rows(wanted, matching, kept, counts)
     joined = select(Token, *counts.c).select_from(counts).outerjoin(Token, Token.id.in_(rows))
     return joined.options(load_only(*SHOWN, raiseload=True)).order_by(*ORDERS[wanted.sort].forward)
 
 
 def _matching(wanted: Wanted, writing: tuple[str, ...]) -> CTE | None:
     """How many match; None: all do. Where scopes matter, once for all tokens that have the same."""
-    each, by_scope = _each(wanted), bool(writing or wanted.scope)
-    if not each and not by_scope:
+    by_itself, by_its_scopes = each(wanted), bool(writing or wanted.scope)
+    if not by_itself and not by_its_scopes:
         return None
-    found = mine(func.count().label("every"), func.count().filter(ACTIVE).label("active")).where(*each)
-    if not by_scope:
+    found = mine(func.count().label("every"), func.count().filter(ACTIVE).label("active")).where(*by_itself)
+    if not by_its_scopes:
         return found.cte("matching")
     # Materialized, or the condition is moved inwards, to every token.
     alike = found.add_columns(Token.scope).group_by(Token.scope).cte("alike").prefix_with("MATERIALIZED")
-    return select(alike).where(*_by_scope(wanted, writing, alike.c.scope)).cte("matching")
+    return select(alike).where(*by_scope(wanted, writing, alike.c.scope)).cte("matching")
 
 
-def _counts(matching: CTE | None) -> CTE:
+def _kept(wanted: Wanted, writing: tuple[str, ...]) -> Kept:
+    works = case((ACTIVE, literal("active")), else_=literal("ended")).label("status")
+    found = mine(Token.id, Token.scope, works).where(*each(wanted)).limit(KEPT + 1).cte("found")
+    found = found.prefix_with("MATERIALIZED")
+    matching = select(found.c.id, found.c.status).where(*by_scope(wanted, writing, found.c.scope)).cte("kept")
+    return Kept(matching, select(func.count() <= KEPT).select_from(found).scalar_subquery())
+
+
+def _counts(matching: CTE | None, kept: Kept | None) -> CTE:
     """All the numbers in one row."""
     whole = mine(func.count().label("every")).cte("whole")
     columns = {"all": func.count(), "used": func.count(Token.last_used_at), "ending": func.count(Token.expires_at)}
@@ -152,6 +150,11 @@ def _counts(matching: CTE | None) -> CTE:
         gone = matching.c.every - matching.c.active
         active, ended = (
             select(func.coalesce(func.sum(number), 0)).scalar_subquery() for number in (matching.c.active, gone)
+        )
+    if kept is not None:
+        active, ended = (
+            case((kept.whole, select(func.count()).where(kept.tokens.c.status == status).scalar_subquery()), else_=many)
+            for status, many in (("active", active), ("ended", ended))
         )
     numbers = {
         "active": active,
@@ -165,69 +168,33 @@ def _counts(matching: CTE | None) -> CTE:
     return row.cte("counts").prefix_with("MATERIALIZED")
 
 
-def _rows(wanted: Wanted, matching: CTE | None, counts: CTE) -> CompoundSelect[Any]:
+def _rows(wanted: Wanted, matching: CTE | None, kept: Kept | None, counts: CTE) -> CompoundSelect[Any]:
     """The ids of a page: out of few that match, or from that end of the order which is nearer."""
-    conditions = [ACTIVE if wanted.status == "active" else ~ACTIVE, *_each(wanted)]
+    conditions = [ACTIVE if wanted.status == "active" else ~ACTIVE, *each(wanted)]
     if matching is not None and "scope" in matching.c:
         conditions.append(Token.scope.in_(select(matching.c.scope)))
     skipped = bindparam("skipped", type_=Integer)
     left = counts.c[wanted.status] - skipped
     size = case((left <= 0, 0), (left < PAGE, left), else_=PAGE)
     sparse = false() if matching is None else counts.c[wanted.status] * SPARSE < counts.c.every
+    few = mine(Token.id).where(*conditions)
+    if kept is not None:
+        sparse = kept.whole
+        few = select(Token.id).where(
+            Token.id.in_(select(kept.tokens.c.id).where(kept.tokens.c.status == wanted.status))
+        )
     near = case((sparse, "few"), (skipped < left, "near"), else_="far")
     behind = case((left > PAGE, left - PAGE), else_=0)
     cut = select(size.label("size"), near.label("way"), behind.label("behind")).select_from(counts).cte("cut")
     order = ORDERS[wanted.sort]
+    ordered = mine(Token.id, index=order.along).where(*conditions)
     ways = {
-        "few": (order.forward, "ix_token_counted", skipped),
-        "near": (order.forward, order.along, skipped),
-        "far": (order.backward, order.along, select(cut.c.behind).scalar_subquery()),
+        "few": (few, order.forward, skipped),
+        "near": (ordered, order.forward, skipped),
+        "far": (ordered, order.backward, select(cut.c.behind).scalar_subquery()),
     }
     found = (
-        mine(Token.id, index=index)
-        .where(*conditions)
-        .order_by(*by)
-        .limit(select(case((cut.c.way == way, cut.c.size), else_=0)).scalar_subquery())
-        .offset(offset)
-        for way, (by, index, offset) in ways.items()
+        rows.order_by(*by).limit(select(case((cut.c.way == way, cut.c.size), else_=0)).scalar_subquery()).offset(offset)
+        for way, (rows, by, offset) in ways.items()
     )
     return union_all(*(select(rows.subquery().c.id) for rows in found))
-
-
-def _each(wanted: Wanted) -> list[ColumnElement[bool]]:
-    """What holds for each token by itself."""
-    chosen = [condition for name, condition in MEANT.items() if name in wanted.filters]
-    if wanted.ends_by is not None:
-        chosen.append(Token.expires_at <= bindparam("last"))
-    if wanted.search:
-        # A longer word is in no last four characters.
-        searched = SEARCHED[:-1] if len(wanted.search) > LAST else SEARCHED
-        chosen.append(or_(*(like(column, bindparam("search")) for column in searched)))
-    return chosen
-
-
-def _by_scope(wanted: Wanted, writing: tuple[str, ...], scope: SQLColumnExpression[str]) -> list[ColumnElement[bool]]:
-    """What holds for all tokens with the same scopes."""
-    whole = literal(" ") + scope + " "
-    chosen = []
-    if "write" in wanted.filters:
-        chosen.append(or_(false(), *(whole.contains(part, autoescape=True) for part in writing)))
-    if wanted.scope:
-        chosen.append(whole.contains(bindparam("scope", type_=String), escape="/"))
-    return chosen
-
-
-def _writing(wanted: Wanted) -> tuple[str, ...]:
-    """Parts of wire strings that only scopes with write access have: whole verbs, since there are fewer of them."""
-    if "write" not in wanted.filters:
-        return ()
-    kinds: dict[str, set[str]] = defaultdict(set)
-    for name, scope in scopes.catalogue().items():
-        kinds[name.rpartition(":")[2]].add(scope.access)
-    verbs = {verb for verb, access in kinds.items() if access == {"write"}}
-    mixed = (
-        f" {name} "
-        for name, scope in scopes.catalogue().items()
-        if scope.access == "write" and name.rpartition(":")[2] not in verbs
-    )
-    return (*(f":{verb} " for verb in sorted(verbs)), *mixed)

@@ -96,6 +96,10 @@ WAYS = {
     "a scope": (Wanted(scope="tokens:read"), lambda t, now: "tokens:read" in t.scope),
     "never used": (Wanted(filters=frozenset({"never_used"})), lambda t, now: t.last_used_at is None),
     "many": (Wanted(search="TOKEN 0"), lambda t, now: True),
+    "many with write access": (
+        Wanted(search="TOKEN 0", filters=frozenset({"write"})),
+        lambda t, now: "account:write" in t.scope,
+    ),
     "few": (Wanted(search="07"), lambda t, now: "07" in t.description),
     "none": (Wanted(search="zebra"), lambda t, now: False),
     "both": (Wanted(search="7", scope="tokens:read"), lambda t, now: "7" in t.description and "tok" in t.scope),
@@ -114,7 +118,7 @@ def test_pages_from_either_end_hold_what_sorting_everything_would_show(alice, se
     now = clock.now()
     many(
         alice,
-        235,
+        320,
         description=lambda n: ("token", "Token")[n % 2] + f" {n % 150:04}",
         scope=lambda n: ("account:read", "account:write tokens:read", "account:write")[n % 3],
         last_used_at=lambda n: now - timedelta(days=n % 5) if n % 7 else None,
@@ -131,7 +135,7 @@ def test_pages_from_either_end_hold_what_sorting_everything_would_show(alice, se
             found = listing.listing(alice, replace(wanted, status=status, sort=sort, page=page))
             assert [t.id for t in found.tokens] == expected[(page - 1) * 50 : page * 50], (status, sort, page)
             assert [found.active, found.ended] == [len(matching[one]) for one in LISTS]
-        assert found.every == 235
+        assert found.every == 320
         assert found.never_used == sum(not t.ended and t.last_used_at is None for t in mine)
         assert found.no_expiry == sum(not t.ended and t.expires_at is None for t in mine)
     assert listing.matching(alice, wanted) == [t.id for t in matching["active"]][: listing.MOST_CHOSEN]
