@@ -86,19 +86,24 @@ def _timed(port: int, request: bytes, expected: int) -> list[float]:
     return sorted(found)
 
 
+def kinds(plaintext: str) -> dict[str, tuple[bytes, int]]:
+    """What callers ask for, and the status that they expect."""
+    head = {"Authorization": f"Bearer {plaintext}"}
+    write = harness.post("/v1/tokens", BODY, **head).replace(b"application/x-www-form-urlencoded", b"application/json")
+    return {READ: (harness.get("/v1/me", **head), 200), WRITE: (write, 201)}
+
+
 def _called(site: Site, plaintext: str, when: str) -> Iterator[Row]:
     """Time reads and writes beside each other."""
-    head, results = {"Authorization": f"Bearer {plaintext}"}, {}
-    write = harness.post("/v1/tokens", BODY, **head).replace(b"application/x-www-form-urlencoded", b"application/json")
-    kinds = {READ: (harness.get("/v1/me", **head), 200), WRITE: (write, 201)}
+    asked, results = kinds(plaintext), {}
     with site.serve() as server:
 
         def work(number: int) -> None:
-            kind = list(kinds)[number]
-            results[kind] = _timed(server.port, *kinds[kind])
+            kind = list(asked)[number]
+            results[kind] = _timed(server.port, *asked[kind])
 
-        harness.together(work, len(kinds))
-    for kind in kinds:
+        harness.together(work, len(asked))
+    for kind in asked:
         seconds = results[kind]
         yield site.row(f"{kind} {when}: half within", seconds[len(seconds) // 2] * 1e3, unit="ms")
         yield site.row(f"{kind} {when}: 99 % within", seconds[int(len(seconds) * 0.99)] * 1e3, unit="ms")

@@ -26,8 +26,8 @@ SCOPES = ("account:read", "tokens:read", "tokens:write", "apps:read", "authoriza
 SHOWN = re.compile(r"<textarea[^>]*>\s*(lk_[a-z]+_[0-9A-Za-z]{36})</textarea>")
 LETTER = re.compile(r'href="(/dev/mail/ltr_[0-9a-f]+)"')
 ID = re.compile(r"[a-z]{3}_[0-9a-f]{28}|\d+")
-# The form tokens of this one are masked, which the version before does not undo: it asks for the form once more.
-FORMS_GO_BACK = False
+# Form tokens are masked now, which versions until 0035 do not undo: they ask for the form once more.
+FORMS_GO_BACK = releases.REVISION > "0035"
 # In one process, which takes longer to start than it works: commands, and clearing away in a year.
 COMMANDS = """
 import json, sys

@@ -14,9 +14,10 @@ def test_a_healthy_process_says_so_in_one_word_and_without_a_cookie(client, path
     assert "Set-Cookie" not in answer.headers
 
 
-def test_another_migration_is_not_ready_but_alive(client):
+@pytest.mark.parametrize("stands_at", ["0001", "0026", "1000"], ids=["far behind", "behind", "another series"])
+def test_another_migration_is_not_ready_but_alive(client, stands_at):
     with database.engines().write.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '1000'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :at"), {"at": stands_at})
     try:
         answer = client.get("/readyz")
         alive = client.get("/healthz")
