@@ -118,6 +118,8 @@ def settle(engine: Engine) -> None:
 
 def silent(connection: Any) -> bool:
     """Whether nothing came while nobody asked: a server says so that it ends a connection, as when it restarts."""
+    if connection.closed:
+        return False
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return not poll.poll(0)

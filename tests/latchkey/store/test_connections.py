@@ -1,5 +1,6 @@
 """Connections to PostgreSQL that are kept: nobody is given one that the server has ended, and nobody asks it before."""
 
+import psycopg
 import pytest
 from sqlalchemy import event, text
 
@@ -42,6 +43,17 @@ def test_a_connection_that_the_server_ended_is_replaced(opened, use, by):
         connection.execute(text(END))
 
     use()
+
+    assert len(opened) == 1
+
+
+def test_a_connection_that_broke_while_it_was_lent_is_replaced(opened):
+    if engines().embedded:
+        return
+    with engines().read.connect() as connection:
+        psycopg.Connection.close(connection.connection.driver_connection)
+
+    read()
 
     assert len(opened) == 1
 
