@@ -11,11 +11,13 @@ from sqlalchemy import (
     CompoundSelect,
     Integer,
     Select,
+    and_,
     bindparam,
     case,
     false,
     func,
     literal,
+    or_,
     select,
     true,
     union_all,
@@ -170,9 +172,13 @@ def _counts(matching: CTE | None, kept: Kept | None) -> CTE:
 
 def _rows(wanted: Wanted, matching: CTE | None, kept: Kept | None, counts: CTE) -> CompoundSelect[Any]:
     """The ids of a page: out of few that match, or from that end of the order which is nearer."""
-    conditions = [ACTIVE if wanted.status == "active" else ~ACTIVE, *each(wanted)]
+    conditions, narrower = [ACTIVE if wanted.status == "active" else ~ACTIVE], each(wanted)
     if matching is not None and "scope" in matching.c:
-        conditions.append(Token.scope.in_(select(matching.c.scope)))
+        narrower.append(Token.scope.in_(select(matching.c.scope)))
+    if narrower:
+        # Where all match, nobody reads of each by what it does.
+        all_match = select(counts.c.active + counts.c.ended == counts.c.every).scalar_subquery()
+        conditions.append(or_(all_match, and_(*narrower)))
     skipped = bindparam("skipped", type_=Integer)
     left = counts.c[wanted.status] - skipped
     size = case((left <= 0, 0), (left < PAGE, left), else_=PAGE)
