@@ -29,7 +29,7 @@ from web.server.threads import Threads, unanswered
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Whoever is quick has the interpreter after so long; by itself it takes ten times that, several times a call.
 SWITCH_SECONDS = 0.0005
-# When a call took so long where all arrive, as on a slow disk, the next ones have threads of their own for a while.
+# When a call that reads took so long, as on a slow disk, the next ones have threads of their own for a while.
 LONG_SECONDS, WARY_SECONDS = 0.1, 1.0
 
 
@@ -189,16 +189,21 @@ class Application:
             threads, together = self._pages if environ["REQUEST_METHOD"] in READS else self._forms, False
         if together:
             self._sharing.submit(exchange)
-        elif threads is self._writers and path in self._at_arrival and (now := time.monotonic()) > self._wary_until:
-            self._begin(exchange, threads)
-            if (done := time.monotonic()) - now > LONG_SECONDS:
-                self._wary_until = done + WARY_SECONDS
+        elif threads is self._writers and path in self._at_arrival and time.monotonic() > self._wary_until:
+            self._read(exchange, threads)
         elif threads is self._writers and path in self._reading:
-            self._readers.submit(partial(self._begin, exchange, threads))
+            self._readers.submit(partial(self._read, exchange, threads))
         elif threads is self._writers:
             threads.submit(partial(self._write, exchange))
         else:
             threads.submit(partial(exchange.finish, exchange.run))
+
+    def _read(self, exchange: Exchange, threads: Threads) -> None:
+        """Begin it, and see how long that takes: as long as it does, nobody is to find out where all arrive."""
+        began = time.monotonic()
+        self._begin(exchange, threads)
+        if (done := time.monotonic()) - began > LONG_SECONDS:
+            self._wary_until = done + WARY_SECONDS
 
     def _begin(self, exchange: Exchange, threads: Threads) -> None:
         run = self._begun(exchange)
