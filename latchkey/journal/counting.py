@@ -73,14 +73,18 @@ note: Callable[[Note], None] = _noted.extend
 def gather() -> None:
     """Make one entry of all noted calls that are alike."""
     with _guard:
-        # Meanwhile others come behind them.
-        some = _noted[:]
-        del _noted[: len(some)]
-        each = iter(some)
-        for app, token, user, call, wanted, at, here in zip(*[each] * FIELDS, strict=True):
-            of_token = None if app else token
-            key = (app, of_token, user, at.toordinal(), LET_PASS, call, wanted, here.address, here.agent)
-            _tally(key, 1, at)  # type: ignore[arg-type] # a plain tuple, which is quicker to make
+        _gather()
+
+
+def _gather() -> None:
+    # Meanwhile others come behind them.
+    some = _noted[:]
+    del _noted[: len(some)]
+    each = iter(some)
+    for app, token, user, call, wanted, at, here in zip(*[each] * FIELDS, strict=True):
+        of_token = None if app else token
+        key = (app, of_token, user, at.toordinal(), LET_PASS, call, wanted, here.address, here.agent)
+        _tally(key, 1, at)  # type: ignore[arg-type] # a plain tuple, which is quicker to make
 
 
 def limit() -> None:
@@ -135,8 +139,9 @@ def turn_away(caller: Caller, call: str, wanted: frozenset[str], reason: Reason,
 
 def flush() -> int:
     """Write what was counted, a part at a time; how many entries. What could not be written stays counted."""
-    gather()
     with _guard:
+        # In one go: what takes a call back is never written without the call.
+        _gather()
         calls = [(Counted._make(key), tally.times, tally.at) for key, tally in _calls.items()]
         refused = [(key, tally.times, tally.at) for key, tally in _refused.items()]
         _calls.clear()

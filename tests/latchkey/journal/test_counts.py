@@ -1,5 +1,6 @@
 """Calls with tokens: counted without a write, written together by several processes at once, and bounded."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -291,6 +292,34 @@ def test_what_could_not_be_written_is_written_later(db, minted):
     counting.flush()
 
     assert [row.calls for row in rows(db)] == [2]
+
+
+class Between:
+    """A lock; when it is first let go of, somebody else is quick."""
+
+    def __init__(self, act):
+        self.lock, self.act = threading.Lock(), act
+
+    def __enter__(self):
+        return self.lock.__enter__()
+
+    def __exit__(self, *raised):
+        self.lock.__exit__(*raised)
+        act, self.act = self.act, lambda: None
+        act()
+
+
+def test_a_call_is_not_taken_back_before_it_is_written(db, minted, monkeypatch):
+    def one_too_many():
+        access.turn_away(called(minted), [], "GET /v1/me", Reason.TOO_MANY)
+
+    monkeypatch.setattr(counting, "_guard", Between(one_too_many))
+
+    for _ in range(2):
+        counting.flush()
+        assert all(row.calls >= 0 for row in rows(db))
+
+    assert {row.status: row.calls for row in rows(db)} == {200: 0, 429: 1}
 
 
 def test_several_writers_at_once_lose_nothing(db, minted, alice, example_client):
