@@ -26,7 +26,7 @@ class Authorization(Base):
     __tablename__ = "authorization"
     __table_args__ = (
         UniqueConstraint("user_id", "client_id"),
-        some("ix_authorization_withdrawn", "id", where="withdrawn_at IS NOT NULL"),
+        some("ix_authorization_standing", "created_at", where="withdrawn_at IS NULL"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("ath"))

@@ -34,6 +34,18 @@ def test_figures_count_what_is_there_and_what_is_new_this_week(db, clock):
     assert (found.authorizations, found.new_authorizations) == (2, 1)
 
 
+def test_what_was_taken_back_and_given_again_is_of_the_week_in_which_it_was_given(db, clock):
+    alice, app = factories.make_user("alice@example.com"), factories.make_client(factories.make_user("o@example.com"))
+    grants.allow(alice, app.client, frozenset({"account:read"}))
+    grants.withdraw(grants.list_for(alice)[0], EndReason.OPERATOR)
+    db.commit()
+    clock.move(days=30)
+    grants.allow(alice, app.client, frozenset({"account:read"}))
+    db.commit()
+
+    assert overview.figures()[-2:] == (1, 1)
+
+
 @pytest.mark.parametrize("milliseconds", [0, 1])
 def test_an_id_sorts_behind_the_moment_at_which_it_was_made(clock, milliseconds):
     before = ids.new_id("usr")

@@ -58,7 +58,7 @@ SORTED = {"administrators", "administrators that are searched", "authorizations 
 # What is counted and not listed: by an index, but a page of it cannot stop at the fiftieth.
 COUNTS = {
     "what needs attention": (overview.attention, ("ix_letter_failed", BY_END, "ix_user_fallen_together")),
-    "how much there is": (overview.figures, ("ix_authorization_withdrawn",)),
+    "how much there is": (overview.figures, ("ix_authorization_standing",)),
     "the outbox": (outbox.standing, ("ix_letter_failed",)),
     "gauges": (lambda: list(gauges.read()), ()),
 }
