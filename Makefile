@@ -7,8 +7,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Without compiled files each worker would compile the tests and rewrite their assertions anew, 7 of 13 seconds.
 unexport PYTHONDONTWRITEBYTECODE
-# Four workers whatever the cores: half of a test is waiting, for a server, a browser or a disk.
-TEST_WORKERS ?= 4
+# One worker a core: each loads, collects and compiles all that it needs by itself before it is quick.
+TEST_WORKERS ?= auto
 # What tests start is no part of this make: its jobs are not theirs.
 PYTEST = env -u MAKEFLAGS -u MFLAGS $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist worksteal
 # What runs beside others is shown when it is done, as a whole, where make knows how.
@@ -24,10 +24,10 @@ install: $(VENV)/.runtime  ## Set up what serving needs, and nothing else
 
 test: $(VENV)/.dev  ## Everything: lint, types, tests on both databases, browser
 	@echo "Lint, types, tests on SQLite, on PostgreSQL and through Chromium, beside each other; each is shown when it is done"
-	@$(MAKE) --no-print-directory --keep-going $(BESIDE) TEST_WORKERS=3 lint types tests-sqlite tests-postgresql browser
+	@$(MAKE) --no-print-directory --keep-going $(BESIDE) TEST_WORKERS=2 lint types tests-sqlite tests-postgresql browser
 
-test-fast: $(VENV)/.dev  ## Unit and HTTP tests on SQLite
-	@$(PYTEST) -m "not browser and not slow"
+test-fast: $(VENV)/.dev  ## Unit and HTTP tests on SQLite, of those with many cases the first
+	@LATCHKEY_TEST_CASES=first $(PYTEST) -m "not browser and not slow"
 
 tests-sqlite: tools
 	@echo "Tests on SQLite, with coverage"

@@ -39,6 +39,7 @@ from web import assets
 
 # What is loaded and collected stays, and walking it over and over is a fifth of the start; `rarely_collected` goes on.
 gc.disable()
+pytest_plugins = ["tests.cases"]
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 TABLES = [table.name for table in Base.metadata.sorted_tables]
 POSTGRESQL = os.environ.get("LATCHKEY_TEST_DATABASE", "sqlite") == "postgresql"
@@ -109,7 +110,7 @@ def database(request: pytest.FixtureRequest, template: str | Path, instance: Pat
     if shares_its_server(request):
         url: str = request.getfixturevalue("shared_database")
         if POSTGRESQL:
-            servers.empty(url, TABLES)
+            servers.empty(url, TABLES, served=True)
         else:
             servers.empty_file(url.removeprefix("sqlite:///"), TABLES)
         return url

@@ -109,20 +109,22 @@ class Postgres:
         return True
 
 
-def empty(url: str, tables: list[str]) -> None:
+def empty(url: str, tables: list[str], *, served: bool = False) -> None:
     """Remove every row; quicker than TRUNCATE or another copy when there are few, as in tests.
 
-    A running server may be writing: nothing is waited for while a lock is held, so neither is ever in the other's way.
+    A server that runs there may be writing: then nothing is waited for while a lock is held, and neither is ever in the
+    other's way.
     """
     with contextlib.closing(Kept.open(url.replace("+psycopg", ""))) as connection:
         connection.autocommit = True
-        wait_until(lambda: _done(connection, _emptying(tuple(tables))), "those who write to a database")
+        wait_until(lambda: _done(connection, _emptying(tuple(tables), served)), "those who write to a database")
 
 
 @cache
-def _emptying(tables: tuple[str, ...]) -> bytes:
+def _emptying(tables: tuple[str, ...], served: bool) -> bytes:
     names = [sql.Identifier(table) for table in tables]
-    statements = [sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE NOWAIT").format(sql.SQL(", ").join(names))]
+    locking = sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE NOWAIT").format(sql.SQL(", ").join(names))
+    statements: list[sql.Composable] = [locking] if served else []
     statements.append(sql.SQL("SET session_replication_role = replica"))
     statements += [sql.SQL("DELETE FROM {}").format(name) for name in names]
     # Else a test whose clock was moved ahead leaves later numbers to the next than that one's clock gives.

@@ -20,7 +20,7 @@ def test_a_database_is_emptied_under_the_hands_of_its_writers(postgres):
             writer.commit()
             writer.execute("SELECT nextval('ending_seq')")
             writer.execute("UPDATE last SET a = 2")
-            emptying = pool.submit(servers.empty, url, ["first", "last"])
+            emptying = pool.submit(servers.empty, url, ["first", "last"], served=True)
             time.sleep(0.05)  # so that it surely has begun
             writer.execute("UPDATE first SET a = 2")
             writer.commit()
