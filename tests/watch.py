@@ -114,6 +114,9 @@ def _committed(connection: Connection) -> None:
 
 
 def _rolled_back(connection: Connection) -> None:
+    if connection.invalidated:
+        # What it knew is gone with it.
+        return
     connection.info.pop("ended", None)
     connection.info.pop("told", None)
 

@@ -17,8 +17,9 @@ from latchkey.store.session import db
 
 Result = TypeVar("Result")
 TRIES = 3
-# PostgreSQL: serialization failure, deadlock, and a row that belongs to one that was just deleted.
-STATES = frozenset({"40001", "40P01", "23503"})
+# PostgreSQL: serialization failure, deadlock, and a row that belongs to one that was just deleted; and a table that was
+# changed.
+STATES = frozenset({"40001", "40P01", "23503"}) | postgres.OUTDATED
 
 
 class Gone(Exception):

@@ -55,6 +55,7 @@ class Engines:
             if not self.embedded:
                 postgres.settle(engine)
                 postgres.replace_dead(engine)
+                postgres.drop_outdated(engine)
         self._local = threading.local()
         self._disposed = False
         self._readers = Readers(self.read)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Dialect, Engine, event, text
+from sqlalchemy import URL, Connection, Dialect, Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DisconnectionError
 
 from latchkey.loading import Late, loaded
@@ -24,6 +24,8 @@ READ_ONLY = "-c default_transaction_read_only=on"
 REPLICA_SECONDS = 2
 # How often somebody else is looked for before they count as connected.
 LOOKS, PAUSE_SECONDS = 10, 0.1
+# Its result would be of another type than when it was prepared (feature not supported); there is no such statement.
+OUTDATED = frozenset({"0A000", "26000"})
 # What stands between may forget a connection that nobody uses for longer, and tells neither end.
 QUIET_SECONDS = 30
 
@@ -41,6 +43,11 @@ def absences() -> tuple[type[Exception], ...]:
 def state(fault: object) -> str | None:
     """PostgreSQL's own word for a fault (SQLSTATE), if it is one of its."""
     return fault.sqlstate if loaded("psycopg") and isinstance(fault, psycopg.Error) else None
+
+
+def outdated(fault: object) -> bool:
+    """Whether what a connection has prepared does not fit a changed table, or is not there any more: a new one does."""
+    return state(fault) in OUTDATED
 
 
 def arguments(url: URL, *, reading: bool) -> dict[str, Any]:
@@ -140,6 +147,14 @@ def replace_dead(engine: Engine) -> None:
         quiet = time.monotonic() - used_at > QUIET_SECONDS
         if not silent(connection) or (quiet and not _answers(engine.dialect, connection)):
             raise DisconnectionError
+
+
+def drop_outdated(engine: Engine) -> None:
+    """Have an engine give up connections whose statements would go on failing, as after an upgrade beside it."""
+
+    @event.listens_for(engine, "handle_error")
+    def told(context: ExceptionContext) -> None:
+        context.is_disconnect = context.is_disconnect or outdated(context.original_exception)
 
 
 def _answers(dialect: Dialect, connection: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from latchkey.store import postgres
 from latchkey.store.drivers import direct, sqlite
 
 # So many are kept when they are idle.
@@ -41,14 +42,15 @@ class Readers:
             if self._over or len(self._idle) > MOST_IDLE:
                 self._close_idle(0 if self._over else MOST_IDLE)
             return rows
-        # The server closed its connections, as when it restarts, or its file was away: a read can be asked again.
+        # The server closed its connections, as when it restarts, or changed a table under what they have prepared, or
+        # its file was away: a read can be asked again.
         self.forget()
         return self.fetch(text, bound, again=False)
 
     def _lost(self, error: Exception, connection: Any) -> bool:
         dialect = self._engine.dialect
         gone = isinstance(error, dialect.loaded_dbapi.Error) and dialect.is_disconnect(error, connection, None)
-        return gone or sqlite.broken(error)
+        return gone or sqlite.broken(error) or postgres.outdated(error)
 
     def _close_idle(self, but: int) -> None:
         with contextlib.suppress(IndexError):

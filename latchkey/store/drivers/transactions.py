@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from latchkey.store import postgres
 from latchkey.store.drivers import sqlite
 from latchkey.store.session import engines
 
@@ -54,7 +55,12 @@ def transaction() -> Iterator[DBAPIConnection]:
     pair = engines()
     if not pair.embedded:
         with closing(pair.write.raw_connection()) as pooled:
-            yield pooled
+            try:
+                yield pooled
+            except postgres.faults() as fault:
+                if postgres.outdated(fault):
+                    pooled.invalidate(fault)
+                raise
             # Back in its pool it is rolled back, unless it was committed.
             pooled.commit()
         return
