@@ -20,6 +20,8 @@ else:
 
 # One number for all processes that migrate the same PostgreSQL database.
 LOCK = 4_205_116_372
+# Whoever migrates a large database may take minutes; who comes second waits for them.
+MIGRATING_SECONDS = 600
 BOOKKEEPING = "alembic_version"
 IN_USE = "is in use: stop every server of it first"
 
@@ -41,7 +43,7 @@ def described(item: object, *_more: object) -> bool:
 
 def upgrade() -> None:
     """Create or migrate the schema in one transaction; safe to repeat and to run twice at once."""
-    with engines().write.begin() as connection:
+    with engines().write.connect() as connection, _waiting(connection), connection.begin():
         _alone(connection)
         bring_up(connection)
 
@@ -49,6 +51,13 @@ def upgrade() -> None:
 def bring_up(connection: Connection, revision: str = "head") -> None:
     """Bring what a transaction sees up to a revision."""
     command.upgrade(_config(connection), revision)
+
+
+def _waiting(connection: Connection) -> contextlib.AbstractContextManager[None]:
+    """Let SQLite wait for whoever else migrates; PostgreSQL does so by itself."""
+    if not engines().embedded:
+        return contextlib.nullcontext()
+    return sqlite.patience(connection.connection.dbapi_connection, MIGRATING_SECONDS)
 
 
 def _alone(connection: Connection) -> None:
