@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from latchkey import clock, scopes
 from latchkey.journal import counting
 from latchkey.store.session import db
 from latchkey.tokens import Token, access
@@ -76,6 +77,18 @@ def test_among_five_thousand_some_are_ticked_and_revoked(open_context, alice, si
 
     expect(page.get_by_text("Revoked 2 tokens.")).to_be_visible()
     expect(page.get_by_role("link", name="Token 0002", exact=True)).to_be_visible()
+
+
+def test_a_status_is_as_wide_beside_many_scopes_as_beside_one(open_context, alice):
+    long = " ".join(sorted(scopes.catalogue()))
+    many(alice, 2, scope=lambda n: ("account:read", long)[n], revoked_at=lambda _: clock.now())
+    page = open_context(viewport={"width": 1280, "height": 800}).new_page()
+    sign_in(page, alice)
+    page.goto("/tokens?status=ended")
+
+    tags = page.locator(".list__sub .tag")
+    expect(tags).to_have_text(["Revoked", "Revoked"])
+    assert len(set(tags.evaluate_all("tags => tags.map(tag => tag.clientWidth)"))) == 1
 
 
 def test_use_is_drawn_and_what_was_not_used_is_removed_and_offered_back(open_context, alice):
