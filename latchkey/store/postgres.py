@@ -18,7 +18,8 @@ else:
 
 # Whoever writes has to reach the one that is no standby, also when the reading engine itself refuses to write.
 PRIMARY = {"target_session_attrs": "primary"}
-UTC = "-c timezone=UTC"
+# Whatever the operator has set for the database: the driver reads moments in no other style.
+MOMENTS = "-c timezone=UTC -c datestyle=ISO"
 READ_ONLY = "-c default_transaction_read_only=on"
 # A replica that does not answer must not hold calls up: the primary is asked instead.
 REPLICA_SECONDS = 2
@@ -55,13 +56,13 @@ def arguments(url: URL, *, reading: bool) -> dict[str, Any]:
     named = url.query.get("host")
     several = isinstance(named, tuple) or "," in (url.host or named or "")
     chosen = PRIMARY if several or "target_session_attrs" in url.query else {}
-    return {"options": f"{UTC} {READ_ONLY}" if reading else UTC, **chosen}
+    return {"options": f"{MOMENTS} {READ_ONLY}" if reading else MOMENTS, **chosen}
 
 
 def of_replica() -> dict[str, Any]:
     """What is said to a replica, which is given less time: the primary can be asked instead."""
     limit = f"-c statement_timeout={REPLICA_SECONDS}s"
-    return {"options": f"{UTC} {READ_ONLY} {limit}", "connect_timeout": REPLICA_SECONDS}
+    return {"options": f"{MOMENTS} {READ_ONLY} {limit}", "connect_timeout": REPLICA_SECONDS}
 
 
 def opener(url: URL, arguments: dict[str, Any]) -> Callable[[], Any]:
@@ -116,9 +117,10 @@ def settle(engine: Engine) -> None:
     def look(connection: Any, _record: Any) -> None:
         [backend] = connection.execute("SELECT pg_backend_pid()").fetchone()
         if backend != connection.info.backend_pid:
-            # A statement that was prepared is not there where the next one goes. The zone is, poolers keep it for us.
+            # A statement that was prepared is not there where the next one goes. Zone and style are: poolers keep them.
             connection.prepare_threshold = None
             connection.execute("SET TIME ZONE 'UTC'")
+            connection.execute("SET DateStyle TO ISO")
         if not connection.autocommit:
             connection.commit()
 
