@@ -26,6 +26,8 @@ log = logging.getLogger("latchkey.oauth")
 PATH = "/oauth/check"
 REALM = "api"
 LONGEST_QUERY = 16 * 1024
+# An API is called by one, or by a few while it moves.
+MOST_RESOURCES = 10
 # What may stand in a header as it is; the percent sign is not among it, so that decoding gives back what was encoded.
 SAFE = " " + "".join(sign for sign in string.punctuation if sign != "%")
 PLAIN = ("Content-Type", "text/plain; charset=utf-8")
@@ -98,6 +100,8 @@ def _asked(query: str) -> tuple[str | None, tuple[Resource, ...]]:
     wanted, named = _parsed(query)
     if not named:
         return wanted, ()
+    if len(named) > MOST_RESOURCES:
+        raise resources.UnknownResource
     places = tuple(map(resources.find, named))
     if None in places:
         raise resources.UnknownResource

@@ -180,16 +180,15 @@ class Application:
         if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
             # It is in one piece now, and refused by its length like any other.
             environ["CONTENT_LENGTH"] = str(len(body))
-        path = environ["PATH_INFO"]
+        path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+        short = len(body) + len(environ.get("HTTP_AUTHORIZATION", "")) + len(query) <= sharing.LONGEST
         if path in self._hot and not calls.patient(body):
-            threads = self._writers
-            size = len(body) + len(environ.get("HTTP_AUTHORIZATION", ""))
-            together = path in self._together and size <= sharing.LONGEST and not environ["QUERY_STRING"]
+            threads, together = self._writers, short and path in self._together and not query
         else:
             threads, together = self._pages if environ["REQUEST_METHOD"] in READS else self._forms, False
         if together:
             self._sharing.submit(exchange)
-        elif threads is self._writers and path in self._at_arrival and time.monotonic() > self._wary_until:
+        elif threads is self._writers and short and path in self._at_arrival and time.monotonic() > self._wary_until:
             self._read(exchange, threads)
         elif threads is self._writers and path in self._reading:
             self._readers.submit(partial(self._read, exchange, threads))

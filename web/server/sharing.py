@@ -12,7 +12,8 @@ from web.server.threads import Threads
 
 # So many hold the write lock for a few milliseconds.
 MOST = 16
-# Body and credentials: longer ones take longer to read than the lock should be held for them; no app sends such.
+# Body, credentials and query: longer ones take longer to read than the lock should be held for them, or the thread that
+# all requests come by; no app sends such.
 LONGEST = 4096
 Run: TypeAlias = Callable[[], Iterable[bytes]]
 log = logging.getLogger("latchkey.web")

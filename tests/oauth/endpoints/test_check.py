@@ -118,6 +118,14 @@ def test_an_unknown_scope_is_never_nothing_required(caller, alice, query):
     assert "bogus" not in answer.headers["WWW-Authenticate"]
 
 
+@pytest.mark.standard("A-06")
+def test_so_many_resources_are_not_looked_for(caller, alice):
+    token = factories.make_token(alice).plaintext
+
+    assert check(caller, token, "?" + "resource=account&" * 10).status_code == 200
+    assert check(caller, token, "?" + "resource=account&" * 11).status_code == 403
+
+
 @pytest.mark.standard("H-11")
 @pytest.mark.parametrize(
     "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "X-OWN"]
