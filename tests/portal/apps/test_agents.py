@@ -8,7 +8,7 @@ import pytest
 from latchkey import clock as real_clock
 from latchkey import grants
 from latchkey.accounts.users import User
-from latchkey.grants import Grant
+from latchkey.grants import EndReason, Grant
 from latchkey.journal import activity, counting
 from latchkey.journal.activity import EventKind
 from latchkey.safety import agents
@@ -52,6 +52,21 @@ def test_the_page_says_what_each_did_from_where_and_how_often(app, signed_in, al
 
     assert "3 calls in 30 days" in page
     assert "from 127.0.0.1" in page
+
+
+@pytest.mark.standard("K-05")
+def test_calls_from_before_access_was_given_again_are_not_said_to_be_none(app, signed_in, alice, ledger):
+    call(app, issued(alice, ledger))
+    counting.flush()
+    usage.flush()
+    grants.withdraw(grants.list_for(alice)[0], EndReason.WITHDRAWN)
+    issued(alice, ledger)
+    db.commit()
+
+    page = text(signed_in.get(PAGE))
+
+    assert "Not used since then · 1 call in 30 days" in page
+    assert "Never used" not in page
 
 
 @pytest.mark.standard("K-05")
