@@ -53,7 +53,8 @@ def start(command: list[str], stop: signal.Signals, **options: Any) -> subproces
 def end(process: Any, stop: signal.Signals) -> None:
     process.send_signal(stop)
     try:
-        process.wait(20)
+        # Longer than a server waits for its workers, who would be left behind and work on.
+        process.wait(40)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

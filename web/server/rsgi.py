@@ -109,6 +109,15 @@ class Exchange:
             faults.report(error)
 
 
+class Unread(Exchange):
+    """One whose body nobody reads: a server that stops would wait for it, if another request could come after it."""
+
+    def send(self, body: Iterable[bytes]) -> None:
+        """Send the last answer of its connection."""
+        self._headers = [*self._headers, ("Connection", "close")]
+        super().send(body)
+
+
 def _write(_data: bytes) -> object:
     raise NotImplementedError("write() of PEP 3333 is for applications older than it")
 
@@ -160,7 +169,7 @@ class Application:
             taken, refused = partial(self._answer, scope, protocol), partial(self._refuse, scope, protocol)
             self._receiver.receive(protocol, length, taken, refused)
         else:
-            self._answer(scope, protocol, b"")
+            self._answer(scope, protocol, b"", Exchange if length == 0 else Unread)
 
     def _refuse(self, scope: Scope, protocol: Any, status: str) -> None:
         try:
@@ -168,9 +177,9 @@ class Application:
         except BaseException as error:  # noqa: BLE001 - as below
             unanswered(error)
 
-    def _answer(self, scope: Scope, protocol: Any, body: bytes) -> None:
+    def _answer(self, scope: Scope, protocol: Any, body: bytes, kind: type[Exchange] = Exchange) -> None:
         try:
-            self._take(Exchange(self._layer, scope, protocol), body)
+            self._take((Unread if len(body) > LONGEST else kind)(self._layer, scope, protocol), body)
         except BaseException as error:  # noqa: BLE001 - a panic of the server's is no Exception, and who calls stumbles over any
             unanswered(error)
 
