@@ -84,7 +84,7 @@ def plans(app, db):
     many.belongings(COUNT, 3_000)
     many.settle()
 
-    def of(work) -> list[str]:
+    def of(work, *, by_index=False) -> list[str]:
         asked = []
 
         def note(_connection, _cursor, statement, parameters, *_rest) -> None:
@@ -99,10 +99,16 @@ def plans(app, db):
         session.remove()
         with engines().read.connect() as connection:
             explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-            return [
+            by_index = by_index and connection.dialect.name == "postgresql"
+            if by_index:
+                connection.exec_driver_sql("SET enable_seqscan = off")
+            told = [
                 "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + statement, parameters))
                 for statement, parameters in asked
             ]
+            if by_index:
+                connection.exec_driver_sql("RESET enable_seqscan")
+            return told
 
     return of
 
@@ -132,7 +138,8 @@ def test_every_page_of_a_list_is_read_along_an_index(db, plans):
             wrong[name] = read
 
     for name, (work, indexes) in COUNTS.items():
-        told = "\n".join(plans(work))
+        # Where nearly all count, PostgreSQL finds it cheaper to read everything, by what it has seen of the table.
+        told = "\n".join(plans(work, by_index=True))
         assert "(next_attempt_at=?)" not in told, told
         if missed := [index for index in indexes if not re.search(index, told)]:
             wrong[name] = f"not along {missed}: {told}"
