@@ -158,6 +158,6 @@ def test_sixteen_guesses_at_once_are_all_counted(app, alice):
 def test_no_page_about_an_account_holds_script_style_or_another_host(signed_in, app, path):
     for browser in (signed_in, app.test_client()):
         page = browser.get(path).text
-        assert not re.search(r"<style|\bstyle=|\bon\w+=|<script>|javascript:", page)
+        assert not pages.INLINE.search(page)
         for address in re.findall(r'\s(?:src|href|action)="([^"]*)"', page):
             assert address.startswith(("/", "#")), address
