@@ -1,7 +1,6 @@
 """The transport of the MCP server: who gets in, both kinds of versions, and what no real client sends."""
 
 import json
-import time
 
 import pytest
 
@@ -198,9 +197,7 @@ def test_a_message_is_bounded(old):
     assert answer.status_code == 413
 
     assert old.post(b"x" * 300_000).status_code == 413
-    started = time.thread_time()
-    old.post(b'{"a":' * 10_000)
-    assert time.thread_time() - started < 1
+    assert old.post(b'{"a":' * 10_000).status_code == 400
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/json-rpc"])

@@ -1,12 +1,11 @@
 """Whatever looks like a secret leaves a pasted text; its name and everything else stay."""
 
-import time
-
 import pytest
 
 from latchkey import credentials, ids
 from latchkey.credentials import Kind
 from portal.guides import masking
+from tests import processor
 
 SECRET = "hunter2-and-more"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
@@ -100,9 +99,7 @@ def test_an_id_of_ours_is_no_secret():
     "part", ["eyJ-", "-a", "+a1", "token", "token ", "a_dev_", "://a:", " -u ", "secret=", "bearer ", "x-", "{"]
 )
 def test_no_input_keeps_a_core_busy(part):
-    text = (part * 20_000)[:20_000]
-    before = time.process_time()
+    """Without bounds of their own, single patterns take 6 seconds and more."""
+    text = (part * 60_000)[:60_000]
 
-    masking.masked(text)
-
-    assert time.process_time() - before < 2
+    processor.takes_less(2.5, lambda: masking.masked(text))
