@@ -26,15 +26,15 @@ TAKEN = "There is an account for this address already. Sign in instead."
 class InvitationForm(FlaskForm):
     """Who the invited person is."""
 
-    name = StringField("Name", [InputRequired("Write your name."), Name()])
-    password = PasswordField(
-        "Password", [InputRequired("Choose a password."), NewPassword(lambda form: (form.name.data or "",))]
-    )
+    name = StringField("Name", [InputRequired("Write your name.")])
+    password = PasswordField("Password", [InputRequired("Choose a password.")])
 
     def __init__(self, invitation: Invitation) -> None:
         super().__init__()
         # Whoever becomes an administrator may be called like the portal's people.
-        self.name.validators = [InputRequired("Write your name."), Name(ours=lambda: invitation.as_admin)]
+        self.name.validators = [*self.name.validators, Name(ours=lambda: invitation.as_admin)]
+        known = NewPassword(lambda form: (invitation.email, form.name.data or ""))
+        self.password.validators = [*self.password.validators, known]
 
 
 def _over() -> ResponseReturnValue:

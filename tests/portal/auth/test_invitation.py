@@ -64,6 +64,17 @@ def test_a_link_ends_after_a_week(client, clock, link):
     assert client.get(path).status_code == 410
 
 
+@pytest.mark.standard("L-02")
+def test_a_password_that_is_the_invited_address_is_refused_beside_its_field(client, link):
+    path = link("xqwzvkplmtrf@example.com")
+
+    answer = accept(client, path, password="xqwzvkplmtrf")
+
+    assert answer.status_code == 422
+    assert "too easy to guess" in answer.text
+    assert accept(client, path).status_code == 303
+
+
 @pytest.mark.parametrize("fields", [{"name": ""}, {"password": "short"}, {"name": "\u202ex"}, {"password": ""}])
 def test_what_cannot_be_is_said_beside_its_field_and_uses_up_nothing(client, link, fields):
     path = link()
