@@ -12,7 +12,7 @@ from latchkey.oversight import apps, listing
 from latchkey.safety import shutdown
 from latchkey.store.session import commit_parts, db
 from portal.admin import words
-from portal.admin.guard import Doing, Question, asked, begin
+from portal.admin.guard import CHANGED, Doing, Facts, Question, asked, begin
 from portal.blueprint import blueprint
 from portal.guards import this_user
 from web import htmx
@@ -30,17 +30,25 @@ DOINGS = {
         "Restore “{name}”?", "What has not expired or been revoked works again. Its owner is told.", "Restore"
     ),
     "trust": Doing(
-        "Trust “{name}”?", "Nobody is asked any more what it may do. Only for apps of your own.", "Trust", danger=True
+        "Trust “{name}”?",
+        "Nobody is asked any more what it may do. Only for apps of your own.",
+        "Trust",
+        danger=True,
+        vouches=True,
     ),
     "distrust": Doing("Stop trusting “{name}”?", "People are asked again what it may do.", "Stop trusting"),
     "mark": Doing(
-        "Mark “{name}” as a resource server?", "It may introspect everybody’s tokens, without limit.", "Mark"
+        "Mark “{name}” as a resource server?",
+        "It may introspect everybody’s tokens, without limit.",
+        "Mark",
+        vouches=True,
     ),
     "unmark": Doing("Unmark “{name}” as a resource server?", "It is no resource server any more.", "Unmark"),
     "pin": Doing(
         "Pin the copy of “{name}”?",
         "What its document said when it was read last holds, whatever its host says from now on.",
         "Pin the copy",
+        vouches=True,
     ),
     "unpin": Doing(
         "Let “{name}” follow its document again?", "It is read when somebody comes next.", "Follow it again"
@@ -91,16 +99,37 @@ def admin_app(client_id: str) -> str:
 def change_app(client_id: str, act: str) -> BaseResponse:
     """Asks first, with the reason; then does it, and tells the owner."""
     client, back = clients.find(client_id) or abort(404), url_for("portal.admin_app", client_id=client_id)
-    question = Question(DOINGS[act], name=client.name, reader=_reader(client), back=back)
+    doing = DOINGS[act]
+    question = Question(doing, name=client.name, reader=_reader(client), back=back, facts=_facts(client, doing))
     if not question.agreed():
         return question.page()
     begin(question.reason)
+    if doing.vouches:
+        client = clients.lock(client_id) or abort(404)
+        if not question.still(client.name, _facts(client, doing)):
+            return question.refused(CHANGED)
     try:
         flash(_VERBS[act](client, question.reason or None))
     except BadClient as bad:
         return question.refused(str(bad))
     db.commit()
     return redirect(url_for("portal.admin_apps") if act == "delete" else back, 303)
+
+
+def _facts(client: Client, doing: Doing) -> Facts:
+    """What an app is, for whoever vouches for it: its owner can change it at any moment before."""
+    if not doing.vouches:
+        return ()
+    owner = client.owner
+    return (
+        ("Owner", [f"{owner.name}, {owner.email}"] if owner is not None else [client.document_url or "Nobody"]),
+        ("Homepage", [client.homepage or "None"]),
+        ("Leads back to", list(client.redirect_uris)),
+        ("May ask for", [name for name in scopes.catalogue() if name in client.scopes]),
+        ("Proves itself by", ["Keys of its own" if client.keyed else "A secret" if client.confidential else "Nothing"]),
+        ("Requires PKCE", ["Yes" if client.pkce_required else "No"]),
+        ("Signs in devices", ["Yes" if client.device_flow else "No"]),
+    )
 
 
 def _reader(client: Client) -> str:

@@ -1,11 +1,13 @@
 """Administrators only: for everybody else there is nothing here. And how they act: with a reason, under their name."""
 
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import NamedTuple
 
 from flask import Response, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 from flask_wtf import FlaskForm
-from wtforms import Field, TextAreaField, ValidationError
+from wtforms import Field, HiddenField, TextAreaField, ValidationError
 
 from latchkey import ids, origin, texts
 from latchkey.accounts.users import User
@@ -36,6 +38,8 @@ class ActForm(FlaskForm):
     """Why it is done; the owner and the other administrators read it."""
 
     reason = TextAreaField("Reason")
+    # By what the page told is known again.
+    read = HiddenField()
 
     def validate_reason(self, field: Field) -> None:
         """One line, if anything."""
@@ -57,6 +61,13 @@ class Doing(NamedTuple):
     danger: bool = False
     # Whether the owner must be told why.
     reasoned: bool = False
+    # Whether whoever does it vouches for what they have looked at.
+    vouches: bool = False
+
+
+# What an act is about, as it was read before it was done: each with its lines.
+Facts = Sequence[tuple[str, Sequence[str]]]
+CHANGED = "This was changed while the page was open. Look again before you answer."
 
 
 def begin(reason: str | None = None) -> User:
@@ -71,9 +82,9 @@ def begin(reason: str | None = None) -> User:
 class Question:
     """An act that is asked about before it is done, with the reason. `reader` is who reads that."""
 
-    def __init__(self, doing: Doing, *, name: str, reader: str, back: str) -> None:
+    def __init__(self, doing: Doing, *, name: str, reader: str, back: str, facts: Facts = ()) -> None:
         self._doing, self._name, self._reader, self.back = doing, name, reader, back
-        self._form = ActForm()
+        self._form, self._facts = ActForm(), facts
 
     @property
     def reason(self) -> str:
@@ -91,8 +102,17 @@ class Question:
             return False
         return True
 
+    def still(self, name: str, facts: Facts) -> bool:
+        """Whether what is stored now, and nobody else changes meanwhile, is what was read when this was agreed to."""
+        self._name, self._facts = name, facts
+        return self._form.read.data == self._mark()
+
+    def _mark(self) -> str:
+        return sha256(repr((self._name, self._facts)).encode()).hexdigest()
+
     def page(self, status: int | None = None) -> Response:
         """The page that asks: what will happen, and why it is done."""
+        self._form.read.data = self._mark()
         page = render_template(
             "portal/admin/act.html",
             form=self._form,
@@ -100,6 +120,7 @@ class Question:
             title=self._doing.title.format(name=self._name),
             reader=self._reader,
             back=self.back,
+            facts=self._facts,
         )
         return Response(page, status or (422 if self._form.errors else 200))
 

@@ -222,6 +222,11 @@ def test_who_is_no_administrator_any_more_does_nothing_with_a_page_that_is_open(
     assert users.find(alice.id).disabled_at is None
 
 
+def vouch(admin, path):
+    """Do to an app what its page asks about, having read it."""
+    return pages.submit(admin, path, read=pages.hidden(admin.get(path), "read"))
+
+
 def test_an_app_is_stopped_trusted_marked_and_deleted(db, admin, there, mailbox):
     path, client_id = f"/admin/apps/{there['client_id']}", there["client_id"]
 
@@ -234,8 +239,8 @@ def test_an_app_is_stopped_trusted_marked_and_deleted(db, admin, there, mailbox)
     assert REASON in mailbox.last("bob@example.com").text
     assert REASON in mailbox.last("alice@example.com").text
     pages.submit(admin, f"{path}/restore")
-    pages.submit(admin, f"{path}/trust")
-    pages.submit(admin, f"{path}/mark")
+    vouch(admin, f"{path}/trust")
+    vouch(admin, f"{path}/mark")
     assert (now().suspended_at, now().trusted, now().resource_server) == (None, True, True)
     pages.submit(admin, f"{path}/distrust")
     pages.submit(admin, f"{path}/unmark")
@@ -244,10 +249,30 @@ def test_an_app_is_stopped_trusted_marked_and_deleted(db, admin, there, mailbox)
     assert now() is None
 
 
+@pytest.mark.standard("J-06")
+@pytest.mark.parametrize("act", ["trust", "mark"])
+def test_an_app_that_its_owner_changed_while_an_administrator_read_it_is_not_vouched_for(db, admin, bob, act):
+    made = factories.make_client(bob)
+    path = f"/admin/apps/{made.client.id}/{act}"
+    asked = admin.get(path)
+    assert made.client.redirect_uris[0] in asked.text
+    read = {"csrf_token": pages.csrf(asked), "read": pages.hidden(asked, "read")}
+    clients.add_redirect_uri(clients.lock(made.client.id), "https://evil.example/callback", by=bob)
+    db.commit()
+
+    answers = [admin.post(path, data=read), admin.post(path, data=read | {"read": ""})]
+
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert all("https://evil.example/callback" in answer.text for answer in answers)
+    found = clients.find(made.client.id)
+    assert (found.trusted, found.resource_server) == (False, False)
+    assert admin.post(path, data=read | {"read": pages.hidden(answers[0], "read")}).status_code == 303
+
+
 def test_a_public_app_is_not_trusted_and_the_page_says_why(db, admin, bob):
     public = factories.make_client(bob, confidential=False).client
 
-    answer = pages.submit(admin, f"/admin/apps/{public.id}/trust")
+    answer = vouch(admin, f"/admin/apps/{public.id}/trust")
 
     assert answer.status_code == 409
     assert "Only a confidential app can be trusted" in answer.text
