@@ -23,7 +23,7 @@ from granian.server import MPServer
 from app import begin_server, prepare_server
 from cli.base import Refused, latchkey
 from cli.installation import prepare
-from cli.worker import spawn
+from cli.worker import STOP_SIGNALS, end_at_last, spawn
 from latchkey import settings
 from latchkey.settings import Settings
 from latchkey.store import rates
@@ -38,7 +38,6 @@ HEADER_MILLISECONDS = 10_000
 BUFFER_BYTES = 64 * 1024
 # Requests in flight get so long to finish when the server is told to stop.
 GRACE_SECONDS = 30
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # How often a worker looks whether its parent is still there.
 PARENT_SECONDS = 0.5
 
@@ -62,6 +61,7 @@ class Leash:
 
         def wait() -> None:
             os.read(self._reader, 1)
+            end_at_last()
             stopping()
             while parent is not None and os.getppid() == parent.pid:
                 time.sleep(PARENT_SECONDS)
@@ -84,10 +84,18 @@ def _work(leash: Leash, app: Flask, _target: str) -> Any:
 
 
 def _hear_signals() -> None:
-    # The parent's handlers came along and would do nothing in a worker; granian sets the worker's own later.
-    for number in STOP_SIGNALS:
+    # The parent's handlers came along and would do nothing in a worker, which sets its own later.
+    for number in (*STOP_SIGNALS, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _terminal() -> bool:
+    """Whether this process was started in one, and is told when it closes."""
+    with contextlib.suppress(OSError):
+        os.close(os.open("/dev/tty", os.O_RDWR))
+        return True
+    return False
 
 
 class Server(MPServer):
@@ -101,7 +109,11 @@ class Server(MPServer):
         # What arrives meanwhile waits until somebody can hear it.
         os.register_at_fork(after_in_child=_hear_signals)
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        hangup = signal.getsignal(signal.SIGHUP)
         super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call] # granian leaves it so
+        # granian replaces the workers, of which a closed terminal knows nothing; `nohup` has it ignored.
+        if hangup == signal.SIG_IGN or _terminal():
+            signal.signal(signal.SIGHUP, hangup if hangup == signal.SIG_IGN else self.signal_handler_interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         while not self.main_loop_interrupt.is_set():
             with contextlib.suppress(OSError), socket.create_connection((self.bind_addr, self.bind_port), timeout=1):

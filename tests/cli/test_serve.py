@@ -2,9 +2,11 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -182,6 +184,122 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(serve):
     process.kill()
 
     servers.wait_until(lambda: not any(runs(child) for child in children), "the workers to end", 10)
+
+
+STUCK = """
+import ctypes, os, sys
+from cli import serve, worker
+
+class Stuck:
+    def begin(self, loop): print("begun", os.getpid(), flush=True)
+    def dispatch(self, scope, protocol): pass
+    # Keeps the interpreter: nothing else of this process gets it.
+    def stop(self): ctypes.PyDLL(None).sleep(100)
+
+def work(_target):
+    stuck = Stuck()
+    leash.follow(stuck.stop)
+    return stuck
+
+worker.LAST_SECONDS = 0.3
+serve.multiprocessing.set_start_method("fork", force=True)
+server, leash = serve.listening("127.0.0.1", int(sys.argv[1]), 1), serve.Leash()
+server.leash = leash
+server.serve(worker.spawn, work)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_whose_interpreter_is_held_for_ever_ends_all_the_same(how):
+    """By the kernel, also when its parent is gone; the parent would wait half a minute."""
+    command = [sys.executable, "-c", STUCK, str(servers.free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=servers.ROOT) as process:
+        child = next(int(line.split()[1]) for line in process.stdout if line.startswith("begun"))
+
+        process.send_signal(how)
+
+        servers.wait_until(lambda: not runs(child), "the worker to end", 20)
+        process.wait(20)
+
+
+UNTOLD = """
+import asyncio, os, sys
+from cli import serve, worker
+
+class Idle:
+    def begin(self, loop): print("begun", os.getpid(), flush=True)
+    def dispatch(self, scope, protocol): pass
+    def stop(self): pass
+
+class Late(asyncio.Event):
+    lost = True
+    def set(self):
+        if not self.lost:
+            super().set()
+        self.lost = False
+
+asyncio.Event, worker.LOOK_SECONDS = Late, 0.1
+serve.multiprocessing.set_start_method("fork", force=True)
+serve.listening("127.0.0.1", int(sys.argv[1]), 1).serve(worker.spawn, lambda _target: Idle())
+"""
+
+
+def test_a_worker_that_is_not_told_that_all_are_gone_sees_it_for_itself():
+    """One stop in some hundred would take the half minute after which the parent ends it."""
+    port = servers.free_port()
+    with subprocess.Popen(
+        [sys.executable, "-c", UNTOLD, str(port)], stdout=subprocess.PIPE, text=True, cwd=servers.ROOT
+    ) as process:
+        assert process.stdout.readline().startswith("begun")
+        servers.wait_until(lambda: servers.listens(port), "the server")
+
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(20) == 0
+
+
+def test_a_hangup_replaces_the_workers_and_answers_go_on(serve):
+    port = servers.free_port()
+    process = serve("--workers", "1", port=port)
+    process.stdout.readline()
+    [child] = workers(process)
+
+    process.send_signal(signal.SIGHUP)
+
+    servers.wait_until(lambda: not runs(child), "the worker to end", 20)
+    assert process.poll() is None
+    servers.wait_until(lambda: _answers(port), "the answer of another", 20)
+
+
+def test_it_ends_with_the_terminal_that_it_was_started_in(settings):
+    terminal, its_end = pty.openpty()
+    command = ["setsid", "--ctty", servers.LATCHKEY, "serve", "--port", str(servers.free_port()), "--workers", "1"]
+    with subprocess.Popen(
+        command, env=environment(settings), stdin=its_end, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        os.close(its_end)
+        process.stdout.readline()
+
+        os.close(terminal)
+
+        assert process.wait(20) == 0
+
+
+def test_it_goes_on_without_its_terminal_where_it_was_told_to(serve, settings):
+    port = servers.free_port()
+    process = subprocess.Popen(
+        ["nohup", servers.LATCHKEY, "serve", "--port", str(port), "--workers", "1"], env=environment(settings),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    with process:
+        process.stdout.readline()
+        [child] = workers(process)
+
+        process.send_signal(signal.SIGHUP)
+
+        assert _answers(port)
+        assert workers(process) == [child]
+        servers.end(process, signal.SIGTERM)
 
 
 def test_a_worker_that_died_is_replaced(serve):

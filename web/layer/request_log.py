@@ -19,6 +19,8 @@ TOGETHER_SECONDS = 0.1
 MOST_WAITING = 10_000
 # So long a log that is full is waited for; then what was to be written is lost.
 FULL_SECONDS = 1.0
+# So long a process that ends waits until what is left is written.
+END_SECONDS = 5.0
 NEW_LINE = ord("\n")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -61,9 +63,13 @@ class Lines:
                 self._write("".join(self._some()).encode())
 
     def end(self) -> None:
-        """Write what waits, and whatever comes yet at once."""
+        """Write what waits, and whatever comes yet at once. Where nobody takes it, the process ends all the same."""
         self._ended.set()
-        self.flush()
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
+        if self._thread is None or not self._thread.is_alive():
+            self.flush()
 
     def _work(self) -> None:
         while not self._ended.is_set():

@@ -171,6 +171,28 @@ def test_a_pipe_that_does_not_wait_by_itself_loses_nothing_while_somebody_reads_
     assert json.loads(told[-1])["message"] == "y" * 100_000
 
 
+ON_A_PIPE_THAT_NOBODY_READS = """
+from web.layer import request_log
+request_log.END_SECONDS = 0.1
+request_log.lines.begin()
+for number in range(3000):
+    request_log.lines.add(f"{number:05} " + "x" * 200 + "\\n")
+"""
+
+
+@pytest.mark.standard("P-03")
+def test_a_pipe_that_nobody_reads_keeps_no_process_from_its_end():
+    """It is one that waits by itself, as stderr mostly is."""
+    reader, writer = os.pipe()
+    try:
+        run = subprocess.run([sys.executable, "-c", ON_A_PIPE_THAT_NOBODY_READS], stderr=writer, timeout=60, check=True)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+    assert run.returncode == 0
+
+
 def test_a_pipe_that_nobody_reads_is_waited_for_once(monkeypatch):
     waited, room = [], [3]
 
