@@ -14,7 +14,7 @@ from api.kit.describe import Operation, Parameter, Shape, describe, text
 from api.kit.problems import Problem
 from latchkey import origin, settings
 from latchkey.accounts import throttle
-from latchkey.accounts.throttle import Counter
+from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.safety import leaks, scanner_keys
 from latchkey.store.session import commit_parts
 from latchkey.values import Limit
@@ -96,8 +96,15 @@ def take_alerts(call: Call) -> Reply:
     if not scanner_keys.signed(url, call.header(IDENTIFIER), call.header(SIGNATURE), call.body):
         raise Problem(403, "not-signed", "The signature is not right", "Nothing was looked at or changed.")
     found = _read(call.body)
-    ours = leaks.known(match.token for match in found)
-    commit_parts(leaks.report_all(ours, {match.token: match.url for match in found}))
+    places = {match.token: match.url for match in found}
+    ours = leaks.known(places)
+    commit_parts(leaks.report_all(ours, places))
+    try:
+        for text in leaks.learned(places):
+            ours.add(text)
+            commit_parts(leaks.report_all([text], places))
+    except TooMany as many:
+        raise problems.too_often(many.wait) from None
     body = json.dumps([_verdict(match, known=match.token in ours) for match in found]).encode()
     return Reply(200, body, [answers.JSON], answers.PRIVATE)
 

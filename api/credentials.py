@@ -9,7 +9,7 @@ from api.kit.bodies import Body
 from api.kit.describe import Operation, Shape, describe, text
 from latchkey import origin
 from latchkey.accounts import throttle
-from latchkey.accounts.throttle import Counter
+from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.safety import leaks
 from latchkey.store.session import commit_parts
 from latchkey.values import Limit
@@ -48,5 +48,11 @@ def revoke_credentials(_call: Call) -> Reply:
     """End what was found; says nothing about what it was."""
     if wait := throttle.hit(Counter(f"report:{origin.current.get().network}", PER_ADDRESS)):
         raise problems.too_often(wait)
-    commit_parts(leaks.report_all(leaks.known(FOUND.read()["credentials"])))
+    found = FOUND.read()["credentials"]
+    commit_parts(leaks.report_all(leaks.known(found)))
+    try:
+        for text in leaks.learned(found):
+            commit_parts(leaks.report_all([text]))
+    except TooMany as many:
+        raise problems.too_often(many.wait) from None
     return answers.changed({"detail": SAID}, 202)

@@ -212,7 +212,7 @@ def _through_flask(view: Answer) -> Answer:
         try:
             answered = lookup.asked(partial(view, call, **ids) if given_call else partial(view, **ids))
             if given_call and not isinstance(answered, Reply):
-                answered = answered()
+                answered = lookup.asked(answered)
         except Refusal as refusal:
             answered = refusal.reply(call.request_id)
         return _response(call, answered) if isinstance(answered, Reply) else answered

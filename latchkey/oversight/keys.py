@@ -16,6 +16,7 @@ from latchkey.journal import acts
 from latchkey.journal.acts import ActKind
 from latchkey.store.session import db
 from latchkey.tokens import Token
+from latchkey.tokens.imported import lookup
 
 
 class Found(NamedTuple):
@@ -52,12 +53,14 @@ def name(token: Token) -> str:
 
 
 def find(text: str) -> Found | None:
-    """Whose a pasted credential or client id is; what was pasted is kept nowhere."""
+    """Whose a pasted credential or client id is; what was pasted is kept nowhere. Raises `TooMany` as `proved` does."""
     spotted = credentials.spotted(text)
     plaintext = spotted[-1] if spotted else text.strip()
     if credentials.kind_of(plaintext) is Kind.SECRET:
         return _by_secret(plaintext)
     token = tokens.find(plaintext)
+    if token is None and lookup.proved(plaintext):
+        token = tokens.find(plaintext)
     if token is not None:
         token = find_token(token.successor_id or token.id) if token.kind == Kind.DEVELOPER else find_token(token.id)
         return _of(token) if token is not None else None

@@ -14,6 +14,7 @@ from latchkey.origin import Actor, Doer
 from latchkey.safety import shutdown
 from latchkey.store.session import affected, db
 from latchkey.tokens import Token
+from latchkey.tokens.imported import lookup
 from latchkey.tokens.issued import device_answers
 from latchkey.tokens.issued.device_codes import DeviceCode
 
@@ -45,6 +46,14 @@ def known(plaintexts: Iterable[str]) -> set[str]:
     columns = (Token.digest, ClientSecret.digest, DeviceCode.digest)
     kept = (select(column).where(column.in_(formed)) for column in columns)
     return {formed[digest] for statement in kept for digest in db.scalars(statement)}
+
+
+def learned(plaintexts: Iterable[str]) -> Iterator[str]:
+    """Those of these that are the strings of imported tokens which were never used here, and are known by them now.
+
+    One after the other, as each is proved, for the caller to end. Raises `TooMany` where one is not looked at.
+    """
+    return filter(lookup.proved, lookup.naming(plaintexts))
 
 
 def report_all(found: Iterable[str], places: Mapping[str, str] = MappingProxyType({})) -> Iterator[int]:

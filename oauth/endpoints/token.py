@@ -3,12 +3,16 @@
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
 from latchkey import grants, tokens
+from latchkey.accounts.throttle import TooMany
 from latchkey.credentials import Kind
 from latchkey.grants import EndReason
 from latchkey.store.session import db
+from latchkey.tokens import Token
+from latchkey.tokens.imported import lookup
 from oauth.blueprint import blueprint
 from oauth.protocol import cross_origin, parties
 from oauth.protocol.parameters import Form, Presented
+from oauth.protocol.parties import TooOften
 from oauth.protocol.settling import Body, answered
 from oauth.token import flows
 from web import calls
@@ -41,11 +45,20 @@ def _revoked(form: Form, sent: Presented) -> Body:
     text = form.parameters.get("token")
     if text is None:
         raise InvalidRequestError("The token is missing.")
-    token = tokens.find(text, Kind.ACCESS, Kind.REFRESH)
+    token = tokens.find(text, Kind.ACCESS, Kind.REFRESH) or _learned(text)
     if token is not None and token.grant is not None and token.grant.client_id == party.id:
         grants.end(token.grant.id, EndReason.REVOKED)
     db.commit()
     return {}
+
+
+def _learned(text: str) -> Token | None:
+    """The token of another system that this is, which was never used here. Raises `TooOften`."""
+    try:
+        known = lookup.proved(text)
+    except TooMany as many:
+        raise TooOften(many.wait, "Too many tokens that take long to compare. Wait before the next try.") from None
+    return tokens.find(text, Kind.ACCESS, Kind.REFRESH) if known else None
 
 
 @blueprint.route("/oauth/token", methods=["OPTIONS"], endpoint="ask_token")

@@ -39,7 +39,7 @@ def answered(call: Call, endpoint: str, decide: Decide, *, needed: str = "") -> 
         body = decide(form, sent)
     except parties.Unproved as unproved:
         call.environ[calls.SLOW] = True
-        return partial(_proved, call, endpoint, decide, form, unproved.settled)
+        return partial(_proved, call, endpoint, decide, form, cache(unproved.settled))
     except OAuth2Error as error:
         return partial(refused, call, endpoint, error)
     return partial(_finished, call, endpoint, body) if callable(body) else answers.granted(body)

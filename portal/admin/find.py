@@ -46,8 +46,9 @@ def look_up_credential() -> Response:
     """Whose it is. That an administrator looked, the others see."""
     form = FindCredentialForm()
     typed = (form.token.data or "").strip()
-    begin()
+    # Before anything is held: what another system made may take a while to be told.
     found = keys.find(typed[:LONGEST]) if typed else None
+    begin()
     if found is None:
         form.token.errors = ["Nobody here has this." if typed else "Paste it here."]
         return _page(form, status=422)

@@ -12,6 +12,7 @@ from werkzeug.routing import Rule
 
 from latchkey.store import conflicts
 from latchkey.store.session import db
+from latchkey.tokens.imported import lookup
 from latchkey.tokens.imported.lookup import Unproved
 from web import calls
 from web.calls import Call, Later, Pairs, Refusal, Reply
@@ -127,7 +128,8 @@ class Dispatcher:
     def _finish(self, call: Call, rest: Later, way: Way) -> list[bytes]:
         calls.current.set(call)
         try:
-            return _sent(call, self._with_letters(rest), way)
+            # It may ask about a token of another system, too: where it had to wait for the proof of the app.
+            return _sent(call, lookup.asked(partial(self._with_letters, rest)), way)
         except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
             return self._failed(call, error, way)
 

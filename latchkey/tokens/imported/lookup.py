@@ -6,7 +6,7 @@ as ours are.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -15,11 +15,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam, or_, select
 
-from latchkey import addresses, credentials, origin
+from latchkey import addresses, clock, credentials, origin
 from latchkey.accounts import limits, throttle
 from latchkey.accounts.throttle import Counter, Crowd, TooMany
 from latchkey.credentials import Kind
 from latchkey.store.prepared import PreparedSelect
+from latchkey.store.session import db
 from latchkey.tokens.bearer import Bearer, selection
 from latchkey.tokens.imported import forms, proofs
 from latchkey.tokens.imported.record import ForeignSigner, ForeignToken, learn
@@ -148,6 +149,30 @@ def find(plaintext: str, now: datetime, lately: datetime) -> Bearer | None:
     if found is None or found.kind not in BEARERS:
         return None
     return Bearer(*found[: len(Bearer._fields)])
+
+
+def naming(plaintexts: Iterable[str]) -> list[str]:
+    """Those of these strings that name a token whose own string was not seen yet. One statement for all of them."""
+    told = {text: forms.named(text) for text in plaintexts if credentials.may_be_foreign(text)}
+    names = {named.name for named in told.values() if named is not None}
+    there = set(db.scalars(select(ForeignToken.name).where(ForeignToken.name.in_(names)))) if names else set()
+    return [text for text, named in told.items() if named is not None and named.name in there]
+
+
+def proved(plaintext: str) -> bool:
+    """Whether a string was just found to be that of a token, which is known by it now; for whoever ends it unused.
+
+    It may take long, so nothing is held meanwhile. Raises `TooMany`.
+    """
+    if not credentials.may_be_foreign(plaintext):
+        return False
+    db.rollback()
+    now = clock.now()
+    try:
+        find(plaintext, now, now)
+    except Unproved as unproved:
+        return unproved.settled()
+    return False
 
 
 def _want_proof(plaintext: str, named: forms.Named | None, row: Any) -> None:
