@@ -23,8 +23,7 @@ from latchkey.store.session import db
 from web import filters, problems
 from web.layer import faults
 
-# Endpoints whose callers are programs that read RFC 6749 §5.2, and everything else that programs read.
-OAUTH = ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/check")
+# Programs read these, but for those of `faults.OAUTH`.
 PROBLEMS = ("/v1", "/mcp", "/.well-known", "/healthz", "/readyz")
 RETRY_SECONDS = 5
 # Fields that an answer never repeats.
@@ -88,8 +87,7 @@ def _as_problem(status: int, wording: Wording) -> Response:
 
 
 def _as_oauth_error(status: int, wording: Wording) -> Response:
-    error = "invalid_request" if status < 500 else "temporarily_unavailable" if status == 503 else "server_error"
-    body = {"error": error, "error_description": f"{wording.title}. {wording.text}"}
+    body = faults.oauth_error(status, wording.title, wording.text)
     response = Response(json.dumps(body), status, content_type="application/json")
     response.headers["Pragma"] = "no-cache"
     return response
@@ -134,7 +132,7 @@ def answer(
 ) -> Response:
     """The answer to a refused or failed request, in the form that its caller reads."""
     wording = wording or _wording(status, retry_after)
-    if request.path.startswith(OAUTH):
+    if request.path.startswith(faults.OAUTH):
         response = _as_oauth_error(status, wording)
     elif request.path.startswith(PROBLEMS):
         response = _as_problem(status, wording)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import TooManyRequests
 
 from web import signin
+from web.layer import faults
 
 STATUSES = {
     400: "We could not read that",
@@ -123,6 +124,23 @@ def test_oauth_clients_get_an_oauth_error(client, code):
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Pragma"] == "no-cache"
     assert "tipped" not in answer.text
+
+
+@pytest.mark.standard("D-09", "O-01")
+@pytest.mark.parametrize("path", sorted(set(faults.OAUTH) - {faults.GATEWAYS}))
+@pytest.mark.settings(client_registration="open")
+def test_no_endpoint_of_the_protocol_answers_a_program_with_a_page(client, path):
+    """Neither for a wrong method, nor for too much, nor where there is nothing."""
+    told = [
+        client.put(path), client.delete(path), client.get(f"{path}/"), client.post(f"{path}?{'x' * 20_000}"),
+        client.post(path, data={"a": "x" * 300_000}), client.post(path, headers={"X-Filler": "x" * 33_000}, data={}),
+    ]  # fmt: skip
+
+    assert [answer.status_code for answer in told[:4]] == [405, 405, 404, 414]
+    for answer in told:
+        assert (answer.content_type, answer.headers["Cache-Control"]) == ("application/json", "no-store")
+        assert answer.headers["Pragma"] == "no-cache"
+        assert answer.json["error"]
 
 
 def test_a_swap_that_fails_leaves_the_page_and_says_why(client):

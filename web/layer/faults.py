@@ -13,16 +13,12 @@ log = logging.getLogger("latchkey.web")
 
 # Gateways turn what they do not understand into a 500, so this one always answers for itself (H-11).
 GATEWAYS = "/oauth/check"
-MACHINES = (
-    "/v1/",
-    "/oauth/token",
-    "/oauth/revoke",
-    "/oauth/introspect",
-    "/oauth/register",
-    "/oauth/device_authorization",
-    GATEWAYS,
-    "/.well-known/",
+# Endpoints whose callers are programs that read RFC 6749 §5.2; and everything that programs read.
+OAUTH = (
+    *("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/register", "/oauth/device_authorization"),
+    *("/oauth/endings", GATEWAYS),
 )
+MACHINES = ("/v1/", "/mcp", "/.well-known/", *OAUTH)
 REFUSALS = {
     "400 Bad Request": ("We could not read that", "The request broke off before it was complete. Try again."),
     "408 Request Timeout": ("That took too long", "The request did not arrive in time. Try again."),
@@ -60,14 +56,23 @@ def report(error: BaseException) -> None:
     log.error("%s", json.dumps(told))
 
 
+def oauth_error(status: int, title: str, text: str) -> dict[str, str]:
+    """RFC 6749 §5.2, for what is refused before anybody looks at what was asked."""
+    error = "invalid_request" if status < 500 else "temporarily_unavailable" if status == 503 else "server_error"
+    return {"error": error, "error_description": f"{title}. {text}"}
+
+
 def _plain(environ: WSGIEnvironment, start: StartResponse, status: str, title: str, text: str) -> Iterable[bytes]:
-    if environ.get("PATH_INFO", "").startswith(MACHINES):
-        problem = problems.document(environ["PATH_INFO"], int(status[:3]), title, text, origin.current.get().request_id)
+    path, private = environ.get("PATH_INFO", ""), [("Cache-Control", "no-store")]
+    if path.startswith(OAUTH):
+        body, kind = json.dumps(oauth_error(int(status[:3]), title, text)).encode(), "application/json"
+        private.append(("Pragma", "no-cache"))
+    elif path.startswith(MACHINES):
+        problem = problems.document(path, int(status[:3]), title, text, origin.current.get().request_id)
         body, kind = json.dumps(problem).encode(), "application/problem+json"
     else:
         body, kind = PAGE.format(title=title, text=text).encode(), "text/html; charset=utf-8"
-    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
-    start(status, headers)
+    start(status, [("Content-Type", kind), ("Content-Length", str(len(body))), *private])
     return [body]
 
 

@@ -244,7 +244,9 @@ def test_a_forwarded_host_is_never_believed(client):
 
 
 @pytest.mark.standard("A-07")
-@pytest.mark.parametrize("path,kind", [("/", "text/html"), ("/v1/me", "application/problem+json")])
+@pytest.mark.parametrize(
+    "path,kind", [("/", "text/html"), *((path, "application/problem+json") for path in ("/v1/me", "/mcp"))]
+)
 def test_an_address_of_many_kilobytes_is_refused(client, path, kind):
     answer = client.get(path + "?q=" + "x" * 20_000)
 
