@@ -1,9 +1,11 @@
 """Tokens and apps that ask for a scope which an administrator has to approve, and the decision."""
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import joinedload
+from typing import NamedTuple
 
-from latchkey import clients, notices, scopes, tokens
+from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
+
+from latchkey import clients, clock, notices, scopes, tokens
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients import Client
@@ -27,17 +29,45 @@ class Changed(Exception):
     """It asks for something else than whoever decides has read."""
 
 
-def waiting() -> tuple[list[Token], list[Client]]:
-    """What waits, the longest first: tokens and apps."""
-    held = select(Token).where(Token.waiting_since.is_not(None), Token.revoked_at.is_(None))
-    held = held.options(joinedload(Token.user)).order_by(Token.id).limit(MOST)
-    apps = select(Client).where(Client.waiting_since.is_not(None)).order_by(Client.id).limit(MOST)
-    return [token for token in db.scalars(held) if token.status == "waiting"], list(db.scalars(apps))
+class Waiting(NamedTuple):
+    """What waits, as much as a page holds, and how many more there are."""
+
+    tokens: list[Token]
+    apps: list[Client]
+    more: int
+
+
+def waiting() -> Waiting:
+    """Tokens and apps that wait: each owner's longest, then each one's next. Nobody's many hide those of others."""
+    held, apps = _held(), Client.waiting_since.is_not(None)
+    first = _by_turns(Token.id, Token.user_id, held)
+    found = select(Token).join(first, first.c.id == Token.id).options(joinedload(Token.user))
+    first_apps = _by_turns(Client.id, Client.owner_id, apps)
+    asking = select(Client).join(first_apps, first_apps.c.id == Client.id)
+    listed = (
+        list(db.scalars(found.order_by(first.c.turn, Token.id))),
+        list(db.scalars(asking.order_by(first_apps.c.turn, Client.id))),
+    )
+    return Waiting(*listed, more=max(0, count() - len(listed[0]) - len(listed[1])))
+
+
+def _held() -> ColumnElement[bool]:
+    """Of tokens, which wait; one that has ended by itself does so no more."""
+    lasting = or_(Token.expires_at.is_(None), Token.expires_at > clock.now())
+    return and_(Token.waiting_since.is_not(None), Token.revoked_at.is_(None), lasting)
+
+
+def _by_turns(
+    id: InstrumentedAttribute[str], owner: InstrumentedAttribute[str | None], which: ColumnElement[bool]
+) -> Subquery:
+    turn = func.row_number().over(partition_by=owner, order_by=id).label("turn")
+    ranked = select(id, turn).where(which).subquery()
+    return select(ranked).order_by(ranked.c.turn, ranked.c.id).limit(MOST).subquery()
 
 
 def count() -> int:
-    """How many requests wait, the ended ones among them."""
-    held = select(func.count()).where(Token.waiting_since.is_not(None), Token.revoked_at.is_(None))
+    """How many requests wait."""
+    held = select(func.count()).select_from(Token).where(_held())
     apps = select(func.count()).where(Client.waiting_since.is_not(None))
     return (db.scalar(held) or 0) + (db.scalar(apps) or 0)
 

@@ -21,13 +21,14 @@ WHY = "Write why it is refused: the owner reads it."
 
 
 def _page(form: ActForm, about: str = "", status: int = 200) -> Response:
-    tokens, apps = approval.waiting()
+    found = approval.waiting()
     page = render_template(
         "portal/admin/approvals/index.html",
         form=form,
         about=about,
-        tokens=tokens,
-        apps=apps,
+        tokens=found.tokens,
+        apps=found.apps,
+        more=found.more,
         me=this_user().id,
         asked=_asked,
     )
@@ -41,7 +42,7 @@ def _asked(holder: Token | Client) -> list[Scope]:
 
 @blueprint.get("/admin/approvals")
 def admin_approvals() -> Response:
-    """The requests, the longest first."""
+    """The requests, each owner's longest first."""
     return _page(ActForm(formdata=None))
 
 

@@ -1,6 +1,7 @@
 """Scopes that an administrator has to approve: what waits is refused, and both sides hear what was decided."""
 
 import re
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -325,3 +326,23 @@ def test_two_administrators_deciding_at_once_decide_once(app, db, alice):
 
     assert sorted(outcomes) == ["decided", "late"]
     assert policies.written() == {}
+
+
+@pytest.mark.standard("I-12")
+def test_requests_of_one_person_however_many_hide_nobody_elses(app, alice, bob, ada, clock):
+    days = timedelta(days=1)
+    for number in range(approval.MOST):
+        tokens.mint(alice, description=f"Past {number}", scopes=BOTH, lifetime=days)
+    database.db.commit()
+    clock.move(days=2)
+    for number in range(approval.MOST + 2):
+        tokens.mint(alice, description=f"Many {number}", scopes=BOTH, lifetime=days)
+    database.db.commit()
+    ask(app, bob, *BOTH)
+
+    page = pages.sign_in(app.test_client(), ada).get("/admin/approvals").text
+
+    assert "Past" not in page
+    assert page.index(">Many 0<") < page.index(">Refunds<") < page.index(">Many 1<")
+    assert "3 more wait" in page
+    assert approval.count() == approval.MOST + 3
