@@ -120,12 +120,13 @@ def verified(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer | 
 
     @wraps(view)
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer | BaseResponse:
-        return view(*args, **kwargs) if this_user().verified else _to_verification()
+        return view(*args, **kwargs) if this_user().verified else to_verification()
 
     return signed_in(guarded)
 
 
-def _to_verification() -> BaseResponse:
+def to_verification() -> BaseResponse:
+    """Lead somebody to prove their address, and from there back here."""
     return _first("portal.ask_verification")
 
 

@@ -15,7 +15,7 @@ from latchkey.clients import LONGEST_REASON
 from latchkey.origin import Actor, Doer
 from latchkey.store.session import db
 from portal.blueprint import blueprint
-from portal.guards import acting_user, owes_setup, require_proof, this_user, to_set_up
+from portal.guards import acting_user, owes_setup, require_proof, this_user, to_set_up, to_verification
 
 PLACE = "/admin"
 LONGEST_SEARCH = 120
@@ -30,6 +30,9 @@ def for_administrators_alone(_endpoint: str | None, _values: dict[str, object] |
         abort(404)
     if this_user().needs_password:
         abort(redirect(url_for("portal.end_everything"), 303))
+    if not this_user().verified:
+        # Whoever signed up with the address that was made an administrator may be somebody else.
+        abort(to_verification())
     if owes_setup(to_administer=True):
         abort(to_set_up())
 

@@ -83,6 +83,18 @@ def test_for_everybody_else_there_is_nothing_whatever_they_send(app, db, there, 
     assert state(db) == before
 
 
+@pytest.mark.standard("L-08")
+def test_who_was_made_an_administrator_proves_the_address_before_anything_is_shown(app, db, there):
+    squatter = factories.make_user("boss@example.com", admin=True, verified=False)
+    browser = pages.sign_in(app.test_client(), squatter)
+
+    for method, path in addresses(app, there):
+        if method == "GET":
+            answer = browser.get(path)
+            assert answer.status_code == 303, path
+            assert answer.location.startswith("/verify-email?next="), path
+
+
 def test_opening_any_page_changes_nothing_and_shows_no_secret(app, db, admin, there):
     minted = factories.make_token(users.find(there["user_id"]), description="Nightly")
     admin.get("/admin")
