@@ -123,6 +123,11 @@ def take_back(invitation: Invitation) -> bool:
     return True
 
 
+def sent_by(user: User) -> list[Invitation]:
+    """Those that a user sent and that nobody has accepted yet."""
+    return list(db.scalars(_open().where(Invitation.invited_by_id == user.id).order_by(Invitation.id)))
+
+
 def accept(invitation: Invitation, *, name: str, password: str | None) -> User:
     """The account of somebody who was invited, whose address the link has proved. Once.
 

@@ -10,12 +10,15 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField, StringField, ValidationError
 from wtforms.validators import AnyOf, InputRequired
 
-from latchkey import clock, notices
+from latchkey import clock, notices, origin
 from latchkey.accounts import passwords, sessions, users
 from latchkey.accounts.upstream import identities
+from latchkey.accounts.users import User
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from latchkey.notices import wording
+from latchkey.origin import Actor, Doer
+from latchkey.oversight import invitations
 from latchkey.safety import hacked, lockdown
 from latchkey.store.session import db
 from latchkey.upstream import endings
@@ -94,6 +97,7 @@ def end_everything() -> ResponseReturnValue:
             has_password=passwords.usable(this_user().password_hash),
             passkeys=hacked.passkeys_that_end(this_user(), this_session()),
             codes=hacked.codes_that_end(this_user()),
+            invitations=len(invitations.sent_by(this_user())),
         )
         return page, 422 if form.errors else 200
     require_proof()
@@ -101,11 +105,20 @@ def end_everything() -> ResponseReturnValue:
     event = hacked.end_everything(user, this_session(), form.moment())
     if not user.needs_password:
         endings.unlink_others(user, this_session())
+    taken = _take_invitations_back(user)
     db.commit()
     enter(this_session())
+    if taken:
+        flash(f"Taken back: {taken} {'invitation' if taken == 1 else 'invitations'} that you had sent.")
     response = redirect(_report(event), 303)
     devices.remember(response, this_user())
     return response
+
+
+def _take_invitations_back(user: User) -> int:
+    """Whom a thief invited would come in as an administrator, for as long as this user is one. How many."""
+    origin.act(Actor(Doer.ADMINISTRATOR, user.id, user.name))
+    return sum(map(invitations.take_back, invitations.sent_by(user)))
 
 
 def _sign_in_first() -> BaseResponse:

@@ -16,15 +16,16 @@ from latchkey.accounts.second_factors import Authenticator
 from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import Cause
-from latchkey.journal import activity
+from latchkey.journal import activity, acts
 from latchkey.journal.activity import EventKind
+from latchkey.journal.acts import ActKind
 from latchkey.origin import Actor, Doer, Origin
 from latchkey.safety import doings
 from latchkey.store.session import db as session
 from tests import pages
 from tests.bearers import works
 from tests.crowd import at_once
-from tests.factories import PASSWORD, begin_own, find_secret, make_client, make_token
+from tests.factories import PASSWORD, begin_own, find_secret, make_client, make_token, make_user
 from tests.oauth import dance
 
 NEW = "lantern-orchid-57-gravel"
@@ -37,6 +38,11 @@ def press(browser, **fields):
 
 def words(page):
     return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", page.text).split()))
+
+
+@pytest.fixture
+def admin(app, db):
+    return pages.sign_in(app.test_client(), make_user("ada@example.com", name="Ada", admin=True))
 
 
 @pytest.fixture
@@ -463,3 +469,22 @@ def test_sessions_beyond_this_one_are_counted(app, signed_in, alice):
     assert event.detail["sessions"] == 2
     assert len(sessions.list_live(alice)) == 1
     assert tokens.page(alice).tokens == []
+
+
+@pytest.mark.standard("L-12")
+@pytest.mark.settings(require_second_factor="nobody")
+def test_nobody_whom_a_thief_invited_comes_in_as_an_administrator(app, admin, bob, mailbox):
+    for email in ("accomplice@example.com", "colleague@example.com"):
+        pages.submit(admin, "/admin/invitations", email=email, admin="y")
+    others = pages.sign_in(app.test_client(), bob)
+    path = mailbox.last("accomplice@example.com").link("/invitation/")
+    assert "2 invitations that you sent and nobody has accepted are taken back" in words(admin.get("/hacked"))
+
+    press(admin)
+
+    assert app.test_client().get(path).status_code == 410
+    assert others.get("/settings").status_code == 200
+    assert "Taken back: 2 invitations that you had sent." in words(
+        admin.get("/hacked/report/" + f"{clock.now():%Y-%m-%d}")
+    )
+    assert [act.kind for act in acts.page(limit=2)] == [ActKind.INVITATION_TAKEN_BACK] * 2
