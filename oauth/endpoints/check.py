@@ -162,8 +162,9 @@ def _kept(bearer: Bearer, scope: str, *, guard: bool) -> Headers:
     seconds = bearer.seconds_left(clock.now(), ours.check_cache_seconds) if known else 0
     if not seconds or any(scopes.catalogue()[name].sensitive for name in scope.split()):
         return COMMON
-    # Its cache tells callers apart by more than this; others must.
-    return [PLAIN, ("Cache-Control", f"max-age={seconds}"), ("Vary", "Authorization")]
+    # A token that is bound to addresses passes for this caller alone.
+    apart = "Authorization, X-Forwarded-For" if bearer.bound else "Authorization"
+    return [PLAIN, ("Cache-Control", f"max-age={seconds}"), ("Vary", apart)]
 
 
 def _offered(places: tuple[Resource, ...]) -> str:

@@ -19,6 +19,7 @@ from latchkey import addresses, clock, credentials, origin
 from latchkey.accounts import limits, throttle
 from latchkey.accounts.throttle import Counter, Crowd, TooMany
 from latchkey.credentials import Kind
+from latchkey.store import prepared
 from latchkey.store.prepared import PreparedSelect
 from latchkey.store.session import db
 from latchkey.tokens.bearer import Bearer, selection
@@ -169,7 +170,8 @@ def proved(plaintext: str) -> bool:
     db.rollback()
     now = clock.now()
     try:
-        find(plaintext, now, now)
+        with prepared.primary_alone():
+            find(plaintext, now, now)
     except Unproved as unproved:
         return unproved.settled()
     return False

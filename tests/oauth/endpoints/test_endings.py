@@ -318,6 +318,18 @@ def test_gateways_keep_answers_about_what_is_not_sensitive_where_the_operator_wa
     assert checked(caller, plain.plaintext)["Cache-Control"] == "max-age=3"
 
 
+@pytest.mark.standard("H-09", "I-12")
+@pytest.mark.settings(check_cache_seconds=10, trusted_proxies=1)
+def test_an_answer_that_is_kept_about_a_bound_token_is_for_its_caller_alone(caller, alice):
+    """A cache that holds to what it is told gives it to nobody from elsewhere."""
+    bound = factories.make_token(alice, addresses=["203.0.113.0/24"]).plaintext
+    headers = {"Authorization": f"Bearer {bound}", "X-Forwarded-For": "203.0.113.9"}
+
+    kept = caller.get("/oauth/check", headers=headers).headers
+
+    assert (kept["Cache-Control"], kept["Vary"]) == ("max-age=10", "Authorization, X-Forwarded-For")
+
+
 def follow(server, registered, after, wait):
     url = f"{server.url}/oauth/endings?after={after}&wait={wait}"
     request = urllib.request.Request(url, headers=basic(registered))
