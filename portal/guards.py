@@ -164,7 +164,7 @@ def require_proof() -> None:
 
 def password_is_right(password: str) -> bool:
     """Whether this is the password of the person who is signed in. Tries are counted; 429 after too many."""
-    right = signin.confirm(this_user(), password)
+    right = signin.confirm(this_session(), password)
     if not right:
         db.commit()
     return right

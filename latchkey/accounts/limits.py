@@ -133,17 +133,18 @@ def passkey(network: str) -> Tries:
     return tries
 
 
-def password(user: User) -> Counter:
-    """Count a try of somebody signed in to give the password again. Raises `TooMany`."""
-    counter = Counter(f"password:{user.id}", GUESSES)
-    throttle.admit(counter)
-    return counter
+def password(user: User, session_id: str) -> tuple[Counter, ...]:
+    """Count a try of somebody signed in to give the password again. Raises `TooMany`.
+
+    By session: in the browser that a thief has taken over nobody uses up what the owner has in another one.
+    """
+    return throttle.admit(Counter(f"password:{session_id}", GUESSES), Counter(f"password:{user.id}", ACCOUNT))
 
 
 def recovered(user: User, *, network: str) -> None:
     """Whoever reads the account's mail has set a new password: what was counted against it is forgotten."""
     account = emails.key(user.email)
-    throttle.reset(*_of_account(account, network), Counter(f"password:{user.id}", GUESSES))
+    throttle.reset(*_of_account(account, network), Counter(f"password:{user.id}", ACCOUNT))
 
 
 def tell_failure(email: str) -> bool:

@@ -102,14 +102,15 @@ def opened(
     return session
 
 
-def confirm(user: User, password: str) -> bool:
+def confirm(here: BrowserSession, password: str) -> bool:
     """Whether this is the password of somebody who is signed in; if not, there is a trace for the caller to commit.
 
     Raises `TooMany`.
     """
-    counter = limits.password(user)
+    user = here.user
+    counted = limits.password(user, here.id)
     if passwords.verify(user.password_hash, password):
-        throttle.reset(counter)
+        throttle.reset(*counted)
         return True
     notices.sign_in_failed(user)
     return False

@@ -144,6 +144,17 @@ def elsewhere(app, alice):
     return pages.sign_in(browser, alice)
 
 
+@pytest.mark.standard("L-05")
+def test_whoever_has_taken_over_one_browser_uses_up_no_tries_of_another(signed_in, elsewhere):
+    form = {"csrf_token": pages.csrf(signed_in.get("/settings")), "password": NEW}
+    for number in range(11):
+        thief = signed_in.post("/settings/password", data={**form, "current": f"guess {number}"})
+
+    assert thief.status_code == 429
+    assert pages.submit(elsewhere, "/login/again", password=PASSWORD).status_code == 303
+    assert signed_in.post("/settings/password", data={**form, "current": PASSWORD}).status_code == 429
+
+
 def other_session(alice):
     return next(session for session in sessions.list_live(alice) if session.address == "192.0.2.44")
 
