@@ -1,6 +1,7 @@
 """Lists as CSV, for a spreadsheet, in which nothing that a stranger sent becomes a formula."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from itertools import chain
@@ -9,14 +10,15 @@ from flask import Response
 
 from latchkey import clock
 
-# A spreadsheet takes a cell that begins like this for a formula, and what strangers sent stands in these cells.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes a cell that begins like this for a formula, in some countries also in full width, and what
+# strangers sent stands in these cells. Programs leave out what is empty before it; where commas stand in numbers they
+# begin another cell at each semicolon.
+FORMULA = re.compile(r"(^|;)(?=[\t\r]|\s*[=+@\uff1d\uff0b\uff20\uff0d-])")
 
 
 def cell(value: object) -> str:
-    """A value as text that stays text; programs leave out what is empty before a formula."""
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
+    """A value as text that stays text, whatever a program takes for the end of a cell."""
+    return FORMULA.sub(r"\1'", str(value))
 
 
 def lines(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
