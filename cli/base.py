@@ -27,6 +27,11 @@ AS_JSON = "latchkey.as_json"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def one_line(text: str) -> str:
+    """A text of somebody else's, from a file or its name, so that a terminal shows it and does no more."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 class Refused(click.ClickException):
     """The request cannot be carried out: one clear line on stderr, exit 1."""
 
@@ -34,7 +39,7 @@ class Refused(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """One line, whatever the message holds."""
-        click.echo(f"latchkey: {' '.join(self.message.split())}", err=True)
+        click.echo(f"latchkey: {one_line(' '.join(self.message.split()))}", err=True)
 
 
 class Commands(click.Group):

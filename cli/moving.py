@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.base import Refused, installation, json_option, latchkey, tell, user_of
+from cli.base import Refused, installation, json_option, latchkey, one_line, tell, user_of
 from latchkey import scopes
 from latchkey.journal import acts
 from latchkey.journal.acts import ActKind
@@ -114,7 +114,7 @@ def _tell(desk: Desk, skipped: list[dict[str, int | str]]) -> None:
     facts = {kind: asdict(counts) for kind, counts in desk.counts.items()}
     text = "\n".join(
         [
-            *(f"line {each['line']}: {each['why']}" for each in skipped),
+            *(f"line {each['line']}: {one_line(str(each['why']))}" for each in skipped),
             *(
                 f"{kind:<15}{each['new']:>10,} new{each['known']:>10,} here before{each['skipped']:>10,} left out"
                 for kind, each in facts.items()

@@ -724,3 +724,13 @@ def test_an_export_replaces_no_other_file(cli, tmp_path):
     assert path.read_text() == "mine"
     cli.json("export", str(tmp_path / "x"))
     cli.json("export", str(tmp_path / "x"))
+
+
+def test_what_a_file_says_does_nothing_to_a_terminal(cli, tmp_path):
+    user = {"type": "user", "id": "\x1b]0;owned\x07\nline 9: fine", "email": "none"}
+
+    result = cli("import", lines(tmp_path / "file", [user]))
+
+    assert "its e-mail address is none" in result.stdout
+    assert "\\x1b]0;owned\\x07\\nline 9" in result.stdout
+    assert all(line.isprintable() for line in result.stdout.splitlines())
