@@ -35,7 +35,7 @@ def test_connections_that_the_server_ended_meanwhile_are_not_written_by(signed_i
         if not engines().embedded:
             with engines().read.connect() as connection:
                 others = "pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user"
-                connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+                connection.execute(text(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}"))
 
         answer = dance.redeem(caller, example_client, code)
 
