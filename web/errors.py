@@ -10,7 +10,7 @@ from typing import cast
 from flask import Flask, Response, render_template, request
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
@@ -198,6 +198,11 @@ def on_no_database(error: Exception) -> BaseResponse:
     return answer(503, retry_after=RETRY_SECONDS)
 
 
+def on_internal_error(error: InternalError) -> BaseResponse:
+    """A fault of ours, unless the database takes no writes, as one that has become a standby."""
+    return on_no_database(error) if postgres.outdated(error.orig) else on_fault(error)
+
+
 def on_bad_data(error: Exception) -> BaseResponse:
     """Text that the database cannot hold, such as NUL or half a surrogate pair (A-06)."""
     db.rollback()
@@ -221,6 +226,7 @@ def register(app: Flask) -> None:
         QuotaReached: on_quota_reached,
         OperationalError: on_no_database,
         InterfaceError: on_no_database,
+        InternalError: on_internal_error,
         # Hot paths run on the driver's own connection.
         sqlite3.OperationalError: on_no_database,
         **dict.fromkeys(postgres.absences(), on_no_database),

@@ -181,7 +181,8 @@ def _pool(*, embedded: bool) -> dict[str, Any]:
 
 def _replica(url: str, pool: dict[str, Any]) -> Engine:
     options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True, "pool_reset_on_return": None}
-    return create_engine(url, creator=postgres.opener(make_url(url), postgres.of_replica()), **options, **pool)
+    where = make_url(url)
+    return create_engine(url, creator=postgres.opener(where, postgres.of_replica(where)), **options, **pool)
 
 
 def _opened(url: URL, *, reading: bool) -> dict[str, Any]:

@@ -25,10 +25,17 @@ READ_ONLY = "-c default_transaction_read_only=on"
 REPLICA_SECONDS = 2
 # How often somebody else is looked for before they count as connected.
 LOOKS, PAUSE_SECONDS = 10, 0.1
-# Its result would be of another type than when it was prepared (feature not supported); there is no such statement.
-OUTDATED = frozenset({"0A000", "26000"})
+# Its result would be of another type than when it was prepared (feature not supported); there is no such statement; and
+# it takes no writes, as what has become a standby.
+OUTDATED = frozenset({"0A000", "26000", "25006"})
 # What stands between may forget a connection that nobody uses for longer, and tells neither end.
 QUIET_SECONDS = 30
+# Where the URL says nothing: a host that is gone without a word is given up, where the system's own defaults take a
+# quarter of an hour, or two.
+GIVING_UP = {
+    "connect_timeout": 10, "keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}  # fmt: skip
 
 
 def faults() -> tuple[type[Exception], ...]:
@@ -38,7 +45,9 @@ def faults() -> tuple[type[Exception], ...]:
 
 def absences() -> tuple[type[Exception], ...]:
     """What its driver raises while the database cannot be reached."""
-    return (psycopg.OperationalError, psycopg.InterfaceError) if loaded("psycopg") else ()
+    if not loaded("psycopg"):
+        return ()
+    return (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 
 
 def state(fault: object) -> str | None:
@@ -47,7 +56,10 @@ def state(fault: object) -> str | None:
 
 
 def outdated(fault: object) -> bool:
-    """Whether what a connection has prepared does not fit a changed table, or is not there any more: a new one does."""
+    """Whether a connection goes on failing where a new one need not.
+
+    What it has prepared does not fit a changed table, or is not there any more; or its server takes no writes now.
+    """
     return state(fault) in OUTDATED
 
 
@@ -56,13 +68,18 @@ def arguments(url: URL, *, reading: bool) -> dict[str, Any]:
     named = url.query.get("host")
     several = isinstance(named, tuple) or "," in (url.host or named or "")
     chosen = PRIMARY if several or "target_session_attrs" in url.query else {}
-    return {"options": f"{MOMENTS} {READ_ONLY}" if reading else MOMENTS, **chosen}
+    return {"options": f"{MOMENTS} {READ_ONLY}" if reading else MOMENTS, **chosen, **_giving_up(url)}
 
 
-def of_replica() -> dict[str, Any]:
+def _giving_up(url: URL) -> dict[str, Any]:
+    """Within which time a host is given up, as far as the operator has not said so."""
+    return {name: value for name, value in GIVING_UP.items() if name not in url.query}
+
+
+def of_replica(url: URL) -> dict[str, Any]:
     """What is said to a replica, which is given less time: the primary can be asked instead."""
     limit = f"-c statement_timeout={REPLICA_SECONDS}s"
-    return {"options": f"{MOMENTS} {READ_ONLY} {limit}", "connect_timeout": REPLICA_SECONDS}
+    return _giving_up(url) | {"options": f"{MOMENTS} {READ_ONLY} {limit}", "connect_timeout": REPLICA_SECONDS}
 
 
 def opener(url: URL, arguments: dict[str, Any]) -> Callable[[], Any]:
@@ -152,7 +169,7 @@ def replace_dead(engine: Engine) -> None:
 
 
 def drop_outdated(engine: Engine) -> None:
-    """Have an engine give up connections whose statements would go on failing, as after an upgrade beside it."""
+    """Have an engine give up connections that would go on failing, as after an upgrade beside it."""
 
     @event.listens_for(engine, "handle_error")
     def told(context: ExceptionContext) -> None:

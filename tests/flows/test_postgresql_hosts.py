@@ -1,5 +1,7 @@
 """PostgreSQL behind a pooler, stopped and started, failing over, and with a replica for the bearer path."""
 
+import os
+import socket
 import threading
 import time
 from urllib.parse import quote
@@ -114,6 +116,65 @@ def test_everything_works_through_a_pooler_that_hands_transactions_on(primary, u
         assert restored.rows["token"] == 3 + 6 * 8
         assert doctor.clocks()
         store.dispose()
+
+
+def test_a_host_that_is_gone_without_a_word_is_given_up_within_half_a_minute(primary, use):
+    with servers.pgbouncer(primary) as through:
+        opened = [
+            through("latchkey"),
+            through("latchkey") + "?tcp_user_timeout=7000&keepalives_idle=99&connect_timeout=3",
+        ]
+        told = []
+        for url in opened:
+            use(url)
+            for engine in (store.engines().read, store.engines().write):
+                with engine.connect() as connection:
+                    line = connection.connection.dbapi_connection.info
+                    told.append([line.get_parameters()[name] for name in ("tcp_user_timeout", "keepalives_idle")])
+                    with socket.socket(fileno=os.dup(connection.connection.dbapi_connection.fileno())) as same:
+                        assert same.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            store.dispose()
+
+    assert told == [["20000", "20"]] * 2 + [["7000", "99"]] * 2
+
+
+READ_ONLY = "default_transaction_read_only"
+
+
+def test_a_server_that_takes_no_writes_is_told_with_503_and_connections_that_stay_so_are_replaced(primary, use):
+    """As one that has become a standby behind a pooler or an address that moves."""
+    app, bob = use(primary.url("latchkey")), user()
+    own, devices = factories.make_client(bob), factories.make_client(bob, confidential=False, device_flow=True)
+    token = factories.make_token(bob).plaintext
+    client = {"client_id": own.client.id, "client_secret": own.secret}
+
+    def write() -> set[int]:
+        forms = {
+            "/oauth/token": {"grant_type": "client_credentials", **client},
+            "/oauth/device_authorization": {"client_id": devices.client.id},
+        }
+        answers = [app.test_client().post(path, data=form) for path, form in forms.items()]
+        assert all("Retry-After" in answer.headers for answer in answers if answer.status_code == 503)
+        return {answer.status_code for answer in answers}
+
+    def set_all(statement: str) -> None:
+        primary.run(f"ALTER SYSTEM {statement}")
+        primary.run("SELECT pg_reload_conf()")
+
+    assert write() == {200}
+    set_all(f"SET {READ_ONLY} = on")
+    servers.wait_until(lambda: write() == {503}, "refusals")
+    assert ask(app, token) == 200
+    set_all(f"RESET {READ_ONLY}")
+    servers.wait_until(lambda: write() == {200}, "answers")
+
+    store.engines().write_once(f"SET {READ_ONLY} = on", {})
+    with store.engines().write.connect() as connection:
+        connection.exec_driver_sql(f"SET {READ_ONLY} = on")
+        connection.commit()
+    write()
+
+    assert write() == {200}
 
 
 def test_a_server_that_is_stopped_and_started_is_told_with_503_and_then_all_recover(primary, use):

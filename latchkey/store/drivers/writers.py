@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from latchkey.store.drivers import direct
 from latchkey.store.drivers.readers import MOST_IDLE, close, detached
-from latchkey.store.postgres import silent
+from latchkey.store.postgres import outdated, silent
 
 
 class Writers:
@@ -25,8 +25,10 @@ class Writers:
         cursor = self._lent()
         try:
             changed: int = cursor.execute(text, bound).rowcount
-        except BaseException:
+        except BaseException as error:
             close(self._engine, cursor.connection)
+            if outdated(error):
+                self._close_idle(0)
             raise
         self._idle.append(cursor)
         self._close_idle(0 if self._over else MOST_IDLE)
