@@ -126,6 +126,7 @@ def test_a_body_longer_than_any_is_refused_by_its_length(connect, length):
     line = connect(LOGIN, b"Content-Length: %d\r\n\r\n" % length, b"x" * 1000)
 
     assert line.answer()[0] == 413
+    assert line.ends()
 
 
 def test_a_chunked_body_longer_than_any_is_refused_when_it_is(server, connect):
@@ -141,6 +142,17 @@ def test_the_gateway_check_answers_whatever_body_is_announced(connect):
     line = connect(b"POST /oauth/check HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
 
     assert line.answer()[0] == 401
+    assert line.ends()
+
+
+def test_a_body_that_nobody_reads_keeps_no_connection_open(server, connect):
+    """The last answer of each thread kept its connection until its sender closed it, and a stop for half a minute."""
+    opened = [
+        connect(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\nxxx" % path)
+        for path in (b"/login", b"/nowhere", b"/oauth/token", b"/oauth/check", b"/v1/me") * 3
+    ]
+
+    assert all(line.answer()[0] >= 400 and line.ends() for line in opened)
 
 
 def test_head_answers_as_get_does_without_a_body(connect):

@@ -93,12 +93,12 @@ class Exchange:
         self.send(body)
 
     def send(self, body: Iterable[bytes]) -> None:
-        """Send the answer, whole: no thread waits for those who read slowly."""
+        """Send the answer, whole, and let go of the request: its connection stays open while anybody could read on."""
+        protocol, self._protocol = self._protocol, None
         try:
-            self._protocol.response_bytes(self._status, self._headers, b"".join(body))
+            protocol.response_bytes(self._status, self._headers, b"".join(body))
         finally:
-            close = getattr(body, "close", None)
-            if close is not None:
+            if (close := getattr(body, "close", None)) is not None:
                 close()
 
     def finish(self, run: Run) -> None:
