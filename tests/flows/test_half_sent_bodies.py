@@ -83,7 +83,7 @@ def test_a_body_that_does_not_come_is_refused_within_ten_seconds_and_its_connect
 
     for line in begun:
         status, body = line.answer()
-        assert (status, b"request_id" in body) == (408, True)
+        assert (status, b"error_description" in body) == (408, True)
         assert line.ends()
 
     assert time.monotonic() - started < 15
