@@ -13,8 +13,8 @@ from api.kit.bodies import Body
 from api.kit.describe import Operation, Parameter, Shape, describe, text
 from api.kit.problems import Problem
 from latchkey import origin, settings
-from latchkey.accounts import throttle
-from latchkey.accounts.throttle import Counter, TooMany
+from latchkey.accounts import limits, throttle
+from latchkey.accounts.throttle import TooMany
 from latchkey.safety import leaks, scanner_keys
 from latchkey.store.session import commit_parts
 from latchkey.values import Limit
@@ -91,7 +91,7 @@ def take_alerts(call: Call) -> Reply:
     url = settings.current().scanner_keys_url
     if url is None:
         raise problems.not_found()
-    if wait := throttle.hit(Counter(f"alerts:{origin.current.get().network}", PER_ADDRESS)):
+    if wait := throttle.hit(*limits.of_network("alerts", origin.current.get().network, PER_ADDRESS)):
         raise problems.too_often(wait)
     if not scanner_keys.signed(url, call.header(IDENTIFIER), call.header(SIGNATURE), call.body):
         raise Problem(403, "not-signed", "The signature is not right", "Nothing was looked at or changed.")

@@ -8,8 +8,8 @@ from api.kit.blueprint import blueprint
 from api.kit.bodies import Body
 from api.kit.describe import Operation, Shape, describe, text
 from latchkey import origin
-from latchkey.accounts import throttle
-from latchkey.accounts.throttle import Counter, TooMany
+from latchkey.accounts import limits, throttle
+from latchkey.accounts.throttle import TooMany
 from latchkey.safety import leaks
 from latchkey.store.session import commit_parts
 from latchkey.values import Limit
@@ -46,7 +46,7 @@ ACCEPTED = Shape("Accepted", {"detail": text("The same, whatever was sent.")}, {
 )
 def revoke_credentials(_call: Call) -> Reply:
     """End what was found; says nothing about what it was."""
-    if wait := throttle.hit(Counter(f"report:{origin.current.get().network}", PER_ADDRESS)):
+    if wait := throttle.hit(*limits.of_network("report", origin.current.get().network, PER_ADDRESS)):
         raise problems.too_often(wait)
     found = FOUND.read()["credentials"]
     commit_parts(leaks.report_all(leaks.known(found)))

@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749 import InvalidClientError, OAuth2Error
 from sqlalchemy import bindparam, select
 
 from latchkey import clients, clock, credentials, ids, origin
-from latchkey.accounts import throttle
+from latchkey.accounts import limits, throttle
 from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.clients import Client, ClientSecret, document_urls
 from latchkey.clients.keys import proving
@@ -51,14 +51,10 @@ class NotProved(InvalidClientError, Noted):
         self.sent, self.reason = sent, reason
 
     def note(self) -> OAuth2Error:
-        """Count a wrong secret or assertion; one too many is told to wait."""
+        """Count a wrong secret or assertion, at once by all; one too many is counted by none and told to wait."""
         if self.sent.secret is not None or self.sent.assertion is not None:
-            network = origin.current.get().network
-            wait = max(
-                throttle.hit(Counter(f"secret:{self.sent.client_id}", PER_CLIENT)),
-                throttle.hit(Counter(f"secrets-from:{network}", PER_ADDRESS)),
-            )
-            if wait:
+            network = limits.of_network("secrets-from", origin.current.get().network, PER_ADDRESS)
+            if wait := throttle.hit(Counter(f"secret:{self.sent.client_id}", PER_CLIENT), *network):
                 return TooOften(wait, "Too many wrong client secrets or assertions. Wait before the next try.")
         return self
 

@@ -6,10 +6,14 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from sqlalchemy import func, select
 
 from latchkey import clients
 from latchkey import clock as time
+from latchkey.accounts.throttle import Attempt
 from latchkey.store.session import db
+from latchkey.values import Limit
+from oauth.protocol import parties
 from tests import factories
 from tests.oauth import dance
 
@@ -315,6 +319,28 @@ class TestGuessing:
             caller.post("/oauth/introspect", data=form("introspect"), headers=wrong)
 
         assert dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials").status_code == 200
+
+    @pytest.mark.standard("D-08", "A-07")
+    @pytest.mark.settings(trusted_proxies=1)
+    @pytest.mark.parametrize("network, most", [("203.0.113.{}", 3), ("2001:db8:7:{}::1", 30)])
+    def test_clients_that_do_not_exist_fill_no_table(self, caller, monkeypatch, network, most):
+        """Whoever makes up ids is counted by where they are, an IPv6 site with all its networks as ten of them."""
+        monkeypatch.setattr(parties, "PER_ADDRESS", (Limit(3, timedelta(minutes=10)),))
+        places = [network.format(number if ":" in network else 9) for number in range(40)]
+
+        answers = [
+            caller.post(
+                "/oauth/token",
+                data=form("token") | {"client_id": f"made-up-{number}", "client_secret": "x"},
+                headers={"X-Forwarded-For": place},
+            )
+            for number, place in enumerate(places)
+        ]
+
+        assert [answer.status_code for answer in answers] == [401] * most + [429] * (40 - most)
+        kept = db.scalar(select(func.count()).select_from(Attempt))
+        # Each that was heard by its id and its network; and what they all are counted by.
+        assert kept <= 2 * most + 1
 
 
 class TestSecrets:
