@@ -29,12 +29,11 @@ from latchkey import scopes as scopes_module
 from latchkey import settings as settings_module
 from latchkey.accounts import passwords
 from latchkey.accounts.users import User
-from latchkey.endings import waiting
 from latchkey.settings import Settings
 from latchkey.store import migrations
 from latchkey.store import session as database_module
 from latchkey.store.session import Base
-from tests import apis, connections, factories, pages, servers, watch
+from tests import apis, connections, factories, pages, process, servers, watch
 from web import assets
 
 # What is loaded and collected stays, and walking it over and over is a fifth of the start; `rarely_collected` goes on.
@@ -151,8 +150,7 @@ def settings(
     loaded = settings_module.load({}, **given)
     settings_module.use(loaded)
     database_module.configure(loaded.database_url, loaded.database_read_url)
-    # Another database than that of the test before.
-    waiting.feed.__init__()
+    process.begin()
     # A request of the test before was the last to say where things come from.
     origin.current.set(origin.Origin("", "command line", ""))
     yield loaded
