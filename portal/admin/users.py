@@ -6,7 +6,7 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import clients, origin
+from latchkey import clients, domains, origin
 from latchkey.accounts import sessions, users
 from latchkey.accounts.users import User
 from latchkey.journal import acts
@@ -16,7 +16,7 @@ from latchkey.safety.lockdown import LastAdministrator
 from latchkey.store.session import commit_parts, db
 from portal import sentences
 from portal.admin import words
-from portal.admin.guard import Doing, Question, asked, begin
+from portal.admin.guard import CHANGED, Doing, Facts, Question, asked, begin
 from portal.blueprint import blueprint
 from portal.guards import this_user
 from web import htmx
@@ -41,9 +41,13 @@ DOINGS = {
         "For somebody who has lost every second factor. You must know that it is them who asks.",
         "Reset",
         danger=True,
+        vouches=True,
     ),
     "appoint": Doing(
-        "Make {name} an administrator?", "They see and change everything in this place.", "Make an administrator"
+        "Make {name} an administrator?",
+        "They see and change everything in this place.",
+        "Make an administrator",
+        vouches=True,
     ),
     "dismiss": Doing(
         "Take the role away from {name}?",
@@ -111,16 +115,27 @@ def _belongings(user: User, tab: str, cursor: str | None) -> listing.Page:
 def change_user(user_id: str, act: str) -> BaseResponse:
     """Asks first, with the reason; then does it, and tells the person."""
     user, back = users.find(user_id) or abort(404), url_for("portal.admin_user", user_id=user_id)
-    question = Question(DOINGS[act], name=user.name, reader=user.name, back=back)
+    doing = DOINGS[act]
+    question = Question(doing, name=user.name, reader=user.name, back=back, facts=_facts(user))
     if not question.agreed():
         return question.page()
     begin(question.reason)
+    if doing.vouches:
+        user = users.lock(user_id) or abort(404)
+        if not question.still(user.name, _facts(user)):
+            return question.refused(CHANGED)
     try:
         flash(_VERBS[act](user))
     except LastAdministrator:
         return question.refused(LAST)
     db.commit()
     return redirect(url_for("portal.admin_users") if act == "delete" else back, 303)
+
+
+def _facts(user: User) -> Facts:
+    """Whose account it is: names are what people call themselves, and two may have the same."""
+    proved = "verified" if user.verified else "not verified"
+    return (("E-mail", [f"{domains.shown_address(user.email)}, {proved}"]),)
 
 
 def _suspend(user: User) -> str:

@@ -65,6 +65,11 @@ def state(db) -> list:
     ]
 
 
+def vouch(admin, path):
+    """Do what a page asks about, having read it."""
+    return pages.submit(admin, path, read=pages.hidden(admin.get(path), "read"))
+
+
 @pytest.mark.standard("H-06")
 @pytest.mark.parametrize("who", ["signed out", "a plain user"])
 def test_for_everybody_else_there_is_nothing_whatever_they_send(app, db, there, bob, who):
@@ -176,7 +181,7 @@ def test_a_lost_second_factor_is_reset(db, admin, alice):
     db.add(second_factors.Authenticator(user_id=alice.id, sealed_key="x", last_step=0))
     db.commit()
 
-    pages.submit(admin, f"/admin/users/{alice.id}/reset-second-factor")
+    vouch(admin, f"/admin/users/{alice.id}/reset-second-factor")
 
     assert second_factors.find(users.find(alice.id)) is None
 
@@ -188,7 +193,7 @@ def test_a_passkey_is_a_second_factor_that_is_seen_and_reset(db, admin, alice):
 
     assert "Password alone" not in admin.get(f"/admin/users/{alice.id}").text
     assert f"/admin/users/{alice.id}/reset-second-factor" in admin.get(f"/admin/users/{alice.id}").text
-    pages.submit(admin, f"/admin/users/{alice.id}/reset-second-factor")
+    vouch(admin, f"/admin/users/{alice.id}/reset-second-factor")
 
     assert not second_factors.protects(users.find(alice.id))
     assert "Password alone" in admin.get(f"/admin/users/{alice.id}").text
@@ -234,11 +239,6 @@ def test_who_is_no_administrator_any_more_does_nothing_with_a_page_that_is_open(
     assert users.find(alice.id).disabled_at is None
 
 
-def vouch(admin, path):
-    """Do to an app what its page asks about, having read it."""
-    return pages.submit(admin, path, read=pages.hidden(admin.get(path), "read"))
-
-
 def test_an_app_is_stopped_trusted_marked_and_deleted(db, admin, there, mailbox):
     path, client_id = f"/admin/apps/{there['client_id']}", there["client_id"]
 
@@ -279,6 +279,26 @@ def test_an_app_that_its_owner_changed_while_an_administrator_read_it_is_not_vou
     found = clients.find(made.client.id)
     assert (found.trusted, found.resource_server) == (False, False)
     assert admin.post(path, data=read | {"read": pages.hidden(answers[0], "read")}).status_code == 303
+
+
+@pytest.mark.parametrize("act", ["appoint", "reset-second-factor"])
+def test_nobody_gets_power_or_loses_a_factor_under_the_name_of_another(db, admin, alice, bob, act):
+    db.add(second_factors.Authenticator(user_id=bob.id, sealed_key="x", last_step=0))
+    bob.name = alice.name
+    db.commit()
+    path = f"/admin/users/{bob.id}/{act}"
+    asked = admin.get(path)
+    assert "bob@example.com, verified" in asked.text
+    read = {"csrf_token": pages.csrf(asked), "read": pages.hidden(asked, "read")}
+    users.find(bob.id).email = "robert@example.com"
+    db.commit()
+
+    answer = admin.post(path, data=read)
+
+    assert answer.status_code == 409
+    assert "robert@example.com, verified" in answer.text
+    assert (users.find(bob.id).is_admin, second_factors.protects(bob)) == (False, True)
+    assert vouch(admin, path).status_code == 303
 
 
 def test_a_public_app_is_not_trusted_and_the_page_says_why(db, admin, bob):
