@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ AT_A_TIME = 500
 TRIES = 3
 SEALED_AT_A_TIME = 1_000
 ANCHOR = "activity_chain"
+TOLD_SECONDS = 3600.0
 
 
 class Unreadable(Exception):
@@ -103,6 +105,24 @@ def _link(head: Head, key: bytes, row: Row[Any]) -> Link:
     return link
 
 
+class _Told:
+    """What was said to be wrong, of what, and when: with every entry that is closed it is found anew."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[object, float]] = {}
+
+    def tell(self, about: object, message: str) -> None:
+        """Log it, unless it was said less than an hour ago of the same."""
+        now = time.monotonic()
+        last, at = self._last.get(message, (None, float("-inf")))
+        if about != last or now - at >= TOLD_SECONDS:
+            self._last[message] = about, now
+            log.error("%s", message)
+
+
+_told = _Told()
+
+
 def purge() -> bool:
     """Seal a part of the stretch whose events were all purged, and say whether there is more.
 
@@ -117,7 +137,7 @@ def purge() -> bool:
     part = min(last, head.sealed_to + SEALED_AT_A_TIME)
     end = walk.stretch(key, head, part)
     if end is None:
-        log.error("the chain over all activity is broken where it should be sealed; run: latchkey doctor")
+        _told.tell(part, "the chain over all activity is broken where it should be sealed; run: latchkey doctor")
         return False
     if part > head.sealed_to:
         db.execute(delete(Link).where(Link.seq <= part))
@@ -133,13 +153,13 @@ def anchor() -> None:
     try:
         before = _anchored()
     except Unreadable:
-        log.warning("what was written down of the end of the chain over all activity cannot be read: %s", _anchor())
+        _told.tell(_anchor(), "what was written down of the end of the chain cannot be read; run: latchkey doctor")
         return
     if head is None:
         return
     if before is not None and before[0] > head.sealed_to and _mac_at(before[0]) != before[1]:
         # What was written down then stays the witness of it.
-        log.error("the chain over all activity does not hold what it ended with before; run: latchkey doctor")
+        _told.tell(before, "the chain over all activity does not hold what it ended with before; run: latchkey doctor")
         return
     path = _anchor()
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")

@@ -136,6 +136,29 @@ def test_a_chain_that_is_made_anew_is_found_by_what_was_written_down_of_the_old_
     assert broken() is not None
 
 
+@pytest.mark.standard("P-03")
+def test_what_is_wrong_with_the_end_is_logged_once_an_hour_and_when_it_becomes_another(
+    events, alice, monkeypatch, caplog, settings
+):
+    """Every entry that is closed finds it, twice a second in each process."""
+    monkeypatch.setattr(chain, "_told", chain._Told())
+    path = settings.instance / chain.ANCHOR
+
+    def told_by(end: str, entries: int = 3) -> int:
+        path.write_text(end)
+        caplog.clear()
+        for _ in range(entries):
+            activity.record(alice, EventKind.SIGNED_OUT)
+            session.commit()
+            loop.close_chain()
+        return sum(record.name == "latchkey.chain" for record in caplog.records)
+
+    cut, other = ('{"seq": 900, "mac": "00"}', '{"seq": 901, "mac": "00"}')
+    assert [told_by(end) for end in ("nothing", cut, cut, "nothing", other)] == [1, 1, 0, 0, 1]
+    monkeypatch.setattr(chain, "TOLD_SECONDS", 0.0)
+    assert told_by(other) == 3
+
+
 def test_an_event_cannot_be_put_in(events, alice):
     fake = Event(user_id=alice.id, kind="sign_in.succeeded", address="", agent="", request_id="", detail={}, seq=11)
     session.add(fake)
