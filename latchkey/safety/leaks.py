@@ -13,7 +13,8 @@ from latchkey.grants import EndReason
 from latchkey.origin import Actor, Doer
 from latchkey.safety import shutdown
 from latchkey.store.session import affected, db
-from latchkey.tokens import Token
+from latchkey.tokens import Token, canaries
+from latchkey.tokens.canaries import Canary
 from latchkey.tokens.imported import lookup
 from latchkey.tokens.issued import device_answers
 from latchkey.tokens.issued.device_codes import DeviceCode
@@ -40,10 +41,10 @@ def report(plaintext: str, place: str = "") -> bool:
 
 
 def known(plaintexts: Iterable[str]) -> set[str]:
-    """Those of these that are or were credentials of ours. Two statements, however many are nobody's."""
+    """Those of these that are or were credentials of ours. As few statements, however many are nobody's."""
     ours = (text for text in plaintexts if credentials.kind_of(text) or credentials.may_be_foreign(text))
     formed = {credentials.digest(text): text for text in ours}
-    columns = (Token.digest, ClientSecret.digest, DeviceCode.digest)
+    columns = (Token.digest, ClientSecret.digest, DeviceCode.digest, Canary.digest)
     kept = (select(column).where(column.in_(formed)) for column in columns)
     return {formed[digest] for statement in kept for digest in db.scalars(statement)}
 
@@ -77,6 +78,9 @@ def end(token: Token) -> list[Client]:
 
 def _end_token(plaintext: str, place: str) -> bool:
     token = tokens.find(plaintext)
+    if token is None:
+        # Whoever found a canary was where its owner had put it.
+        canaries.look(credentials.digest(plaintext), origin.current.get().address)
     if token is None or (token.grant is not None and not token.grant.live):
         return False
     owner = token.user or (token.grant.client.owner if token.grant else None)

@@ -17,6 +17,8 @@ from latchkey import credentials, fetching, tokens
 from latchkey.credentials import Kind
 from latchkey.journal import activity
 from latchkey.safety import scanner_keys
+from latchkey.store.session import db
+from latchkey.tokens import canaries
 from tests.api.calls import problem
 from tests.crowd import at_once
 from tests.factories import find_secret, make_token
@@ -110,6 +112,16 @@ def test_what_was_found_is_revoked_and_its_owner_told_where(send, alice, mailbox
     assert PLACE in mailbox.last(alice.email).text
     assert activity.list_for(alice)[0].detail["found_at"] == PLACE
     assert token not in answer.text
+
+
+@pytest.mark.standard("I-11")
+def test_a_canary_that_a_scanner_finds_is_one_of_ours(send, alice):
+    canaries.taken()
+    _, plaintext = canaries.make(alice, "In a repository")
+    db.commit()
+
+    assert [verdict["label"] for verdict in send([match(plaintext)]).json] == ["true_positive"]
+    assert [use.digest for use in canaries.taken()] == [credentials.digest(plaintext)]
 
 
 @pytest.mark.standard("I-11")

@@ -62,6 +62,17 @@ def test_introspection_says_no_more(app, canary, example_client):
     assert len(canaries.taken()) == 1
 
 
+@pytest.mark.standard("I-10")
+def test_who_reports_one_as_found_is_told_what_all_are_and_its_owner_learns_of_it(app, canary, alice, mailbox):
+    for plaintext in (credentials.generate(Kind.DEVELOPER), canary):
+        found = {"credentials": [plaintext]}
+        answer = app.test_client().post("/v1/credentials/revoke", json=found, environ_overrides=THIEF)
+        assert answer.status_code == 202
+    sound(app)
+
+    assert "203.0.113.77" in mailbox.last(alice.email).text
+
+
 def test_it_looks_like_any_token(canary):
     assert credentials.kind_of(canary) is Kind.DEVELOPER
 
