@@ -8,15 +8,21 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.journal import acts
 from latchkey.journal.acts import ActKind
+from latchkey.oversight import invitations
 from latchkey.safety import lockdown, second_factor
 
 
 def suspend(user: User) -> list[Client]:
-    """Suspend a user; the apps that stopped. Of one who is suspended already, nothing. Raises `LastAdministrator`."""
+    """Suspend a user; the apps that stopped. Of one who is suspended already, nothing. Raises `LastAdministrator`.
+
+    Whom they invited comes in no more, also when they are back.
+    """
     stopped = lockdown.suspend(user)
     if stopped is None:
         return []
     acts.record(ActKind.USER_SUSPENDED, user.id, user.email)
+    for invitation in invitations.sent_by(user):
+        invitations.take_back(invitation)
     return stopped
 
 

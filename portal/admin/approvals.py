@@ -1,14 +1,19 @@
 """What waits for an administrator: tokens and apps that ask for scopes which need approval."""
 
+from collections.abc import Sequence
+
 from flask import Response, abort, flash, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import scopes
 from latchkey.clients import Client
 from latchkey.oversight import approval
+from latchkey.oversight.approval import Waiting
 from latchkey.scopes import Scope
 from latchkey.store.session import db
 from latchkey.tokens import Token
+from portal import drafts
 from portal.admin.guard import ActForm, begin
 from portal.blueprint import blueprint
 from portal.guards import require_proof, this_user
@@ -20,8 +25,11 @@ CHANGED = "What is asked for was changed while the page was open. Look again bef
 WHY = "Write why it is refused: the owner reads it."
 
 
-def _page(form: ActForm, about: str = "", status: int = 200) -> Response:
+def _page(form: ActForm | None = None, about: str = "", status: int = 200) -> Response:
     found = approval.waiting()
+    if form is None:
+        about, kept = _kept(found)
+        form = ActForm(formdata=kept)
     page = render_template(
         "portal/admin/approvals/index.html",
         form=form,
@@ -35,6 +43,16 @@ def _page(form: ActForm, about: str = "", status: int = 200) -> Response:
     return Response(page, status)
 
 
+def _kept(found: Waiting) -> tuple[str, MultiDict[str, str] | None]:
+    """Which of them was answered before fresh proof was asked for, and how."""
+    listed: dict[str, Sequence[Token | Client]] = {"tokens": found.tokens, "apps": found.apps}
+    for kind, waiting in listed.items():
+        for each in waiting:
+            if answer := drafts.typed(url_for("portal.decide", kind=kind, request_id=each.id)):
+                return each.id, answer
+    return "", None
+
+
 def _asked(holder: Token | Client) -> list[Scope]:
     wanted = approval.asked_by(holder)
     return [scope for name, scope in scopes.catalogue().items() if name in wanted]
@@ -43,7 +61,7 @@ def _asked(holder: Token | Client) -> list[Scope]:
 @blueprint.get("/admin/approvals")
 def admin_approvals() -> Response:
     """The requests, each owner's longest first."""
-    return _page(ActForm(formdata=None))
+    return _page()
 
 
 @blueprint.post("/admin/approvals/<any(tokens,apps):kind>/<id:request_id>")

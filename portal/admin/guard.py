@@ -14,6 +14,7 @@ from latchkey.accounts.users import User
 from latchkey.clients import LONGEST_REASON
 from latchkey.origin import Actor, Doer
 from latchkey.store.session import db
+from portal import drafts
 from portal.blueprint import blueprint
 from portal.guards import acting_user, owes_setup, require_proof, this_user, to_set_up, to_verification
 
@@ -87,7 +88,7 @@ class Question:
 
     def __init__(self, doing: Doing, *, name: str, reader: str, back: str, facts: Facts = ()) -> None:
         self._doing, self._name, self._reader, self.back = doing, name, reader, back
-        self._form, self._facts = ActForm(), facts
+        self._form, self._facts = ActForm(**drafts.filling()), facts
 
     @property
     def reason(self) -> str:

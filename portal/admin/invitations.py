@@ -10,6 +10,7 @@ from latchkey.accounts import users
 from latchkey.oversight import invitations
 from latchkey.oversight.listing import PAGE
 from latchkey.store.session import db
+from portal import drafts
 from portal.admin.guard import asked, begin
 from portal.blueprint import blueprint
 from portal.fields import Address
@@ -34,7 +35,7 @@ def _page(form: InviteForm, status: int = 200) -> Response:
 @blueprint.get("/admin/invitations")
 def admin_invitations() -> Response:
     """Those that wait, and the form."""
-    return _page(InviteForm(formdata=None))
+    return _page(InviteForm(formdata=drafts.typed()))
 
 
 @blueprint.post("/admin/invitations")

@@ -164,6 +164,20 @@ def test_what_waits_is_not_lost_when_an_app_gives_up_what_it_did_not_use(app, db
     assert clients.find(client.id).waiting_scopes == {"payments:refund"}
 
 
+def test_an_answer_stands_there_again_after_fresh_proof_beside_its_request_alone(app, alice, bob, admin, clock):
+    ask(app, alice, *BOTH)
+    token_id, _ = ask(app, bob, *BOTH)
+    page = admin.get("/admin/approvals")
+    clock.move(minutes=16)
+
+    asked = decide(admin, "tokens", token_id, "refuse", page, reason="Not on Fridays")
+    pages.prove(admin, asked)
+
+    [field] = re.findall(r'<input[^>]*value="Not on Fridays"[^>]*>', admin.get("/admin/approvals").text)
+    assert f'id="reason-{token_id}"' in field
+    assert "aria-invalid" not in field
+
+
 def test_nobody_decides_about_their_own_request(app, db, ada, admin):
     token_id, _ = ask(app, ada, *BOTH)
 

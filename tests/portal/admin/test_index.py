@@ -1,5 +1,6 @@
 """The administrators' place: nobody else finds it, and each act reaches whom it concerns."""
 
+import html
 import re
 from functools import partial
 
@@ -279,6 +280,38 @@ def test_an_app_that_its_owner_changed_while_an_administrator_read_it_is_not_vou
     found = clients.find(made.client.id)
     assert (found.trusted, found.resource_server) == (False, False)
     assert admin.post(path, data=read | {"read": pages.hidden(answers[0], "read")}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "path, typed",
+    [
+        ("/admin/invitations", {"email": "new@example.com"}),
+        ("/admin/users/{user_id}/suspend", {"reason": "Sold it & went"}),
+    ],
+)
+def test_what_an_administrator_typed_stands_there_again_after_fresh_proof(admin, there, clock, path, typed):
+    path = path.format(**there)
+    page = admin.get(path)
+    clock.move(minutes=16)
+
+    asked = admin.post(path, data={"csrf_token": pages.csrf(page), **typed})
+    assert pages.asks_for_proof(asked)
+    pages.prove(admin, asked)
+
+    assert all(html.escape(text) in admin.get(path).text for text in typed.values())
+
+
+@pytest.mark.standard("L-12")
+def test_whom_a_suspended_administrator_invited_does_not_come_in_when_they_are_back(app, admin, bob, mailbox, db):
+    users.find(bob.id).is_admin = True
+    db.commit()
+    pages.submit(pages.sign_in(app.test_client(), bob), "/admin/invitations", email="new@example.com", admin="y")
+    path = mailbox.last("new@example.com").link("/invitation/")
+
+    pages.submit(admin, f"/admin/users/{bob.id}/suspend", reason=REASON)
+    pages.submit(admin, f"/admin/users/{bob.id}/restore")
+
+    assert app.test_client().get(path).status_code == 410
 
 
 @pytest.mark.parametrize("act", ["appoint", "reset-second-factor"])
