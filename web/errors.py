@@ -132,7 +132,9 @@ def answer(
 ) -> Response:
     """The answer to a refused or failed request, in the form that its caller reads."""
     wording = wording or _wording(status, retry_after)
-    if request.path.startswith(faults.OAUTH):
+    if request.path == faults.GATEWAYS:
+        response = Response(status=403, headers=[faults.NOT_NOW], content_type="text/plain; charset=utf-8")
+    elif request.path.startswith(faults.OAUTH):
         response = _as_oauth_error(status, wording)
     elif request.path.startswith(PROBLEMS):
         response = _as_problem(status, wording)

@@ -1,6 +1,7 @@
 """Imported tokens whose strings were never used here: whoever holds one ends it, and every app may ask about it."""
 
 import hashlib
+import sqlite3
 
 import pytest
 
@@ -139,6 +140,24 @@ def test_an_app_whose_own_secret_is_still_to_be_proved_asks_about_such_a_token(a
     told = app.test_client().post("/oauth/introspect", data={"token": "1.slow"}, headers=proof)
 
     assert (told.status_code, told.json["active"]) == (200, True)
+
+
+@pytest.mark.standard("H-11", "A-06")
+@pytest.mark.parametrize("fault", [sqlite3.OperationalError("database or disk is full"), TimeoutError("too slow")])
+def test_where_nothing_can_be_written_a_gateway_still_hears_no(app, bring, monkeypatch, fault):
+    """A proof is counted before it is made, and kept after that."""
+
+    def full(*_, **__):
+        raise fault
+
+    bring("csv", SLOW_KEY)
+    monkeypatch.setattr(lookup.throttle, "admit", full)
+    headers, caller = {"Authorization": "Bearer 1.slow"}, app.test_client()
+
+    told = caller.get("/oauth/check", headers=headers)
+    assert (told.status_code, told.headers["Cache-Control"]) == (403, "no-store")
+    assert 'error="temporarily_unavailable"' in told.headers["WWW-Authenticate"]
+    assert caller.get("/v1/me", headers=headers).status_code == (503 if isinstance(fault, sqlite3.Error) else 500)
 
 
 def test_an_administrator_finds_whose_an_imported_key_is_before_its_first_use(bring):

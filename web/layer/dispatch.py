@@ -121,9 +121,12 @@ class Dispatcher:
 
     def _proved(self, unproved: Unproved, call: Call, found: Found, way: Way) -> list[bytes]:
         """A token of another system takes work to be told from a guess; where one may wait, it is done."""
-        with unproved.proved():
-            body = self.answer(found, call, way)
-            return body if isinstance(body, list) else body()
+        try:
+            with unproved.proved():
+                body = self.answer(found, call, way)
+                return body if isinstance(body, list) else body()
+        except Exception as error:  # noqa: BLE001 - Flask's handlers say what it is
+            return self._failed(call, error, way)
 
     def _finish(self, call: Call, rest: Later, way: Way) -> list[bytes]:
         calls.current.set(call)

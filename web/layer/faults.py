@@ -11,8 +11,9 @@ from web import problems
 
 log = logging.getLogger("latchkey.web")
 
-# Gateways turn what they do not understand into a 500, so this one always answers for itself (H-11).
+# Gateways turn what they do not understand into a 500: whatever is wrong here, they are told no (H-11).
 GATEWAYS = "/oauth/check"
+NOT_NOW = ("WWW-Authenticate", 'Bearer realm="api", error="temporarily_unavailable"')
 # Endpoints whose callers are programs that read RFC 6749 §5.2; and everything that programs read.
 OAUTH = (
     *("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/register", "/oauth/device_authorization"),
@@ -64,7 +65,10 @@ def oauth_error(status: int, title: str, text: str) -> dict[str, str]:
 
 def _plain(environ: WSGIEnvironment, start: StartResponse, status: str, title: str, text: str) -> Iterable[bytes]:
     path, private = environ.get("PATH_INFO", ""), [("Cache-Control", "no-store")]
-    if path.startswith(OAUTH):
+    if path == GATEWAYS:
+        status, body, kind = "403 Forbidden", b"", "text/plain; charset=utf-8"
+        private.append(NOT_NOW)
+    elif path.startswith(OAUTH):
         body, kind = json.dumps(oauth_error(int(status[:3]), title, text)).encode(), "application/json"
         private.append(("Pragma", "no-cache"))
     elif path.startswith(MACHINES):

@@ -269,6 +269,18 @@ def test_a_fault_outside_the_application_has_an_answer(settings, path, kind, cap
     assert "typed" not in answer.text
 
 
+@pytest.mark.standard("H-11")
+def test_a_fault_outside_the_application_is_a_no_for_gateways(settings, caplog):
+    def broken(_environ, _start):
+        raise RuntimeError
+
+    answer = Client(middleware.Layer(broken, secure=False)).get("/oauth/check")
+
+    assert (answer.status_code, answer.headers["Cache-Control"], answer.data) == (403, "no-store", b"")
+    assert 'error="temporarily_unavailable"' in answer.headers["WWW-Authenticate"]
+    assert answer.headers["X-Request-Id"] in caplog.text
+
+
 def test_a_fault_after_the_headers_were_given_still_ends_in_500(settings):
     def broken(_environ, start):
         start("200 OK", [("Content-Type", "text/plain")])
