@@ -29,7 +29,7 @@ from latchkey.tokens.indexes import DEVELOPER
 PAGE = 50
 # However few of the rows a search finds, it looks at so many at most: these are read in a tenth of a second.
 LOOKED_AT = 100_000
-SOON = timedelta(days=7)
+SOON, USED_LATELY = timedelta(days=7), timedelta(days=30)
 
 USERS = ("all", "administrators", "suspended", "unverified")
 APPS = ("all", "suspended", "trusted", "resource-servers")
@@ -154,14 +154,21 @@ def _user_id(search: str) -> str | None:
     return db.scalar(select(User.id).where(or_(User.id == search, User.email_key == search.lower())))
 
 
+def missed_soon() -> ColumnElement[bool]:
+    """Which of the developer tokens are in use and end within a week, without a successor."""
+    now = clock.now()
+    held = and_(DEVELOPER, Token.successor_id.is_(None), Token.revoked_at.is_(None))
+    return and_(held, Token.expires_at.between(now, now + SOON), Token.last_used_at > now - USED_LATELY)
+
+
 def tokens(*, show: str = "active", search: str = "", user: User | None = None, cursor: str | None = None) -> Page:
-    """Developer tokens, the newest first; `ending`: within a week, the next first."""
+    """Developer tokens, the newest first; `ending`: those that are missed within a week, the next first."""
     now = clock.now()
     statement = select(Token).where(DEVELOPER, Token.successor_id.is_(None))
     statement = statement.options(joinedload(Token.user), selectinload(Token.parent))
     active = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now))
     if show == "ending":
-        statement = statement.where(Token.revoked_at.is_(None), Token.expires_at.between(now, now + SOON))
+        statement = statement.where(missed_soon())
     else:
         statement = statement.where(active if show == "active" else ~active)
     if user is not None:

@@ -15,7 +15,7 @@ from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
 from latchkey.oversight import approval, doctor
 from latchkey.oversight.doctor import Result
-from latchkey.oversight.listing import SOON
+from latchkey.oversight.listing import missed_soon
 from latchkey.store.session import Base, db
 from latchkey.tokens import Token
 from latchkey.tokens.indexes import DEVELOPER
@@ -26,7 +26,6 @@ MANY_GUESSES = 30
 MANY_REFUSALS = 100
 MOST_APPS = 5
 WEEK = timedelta(days=7)
-USED_LATELY = timedelta(days=30)
 
 
 class Guessing(NamedTuple):
@@ -75,7 +74,8 @@ def attention() -> Attention:
     # No older ones are kept.
     failing = db.scalar(select(func.count()).where(Letter.sent_at.is_(None), Letter.last_error.is_not(None)))
     trouble = outbox.standing().trouble if failing else None
-    return Attention(approval.count(), failing or 0, trouble, _guessing(), _refused(), _ending(), findings())
+    ending = db.scalar(select(func.count()).select_from(Token).where(missed_soon())) or 0
+    return Attention(approval.count(), failing or 0, trouble, _guessing(), _refused(), ending, findings())
 
 
 def _guessing() -> Guessing | None:
@@ -98,13 +98,6 @@ def _refused() -> list[RefusedApp]:
         if client is not None and refusal is not None:
             found.append(RefusedApp(client, int(count), refusal.reason))
     return found
-
-
-def _ending() -> int:
-    """Tokens that are in use and end this week."""
-    now = clock.now()
-    soon = (DEVELOPER, Token.revoked_at.is_(None), Token.expires_at.between(now, now + SOON))
-    return db.scalar(select(func.count()).where(*soon, Token.last_used_at > now - USED_LATELY)) or 0
 
 
 def findings() -> list[Result]:

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from latchkey import grants, ids
+from latchkey import grants, ids, tokens
 from latchkey.grants import EndReason
-from latchkey.oversight import overview
+from latchkey.oversight import listing, overview
 from tests import factories
 
 
@@ -44,6 +44,24 @@ def test_what_was_taken_back_and_given_again_is_of_the_week_in_which_it_was_give
     db.commit()
 
     assert overview.figures()[-2:] == (1, 1)
+
+
+def test_the_list_behind_the_number_of_tokens_that_end_this_week_is_of_these(db, clock, alice):
+    def token(days: int, used_days_ago: int | None = 0):
+        made = factories.make_token(alice, lifetime=timedelta(days=days)).token
+        made.last_used_at = None if used_days_ago is None else clock.now() - timedelta(days=used_days_ago)
+        db.commit()
+        return made
+
+    missed = [token(1), token(6, 29)]
+    never, long_ago, later, revoked, replaced = token(2, None), token(2, 31), token(8), token(2), token(2)
+    tokens.revoke(revoked)
+    tokens.renewal.regenerate(replaced)
+    db.commit()
+
+    assert overview.attention().ending == 2
+    assert listing.tokens(show="ending").rows == missed
+    assert {never, long_ago, later} < set(listing.tokens().rows)
 
 
 @pytest.mark.parametrize("milliseconds", [0, 1])
