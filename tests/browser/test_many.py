@@ -59,6 +59,8 @@ def test_among_five_thousand_some_are_ticked_and_revoked(open_context, alice, si
     page = open_context(viewport={"width": size[0], "height": size[1]}).new_page()
     sign_in(page, alice)
     page.goto("/tokens")
+    heights = [page.locator(each).bounding_box()["y"] for each in (".filters .pills", "#sorting")]
+    assert (heights[0] == heights[1]) == (size[0] > 1000)
     page.get_by_role("link", name="Never used").click()
     expect(page).to_have_url("/tokens?never_used=1")
     page.get_by_label("Sort by").select_option("name")
