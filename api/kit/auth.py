@@ -42,10 +42,19 @@ def require_scope(*scopes: str) -> Callable[[Callable[..., Any]], Callable[..., 
     `.scopes` is what enforcement, OpenAPI and the reference read.
     """
     scopes_needed = frozenset(scopes)
+    # By the methods and rules that lead to the view.
+    kept: dict[tuple[str, str], Asked] = {}
 
     def asked(call: Call) -> Asked:
-        named = _named(call.method, call.rule)
-        return Asked(named, scopes_needed, call.method not in READING, resources.account())
+        of, at = (call.method, call.rule), resources.account()
+        known = kept.get(of)
+        if known is not None and known.at is at:
+            return known
+        known = Asked(_named(*of), scopes_needed, call.method not in READING, at)
+        # Where any method leads here, whoever calls makes some up.
+        if call.method in calls.EVERY_METHOD:
+            kept[of] = known
+        return known
 
     def guard(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)

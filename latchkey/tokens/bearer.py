@@ -74,20 +74,20 @@ class Bearer(NamedTuple):
     scope: str
     resource: str | None
     allowed_addresses: str | None
-    last4: str
-    created: Kept
-    expires: Kept | None
     user_id: str | None
     client_id: str | None
     # Where the app describes itself, if it does: its client_id then.
     client_url: str | None
+    created: Kept
+    expires: Kept | None
+    # From here on introspection tells nobody, and behind the address neither does the gateway check: `unread`.
+    email: str | None = None
     # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
     # the app that acts as itself, whose every token has a grant of its own.
-    family: str
-    # Of these introspection tells nobody, so that it does not read them.
+    family: str = ""
+    last4: str = ""
     replaces_id: str | None = None
     description: str | None = None
-    email: str | None = None
     name: str | None = None
     email_verified: Kept | None = None
     user_created: Kept | None = None
@@ -200,8 +200,8 @@ FAMILY = func.coalesce(
 ).label("family")
 
 
-def columns(client: Any = Client, *, brief: bool = False) -> list[Any]:
-    """What reads the fields of a `Bearer`, by `now` and `lately`, in their order; `brief`: those without a default."""
+def columns(client: Any = Client, last: str = "above") -> list[Any]:
+    """What reads the fields of a `Bearer` up to the `last`, by `now` and `lately`, in their order."""
     every = [
         Token.id.label("token_id"),
         Token.digest,
@@ -213,16 +213,16 @@ def columns(client: Any = Client, *, brief: bool = False) -> list[Any]:
         Token.scope,
         Token.resource,
         Token.allowed_addresses,
-        Token.last4,
-        kept(Token.created_at).label("created"),
-        kept(Token.expires_at).label("expires"),
         Token.user_id,
         client.id.label("client_id"),
         client.document_url.label("client_url"),
+        kept(Token.created_at).label("created"),
+        kept(Token.expires_at).label("expires"),
+        User.email,
         FAMILY,
+        Token.last4,
         Token.replaces_id,
         Token.description,
-        User.email,
         User.name,
         kept(User.email_verified_at).label("email_verified"),
         kept(User.created_at).label("user_created"),
@@ -232,7 +232,7 @@ def columns(client: Any = Client, *, brief: bool = False) -> list[Any]:
         Grant.authorization_id,
         literal_column("''").label("above"),
     ]
-    return every[: -len(Bearer._field_defaults)] if brief else every
+    return every[: Bearer._fields.index(last) + 1]
 
 
 def beside(statement: Select[*tuple[Any, ...]], client: Any = Client) -> Select[*tuple[Any, ...]]:

@@ -8,6 +8,7 @@ import string
 from functools import lru_cache
 from typing import cast
 from urllib.parse import parse_qs, quote
+from wsgiref.types import WSGIEnvironment
 
 from latchkey import clock, resources, scopes, settings
 from latchkey.accounts.throttle import TooMany
@@ -59,7 +60,7 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
         wanted, places = _asked(environ["QUERY_STRING"])
         needed = _needed(wanted)
         presented, address = _presented(environ.get("HTTP_AUTHORIZATION", "")), access.forwarded()
-        bearer = access.admit(presented, needed, PATH, places, address=address)
+        bearer = access.admit(presented, needed, PATH, places, address=address, brief=_is_brief(environ))
     except access.NoCredential:
         return 401, _challenge(places, scope=_offered(places)), COMMON
     except access.InvalidToken as error:
@@ -86,6 +87,11 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
     if guard:
         told += _remembered(bearer)
     return 200, told, _kept(bearer, scope, guard=guard) if settings.current().check_cache_seconds else COMMON
+
+
+def _is_brief(environ: WSGIEnvironment) -> bool:
+    """Whether the answer is who it is alone: nobody is told how long it holds."""
+    return GUARD not in environ and not settings.current().check_cache_seconds
 
 
 def _presented(header: str) -> str | None:

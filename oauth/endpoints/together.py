@@ -23,13 +23,15 @@ class Found(NamedTuple):
 
 
 _WIDTH = len(parties.FACTS.selected_columns)
-_UNREAD = tuple(Bearer._field_defaults.values())
+# Of a token more is told nobody.
+LAST = "expires"
+_UNREAD = access.unread(LAST)
 # Not the app that asks, but the one that the token was issued to.
 _issued_to = aliased(Client)
 _both = PreparedSelect(
     "Both",
     bearer.beside(
-        parties.FACTS.add_columns(*bearer.columns(_issued_to, brief=True)).outerjoin(
+        parties.FACTS.add_columns(*bearer.columns(_issued_to, LAST)).outerjoin(
             Token, Token.digest == bindparam("digest")
         ),
         _issued_to,

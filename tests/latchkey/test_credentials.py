@@ -68,6 +68,25 @@ def test_what_is_no_credential_has_no_kind(settings, text):
     assert credentials.kind_of(credentials.generate(Kind.ACCESS) + text.ljust(1)) is None
 
 
+@pytest.mark.standard("I-01")
+@pytest.mark.parametrize(
+    "beginning, random",
+    [
+        ("lk_dev_", "x" * 29 + "_"), ("lk_dev_", "x" * 29 + "\n"), ("lk_dev_", "x" * 29 + "٣"), ("lk_dev_", "x" * 31),
+        ("lk_dev_", "x" * 29), ("LK_dev_", "x" * 30), ("lk_DEV_", "x" * 30), ("lk_xyz_", "x" * 30),
+        ("lk_dev", "x" * 31), ("ab_dev_", "x" * 30), ("lk_dev_ ", "x" * 29), (" lk_dev_", "x" * 30), ("dev_", "x" * 30),
+        ("", "x" * 30),
+    ],
+)  # fmt: skip
+def test_a_right_checksum_makes_no_credential_of_another_form(settings, beginning, random):
+    assert credentials.kind_of(credentials.with_checksum("lk_dev_" + "x" * 30)) is Kind.DEVELOPER
+    assert credentials.kind_of(credentials.with_checksum(beginning + random)) is None
+
+
+def test_what_is_no_text_at_all_has_no_kind(settings):
+    assert credentials.kind_of(credentials.generate(Kind.DEVELOPER)[:-1] + "\ud800") is None
+
+
 def test_two_credentials_are_never_alike(settings):
     assert len({credentials.generate(Kind.DEVELOPER) for _ in range(1000)}) == 1000
 

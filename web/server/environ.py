@@ -29,7 +29,7 @@ class LongName(Exception):
 
 
 class Scope(Protocol):
-    """The head of a request, as granian gives it."""
+    """The head of a request, as granian gives it: each look at its headers copies all of them."""
 
     http_version: str
     server: str
@@ -60,22 +60,21 @@ def _latin(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _host_and_port(address: str) -> tuple[str, str]:
+def _alike(version: str, address: str, scheme: str) -> WSGIEnvironment:
+    """The variables that requests have in common which speak one version of HTTP to one address of ours."""
     host, _, port = address.rpartition(":")
-    return host.strip("[]"), port
+    own = {"SERVER_PROTOCOL": f"HTTP/{version}", "SERVER_NAME": host.strip("[]"), "SERVER_PORT": port}
+    return ALIKE | own | {"wsgi.url_scheme": scheme}
 
 
-def environ_of(scope: Scope) -> WSGIEnvironment:
-    """The variables of a request, without its body."""
-    environ = ALIKE.copy()
+def environ_of(scope: Scope, headers: Any) -> WSGIEnvironment:
+    """The variables of a request with these headers, without its body."""
+    environ = _alike(scope.http_version, scope.server, scope.scheme).copy()
     environ["REQUEST_METHOD"] = scope.method
     environ["PATH_INFO"] = _latin(scope.path)
     environ["QUERY_STRING"] = _latin(scope.query_string)
-    environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
-    environ["SERVER_NAME"], environ["SERVER_PORT"] = _host_and_port(scope.server)
     environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
-    environ["wsgi.url_scheme"] = scope.scheme
-    for name, text in scope.headers.items():
+    for name, text in headers.items():
         try:
             key = _key(name)
         except LongName:

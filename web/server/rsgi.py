@@ -56,8 +56,8 @@ class Exchange:
 
     __slots__ = ("_headers", "_layer", "_protocol", "_status", "environ")
 
-    def __init__(self, layer: Layer, scope: Scope, protocol: Any) -> None:
-        self._layer, self._protocol, self.environ = layer, protocol, environ_of(scope)
+    def __init__(self, layer: Layer, scope: Scope, headers: Any, protocol: Any) -> None:
+        self._layer, self._protocol, self.environ = layer, protocol, environ_of(scope, headers)
 
     def start(self, status: str, headers: list[tuple[str, str]], _error: object = None, /) -> Callable[[bytes], object]:
         """PEP 3333's start_response; nothing is sent yet, so that a fault may start anew."""
@@ -122,11 +122,11 @@ def _write(_data: bytes) -> object:
     raise NotImplementedError("write() of PEP 3333 is for applications older than it")
 
 
-def _length(scope: Scope) -> int | None:
+def _length(headers: Any) -> int | None:
     """How long the body is. None: it says so itself, by its parts."""
-    if "transfer-encoding" in scope.headers:
+    if "transfer-encoding" in headers:
         return None
-    return int(scope.headers.get("content-length", 0))
+    return int(headers.get("content-length", 0))
 
 
 def settle() -> None:
@@ -162,24 +162,24 @@ class Application:
 
     def dispatch(self, scope: Scope, protocol: Any) -> None:
         """Have one request answered. Returns before it is, unless the answer takes no waiting."""
-        length = _length(scope)
+        length = _length(headers := scope.headers)
         # The gateway check reads no body, and what is longer than any of ours the application refuses by its length.
         wanted = length != 0 and scope.path != faults.GATEWAYS and (length is None or length <= LONGEST)
         if wanted and self._receiver is not None:
-            taken, refused = partial(self._answer, scope, protocol), partial(self._refuse, scope, protocol)
-            self._receiver.receive(protocol, length, taken, refused)
+            asked = scope, headers, protocol
+            self._receiver.receive(protocol, length, partial(self._answer, *asked), partial(self._refuse, *asked))
         else:
-            self._answer(scope, protocol, b"", Exchange if length == 0 else Unread)
+            self._answer(scope, headers, protocol, b"", Exchange if length == 0 else Unread)
 
-    def _refuse(self, scope: Scope, protocol: Any, status: str) -> None:
+    def _refuse(self, scope: Scope, headers: Any, protocol: Any, status: str) -> None:
         try:
-            Exchange(self._layer, scope, protocol).refuse(status)
+            Exchange(self._layer, scope, headers, protocol).refuse(status)
         except BaseException as error:  # noqa: BLE001 - as below
             unanswered(error)
 
-    def _answer(self, scope: Scope, protocol: Any, body: bytes, kind: type[Exchange] = Exchange) -> None:
+    def _answer(self, scope: Scope, headers: Any, protocol: Any, body: bytes, kind: type[Exchange] = Exchange) -> None:
         try:
-            self._take((Unread if len(body) > LONGEST else kind)(self._layer, scope, protocol), body)
+            self._take((Unread if len(body) > LONGEST else kind)(self._layer, scope, headers, protocol), body)
         except BaseException as error:  # noqa: BLE001 - a panic of the server's is no Exception, and who calls stumbles over any
             unanswered(error)
 

@@ -1,7 +1,12 @@
 """What a bearer is read by."""
 
-from latchkey.tokens import bearer
+import pytest
+
+from latchkey.tokens import access, bearer
 from latchkey.tokens.bearer import Bearer
+from oauth.endpoints import together
+
+PERSONAL = {"email", "name", "email_verified", "user_created", "user_updated", "description"}
 
 
 def test_columns_stand_in_the_order_of_the_fields():
@@ -9,10 +14,11 @@ def test_columns_stand_in_the_order_of_the_fields():
     assert [column.key for column in bearer.columns()] == list(Bearer._fields)
 
 
-def test_what_introspection_does_not_read_says_nothing_of_a_person():
-    read = [column.key for column in bearer.columns(brief=True)]
+@pytest.mark.parametrize("last, told", [(together.LAST, set()), (access.LAST, {"email"})])
+def test_who_does_not_read_all_reads_what_decides_and_of_a_person_what_they_tell(last, told):
+    read = [column.key for column in bearer.columns(last=last)]
 
-    assert Bearer._fields == (*read, *Bearer._field_defaults)
-    assert {"email", "name", "email_verified", "user_created", "user_updated", "description"}.isdisjoint(read)
+    assert Bearer(*read, *access.unread(last)) == (*read, *access.unread(last))
+    assert PERSONAL & set(read) == told
     # What decides is read, whoever asks.
     assert {"fault", "parent_id", "scope", "resource", "allowed_addresses", "expires"} <= set(read)

@@ -1,5 +1,7 @@
 """/oauth/check: the bearer decision for gateways (H-11): 200, 401 or 403, and headers that nothing can break."""
 
+from datetime import timedelta
+
 import pytest
 
 from latchkey import credentials, resources
@@ -56,6 +58,28 @@ def test_an_app_as_itself_is_no_user(caller, example_client):
 
     assert (answer.headers["X-Auth-User-Id"], answer.headers["X-Auth-Email"]) == ("", "")
     assert answer.headers["X-Auth-Client-Id"] == example_client.client.id
+
+
+@pytest.mark.standard("H-11")
+@pytest.mark.parametrize("of", ["a developer", "another token", "a user's app", "an app itself"])
+def test_a_gateway_reads_less_of_a_token_than_a_guard_and_is_told_the_same(
+    signed_in, caller, alice, example_client, of
+):
+    if of == "a user's app":
+        token = dance.tokens(signed_in, example_client)["access_token"]
+    elif of == "an app itself":
+        token = dance.post(caller, "/oauth/token", example_client, grant_type="client_credentials").json["access_token"]
+    else:
+        parent = factories.make_token(alice, scopes=("account:read", "tokens:write"))
+        child = factories.make_token(alice, parent=parent.token, lifetime=timedelta(days=1))
+        token = (parent if of == "a developer" else child).plaintext
+
+    gateway, guard = check(caller, token), check(caller, token, **{"X-Latchkey-Guard": "1"})
+
+    assert "X-Auth-Ends-With" in guard.headers
+    told = {name: text for name, text in gateway.headers if name.startswith("X-Auth-")}
+    assert len(told) == 5
+    assert told == {name: guard.headers[name] for name in told}
 
 
 @pytest.mark.parametrize("header", [None, "", "Basic eDp5", "Token x", "Bearer", "Bearer "])

@@ -78,3 +78,24 @@ def test_whoever_reads_slowly_in_a_thread_keeps_the_others_there(app, monkeypatc
 def test_what_is_long_to_read_is_not_read_where_all_requests_arrive(answers, other):
     """A stranger's query of eight thousand fields takes four milliseconds, in which nobody else was answered."""
     assert answers(**other).startswith("reader")
+
+
+class _Counting(SimpleNamespace):
+    """A head that tells how often its headers were copied."""
+
+    copies = 0
+
+    @property
+    def headers(self):
+        self.copies += 1
+        return {"authorization": "Bearer nobody"}
+
+
+def test_headers_are_copied_once(app):
+    given = {name: value for name, value in vars(Asked.scope).items() if name != "headers"}
+    scope, asked = _Counting(**given), Asked()
+
+    Application(app).dispatch(scope, asked)
+
+    assert asked.done.wait(30)
+    assert scope.copies == 1

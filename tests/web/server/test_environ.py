@@ -14,9 +14,9 @@ def told():
     def told(*lines):
         scope = SimpleNamespace(
             http_version="1.1", server="127.0.0.1:5000", client="127.0.0.1:40000", scheme="http", method="GET",
-            path="/", query_string="", authority="127.0.0.1", headers=dict(lines),
+            path="/", query_string="", authority="127.0.0.1",
         )  # fmt: skip
-        return environ.environ_of(scope)
+        return environ.environ_of(scope, dict(lines))
 
     return told
 
@@ -37,3 +37,14 @@ def test_of_long_names_nothing_is_remembered(told):
     assert given["HTTP_ACCEPT"] == "text/html"
     assert max(map(len, given)) < environ.LONGEST_NAME
     assert environ._key.cache_info().currsize == 1
+
+
+def test_what_one_request_writes_is_in_no_other(told):
+    told(("accept", "text/html"))["wsgi.url_scheme"] = "https"
+
+    given = told()
+
+    assert given["wsgi.url_scheme"] == "http"
+    assert "HTTP_ACCEPT" not in given
+    common = given["SERVER_PROTOCOL"], given["SERVER_NAME"], given["SERVER_PORT"]
+    assert common == ("HTTP/1.1", "127.0.0.1", "5000")

@@ -87,7 +87,7 @@ def ask(app, lines):
         db.remove()
         lines.clear()
         for each in asked:
-            server._answer(each.scope, each, each.body)
+            server._answer(each.scope, each.scope.headers, each, each.body)
         # Elsewhere than on an embedded database they have been begun by now.
         for job in jobs:
             job()
@@ -125,7 +125,7 @@ def test_what_takes_long_to_read_is_read_without_the_lock_of_others(app, example
     asked = Asked(example_client)
     asked.scope.headers["authorization"] = header
 
-    server._answer(asked.scope, asked, body)
+    server._answer(asked.scope, asked.scope.headers, asked, body)
 
     # Elsewhere than on an embedded database nobody shares.
     assert (len(shared), len(alone)) == ((1, 0) if shares and engines().embedded else (0, 1))
@@ -138,7 +138,7 @@ def test_a_form_that_takes_long_to_read_keeps_no_quick_call_waiting(app, example
     asked = Asked(example_client)
     asked.scope.path = f"/oauth/{kind}"
 
-    server._answer(asked.scope, asked, b"a=" + b"%41" * 10_000)
+    server._answer(asked.scope, asked.scope.headers, asked, b"a=" + b"%41" * 10_000)
 
     assert (len(formed), asked.answers) == (1, [])
 
@@ -237,9 +237,9 @@ def test_who_has_secrets_of_apps_that_moved_in_hashed_holds_up_no_other_app(app,
     db.remove()
     try:
         for each in guesses:
-            server._answer(each.scope, each, each.body)
+            server._answer(each.scope, each.scope.headers, each, each.body)
         assert begun.wait(30)
-        server._answer(other.scope, other, other.body)
+        server._answer(other.scope, other.scope.headers, other, other.body)
         assert other.done.wait(30)
         # Those that are too many are told so at once; of all others nobody knows anything yet.
         assert {each.status for each in guesses if each.answers} <= {429}
