@@ -19,14 +19,6 @@ QUICK = b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n
 
 
 @pytest.fixture
-def server(settings):
-    with servers.latchkey(
-        settings.instance, workers=1, forked=True, LATCHKEY_DATABASE_URL=settings.database_url
-    ) as server:
-        yield server
-
-
-@pytest.fixture
 def connect(server):
     """Open a connection and send this; it is closed in the end."""
     with contextlib.ExitStack() as opened:

@@ -22,14 +22,6 @@ PEOPLE, PAGES, WRITERS = 16, 8, 8
 BOUND = 2.0
 
 
-@pytest.fixture
-def server(settings):
-    with servers.latchkey(
-        settings.instance, workers=1, forked=True, LATCHKEY_DATABASE_URL=settings.database_url
-    ) as server:
-        yield server
-
-
 def head(first: str, **fields: str) -> bytes:
     lines = [first, "Host: localhost", *(f"{name.replace('_', '-')}: {value}" for name, value in fields.items())]
     return "\r\n".join([*lines, "", ""]).encode()
