@@ -152,9 +152,9 @@ def tell_failure(email: str) -> bool:
     return throttle.hit(Counter(f"failed:{emails.key(email)}", FAILURES_TOLD)) == 0
 
 
-def tell_throttling(email: str) -> bool:
-    """Whether the owner of an account is told again that guessing at it is slowed."""
-    return throttle.hit(Counter(f"throttled:{emails.key(email)}", THROTTLING_TOLD)) == 0
+def tell_throttling(whose: str) -> bool:
+    """Whether the owner of an account is told again that guessing at it is slowed; `whose` is its address."""
+    return throttle.hit(Counter(f"throttled:{emails.key(whose)}", THROTTLING_TOLD)) == 0
 
 
 def sign_up_form(network: str) -> None:

@@ -42,7 +42,9 @@ def attempt(email: str, password: str, device: str | None = None) -> Proof | Non
     try:
         tries = limits.sign_in(email, network=origin.current.get().network, device=device)
     except TooMany as many:
-        if limits.tell_throttling(email) and (owner := users.find_by_email(email)) is not None:
+        owner, network = users.find_by_email(email), origin.current.get().network
+        # Strangers make up addresses: of one that nobody has, nothing is kept but from where it was tried.
+        if limits.tell_throttling(email if owner is not None else network) and owner is not None:
             notices.sign_in_throttled(owner)
         raise TooMany(many.wait, RESET_HELPS) from None
     user = users.authenticate(email, password)

@@ -3,10 +3,12 @@
 import contextlib
 
 import pytest
+from sqlalchemy import func, select
 
 from latchkey.accounts import limits, throttle, users
-from latchkey.accounts.throttle import Counter, TooMany
+from latchkey.accounts.throttle import Attempt, Counter, TooMany
 from latchkey.journal import activity
+from latchkey.store.session import db
 from tests import pages
 from tests.factories import PASSWORD, make_user
 
@@ -221,6 +223,20 @@ def test_an_owner_reads_of_an_attack_but_not_of_every_try(app, alice, clock):
     kinds = [event.kind for event in activity.list_for(alice, limit=500)]
     assert kinds.count("sign_in.failed") == 30
     assert kinds.count("sign_in.throttled") == 1
+
+
+@pytest.mark.standard("A-07", "L-05")
+def test_addresses_that_nobody_has_fill_no_table_once_their_network_is_slowed(app, clock):
+    stranger = Somebody(app, HOME)
+    for _ in range(limits.NETWORK[0].most):
+        throttle.hit(*limits.of_network("sign-in-from", HOME, limits.NETWORK))
+    assert [stranger.sign_in(f"made-up-{number}@example.com").status_code for number in range(3)] == [429] * 3
+    kept = db.scalar(select(func.count()).select_from(Attempt))
+
+    stranger.guess("made-up-9@example.com", 3)
+    assert stranger.sign_in("made-up-10@example.com").status_code == 429
+
+    assert db.scalar(select(func.count()).select_from(Attempt)) == kept
 
 
 @pytest.mark.standard("L-05", "L-06")
