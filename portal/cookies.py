@@ -9,9 +9,19 @@ from werkzeug.wrappers import Response
 
 from latchkey import settings, vault
 
+# Where a request keeps what was read of its cookies: a sign-in asks four times for the same one.
+READ = "latchkey.cookies"
+
 
 def read(name: str, kept: timedelta) -> Any:
     """What this browser was given under a name; None if it was not, or longer ago."""
+    known: dict[tuple[str, timedelta], Any] = request.environ.setdefault(READ, {})
+    if (name, kept) not in known:
+        known[name, kept] = _opened(name, kept)
+    return known[name, kept]
+
+
+def _opened(name: str, kept: timedelta) -> Any:
     kept_here = request.cookies.get(settings.current().cookie(name), "")
     try:
         return vault.signer(f"cookie {name}").loads(kept_here, max_age=int(kept.total_seconds()))

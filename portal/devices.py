@@ -36,11 +36,6 @@ def known(user: User | None) -> str | None:
     return device if user is not None and _mark(user) in accounts else None
 
 
-def known_for(email: str) -> str | None:
-    """The same for whoever has an address. A browser that knows no account is asked for none."""
-    return known(users.find_by_email(email)) if _read()[1] else None
-
-
 def asker(email: str) -> Asker:
     """Who asks for a letter to an account. Who signed up with an address has not shown that it is theirs."""
     user = users.find_by_email(email)

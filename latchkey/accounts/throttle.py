@@ -163,8 +163,11 @@ def settle(anew: tuple[Counter, ...], less: tuple[Counter, ...]) -> None:
 
 
 def _settle(execute: Callable[..., object], anew: tuple[Counter, ...], less: tuple[Counter, ...]) -> None:
+    # In the order in which they are counted. SQLite has one writer at a time.
     if not engines().embedded:
-        # In the order in which they are counted. SQLite has one writer at a time.
+        if not less:
+            execute(_HELD_ANEW, {"names": _names(anew)})
+            return
         execute(_HOLD, {"names": _names((*anew, *less))})
     if anew:
         execute(_ANEW, {"names": _names(anew)})
@@ -176,6 +179,9 @@ _ATTEMPTS = cast("Table", Attempt.__table__)
 _AMONG = _ATTEMPTS.c.key.in_(bindparam("names", expanding=True))
 _HOLD = select(_ATTEMPTS.c.key).where(_AMONG).order_by(_ATTEMPTS.c.key).with_for_update()
 _ANEW = delete(_ATTEMPTS).where(_AMONG)
+# One way there and back: what goes is locked in the order of the part that finds it.
+_LOCKED = _HOLD.cte("held")
+_HELD_ANEW = delete(_ATTEMPTS).where(_ATTEMPTS.c.key == _LOCKED.c.key)
 _LESS = update(_ATTEMPTS).where(_AMONG, _ATTEMPTS.c.count > 0).values(count=_ATTEMPTS.c.count - 1)
 
 

@@ -166,9 +166,8 @@ def hold(user_id: str) -> User:
     return user
 
 
-def authenticate(email: str, password: str) -> User | None:
-    """The user whose password this is, unless disabled. Takes as long for an address that nobody has (L-04)."""
-    user = find_by_email(email)
+def authenticate(user: User | None, password: str) -> User | None:
+    """The user, if this is their password and they are not disabled. Takes as long for nobody (L-04)."""
     right = passwords.verify(user.password_hash if user else None, password)
     return user if user is not None and right and user.disabled_at is None else None
 

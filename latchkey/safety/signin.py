@@ -1,6 +1,6 @@
 """Signing in, in steps: a password, counted before it is looked at (L-05), then the second factor, then a session."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -33,21 +33,26 @@ class Proof(NamedTuple):
     rehashed: str | None
 
 
-def attempt(email: str, password: str, device: str | None = None) -> Proof | None:
-    """Whose password this is; None after leaving a trace. `device` is a browser that signed in to this account before.
+def _unknown(_user: User | None) -> None:
+    return None
+
+
+def attempt(email: str, password: str, known: Callable[[User | None], str | None] = _unknown) -> Proof | None:
+    """Whose password this is; None after leaving a trace. `known` names the browser, if it opened this account before.
 
     Raises `TooMany`, which may leave a trace too: whoever calls commits in any case. It is counted for good before the
     password is looked at: of guesses made at one time no more are heard than of as many in a row, and no crash forgets.
     """
+    # Once, whether there is an account or not, and whatever the browser knows: each costs the same (L-04).
+    user, network = users.find_by_email(email), origin.current.get().network
     try:
-        tries = limits.sign_in(email, network=origin.current.get().network, device=device)
+        tries = limits.sign_in(email, network=network, device=known(user))
     except TooMany as many:
-        owner, network = users.find_by_email(email), origin.current.get().network
         # Strangers make up addresses: of one that nobody has, nothing is kept but from where it was tried.
-        if limits.tell_throttling(email if owner is not None else network) and owner is not None:
-            notices.sign_in_throttled(owner)
+        if limits.tell_throttling(email if user is not None else network) and user is not None:
+            notices.sign_in_throttled(user)
         raise TooMany(many.wait, RESET_HELPS) from None
-    user = users.authenticate(email, password)
+    user = users.authenticate(user, password)
     if user is None:
         told = limits.tell_failure(email)
         with users.alike(users.find_by_email(email) if told else None) as owner:

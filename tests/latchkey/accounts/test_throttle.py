@@ -166,6 +166,25 @@ def test_what_was_right_is_settled_with_all_else_or_not_at_all(db):
     assert [throttle.hit(ADA) for _ in range(3)] == [0, 0, 0]
 
 
+@pytest.mark.standard("L-05")
+def test_right_tries_at_once_wait_for_each_other_in_one_order(db):
+    barrier = threading.Barrier(8)
+
+    def tried(number):
+        mine = (ADA, HERE) if number % 2 else (HERE, ADA)
+        barrier.wait()
+        for _ in range(3):
+            throttle.hit(*mine)
+            throttle.settle(anew=mine, less=())
+            db.commit()
+        db.remove()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(tried, range(8)))
+
+    assert [throttle.hit(ADA, HERE) for _ in range(3)] == [0, 0, 0]
+
+
 def test_what_was_tried_is_not_readable_in_the_database(db):
     throttle.hit(Counter("sign-in:ada@example.com", FEW))
 

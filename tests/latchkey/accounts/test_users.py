@@ -95,7 +95,7 @@ def test_the_right_password_authenticates_and_nothing_else_does(db):
     user = sign_up()
     db.commit()
 
-    assert users.authenticate("ADA@example.com ", PASSWORD) is user
+    assert users.authenticate(users.find_by_email("ADA@example.com "), PASSWORD) is user
     for email, password in [
         ("ada@example.com", "wrong-" + PASSWORD),
         ("ada@example.com", ""),
@@ -105,7 +105,7 @@ def test_the_right_password_authenticates_and_nothing_else_does(db):
         ("", PASSWORD),
         ("%", PASSWORD),
     ]:
-        assert users.authenticate(email, password) is None
+        assert users.authenticate(users.find_by_email(email), password) is None
 
 
 def test_a_disabled_user_has_no_password_until_enabled(db):
@@ -113,12 +113,12 @@ def test_a_disabled_user_has_no_password_until_enabled(db):
 
     users.disable(user)
     db.commit()
-    refused = users.authenticate(user.email, PASSWORD)
+    refused = users.authenticate(users.find_by_email(user.email), PASSWORD)
     users.enable(user)
     db.commit()
 
     assert refused is None
-    assert users.authenticate(user.email, PASSWORD) is user
+    assert users.authenticate(users.find_by_email(user.email), PASSWORD) is user
 
 
 def test_verifying_another_address_replaces_the_first_and_never_one_of_somebody_else(db):
@@ -141,8 +141,8 @@ def test_a_changed_password_is_the_only_one(db):
     users.set_password(user, "lantern-orchid-57-gravel")
     db.commit()
 
-    assert users.authenticate(user.email, PASSWORD) is None
-    assert users.authenticate(user.email, "lantern-orchid-57-gravel") is user
+    assert users.authenticate(users.find_by_email(user.email), PASSWORD) is None
+    assert users.authenticate(users.find_by_email(user.email), "lantern-orchid-57-gravel") is user
     with pytest.raises(passwords.WeakPassword):
         users.set_password(user, "alice@example.com")
 

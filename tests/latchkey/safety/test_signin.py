@@ -16,7 +16,7 @@ def test_an_old_hash_is_replaced_at_sign_in(db, alice, monkeypatch):
     db.commit()
 
     assert alice.password_hash != before
-    assert users.authenticate(alice.email, PASSWORD) is alice
+    assert users.authenticate(users.find_by_email(alice.email), PASSWORD) is alice
 
 
 def changes_the_password(user):
@@ -50,4 +50,4 @@ def test_an_outdated_hash_does_not_overwrite_a_password_chosen_meanwhile(db, ali
         signin.enter(proof)
     db.rollback()
 
-    assert users.authenticate(alice.email, PASSWORD) is None
+    assert users.authenticate(users.find_by_email(alice.email), PASSWORD) is None

@@ -36,8 +36,8 @@ def test_a_forgotten_password_is_replaced_by_the_mailed_link(client, alice, link
     assert alice.email in page.text
     assert (answer.status_code, answer.location) == (303, "/login")
     assert "Your password is changed" in client.get("/login").text
-    assert users.authenticate(alice.email, PASSWORD) is None
-    assert users.authenticate(alice.email, NEW)
+    assert users.authenticate(users.find_by_email(alice.email), PASSWORD) is None
+    assert users.authenticate(users.find_by_email(alice.email), NEW)
 
 
 @pytest.mark.standard("L-07")
@@ -78,7 +78,7 @@ def test_looking_and_opening_change_nothing(app, client, alice, link):
     for _ in range(3):
         app.test_client().get(link, follow_redirects=True)
 
-    assert users.authenticate(alice.email, PASSWORD)
+    assert users.authenticate(users.find_by_email(alice.email), PASSWORD)
     assert choose(client, link).status_code == 303
 
 
@@ -112,7 +112,7 @@ def test_a_form_that_was_open_while_the_link_was_used_changes_nothing(app, clien
     answer = late.post("/reset-password", data={"csrf_token": pages.csrf(page), "password": "another-owl-38-cabinet"})
 
     assert answer.status_code == 410
-    assert users.authenticate(alice.email, NEW)
+    assert users.authenticate(users.find_by_email(alice.email), NEW)
 
 
 @pytest.mark.standard("L-06")
@@ -207,7 +207,7 @@ def test_a_reset_proves_the_address_and_throws_out_whoever_signed_up_with_it(app
 
     assert theirs.get("/settings").status_code == 303
     assert users.find_by_email("carol@example.com").verified
-    assert users.authenticate("carol@example.com", PASSWORD) is None
+    assert users.authenticate(users.find_by_email("carol@example.com"), PASSWORD) is None
 
 
 @pytest.mark.standard("L-04")
@@ -260,14 +260,14 @@ def test_a_link_for_another_account_replaces_no_session(client, bob, alice, link
     for answer in (opened, pressed):
         assert "This link is for another account" in answer.text
         assert '<b class="break">bob@example.com</b>' in answer.text
-    assert users.authenticate(alice.email, PASSWORD)
+    assert users.authenticate(users.find_by_email(alice.email), PASSWORD)
     assert "bob@example.com" in client.get("/settings").text
 
     left = pages.submit(client, "/reset-password", do="sign-out")
     assert (left.status_code, left.location) == (303, "/reset-password")
     assert client.get("/settings").status_code == 303
     assert pages.submit(client, "/reset-password", password=NEW).status_code == 303
-    assert users.authenticate(alice.email, NEW)
+    assert users.authenticate(users.find_by_email(alice.email), NEW)
 
 
 def test_a_password_forgotten_in_the_middle_of_an_apps_request_leads_back_to_it(client, alice, mailbox):

@@ -13,7 +13,7 @@ from latchkey.accounts.throttle import Counter
 from latchkey.journal import activity
 from latchkey.store.session import engines
 from latchkey.values import Limit
-from tests import pages
+from tests import pages, statements
 from tests.factories import CALLBACK, PASSWORD, make_client, make_user
 
 HERE = Counter("sign-in-from:127.0.0.1", limits.NETWORK)
@@ -107,6 +107,23 @@ def test_known_and_unknown_addresses_are_answered_alike(app, alice):
     assert known.text.replace(alice.email, "") != unknown.text
     assert len(known.text) == len(unknown.text)
     assert headers(known) == headers(unknown)
+
+
+@pytest.mark.standard("L-04")
+def test_before_a_password_is_looked_at_the_same_is_asked_for_known_and_unknown_addresses(client, alice, monkeypatch):
+    told, asked = statements.counted(monkeypatch), []
+
+    def looked_at(_stored, _password):
+        asked.append(list(told))
+        return False
+
+    monkeypatch.setattr(passwords, "verify", looked_at)
+    for email in (alice.email, "nobod@example.com"):
+        told.clear()
+        attempt(client, email, PASSWORD)
+
+    assert asked[0] == asked[1]
+    assert sum("email_key IN" in text for text in asked[0]) == 1
 
 
 def test_a_suspended_user_is_told_no_more_than_anybody(client, db, alice):

@@ -45,8 +45,8 @@ def test_a_taken_address_gets_the_same_answer_and_its_owner_a_letter(app, mailbo
     assert set(taken.headers.keys()) == set(free.headers.keys())
     assert "already" in letter.subject
     assert "/verify-email" not in letter.text
-    assert users.authenticate("alice@example.com", PASSWORD)
-    assert users.authenticate("alice@example.com", "another-owl-38-cabinet") is None
+    assert users.authenticate(users.find_by_email("alice@example.com"), PASSWORD)
+    assert users.authenticate(users.find_by_email("alice@example.com"), "another-owl-38-cabinet") is None
 
 
 def test_nobodys_mailbox_is_flooded_by_signing_up_with_their_address(app, client, alice, mailbox):

@@ -96,8 +96,8 @@ def test_another_password_ends_every_other_session_and_renews_this_one(app, sign
     assert "Your password is changed" in signed_in.get("/settings").text
     assert other.get("/settings").status_code == 303
     assert copied.get("/settings").status_code == 303
-    assert users.authenticate(alice.email, NEW)
-    assert users.authenticate(alice.email, PASSWORD) is None
+    assert users.authenticate(users.find_by_email(alice.email), NEW)
+    assert users.authenticate(users.find_by_email(alice.email), PASSWORD) is None
     assert mailbox.last(alice.email).subject == "Your password was changed"
 
 
@@ -121,7 +121,7 @@ def test_a_password_is_not_changed_without_the_present_one_or_to_a_bad_one(signe
     assert answer.status_code == 422
     assert f'id="{named}-error"' in answer.text
     assert PASSWORD not in answer.text
-    assert users.authenticate(alice.email, PASSWORD)
+    assert users.authenticate(users.find_by_email(alice.email), PASSWORD)
 
 
 def test_guessing_the_present_password_is_slowed_down(signed_in, alice, clock):
