@@ -36,7 +36,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until(ready: Callable[[], Any], what: str, seconds: float = 60) -> None:
+def wait_until(ready: Callable[[], Any], what: str, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
@@ -144,7 +144,7 @@ def _done(connection: Kept, statements: bytes) -> bool:
 
 def empty_file(path: str, tables: list[str]) -> None:
     """The same for an SQLite file that a server has open."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as connection:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         for table in tables:
             connection.execute(f'DELETE FROM "{table}"')
@@ -306,7 +306,7 @@ class Server:
         if self.process.poll() is not None:
             raise RuntimeError(f"latchkey serve ended by itself:\n{self.log.read_text()}")
         try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as response:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=20) as response:
                 return response.status == 200
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
@@ -324,7 +324,7 @@ def latchkey(
     forked: bool = False,
     command: Sequence[str] = (str(LATCHKEY),),
     checkout: Path = ROOT,
-    seconds: float = 60,
+    seconds: float = 240,
     **environment: str,
 ) -> Iterator[Server]:
     """The product as an operator starts it, on an instance folder; `environment` adds LATCHKEY_… variables.

@@ -30,11 +30,11 @@ def looked_at(page: Page, script: bool) -> None:
 def test_a_tool_is_signed_in_by_its_code(window, live_server, alice: User, bob: User):
     page, script = window
     tool = factories.make_client(bob, name="Fieldnotes CLI", confidential=False, device_flow=True)
-    metadata = requests.get(f"{live_server.url}/.well-known/oauth-authorization-server", timeout=10).json()
+    metadata = requests.get(f"{live_server.url}/.well-known/oauth-authorization-server", timeout=60).json()
     begun = requests.post(
         live_server.url + urlsplit(metadata["device_authorization_endpoint"]).path,
         data={"client_id": tool.client.id, "scope": "account:read"},
-        timeout=10,
+        timeout=60,
     ).json()
     client = OAuth2Session(tool.client.id, token_endpoint_auth_method="none")
 
@@ -59,5 +59,5 @@ def test_a_tool_is_signed_in_by_its_code(window, live_server, alice: User, bob: 
     expect(page.get_by_role("heading", level=1)).to_have_text("Your device is signed in")
     looked_at(page, script)
     token = ask()["access_token"]
-    me = requests.get(f"{live_server.url}/v1/me", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    me = requests.get(f"{live_server.url}/v1/me", headers={"Authorization": f"Bearer {token}"}, timeout=60)
     assert me.json()["email"] == alice.email

@@ -82,7 +82,7 @@ def test_a_newcomer_signs_up_makes_a_token_and_calls_the_api(either_page):
     token = page.get_by_label("Token", exact=True).input_value()
     line = page.get_by_role("region", name="Example call").first.inner_text()
 
-    answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=30)
+    answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=60)
     record = json.loads(answer.stdout)
     assert (record["name"], record["email"]) == ("Ada Lindqvist", "ada@example.com")
     assert programs.curl() is not None

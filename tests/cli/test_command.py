@@ -36,7 +36,7 @@ def test_init_may_run_several_times_at_once(cli, tmp_path):
         subprocess.Popen([servers.LATCHKEY, "init"], env=environment, stdout=subprocess.DEVNULL) for _ in range(4)
     ]
 
-    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    assert [process.wait(240) for process in processes] == [0, 0, 0, 0]
 
 
 @pytest.mark.standard("A-04")

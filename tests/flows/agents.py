@@ -75,7 +75,7 @@ async def _carried_out(task: dict[str, Any], agree: Agree) -> dict[str, Any]:
     provider = None if "token" in task else _provider(task, storage, agree)
     headers = {"Authorization": f"Bearer {task['token']}"} if "token" in task else {}
     async with (
-        httpx2.AsyncClient(auth=provider, headers=headers, timeout=30) as http,
+        httpx2.AsyncClient(auth=provider, headers=headers, timeout=60) as http,
         Client(streamable_http_client(task["url"], http_client=http), mode=task.get("mode", "auto")) as client,
     ):
         tools = [tool.name for tool in (await client.list_tools()).tools]

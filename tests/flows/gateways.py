@@ -166,7 +166,7 @@ class Gateway:
         source: str = "127.0.0.1",
     ) -> Answer:
         """One request, with headers exactly as given."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=(source, 0))
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=(source, 0))
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         authorization = [("Authorization", f"Bearer {token}")] if token else []
         for name, value in [("Host", host), *authorization, *headers]:

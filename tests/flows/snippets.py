@@ -50,7 +50,7 @@ def run(*script: str, folder: Path, typed: str = "", **more: str) -> str:
         text=True,
         cwd=folder,
         env=environment() | more,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"

@@ -154,9 +154,9 @@ def test_the_example_asks_about_each_message_and_believes_no_caller(place, alice
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
         sent = {"Accept": "application/json, text/event-stream", "X-Auth-User-Id": alice.id}
         bearer = {"Authorization": f"Bearer {token}"} if token else {}
-        return requests.post(notes, json=body, headers=sent | bearer, timeout=20)
+        return requests.post(notes, json=body, headers=sent | bearer, timeout=60)
 
-    document = requests.get(notes.replace("/mcp", "/.well-known/oauth-protected-resource/mcp"), timeout=20).json()
+    document = requests.get(notes.replace("/mcp", "/.well-known/oauth-protected-resource/mcp"), timeout=60).json()
     nobody, wrong, narrow = ask(None, "list_notes"), ask(elsewhere, "list_notes"), ask(his, "add_note", text="x")
     written = ask(hers, "add_note", text="Milk")
     read = [ask(token, "list_notes").json()["result"]["structuredContent"]["result"] for token in (hers, his)]
@@ -168,9 +168,9 @@ def test_the_example_asks_about_each_message_and_believes_no_caller(place, alice
         assert f'resource_metadata="{portal}/.well-known/oauth-protected-resource/notes"' in challenge
     assert 'scope="notes:read notes:write"' in narrow.headers["WWW-Authenticate"]
     assert read == [["Milk"], []]
-    assert requests.post(notes, data=b"x" * 100_000, timeout=20).status_code == 413
+    assert requests.post(notes, data=b"x" * 100_000, timeout=60).status_code == 413
     # What it cannot read takes all that its tools take.
     doubled = b'{"method": "tools/list", "method": "tools/call", "params": {"name": "add_note"}}'
     for body in (b"[1]", b"\xff", doubled):
         bearer = {"Authorization": f"Bearer {his}"}
-        assert requests.post(notes, data=body, headers=bearer, timeout=20).status_code == 403
+        assert requests.post(notes, data=body, headers=bearer, timeout=60).status_code == 403

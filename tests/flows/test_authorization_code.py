@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow("starts a server for each test")
 
 @pytest.fixture
 def metadata(live_server):
-    return requests.get(f"{live_server.url}/.well-known/oauth-authorization-server", timeout=10).json()
+    return requests.get(f"{live_server.url}/.well-known/oauth-authorization-server", timeout=60).json()
 
 
 def app_session(registered, metadata, method="client_secret_basic", **options):
@@ -50,7 +50,7 @@ def test_a_confidential_app(live_server, metadata, alice, example_client, method
     assert me.status_code == 200
     assert me.json()["id"] == alice.id
     gate = requests.get(
-        f"{live_server.url}/oauth/check", headers={"Authorization": f"Bearer {token['access_token']}"}, timeout=10
+        f"{live_server.url}/oauth/check", headers={"Authorization": f"Bearer {token['access_token']}"}, timeout=60
     )
     assert gate.headers["X-Auth-User-Id"] == alice.id
 

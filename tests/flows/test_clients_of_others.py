@@ -54,7 +54,7 @@ def session(client_id: str, pair: Pair, audience: str) -> OAuth2Session:
 
 
 def known(url: str) -> dict[str, str]:
-    return requests.get(f"{url}/.well-known/oauth-authorization-server", timeout=10).json()
+    return requests.get(f"{url}/.well-known/oauth-authorization-server", timeout=60).json()
 
 
 @pytest.mark.parametrize("algorithm", BY_AUTHLIB)
@@ -79,7 +79,7 @@ def test_authlib_signs_a_device_in_by_its_key(live_server, browser, alice):
     client = session(registered.client.id, pair, metadata["issuer"])
     path = urlsplit(metadata["device_authorization_endpoint"]).path
     begun = requests.post(
-        live_server.url + path, data=pair.proof(registered.client.id, aud=metadata["issuer"]), timeout=10
+        live_server.url + path, data=pair.proof(registered.client.id, aud=metadata["issuer"]), timeout=60
     ).json()
 
     def poll() -> dict[str, str]:

@@ -67,9 +67,9 @@ def test_the_guides_proxy_speaks_tls_and_believes_no_address_that_a_caller_claim
     db.commit()
 
     def ask(path, **headers):
-        return session.get(f"{secure}{path}", headers={"Host": HOST} | headers, timeout=20, allow_redirects=False)
+        return session.get(f"{secure}{path}", headers={"Host": HOST} | headers, timeout=60, allow_redirects=False)
 
-    moved = session.get(f"{plain}/login?x=1", headers={"Host": HOST}, timeout=20, allow_redirects=False)
+    moved = session.get(f"{plain}/login?x=1", headers={"Host": HOST}, timeout=60, allow_redirects=False)
     assert (moved.status_code, moved.headers["Location"]) == (308, f"https://{HOST}/login?x=1")
 
     page = ask("/login")
@@ -84,5 +84,5 @@ def test_the_guides_proxy_speaks_tls_and_believes_no_address_that_a_caller_claim
     assert ask("/metrics").status_code == 404
 
     form = {"Host": HOST, "Content-Type": "application/x-www-form-urlencoded"}
-    huge = session.post(f"{secure}/oauth/token", data="x" * 3_000_000, headers=form, timeout=20)
+    huge = session.post(f"{secure}/oauth/token", data="x" * 3_000_000, headers=form, timeout=60)
     assert huge.status_code == 413

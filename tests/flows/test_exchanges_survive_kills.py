@@ -64,7 +64,7 @@ def test_what_a_killed_server_answered_is_kept_and_the_rest_can_be_asked_again(s
         def redeem(code):
             proof = (example_client.client.id, example_client.secret)
             try:
-                told = requests.post(f"{server.url}/oauth/token", data=common | {"code": code}, auth=proof, timeout=30)
+                told = requests.post(f"{server.url}/oauth/token", data=common | {"code": code}, auth=proof, timeout=60)
                 answers[code] = told.json()
             except requests.RequestException:
                 return
@@ -72,7 +72,7 @@ def test_what_a_killed_server_answered_is_kept_and_the_rest_can_be_asked_again(s
                 enough.set()
 
         asking = [pool.submit(redeem, code) for code in grant_of]
-        assert enough.wait(60)
+        assert enough.wait(240)
         for pid in family(server.process._process.pid):
             os.kill(pid, signal.SIGKILL)
         for each in asking:

@@ -73,7 +73,7 @@ def revoke(minted):
 
 
 def until_refused(guard, minted):
-    servers.wait_until(lambda: not passes(guard, minted), "the token to be refused", 20)
+    servers.wait_until(lambda: not passes(guard, minted), "the token to be refused", 40)
     # Refused for good: whatever was on its way changes nothing.
     for _ in range(50):
         assert not passes(guard, minted)
@@ -118,7 +118,7 @@ def test_what_ended_while_latchkey_was_away_is_refused_when_it_is_back(stage):
         server.stop(signal.SIGKILL)
 
         # Nobody answers: what is remembered goes on for a while, where it may.
-        servers.wait_until(lambda: not passes(strict, stage.minted), "the strict guard to refuse", 20)
+        servers.wait_until(lambda: not passes(strict, stage.minted), "the strict guard to refuse", 40)
         assert strict.check(f"Bearer {stage.minted.plaintext}", "account:read").status == 503
         assert passes(guard, stage.minted)
         revoke(stage.minted)
@@ -140,7 +140,7 @@ def test_when_the_feed_alone_stops_every_call_is_asked_about(stage):
         clients.suspend(db.merge(stage.service.client))
         db.commit()
         db.remove()
-        servers.wait_until(lambda: not remembers(guard), "the feed to be too old", 20)
+        servers.wait_until(lambda: not remembers(guard), "the feed to be too old", 40)
         before = guard.asked
         assert passes(guard, stage.minted)
         assert passes(guard, stage.minted)
@@ -168,10 +168,10 @@ def test_a_database_that_is_away_ends_nothing_and_hides_nothing(stage, postgres)
         guard, strict = stage.guard(server), stage.guard(server, fail_closed=True)
         database.dispose()
         with away(postgres, "guarded"):
-            servers.wait_until(lambda: not passes(strict, stage.minted), "the strict guard to refuse", 20)
+            servers.wait_until(lambda: not passes(strict, stage.minted), "the strict guard to refuse", 40)
             assert passes(guard, stage.minted)
         database.configure(stage.url)
-        servers.wait_until(lambda: passes(strict, stage.minted), "Latchkey to answer again", 30)
+        servers.wait_until(lambda: passes(strict, stage.minted), "Latchkey to answer again", 40)
 
         revoke(stage.minted)
 

@@ -37,7 +37,7 @@ def test_the_commands_of_the_readme_work_as_they_stand_there(tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
         )
 
     assert told.returncode == 0, told.stderr

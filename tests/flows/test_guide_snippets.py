@@ -51,15 +51,15 @@ def browser(live_server, alice) -> requests.Session:
     """Alice's browser on the running product."""
     session = requests.Session()
     form = {"email": alice.email, "password": PASSWORD}
-    form["csrf_token"] = pages.csrf(session.get(f"{live_server.url}/login", timeout=20).text)
-    answer = session.post(f"{live_server.url}/login", data=form, timeout=20)
+    form["csrf_token"] = pages.csrf(session.get(f"{live_server.url}/login", timeout=60).text)
+    answer = session.post(f"{live_server.url}/login", data=form, timeout=60)
     assert "Welcome" in answer.text
     return session
 
 
 def of(browser: requests.Session, server: servers.Server, path: str) -> dict[str, str]:
     """A page's code blocks, as this reader sees them."""
-    answer = browser.get(f"{server.url}{path}", timeout=20)
+    answer = browser.get(f"{server.url}{path}", timeout=60)
     assert answer.status_code == 200, answer.text[:500]
     return snippets.of(answer.text)
 
@@ -105,18 +105,18 @@ def test_the_guide_to_secrets_works_as_it_is_read(browser, live_server, alice, t
     assert token not in found
     assert snippets.statuses(told) == [202]
     assert (
-        requests.get(f"{live_server.url}/v1/me", headers={"Authorization": f"Bearer {token}"}, timeout=20).status_code
+        requests.get(f"{live_server.url}/v1/me", headers={"Authorization": f"Bearer {token}"}, timeout=60).status_code
         == 401
     )
 
 
 def agree(browser: requests.Session, address: str) -> str:
     """Where the app is led back to, after Authorize."""
-    screen = browser.get(address, timeout=20)
+    screen = browser.get(address, timeout=60)
     assert "Authorize" in screen.text, screen.text[:1000]
     form = {"csrf_token": pages.csrf(screen.text), "decision": "allow"}
     form["handle"] = re.search(r'name="handle" value="([^"]+)"', screen.text)[1]
-    answer = browser.post(address.partition("?")[0], data=form, allow_redirects=False, timeout=20)
+    answer = browser.post(address.partition("?")[0], data=form, allow_redirects=False, timeout=60)
     assert answer.status_code == 303
     return answer.headers["Location"]
 
@@ -207,7 +207,7 @@ def test_every_call_of_the_reference_works_as_it_is_shown_to_its_reader(browser,
     factories.make_client(alice, name="Ada's notes")
     grants.allow(alice, factories.make_client(bob).client, frozenset({"account:read"}))
     db.commit()
-    document = requests.get(f"{live_server.url}/v1/openapi.json", timeout=20).json()
+    document = requests.get(f"{live_server.url}/v1/openapi.json", timeout=60).json()
     expected = {
         operation["operationId"]: int(min(operation["responses"]))
         for operations in document["paths"].values()

@@ -59,13 +59,13 @@ def test_whoever_is_killed_has_lost_nothing_and_the_next_try_goes_on(settings, d
         assert process.poll() is None, process.communicate()
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     killed_at = there()
     assert killed_at < TOKENS
     assert session.scalar(select(func.count()).select_from(ForeignToken)) == killed_at
     session.remove()
 
-    out, err = start(settings, path).communicate(timeout=120)
+    out, err = start(settings, path).communicate(timeout=240)
 
     told = json.loads(out)
     assert (told["tokens"], told["skipped"]) == ({"new": TOKENS - killed_at, "known": killed_at, "skipped": 0}, []), err

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow("kills and restarts a server")
 def sign_up(server: servers.Server, email: str) -> float:
     """Sign up as a person does; how many seconds the answer took."""
     with requests.Session() as browser:
-        form = {"csrf_token": pages.csrf(browser.get(f"{server.url}/signup", timeout=30).text)}
+        form = {"csrf_token": pages.csrf(browser.get(f"{server.url}/signup", timeout=60).text)}
         form |= {"name": "Alice", "email": email, "password": PASSWORD}
         began = time.perf_counter()
         answer = browser.post(f"{server.url}/signup", data=form, timeout=60)
@@ -46,9 +46,9 @@ def test_a_letter_that_was_committed_before_kill_9_arrives_after_the_restart(ins
         kill(server)
 
     with smtp.server(port) as postman, servers.latchkey(instance, port=here, **through) as server:
-        servers.wait_until(lambda: postman.received, "the letter", 20)
+        servers.wait_until(lambda: postman.received, "the letter")
         [letter] = postman.received
-        answer = requests.get(f"{server.url}{letter.link('/verify-email/')}", timeout=30)
+        answer = requests.get(f"{server.url}{letter.link('/verify-email/')}", timeout=60)
 
     assert letter.to == "alice@example.com"
     assert server.url in letter.text
@@ -63,4 +63,4 @@ def test_a_mail_server_that_stalls_holds_up_no_request(instance, database):
             slowest = max(sign_up(server, f"reader{number}@example.com") for number in range(6))
 
     # The worker waits for half a minute; a request that waited for the server would take as long.
-    assert slowest < 5
+    assert slowest < 20

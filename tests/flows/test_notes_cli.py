@@ -68,7 +68,7 @@ def tool(live_server, bob: User, tmp_path):
 
 
 def said(tool, command: str, **more: str) -> str:
-    return tool(command, **more).communicate(timeout=30)[0]
+    return tool(command, **more).communicate(timeout=60)[0]
 
 
 def test_what_is_missing_on_the_machine_is_said_in_a_line_before_anybody_types_a_code(tool):
@@ -88,7 +88,7 @@ def test_the_tool_is_signed_in_and_out_by_its_user(tool, app, alice: User):
     browser = enter(app.test_client(), alice)
     dance.agree(browser, {"user_code": shown[1]})
 
-    assert "Signed in." in signing_in.communicate(timeout=30)[0]
+    assert "Signed in." in signing_in.communicate(timeout=60)[0]
     assert said(tool, "whoami") == said(tool, "whoami") == f"{alice.email}\n"
     db.rollback()
     grants.withdraw(db.query(Authorization).one())

@@ -27,13 +27,13 @@ class Person:
         self.post(self.get("/login"), "/login", email=email, password=factories.PASSWORD)
 
     def get(self, path: str) -> str:
-        answer = self.browser.get(path if path.startswith("http") else self.url + path, timeout=30)
+        answer = self.browser.get(path if path.startswith("http") else self.url + path, timeout=60)
         assert answer.status_code == 200, answer.text[:1000]
         return answer.text
 
     def post(self, page: str, path: str, **fields: str) -> requests.Response:
         hidden = dict(re.findall(r'name="(csrf_token|handle)"[^>]*value="([^"]*)"', page))
-        return self.browser.post(self.url + path, data=hidden | fields, allow_redirects=False, timeout=30)
+        return self.browser.post(self.url + path, data=hidden | fields, allow_redirects=False, timeout=60)
 
     def example(self, client_id: str, language: str) -> str:
         """What Copy copies."""
@@ -83,7 +83,7 @@ def play(command: list[str], registered: Registered, person: Person, folder: Pat
                 assert line, said
                 said += line
             running.stdin.write(person.agree(address[0]) + "\n")
-            rest, _ = running.communicate(timeout=60)
+            rest, _ = running.communicate(timeout=240)
         finally:
             running.kill()
     assert running.returncode == 0, said + rest
@@ -115,7 +115,7 @@ def test_the_example_for_curl_stops_at_an_answer_to_another_request(registered, 
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=60,
+        timeout=240,
         check=True,
     )
 

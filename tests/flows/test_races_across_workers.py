@@ -54,9 +54,9 @@ def test_one_winner_and_no_fault(settings, alice, example_client):
         for _ in range(ROUNDS):
             over = at_once(**redeem(code()))
             bearer = {"Authorization": f"Bearer {over['access_token']}"}
-            assert requests.get(f"{server.url}/oauth/check", headers=bearer, timeout=10).status_code == 401
+            assert requests.get(f"{server.url}/oauth/check", headers=bearer, timeout=60).status_code == 401
 
-            fresh = requests.post(f"{server.url}/oauth/token", data=redeem(code()), auth=proof, timeout=10).json()
+            fresh = requests.post(f"{server.url}/oauth/token", data=redeem(code()), auth=proof, timeout=60).json()
             over = at_once(grant_type="refresh_token", refresh_token=fresh["refresh_token"])
             bearer = {"Authorization": f"Bearer {over['access_token']}"}
-            assert requests.get(f"{server.url}/oauth/check", headers=bearer, timeout=10).status_code == 401
+            assert requests.get(f"{server.url}/oauth/check", headers=bearer, timeout=60).status_code == 401

@@ -21,7 +21,7 @@ def test_exactly_as_many_calls_pass_as_the_limit_allows_across_two_workers(setti
     def call(url: str) -> requests.Response:
         # A connection of its own: which worker answers is the kernel's choice.
         return requests.get(
-            f"{url}/v1/me?call={next(number)}", headers={"Authorization": f"Bearer {plaintext}"}, timeout=20
+            f"{url}/v1/me?call={next(number)}", headers={"Authorization": f"Bearer {plaintext}"}, timeout=60
         )
 
     with (

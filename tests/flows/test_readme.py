@@ -23,7 +23,7 @@ def code(heading: str) -> list[tuple[str, str]]:
 
 
 def fetch(url: str, **headers: str) -> tuple[int, str]:
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
         return answer.status, answer.read().decode()
 
 

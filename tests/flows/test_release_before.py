@@ -75,18 +75,18 @@ class Side:
         app = app or self.cast.app
         proof = (app.client.id, app.secret) if app.secret else None
         named = {} if app.secret else {"client_id": app.client.id}
-        answer = requests.post(f"{self.url}{path}", data=named | fields, auth=proof, timeout=30)
+        answer = requests.post(f"{self.url}{path}", data=named | fields, auth=proof, timeout=60)
         assert answer.status_code == status, (path, answer.status_code, answer.text[:500])
         return answer.json() if answer.text.startswith("{") else {}
 
     def call(self, path, token, status=200, method="GET", **sent):
         bearer = {"Authorization": f"Bearer {token}"}
-        answer = requests.request(method, f"{self.url}{path}", headers=bearer, timeout=30, **sent)
+        answer = requests.request(method, f"{self.url}{path}", headers=bearer, timeout=60, **sent)
         assert answer.status_code == status, (path, answer.status_code, answer.text[:500])
         return answer.json() if answer.text.startswith("{") else {}
 
     def works(self, token):
-        answer = requests.get(f"{self.url}/oauth/check", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        answer = requests.get(f"{self.url}/oauth/check", headers={"Authorization": f"Bearer {token}"}, timeout=60)
         assert answer.status_code in (200, 401), answer.text
         active = self.send("/oauth/introspect", app=self.cast.service, token=token)["active"]
         assert active is (answer.status_code == 200)
@@ -251,7 +251,7 @@ def following_ends(first, second):
 
     def told(side, **asked):
         proof = {"Authorization": "Basic " + b64encode(f"{service.client.id}:{service.secret}".encode()).decode()}
-        answer = requests.get(f"{side.url}/oauth/endings", params=asked, headers=proof, timeout=30)
+        answer = requests.get(f"{side.url}/oauth/endings", params=asked, headers=proof, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -301,7 +301,7 @@ def cast(settings, alice, bob):
 
 
 def ready(side):
-    return requests.get(f"{side.url}/readyz", timeout=30).status_code
+    return requests.get(f"{side.url}/readyz", timeout=60).status_code
 
 
 def stand_at(revision):

@@ -27,7 +27,7 @@ def test_what_was_used_or_ended_stays_so_after_a_restart(settings, alice, exampl
         return servers.latchkey(settings.instance, port=port, **given)
 
     def send(server, path, **fields):
-        return requests.post(f"{server.url}{path}", data=fields, auth=proof, timeout=20)
+        return requests.post(f"{server.url}{path}", data=fields, auth=proof, timeout=60)
 
     def redeem(server, code):
         fields = {"code": code, "redirect_uri": CALLBACK, "code_verifier": dance.VERIFIER}
@@ -38,7 +38,7 @@ def test_what_was_used_or_ended_stays_so_after_a_restart(settings, alice, exampl
 
     def works(server, token):
         bearer = {"Authorization": f"Bearer {token}"}
-        return requests.get(f"{server.url}/oauth/check", headers=bearer, timeout=20).status_code == 200
+        return requests.get(f"{server.url}/oauth/check", headers=bearer, timeout=60).status_code == 200
 
     with started() as server:
         person = Person(server.url)

@@ -19,7 +19,7 @@ from tests.flows.person import Person
 pytestmark = pytest.mark.slow("sixteen people sign in")
 PEOPLE, PAGES, WRITERS = 16, 8, 8
 # For machines that do other things as well: 25 ms are aimed at, and were measured on an idle one.
-BOUND = 2.0
+BOUND = 4.0
 
 
 def head(first: str, **fields: str) -> bytes:
@@ -110,9 +110,9 @@ def test_quick_calls_are_answered_beside_sign_ins_pages_and_a_held_write_lock(se
         assert slowest_of(server, quick) < BOUND
         with asking(server, *[grant] * WRITERS) as granted, writes_locked(settings.database_url):
             time.sleep(0.2)
-            before = len(granted)
+            before = granted.count(200)
             assert slowest_of(server, quick, 100) < BOUND
             # Whoever writes did wait: at most the one answer each that was on its way.
-            assert len(granted) <= before + WRITERS
+            assert granted.count(200) <= before + WRITERS
         answered(let_in, 1, 303)
         answered(shown, 1, 200)

@@ -63,7 +63,7 @@ class Service(NamedTuple):
 
     def ask(self, method: str, token: str | None, json: object = None, **headers: str) -> requests.Response:
         given = {"Authorization": f"Bearer {token}"} if token is not None else {}
-        return requests.request(method, f"{self.url}/projects/", headers=given | headers, json=json, timeout=20)
+        return requests.request(method, f"{self.url}/projects/", headers=given | headers, json=json, timeout=60)
 
 
 @pytest.fixture

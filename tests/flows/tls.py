@@ -53,7 +53,7 @@ def front(latchkey: str, pem: Path) -> Iterator[str]:
             if self.headers["Host"] != f"{NAME}:{server.server_address[1]}":
                 self.send_error(421)
                 return
-            there = http.client.HTTPConnection(latchkey, timeout=20)
+            there = http.client.HTTPConnection(latchkey, timeout=60)
             there.request(self.command, self.path, headers=dict(self.headers.items()))
             answer = there.getresponse()
             body = answer.read()

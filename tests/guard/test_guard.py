@@ -254,7 +254,7 @@ def test_memory_is_bounded_and_keeps_what_is_used(latchkey):
 
 def test_many_who_ask_the_same_at_once_ask_once(guard, latchkey):
     together, hold = threading.Barrier(9), threading.Event()
-    latchkey.meanwhile = lambda: hold.wait(10)
+    latchkey.meanwhile = lambda: hold.wait(60)
     answers = []
 
     def ask():
@@ -282,12 +282,12 @@ def test_who_comes_late_does_not_wait_for_an_old_question(guard, latchkey):
 
     def slow():
         begun.set()
-        hold.wait(10)
+        hold.wait(60)
 
     latchkey.meanwhile = slow
     thread = threading.Thread(target=lambda: first.append(passes(guard)))
     thread.start()
-    begun.wait(10)
+    begun.wait(60)
     latchkey.now += 0.5
     latchkey.live, latchkey.meanwhile = False, lambda: None
 
@@ -324,11 +324,11 @@ def test_a_follower_that_died_is_followed_by_another(monkeypatch):
     guard = latchkey_guard.Guard("http://127.0.0.1:9", client_id="app_x", client_secret="s")
 
     guard._follow_if_nobody_does()
-    guard._follower.join(10)
+    guard._follower.join(60)
     guard._follow_if_nobody_does()
-    guard._follower.join(10)
+    guard._follower.join(60)
 
-    assert followed.acquire(timeout=10) and followed.acquire(timeout=10)
+    assert followed.acquire(timeout=60) and followed.acquire(timeout=60)
     guard.close()
 
 
@@ -350,7 +350,7 @@ def test_an_answer_is_never_taken_for_that_of_the_next_question(monkeypatch):
         with first:
             first.recv(65536)
             first.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
-            given_up.wait(10)
+            given_up.wait(60)
             with contextlib.suppress(OSError):
                 first.sendall(YES)
             sent.set()
@@ -363,24 +363,26 @@ def test_an_answer_is_never_taken_for_that_of_the_next_question(monkeypatch):
     thread.start()
     guard = latchkey_guard.Guard(f"http://127.0.0.1:{listening.getsockname()[1]}", client_id="app_x", client_secret="s")
     with listening:
+        monkeypatch.setattr(latchkey_guard, "TIMEOUT_SECONDS", 0.5)
         assert guard.check("Bearer alices", "x").status == 503
+        monkeypatch.setattr(latchkey_guard, "TIMEOUT_SECONDS", 60.0)
         given_up.set()
-        sent.wait(10)
+        sent.wait(60)
         try:
             assert guard.check("Bearer mallorys", "x").status == 401
         finally:
             guard.close()
-            thread.join(10)
+            thread.join(60)
 
 
 def test_who_waited_in_vain_for_an_answer_gets_what_is_remembered(guard, latchkey):
     assert passes(guard)
     begun, hold = threading.Event(), threading.Event()
-    latchkey.meanwhile = lambda: (begun.set(), hold.wait(10))
+    latchkey.meanwhile = lambda: (begun.set(), hold.wait(60))
     latchkey.now += 2.5
     thread = threading.Thread(target=lambda: passes(guard))
     thread.start()
-    begun.wait(10)
+    begun.wait(60)
 
     assert passes(guard)
     hold.set()
@@ -480,7 +482,7 @@ def test_no_event_loop_waits_longer_for_many_questions_that_nobody_answers(guard
     """Strangers' tokens take all threads then; those that wait for one are given up."""
     assert passes(guard)
     hold = threading.Event()
-    latchkey.meanwhile = lambda: hold.wait(10)
+    latchkey.meanwhile = lambda: hold.wait(60)
     latchkey.now += 2.5
     monkeypatch.setattr(latchkey_guard, "TIMEOUT_SECONDS", 0.05)
 

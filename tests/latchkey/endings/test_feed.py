@@ -346,11 +346,11 @@ def test_who_waits_is_told_when_something_ends_and_when_nothing_does(settings):
     released = {name: threading.Event() for name in ("late", "soon", "stopped")}
 
     waiting.wait(last, 0, released["late"].set)
-    assert released["late"].wait(10)
+    assert released["late"].wait(60)
 
     waiting.wait(last, 600, released["soon"].set)
     end("usr_b")
-    assert released["soon"].wait(10)
+    assert released["soon"].wait(60)
 
     waiting.wait(feed.read(), 600, released["stopped"].set)
     waiting.stop()
@@ -364,7 +364,7 @@ def test_who_waits_is_let_go_when_nothing_can_be_read(settings, monkeypatch):
 
     waiting.wait(0, 600, released.set)
 
-    assert released.wait(10)
+    assert released.wait(60)
 
 
 def test_a_resource_that_is_gone_or_smaller_is_told_at_the_next_start(catalogues):

@@ -17,6 +17,8 @@ from tests.flows import tls
 
 KINDS = frozenset({"application/json"})
 pytestmark = pytest.mark.standard("J-09")
+# So many bytes drip in for fifty seconds; the limit, in tests half a second at most, is kept on a busy machine too.
+LONG, SOON = 1_000, 20
 
 
 def get(url, most=1_000):
@@ -196,7 +198,7 @@ def test_what_drips_is_cut_off_in_time(part, settings, monkeypatch):
             handler.end_headers()
         else:
             handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-A: ")
-        for _ in range(100):
+        for _ in range(LONG):
             handler.wfile.write(b"x")
             handler.wfile.flush()
             time.sleep(0.05)
@@ -204,10 +206,10 @@ def test_what_drips_is_cut_off_in_time(part, settings, monkeypatch):
     started = time.monotonic()
     with answering(drip) as url:
         with contextlib.suppress(NotFetched):
-            assert len(get(url)) < 100
+            assert len(get(url)) < LONG
         took = time.monotonic() - started
 
-    assert took < 3
+    assert took < SOON
 
 
 def test_a_handshake_that_drips_is_cut_off_too(settings, monkeypatch):
@@ -218,7 +220,7 @@ def test_a_handshake_that_drips_is_cut_off_too(settings, monkeypatch):
         accepted, _ = listener.accept()
         with accepted, contextlib.suppress(OSError):
             accepted.sendall(b"\x16\x03\x03\x40\x00")
-            for _ in range(100):
+            for _ in range(LONG):
                 accepted.sendall(b"\x02")
                 time.sleep(0.05)
 
@@ -228,13 +230,13 @@ def test_a_handshake_that_drips_is_cut_off_too(settings, monkeypatch):
         with pytest.raises(NotFetched):
             get(f"https://127.0.0.1:{listener.getsockname()[1]}/")
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < SOON
 
 
 def test_a_name_that_nobody_answers_is_given_up_in_time(settings, monkeypatch):
     monkeypatch.setattr(guarded, "SECONDS", 0.2)
     let_go = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: let_go.wait(5) or [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: let_go.wait(60) or [])
 
     started = time.monotonic()
     with pytest.raises(NotFetched):
@@ -242,7 +244,7 @@ def test_a_name_that_nobody_answers_is_given_up_in_time(settings, monkeypatch):
     took = time.monotonic() - started
     let_go.set()
 
-    assert took < 3
+    assert took < SOON
 
 
 @pytest.fixture

@@ -209,7 +209,8 @@ def test_a_silent_server_holds_nobody_longer_than_the_limit(monkeypatch, db, pos
     with smtp.silent() as port:
         assert deliver(port) == Delivery(sent=0, failed=1)
 
-    assert time.monotonic() - began < 3
+    # It would be thirty.
+    assert time.monotonic() - began < 20
     assert row(db, letter).last_error.endswith("timed out")
 
 
@@ -288,7 +289,7 @@ def test_what_a_process_died_with_is_given_back_at_once(app, db, post, deliver):
 def test_a_process_that_was_killed_and_not_yet_asked_about_is_gone_too(app, db, post, deliver):
     gone = subprocess.Popen(["sleep", "60"])
     gone.kill()
-    servers.wait_until(lambda: processes.died(named(gone.pid)), "its end", 5)
+    servers.wait_until(lambda: processes.died(named(gone.pid)), "its end")
     claim_for(db, post(), named(gone.pid))
 
     with app.app_context():
@@ -355,7 +356,7 @@ def test_many_processes_send_each_letter_once(post, settings):
         }
         command = [servers.LATCHKEY, "mail", "send"]
         processes = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(3)]
-        assert [process.wait(60) for process in processes] == [0, 0, 0]
+        assert [process.wait(240) for process in processes] == [0, 0, 0]
 
     assert sorted(letter.to for letter in server.received) == sorted(f"reader{n}@example.com" for n in range(20))
 

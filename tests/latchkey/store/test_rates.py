@@ -47,8 +47,8 @@ def test_a_frozen_store_costs_a_moment_then_nothing_and_is_told_once(settings, t
         try:
             started = time.monotonic()
             assert [rates.count("family") for _ in range(200)] == [None] * 200
-            # One of them waited a quarter of a second; the bound is for busy machines.
-            assert time.monotonic() - started < 5
+            # One of them waited a quarter of a second; fifty, if each did.
+            assert time.monotonic() - started < 20
             assert not rates.answers()
             rates._Process.away_until = 0
             assert rates.count("family") is None

@@ -64,7 +64,7 @@ def app(app, alice):
     return app
 
 
-def in_time(act, seconds=10):
+def in_time(act, seconds=25):
     """What it gives, from a thread of its own: a queue that does not move shows as a failure and not as a hang."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(act).result(seconds)
@@ -79,7 +79,8 @@ def test_a_request_that_does_not_commit_changes_nothing_and_lets_the_next_writer
 
     started = time.monotonic()
     assert in_time(lambda: app.test_client().get("/stage/counts").text) == "0"
-    assert time.monotonic() - started < 5
+    # Whoever waits for a turn that is never given back is told so after 30.
+    assert time.monotonic() - started < 20
     records.expire_all()
     assert users.find_by_email("alice@example.com").name == "Alice"
 
@@ -125,7 +126,7 @@ def test_who_reads_after_the_engines_were_disposed_of_leaves_no_connection_open(
     event.listen(left.read, "connect", lambda driver, _record: opened.append(driver))
 
     def come():
-        assert late.wait(10)
+        assert late.wait(60)
         return left.fetch("SELECT 1", ())
 
     with ThreadPoolExecutor() as pool:

@@ -18,13 +18,13 @@ def anew(monkeypatch):
 def test_no_more_of_it_is_done_at_a_time_than_there_are_cores_for_this_process(anew, monkeypatch):
     monkeypatch.setattr(heavy, "cores", lambda: 4)
     heavy.share(2)
-    running, most, guard = set(), [], threading.Lock()
+    running, most, guard, two = set(), [], threading.Lock(), threading.Barrier(2, timeout=60)
 
     def work():
         with guard:
             running.add(threading.get_ident())
             most.append(len(running))
-        threading.Event().wait(0.005)
+        two.wait()
         with guard:
             running.discard(threading.get_ident())
 

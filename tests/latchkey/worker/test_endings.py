@@ -240,6 +240,6 @@ def test_two_processes_write_each_letter_once(app, settings, db, clock):
     for process in running:
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.communicate(timeout=60) and process.returncode for process in running] == [0, 0]
+    assert [process.communicate(timeout=240) and process.returncode for process in running] == [0, 0]
 
     assert sorted(db.scalars(select(Letter.recipient))) == sorted(user.email for user in people)

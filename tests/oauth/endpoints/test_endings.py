@@ -362,7 +362,7 @@ def test_who_waits_holds_no_thread_and_is_answered_when_something_ends(live_serv
         thread.start()
     time.sleep(0.5)
     began = time.monotonic()
-    with urllib.request.urlopen(f"{live_server.url}/docs", timeout=10) as page:
+    with urllib.request.urlopen(f"{live_server.url}/docs", timeout=20) as page:
         assert page.status == 200
     assert not told
     tokens.revoke(factories.make_token(alice).token)
@@ -372,7 +372,7 @@ def test_who_waits_holds_no_thread_and_is_answered_when_something_ends(live_serv
 
     assert faults == []
     assert len(told) == 40
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert all(part["endings"] and not part["reset"] for part in told)
 
 

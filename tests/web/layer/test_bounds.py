@@ -109,7 +109,7 @@ def test_a_long_path_is_as_bad_as_a_long_query(client):
 
 def test_the_server_lets_no_larger_head_through(live_server):
     def answered(size: int) -> bytes:
-        with socket.create_connection(("127.0.0.1", urlsplit(live_server.url).port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", urlsplit(live_server.url).port), timeout=60) as connection:
             head = f"GET /login HTTP/1.1\r\nHost: localhost\r\nX-Filler: {'x' * size}\r\nConnection: close\r\n\r\n"
             connection.sendall(head.encode())
             return connection.makefile("rb").readline()

@@ -2,6 +2,7 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from io import BytesIO
 
 import pytest
@@ -314,7 +315,7 @@ class Stalled:
 
     def read(self, _length):
         self.asked.set()
-        assert self.let.wait(10)
+        assert self.let.wait(60)
         return b"last"
 
 
@@ -322,12 +323,12 @@ def test_a_body_that_does_not_come_keeps_nobody_from_the_token_endpoint(app):
     stalled = Stalled()
     with ThreadPoolExecutor() as pool:
         first = pool.submit(ask, app, stalled)
-        assert stalled.asked.wait(10)
+        assert stalled.asked.wait(60)
         try:
-            assert pool.submit(ask, app, BytesIO(b"soon")).result(timeout=5).startswith("400")
+            assert pool.submit(ask, app, BytesIO(b"soon")).result(timeout=60).startswith("400")
         finally:
             stalled.let.set()
-        assert first.result(timeout=5).startswith("400")
+        assert first.result(timeout=60).startswith("400")
 
 
 @pytest.mark.parametrize("path", ["/v1/me", "/v1/tokens", "/oauth/introspect"])
@@ -347,6 +348,8 @@ def test_a_fault_in_answering_a_fault_of_a_call_is_told_plainly_and_logged(app, 
 
 
 def test_times_in_the_log_are_the_real_ones(client, lines):
+    before = clock.now()
     client.get("/nowhere", buffered=True)
 
-    assert read(lines)[0]["time"][:16] == clock.now().isoformat()[:16]
+    # They are as fine as a second or finer.
+    assert before - timedelta(seconds=1) < datetime.fromisoformat(read(lines)[0]["time"]) <= clock.now()

@@ -185,7 +185,8 @@ def test_a_pipe_that_nobody_reads_keeps_no_process_from_its_end():
     """It is one that waits by itself, as stderr mostly is."""
     reader, writer = os.pipe()
     try:
-        run = subprocess.run([sys.executable, "-c", ON_A_PIPE_THAT_NOBODY_READS], stderr=writer, timeout=60, check=True)
+        command = [sys.executable, "-c", ON_A_PIPE_THAT_NOBODY_READS]
+        run = subprocess.run(command, stderr=writer, timeout=240, check=True)
     finally:
         os.close(reader)
         os.close(writer)
@@ -233,7 +234,7 @@ def test_lines_of_several_processes_on_one_pipe_stay_whole():
     os.close(writer)
     with os.fdopen(reader) as read:
         told = read.read().splitlines()
-    assert [process.wait(20) for process in running] == [0, 0]
+    assert [process.wait(240) for process in running] == [0, 0]
 
     assert len(told) == 4000
     assert {len(line) for line in told} == {206}

@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from web.server import receiving
-from web.server.receiving import BROKEN, TOO_SLOW, Receiver
+from web.server.receiving import BROKEN, MOST_PARTS, TOO_MANY, TOO_SLOW, Receiver
 
-SECONDS = 30
+SECONDS = 60
 
 
 class Body:
@@ -100,6 +100,9 @@ def loop():
 @pytest.fixture
 def receiver(loop, monkeypatch):
     monkeypatch.setattr(receiving, "LOOK_SECONDS", 0.01)
+    # Whoever sends here may have to wait for a processor.
+    for seconds in ("SECONDS", "MOST_SECONDS"):
+        monkeypatch.setattr(receiving, seconds, SECONDS)
     made: list[Receiver] = []
     asyncio.run_coroutine_threadsafe(_make(made, loop), loop).result(SECONDS)
     return made[0]
@@ -127,6 +130,20 @@ def test_a_longer_body_is_put_together_on_the_loop(receiver, told, loop):
 
     assert told.wait() == [b"a" * 10_000 + b"b" * 10_000]
     assert told.thread is loop.thread
+
+
+@pytest.mark.standard("A-06")
+@pytest.mark.parametrize("length", [60_000, None])
+def test_a_body_of_tiny_parts_is_refused_by_their_number(receiver, told, length):
+    body = Body()
+    receiver.receive(body, length, told, told)
+    for _ in range(MOST_PARTS):
+        body.comes(b"a")
+    assert told.said == []
+
+    body.comes(b"a")
+
+    assert told.wait() == [TOO_MANY]
 
 
 @pytest.mark.standard("A-06")

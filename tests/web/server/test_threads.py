@@ -7,7 +7,7 @@ import pytest
 from latchkey import turns
 from web.server.threads import Threads
 
-SECONDS = 20
+SECONDS = 60
 
 
 @pytest.fixture
