@@ -210,8 +210,8 @@ def authorizations(
 def _authorizations_found(search: str) -> ColumnElement[bool]:
     if user_id := _user_id(search):
         return Authorization.user_id == user_id
-    matching = select(Client.id).where(_apps_found(search)).limit(PAGE)
-    return Authorization.client_id.in_(matching)
+    eldest = select(Client.id).where(_apps_found(search)).order_by(Client.id).limit(PAGE)
+    return Authorization.client_id.in_(eldest)
 
 
 def letters(*, show: str = "failed", search: str = "", cursor: str | None = None) -> Page:

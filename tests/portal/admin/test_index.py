@@ -12,7 +12,7 @@ from latchkey.accounts import passkeys, second_factors, sessions, users
 from latchkey.journal.acts import Act
 from latchkey.journal.refusals import Refusal
 from latchkey.mail import outbox
-from latchkey.oversight import invitations, overview, people
+from latchkey.oversight import invitations, listing, overview, people
 from latchkey.store import session as database
 from latchkey.tokens import access
 from tests import factories, pages
@@ -377,6 +377,17 @@ def test_a_search_for_a_credential_leaves_the_address(admin, alice, path):
     answer = admin.get(f"{path}?q={minted.plaintext}")
 
     assert (answer.status_code, answer.location) == (303, "/admin/find")
+
+
+def test_apps_of_one_name_however_many_hide_no_authorization_of_the_one_before(db, alice, bob, monkeypatch):
+    monkeypatch.setattr(listing, "PAGE", 2)
+    payroll = factories.make_client(bob, name="Payroll").client
+    grants.allow(alice, payroll, ["account:read"])
+    for _ in range(3):
+        factories.make_client(alice, name="Payroll")
+    db.commit()
+
+    assert [found.client_id for found in listing.authorizations(search="payroll").rows] == [payroll.id]
 
 
 @pytest.mark.parametrize("query", ["show=x", "sort=x", "cursor=x", "cursor=tok_1", "q=" + "x" * 200, "q=a%00b"])
