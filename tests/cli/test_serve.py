@@ -1,5 +1,6 @@
 """`latchkey serve` as an operator runs it: it says where it is, stops with care, and leaves nothing behind."""
 
+import contextlib
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -188,6 +190,27 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(serve):
     assert not servers.listens(port)
 
 
+@pytest.fixture
+def begin():
+    """Run a program that serves on a port, by whatever starts it, until its worker has begun; both processes."""
+    with contextlib.ExitStack() as ended:
+
+        def start(program: str, port: int, by: Sequence[str] = ()) -> tuple[subprocess.Popen, int]:
+            command = [*by, sys.executable, "-c", program, str(port)]
+            process = ended.enter_context(
+                subprocess.Popen(
+                    command, text=True, cwd=servers.ROOT, start_new_session=True,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                )
+            )  # fmt: skip
+            ended.callback(process.kill)
+            child = int(process.stdout.readline().removeprefix("begun "))
+            ended.callback(lambda: runs(child) and os.kill(child, signal.SIGKILL))
+            return process, child
+
+        yield start
+
+
 STUCK = """
 import ctypes, os, sys
 from cli import serve, worker
@@ -212,26 +235,30 @@ server.serve(worker.spawn, work)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_worker_whose_interpreter_is_held_for_ever_ends_all_the_same(how):
+def test_a_worker_whose_interpreter_is_held_for_ever_ends_all_the_same(begin, how):
     """By the kernel, also when its parent is gone; the parent would wait half a minute."""
-    command = [sys.executable, "-c", STUCK, str(servers.free_port())]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=servers.ROOT) as process:
-        child = next(int(line.split()[1]) for line in process.stdout if line.startswith("begun"))
+    process, child = begin(STUCK, servers.free_port())
 
-        process.send_signal(how)
+    process.send_signal(how)
 
-        servers.wait_until(lambda: not runs(child), "the worker to end", 25)
-        process.wait(25)
+    servers.wait_until(lambda: not runs(child), "the worker to end", 25)
 
 
-UNTOLD = """
-import asyncio, os, sys
+IDLE = """
+import os, sys
 from cli import serve, worker
 
 class Idle:
     def begin(self, loop): print("begun", os.getpid(), flush=True)
     def dispatch(self, scope, protocol): pass
     def stop(self): pass
+
+serve.multiprocessing.set_start_method("fork", force=True)
+serve.listening("127.0.0.1", int(sys.argv[1]), 1).serve(worker.spawn, lambda _target: Idle())
+"""
+UNTOLD = f"""
+import asyncio
+from cli import worker
 
 class Late(asyncio.Event):
     lost = True
@@ -241,70 +268,48 @@ class Late(asyncio.Event):
         self.lost = False
 
 asyncio.Event, worker.LOOK_SECONDS = Late, 0.1
-serve.multiprocessing.set_start_method("fork", force=True)
-serve.listening("127.0.0.1", int(sys.argv[1]), 1).serve(worker.spawn, lambda _target: Idle())
+{IDLE}
 """
 
 
-def test_a_worker_that_is_not_told_that_all_are_gone_sees_it_for_itself():
+def test_a_worker_that_is_not_told_that_all_are_gone_sees_it_for_itself(begin):
     """One stop in some hundred would take the half minute after which the parent ends it."""
     port = servers.free_port()
-    with subprocess.Popen(
-        [sys.executable, "-c", UNTOLD, str(port)], stdout=subprocess.PIPE, text=True, cwd=servers.ROOT
-    ) as process:
-        assert process.stdout.readline().startswith("begun")
-        servers.wait_until(lambda: servers.listens(port), "the server")
+    process, child = begin(UNTOLD, port)
+    servers.wait_until(lambda: servers.listens(port), "the server")
 
-        process.send_signal(signal.SIGTERM)
-
-        assert process.wait(25) == 0
-
-
-def test_a_hangup_replaces_the_workers_and_answers_go_on(serve):
-    port = servers.free_port()
-    process = serve("--workers", "1", port=port)
-    process.stdout.readline()
-    [child] = workers(process)
-
-    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
 
     servers.wait_until(lambda: not runs(child), "the worker to end", 25)
-    assert process.poll() is None
-    servers.wait_until(lambda: _answers(port), "the answer of another")
 
 
-def test_it_ends_with_the_terminal_that_it_was_started_in(settings):
+def test_it_ends_with_the_terminal_that_it_was_started_in(begin):
     terminal, its_end = pty.openpty()
-    command = ["setsid", "--ctty", servers.LATCHKEY, "serve", "--port", str(servers.free_port()), "--workers", "1"]
-    with subprocess.Popen(
-        command, env=environment(settings), stdin=its_end, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        os.close(its_end)
-        process.stdout.readline()
+    # A leader of a session that opens a terminal is in it from then on.
+    process, child = begin(IDLE, servers.free_port(), by=("sh", "-c", 'exec "$@" <"$0"', os.ttyname(its_end)))
+    os.close(its_end)
 
-        os.close(terminal)
+    os.close(terminal)
 
-        assert process.wait(25) == 0
+    assert process.wait(60) == 0
+    assert not runs(child)
 
 
-def test_it_goes_on_without_its_terminal_where_it_was_told_to(serve, settings):
+def test_it_goes_on_without_its_terminal_where_it_was_told_to(begin):
     port = servers.free_port()
-    process = subprocess.Popen(
-        ["nohup", servers.LATCHKEY, "serve", "--port", str(port), "--workers", "1"], env=environment(settings),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    with process:
-        process.stdout.readline()
-        [child] = workers(process)
+    process, child = begin(IDLE, port, by=("nohup",))
+    servers.wait_until(lambda: servers.listens(port), "the server")
 
-        process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
 
-        assert _answers(port)
-        assert workers(process) == [child]
-        servers.end(process, signal.SIGTERM)
+    assert process.wait(60) == 0
+    # No other worker has.
+    assert "begun" not in process.stdout.read()
+    assert not runs(child)
 
 
-def test_a_worker_that_died_is_replaced(serve):
+def test_a_worker_that_died_is_replaced_and_each_is_at_a_hangup(serve):
     port = servers.free_port()
     process = serve("--workers", "1", port=port)
     process.stdout.readline()
@@ -316,6 +321,12 @@ def test_a_worker_that_died_is_replaced(serve):
     servers.wait_until(lambda: _answers(port), "its answer")
     # The product was loaded and made in the parent: a tenth of a second, where it took more than one.
     assert sum(map(cpu_seconds, workers(process))) < 0.7
+
+    [child] = workers(process)
+    process.send_signal(signal.SIGHUP)
+    servers.wait_until(lambda: not runs(child), "the worker to end")
+    assert process.poll() is None
+    servers.wait_until(lambda: _answers(port), "the answer of another")
 
 
 def cpu_seconds(pid: int) -> float:
