@@ -9,6 +9,7 @@ from api.kit.describe import Operation, Shape, describe, flag, moment, text
 from latchkey import notices, texts
 from latchkey.accounts import users
 from latchkey.store.session import db
+from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
 from web import calls
 from web.calls import Call, Reply
@@ -72,7 +73,7 @@ def record(caller: Bearer) -> dict[str, Any]:
 
 
 @blueprint.get("/v1/me")
-@auth.require_scope("account:read")
+@auth.require_scope("account:read", last=access.PERSON)
 @calls.at_arrival
 @describe(Operation(summary="Show the user", group="Account", answer="The user's record.", shape=USER))
 def show_me(call: Call) -> Reply:

@@ -33,13 +33,16 @@ class Asked(NamedTuple):
     scopes: frozenset[str]
     changes: bool
     at: Resource
+    # Up to which field the bearer is read (`access.admit`).
+    last: str = access.ALL
 
 
-def require_scope(*scopes: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def require_scope(*scopes: str, last: str = access.ALL) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a call pass whose token has all of these scopes; none given: any live token.
 
     A view of a `Call` finds the `Bearer` on it; one that wants Flask is called with the `Bearer` first. The mark
-    `.scopes` is what enforcement, OpenAPI and the reference read.
+    `.scopes` is what enforcement, OpenAPI and the reference read. A view that is asked often has the `Bearer` read up
+    to the `last` field that it tells; the others are as if there were nothing.
     """
     scopes_needed = frozenset(scopes)
     # By the methods and rules that lead to the view.
@@ -50,7 +53,7 @@ def require_scope(*scopes: str) -> Callable[[Callable[..., Any]], Callable[..., 
         known = kept.get(of)
         if known is not None and known.at is at:
             return known
-        known = Asked(_named(*of), scopes_needed, call.method not in READING, at)
+        known = Asked(_named(*of), scopes_needed, call.method not in READING, at, last)
         # Where any method leads here, whoever calls makes some up.
         if call.method in calls.EVERY_METHOD:
             kept[of] = known
@@ -110,7 +113,7 @@ def let_pass(call: Call, asked: Asked) -> Bearer:
     """The caller, if the token that a request came with has these scopes. Raises `problems.Problem`."""
     plaintext, refusal = presented(call, asked.at), None
     try:
-        caller = access.admit(plaintext, asked.scopes, asked.named, (asked.at,))
+        caller = access.admit(plaintext, asked.scopes, asked.named, (asked.at,), last=asked.last)
     except access.NoCredential:
         raise challenges.no_credential(asked.at) from None
     except access.InvalidToken as error:

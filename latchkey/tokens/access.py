@@ -27,7 +27,6 @@ from latchkey.tokens.bearer import (
     beside,
     columns,
     fault_of,
-    selection,
 )
 from latchkey.tokens.imported import lookup
 
@@ -65,12 +64,15 @@ def unread(last: str) -> tuple[Any, ...]:
     return tuple(Bearer._field_defaults[name] for name in Bearer._fields[Bearer._fields.index(last) + 1 :])
 
 
-_by_digest = Token.digest == bindparam("digest")
-_bearer = PreparedSelect("Bearer", selection().where(_by_digest), row=Bearer, replica=True)
-# Each column takes the driver as long as calling a function takes: at a gateway nobody is told more.
-LAST = "email"
-_who = beside(select(*columns(last=LAST)).select_from(Token)).where(_by_digest)
-_brief, _UNREAD = PreparedSelect("Brief", _who, row=tuple, replica=True), unread(LAST)
+def _reading(last: str) -> PreparedSelect:
+    found = beside(select(*columns(last=last)).select_from(Token)).where(Token.digest == bindparam("digest"))
+    return PreparedSelect("Bearer", found, row=tuple, replica=True)
+
+
+# Each column takes the driver as long as calling a function takes. So who tells no more reads up to the address, as
+# gateways are told, or up to the end of the user's record.
+WHO, PERSON, ALL = "email", "user_updated", "above"
+_read_to = {last: (_reading(last), unread(last)) for last in (WHO, PERSON, ALL)}
 
 
 def _ancestry() -> PreparedSelect:
@@ -125,14 +127,13 @@ def sought(plaintext: str, now: datetime) -> Sought | None:
     return Sought(credentials.digest(plaintext), now, now - usage.NOTED_EVERY)
 
 
-def _read(plaintext: str, now: datetime, *, brief: bool) -> tuple[bytes, Bearer | None]:
+def _read(plaintext: str, now: datetime, last: str) -> tuple[bytes, Bearer | None]:
     """By which digest it was looked for, if it may be a canary, and what was found."""
     if credentials.kind_of(plaintext) in BEARERS:
         digest = credentials.digest(plaintext)
-        if not brief:
-            return digest, _bearer.one(digest=digest, now=now, lately=now - usage.NOTED_EVERY)
-        row = _brief.one(digest=digest, now=now, lately=now - usage.NOTED_EVERY)
-        return digest, None if row is None else tuple.__new__(Bearer, row + _UNREAD)
+        reading, rest = _read_to[last]
+        row = reading.one(digest=digest, now=now, lately=now - usage.NOTED_EVERY)
+        return digest, None if row is None else tuple.__new__(Bearer, row + rest)
     if credentials.may_be_foreign(plaintext):
         # Canaries look like ours.
         return b"", lookup.find(plaintext, now, now - usage.NOTED_EVERY)
@@ -146,9 +147,9 @@ def _found(
     *,
     bound: bool = True,
     known: Sought | None = None,
-    brief: bool = False,
+    last: str = ALL,
 ) -> Bearer:
-    digest, bearer = (known.digest, known.bearer) if known is not None else _read(plaintext, now, brief=brief)
+    digest, bearer = (known.digest, known.bearer) if known is not None else _read(plaintext, now, last)
     if bearer is None:
         if bound and digest:
             canaries.look(digest, _caller() if address is None else address)
@@ -187,19 +188,19 @@ def admit(
     *,
     address: str | None = None,
     known: Sought | None = None,
-    brief: bool = False,
+    last: str = ALL,
 ) -> Bearer:
     """Let a call pass whose token is for all these APIs and has all the scopes that it needs; `call` names it.
 
-    It is counted, or why it was refused. `address` is the caller's as in `find`; `known` is what was just read. Who
-    only wants to know who it is, what they are called in the protocol and their e-mail address, asks for it in `brief`.
+    It is counted, or why it was refused. `address` is the caller's as in `find`; `known` is what was just read. One of
+    ours is read up to the field that is `last`: `WHO` it is, the `PERSON`, or `ALL`.
     Raises `NoCredential`, `InvalidToken`, `ScopeTooNarrow`.
     """
     if plaintext is None:
         raise NoCredential
     now, wanted = clock.now(), frozenset(needed)
     try:
-        bearer = _found(plaintext, now, address, known=known, brief=brief)
+        bearer = _found(plaintext, now, address, known=known, last=last)
         for resource in at:
             if not bearer.is_for(resource):
                 raise InvalidToken(Fault.ELSEWHERE, bearer)  # noqa: TRY301 - counted like what else is wrong with it

@@ -80,18 +80,18 @@ class Bearer(NamedTuple):
     client_url: str | None
     created: Kept
     expires: Kept | None
-    # From here on introspection tells nobody, and behind the address neither does the gateway check: `unread`.
+    # From here on some read no further than they tell.
     email: str | None = None
     # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
     # the app that acts as itself, whose every token has a grant of its own.
     family: str = ""
-    last4: str = ""
-    replaces_id: str | None = None
-    description: str | None = None
     name: str | None = None
     email_verified: Kept | None = None
     user_created: Kept | None = None
     user_updated: Kept | None = None
+    last4: str = ""
+    replaces_id: str | None = None
+    description: str | None = None
     client_name: str | None = None
     # When its sign-in is over, or the first of those above it.
     grant_expires: Kept | None = None
@@ -220,13 +220,13 @@ def columns(client: Any = Client, last: str = "above") -> list[Any]:
         kept(Token.expires_at).label("expires"),
         User.email,
         FAMILY,
-        Token.last4,
-        Token.replaces_id,
-        Token.description,
         User.name,
         kept(User.email_verified_at).label("email_verified"),
         kept(User.created_at).label("user_created"),
         kept(User.updated_at).label("user_updated"),
+        Token.last4,
+        Token.replaces_id,
+        Token.description,
         client.name.label("client_name"),
         kept(Grant.expires_at).label("grant_expires"),
         Grant.authorization_id,

@@ -60,7 +60,7 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
         wanted, places = _asked(environ["QUERY_STRING"])
         needed = _needed(wanted)
         presented, address = _presented(environ.get("HTTP_AUTHORIZATION", "")), access.forwarded()
-        bearer = access.admit(presented, needed, PATH, places, address=address, brief=_is_brief(environ))
+        bearer = access.admit(presented, needed, PATH, places, address=address, last=_last(environ))
     except access.NoCredential:
         return 401, _challenge(places, scope=_offered(places)), COMMON
     except access.InvalidToken as error:
@@ -89,9 +89,9 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
     return 200, told, _kept(bearer, scope, guard=guard) if settings.current().check_cache_seconds else COMMON
 
 
-def _is_brief(environ: WSGIEnvironment) -> bool:
-    """Whether the answer is who it is alone: nobody is told how long it holds."""
-    return GUARD not in environ and not settings.current().check_cache_seconds
+def _last(environ: WSGIEnvironment) -> str:
+    """Mostly the answer is who it is alone: nobody is told how long it holds, and with what it ends."""
+    return access.ALL if GUARD in environ or settings.current().check_cache_seconds else access.WHO
 
 
 def _presented(header: str) -> str | None:

@@ -14,7 +14,9 @@ def test_columns_stand_in_the_order_of_the_fields():
     assert [column.key for column in bearer.columns()] == list(Bearer._fields)
 
 
-@pytest.mark.parametrize("last, told", [(together.LAST, set()), (access.LAST, {"email"})])
+@pytest.mark.parametrize(
+    "last, told", [(together.LAST, set()), (access.WHO, {"email"}), (access.PERSON, PERSONAL - {"description"})]
+)
 def test_who_does_not_read_all_reads_what_decides_and_of_a_person_what_they_tell(last, told):
     read = [column.key for column in bearer.columns(last=last)]
 
