@@ -41,14 +41,21 @@ class Mailbox:
     def __init__(self, app: Flask, folder: Path) -> None:
         self.app = app
         self.folder = folder
+        self._read: dict[tuple[int, str], Received] = {}
 
     def letters(self, to: str | None = None) -> list[Received]:
         """Oldest first."""
         with self.app.app_context():
             outbox.deliver()
-        files = sorted(self.folder.glob("*.eml"), key=lambda file: (file.stat().st_mtime_ns, file.name))
-        received = [Received(message_from_bytes(file.read_bytes(), policy=policy.default)) for file in files]
+        files = sorted((file.stat().st_mtime_ns, file.name) for file in self.folder.glob("*.eml"))
+        received = [self._read.get(file) or self._open(*file) for file in files]
         return [letter for letter in received if to is None or to in letter.to]
+
+    def _open(self, moment: int, name: str) -> Received:
+        """Taking a letter apart is most of reading it, and what is kept stays as it is."""
+        message = message_from_bytes((self.folder / name).read_bytes(), policy=policy.default)
+        letter = self._read[moment, name] = Received(message)
+        return letter
 
     def last(self, to: str | None = None) -> Received:
         letters = self.letters(to)
