@@ -25,15 +25,10 @@ from psycopg import sql
 import cli
 from tests import programs
 from tests.connections import Kept
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 LATCHKEY = Path(sys.executable).parent / "latchkey"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until(ready: Callable[[], Any], what: str, seconds: float = 120) -> None:

@@ -1,5 +1,7 @@
 """The stage itself: a database is emptied for the next test while a server goes on writing to it."""
 
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,6 +9,16 @@ import psycopg
 import pytest
 
 from tests import servers
+
+
+def test_a_port_is_given_to_one_alone_whichever_process_asks():
+    here, asking = servers.free_port(), "from tests import ports; ports._turn = iter(range({0}, {0} + 500)); "
+    command = [sys.executable, "-c", asking.format(here) + "print(ports.free_port())"]
+
+    there = int(subprocess.run(command, capture_output=True, text=True, check=True, cwd=servers.ROOT).stdout)
+
+    assert there > here
+    assert servers.free_port() != here
 
 
 @pytest.mark.postgres
