@@ -11,7 +11,7 @@ from latchkey.accounts import users
 from latchkey.store.session import db
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
-from web import calls
+from web import ahead, calls
 from web.calls import Call, Reply
 
 USER = Shape(
@@ -75,6 +75,7 @@ def record(caller: Bearer) -> dict[str, Any]:
 @blueprint.get("/v1/me")
 @auth.require_scope("account:read", last=access.PERSON)
 @calls.at_arrival
+@ahead.foreseen(lambda environ: ahead.bearer(environ, access.PERSON))
 @describe(Operation(summary="Show the user", group="Account", answer="The user's record.", shape=USER))
 def show_me(call: Call) -> Reply:
     """The user's record."""

@@ -7,7 +7,7 @@ from api.kit.blueprint import blueprint
 from api.kit.describe import Operation, Shape, describe, maybe, moment, nested, text, texts
 from latchkey import scopes, tokens
 from latchkey.tokens.access import Bearer
-from web import calls
+from web import ahead, calls
 from web.calls import Call, Reply
 
 APP_NAME = Shape(
@@ -70,6 +70,7 @@ def record(caller: Bearer) -> dict[str, Any]:
 @blueprint.get("/v1/token")
 @auth.require_scope()
 @calls.at_arrival
+@ahead.foreseen(ahead.bearer)
 @describe(
     Operation(
         summary="Show the presented token",

@@ -37,7 +37,7 @@ MAY_IMPORT = {
 }
 DOORS = ("portal", "oauth", "api", "cli")
 # Of the HTTP kit, what doors may use; the rest of `web` is the application's.
-KIT = {"web.calls", "web.encoding", "web.htmx", "web.policy", "web.spreadsheets"}
+KIT = {"web.ahead", "web.calls", "web.encoding", "web.htmx", "web.policy", "web.spreadsheets"}
 # The places of a door, where their order matters: each may import those before it. Elsewhere neighbours never meet.
 PLACES = {"oauth": ("protocol", "token", "authorize", "device", "endpoints", "workshop"), "api": ("kit", "apps", "mcp")}
 # The files that issue tokens by statements given to the driver; beside them only `store/`.
@@ -47,7 +47,7 @@ DRIVERS = {"latchkey/tokens/issued/issuing.py", "latchkey/tokens/issued/refreshi
 ENGINES = {
     "latchkey/clients/keys/record.py",
     "latchkey/accounts/throttle.py", "latchkey/journal/counts.py", "latchkey/journal/idempotency.py",
-    "latchkey/tokens/usage.py", "web/layer/middleware.py", "latchkey/oversight/doctor.py", "cli/installation.py",
+    "latchkey/tokens/usage.py", "web/layer/paths.py", "latchkey/oversight/doctor.py", "cli/installation.py",
 }  # fmt: skip
 # Where the doors of programs make a blueprint, or see to a person's browser; machine endpoints see a `Call`.
 FLASK = {

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
@@ -69,6 +69,10 @@ class Engines:
             return self._readers.fetch(text, bound, again=True)
         rows: list[Any] = writer.execute(text, bound).fetchall()
         return rows
+
+    def fetch_each(self, asked: Sequence[tuple[str, Any]]) -> list[list[Any]]:
+        """The rows of each of several such statements, asked at once; none at all where that cannot be done."""
+        return self._readers.fetch_each(asked)
 
     def fetch_replica(self, text: str, bound: Any) -> list[Any]:
         """The same at the replica."""

@@ -18,7 +18,9 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import NullType, TypeEngine
 
 from latchkey import clock
+from latchkey.store.drivers import foresight
 from latchkey.store.session import UtcDateTime, engines
+from latchkey.turns import waiting
 
 # After a fault nobody asks the replica for so long.
 AWAY_SECONDS = 5.0
@@ -161,13 +163,25 @@ class PreparedSelect:
         compiled, records = self._run(parameters)
         return [compiled.read(record) for record in records]
 
+    def given(self, parameters: dict[str, Any]) -> tuple[str, Any]:
+        """What the driver is given to run it with these parameters, which are changed."""
+        dialect = engines().read.dialect
+        compiled = self._compiled.get(dialect.name) or self._compile(dialect)
+        return compiled.text, compiled.parameters(parameters)
+
     def _run(self, parameters: dict[str, Any]) -> tuple[_Reading, list[Any]]:
         pair = engines()
         dialect = pair.read.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
+        ahead = foresight.current.get()
+        if ahead is not None and (records := ahead.take(self, parameters)) is not None:
+            return compiled, records
         bound = compiled.parameters(parameters)
         try:
-            return compiled, pair.fetch(compiled.text, bound)
+            if ahead is None:
+                return compiled, pair.fetch(compiled.text, bound)
+            with waiting():
+                return compiled, pair.fetch(compiled.text, bound)
         except dialect.loaded_dbapi.Error as error:
             raise DBAPIError.instance(compiled.text, None, error, dialect.loaded_dbapi.Error) from error
 

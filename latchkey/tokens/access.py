@@ -15,6 +15,7 @@ from latchkey.grants import Grant
 from latchkey.journal import counting
 from latchkey.journal.refusals import LONGEST_DETAIL, Reason
 from latchkey.resources import Resource
+from latchkey.store.drivers.foresight import Wanted
 from latchkey.store.prepared import PreparedSelect
 from latchkey.tokens import Token, canaries, ranges, usage
 from latchkey.tokens.bearer import (
@@ -125,6 +126,14 @@ def sought(plaintext: str, now: datetime) -> Sought | None:
     if credentials.kind_of(plaintext) not in BEARERS:
         return None
     return Sought(credentials.digest(plaintext), now, now - usage.NOTED_EVERY)
+
+
+def wanted(plaintext: str, last: str = ALL) -> Wanted | None:
+    """What will be read for one of ours up to its `last` field; None: it is none by its form."""
+    one = sought(plaintext, clock.now())
+    if one is None:
+        return None
+    return Wanted(_read_to[last][0], {"digest": one.digest}, {"now": one.now, "lately": one.lately})
 
 
 def _read(plaintext: str, now: datetime, last: str) -> tuple[bytes, Bearer | None]:

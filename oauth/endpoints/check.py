@@ -19,7 +19,7 @@ from latchkey.tokens.access import Bearer
 from latchkey.tokens.imported import shadow
 from latchkey.tokens.imported.lookup import Unproved
 from oauth.blueprint import blueprint
-from web import calls
+from web import ahead, calls
 from web.calls import Call, Reply
 
 log = logging.getLogger("latchkey.oauth")
@@ -43,6 +43,7 @@ Headers = list[tuple[str, str]]
 
 @blueprint.route(PATH, methods=calls.EVERY_METHOD, provide_automatic_options=False)
 @calls.at_arrival
+@ahead.foreseen(lambda environ: ahead.bearer(environ, _last(environ)))
 def check(call: Call) -> Reply:
     """Whether a call may pass: 200 with identity headers, else 401 or 403 with the challenge (H-11). No cookies."""
     if GUARD not in call.environ:

@@ -21,7 +21,7 @@ from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.parties import TooOften
 from oauth.protocol.party import Party
 from oauth.protocol.settling import Body, answered
-from web import calls
+from web import ahead, calls
 from web.calls import Call, Later, Reply
 
 PATH = "/oauth/introspect"
@@ -53,6 +53,7 @@ def described(token: Bearer | None) -> Body:
 
 @blueprint.post(PATH)
 @calls.at_arrival
+@ahead.foreseen(together.wanted)
 def introspect(call: Call) -> Reply | Later:
     """RFC 7662 §2.1."""
     return answered(call, "introspect", _decided)

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from wsgiref.types import WSGIEnvironment
 
 from sqlalchemy import bindparam
 from sqlalchemy.orm import aliased
 
 from latchkey import clock, ids
 from latchkey.clients import Client
+from latchkey.store.drivers.foresight import Wanted
 from latchkey.store.prepared import PreparedSelect
 from latchkey.tokens import Token, access, bearer
 from latchkey.tokens.access import Bearer, Sought
-from oauth.protocol import parties
+from oauth.protocol import parameters, parties
 from oauth.protocol.parameters import Presented
 
 
@@ -38,6 +40,16 @@ _both = PreparedSelect(
     ).where(*parties.BY_ID),
     row=tuple,
 )
+
+
+def wanted(environ: WSGIEnvironment) -> Wanted | None:
+    """What will be read for a request, as its form tells; None: it is to ask by itself."""
+    form, sent = parameters.quickly(environ) or ({}, None)
+    token = access.sought(form.get("token", ""), clock.now())
+    if token is None or sent is None or not ids.is_id(sent.client_id, "app"):
+        return None
+    facts = {"client_id": sent.client_id, "digest": token.digest}
+    return Wanted(_both, facts, {"now": token.now, "lately": token.lately})
 
 
 def find(sent: Presented, text: str | None) -> Found:

@@ -15,6 +15,7 @@ from latchkey.store.session import db
 from latchkey.tokens.imported import lookup
 from latchkey.tokens.imported.lookup import Unproved
 from web import calls
+from web.ahead import Foresee
 from web.calls import Call, Later, Pairs, Refusal, Reply
 from web.log_line import LogLine
 
@@ -32,6 +33,7 @@ class Endpoint(NamedTuple):
     view: Callable[..., Reply | Later]
     hot: bool
     at_arrival: bool
+    foresee: Foresee | None
 
 
 # HEAD goes to Flask, which leaves the body out.
@@ -76,7 +78,9 @@ class Dispatcher:
             view = getattr(app.view_functions.get(rule.endpoint), "call", None)
             if view is None:
                 continue
-            endpoint = Endpoint(rule.rule, view, hasattr(view, "hot"), hasattr(view, "at_arrival"))
+            endpoint = Endpoint(
+                rule.rule, view, hasattr(view, "hot"), hasattr(view, "at_arrival"), getattr(view, "foresee", None)
+            )
             beginning, variable, _ = rule.rule.partition("<")
             if variable:
                 self._named[rule.endpoint] = endpoint
@@ -91,6 +95,11 @@ class Dispatcher:
         """Those of fixed paths that have such an endpoint."""
         found = (*self._exact.values(), *self._any_method.values())
         return frozenset(endpoint.rule for endpoint, _ in found if wanted(endpoint))
+
+    def foresights(self, wanted: Callable[[Endpoint], bool]) -> dict[str, Foresee]:
+        """What tells of calls of such fixed paths what they will read."""
+        found = (endpoint for endpoint, _ in (*self._exact.values(), *self._any_method.values()))
+        return {each.rule: each.foresee for each in found if each.foresee is not None and wanted(each)}
 
     def find(self, environ: WSGIEnvironment) -> Found | None:
         """Who answers this, and the ids in its path."""

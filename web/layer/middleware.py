@@ -13,11 +13,10 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 
 from latchkey import ids, origin, settings
-from latchkey.store import session as db
 from web import log_line, policy
 from web.calls import Call
-from web.layer import bounds, faults, proxies, request_log
-from web.layer.dispatch import Dispatcher, Endpoint, Found, Rest, Way
+from web.layer import bounds, faults, paths, proxies, request_log
+from web.layer.dispatch import Dispatcher, Found, Rest, Way
 from web.layer.metrics import Observe
 
 if TYPE_CHECKING:
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 
 Headers: TypeAlias = list[tuple[str, str]]
 Write: TypeAlias = Callable[[str], object]
-# In the application's extensions: the paths of hot calls, of those that only read first, and of those among them that
-# are answered where requests arrive; and of those that write, and may share a commit.
-HOT, READING, AT_ARRIVAL = "latchkey.hot", "latchkey.reading", "latchkey.at_arrival"
-TOGETHER = "latchkey.together"
 
 
 class Exchange(Way):
@@ -228,21 +223,12 @@ class Layer:
         return self.exchange(self, environ, start, status).run()
 
 
-def _never_waits(endpoint: Endpoint) -> bool:
-    """Whether an endpoint may be asked where requests arrive: no network is between, and no counter elsewhere."""
-    counted = hasattr(endpoint.view, "scopes") and settings.current().api_rate_limit is not None
-    return endpoint.at_arrival and db.engines().embedded and not counted
-
-
 def install(
     app: Flask, *, write: Write | None = None, observe: Observe | None = None, exchange: MakeExchange = Exchange
 ) -> None:
     """Put the layer around an application."""
     ours, dispatcher = settings.current(), Dispatcher(app)
-    app.extensions[HOT] = dispatcher.paths(lambda endpoint: endpoint.hot)
-    app.extensions[READING] = dispatcher.paths(lambda endpoint: endpoint.at_arrival)
-    app.extensions[AT_ARRIVAL] = dispatcher.paths(_never_waits)
-    app.extensions[TOGETHER] = app.extensions[HOT] - app.extensions[READING] if db.engines().embedded else frozenset()
+    paths.tell(app, dispatcher)
     secure, trusted = ours.secure, ours.trusted_proxies
     layer = Layer(
         app.wsgi_app, dispatcher, secure=secure, trusted=trusted, write=write, observe=observe, exchange=exchange

@@ -18,10 +18,11 @@ from flask import Flask
 from latchkey.endings.waiting import waiting
 from web import calls
 from web.calls import PARKED, SLOW, Wait
-from web.layer import faults, middleware
+from web.layer import faults, middleware, paths
 from web.layer.middleware import Layer
 from web.server import sharing
 from web.server.environ import Scope, environ_of
+from web.server.reading import Reading
 from web.server.receiving import LONGEST, Receiver
 from web.server.sharing import Run, Sharing
 from web.server.threads import Threads, unanswered
@@ -36,10 +37,11 @@ LONG_SECONDS, WARY_SECONDS = 0.1, 1.0
 class Crews(NamedTuple):
     """For each kind of request how many threads there are, and how many of them run at a time (decision 14).
 
-    Hot calls wait for no pages and passwords, and those that read for nobody who writes. Of the rest, what reads waits
-    neither for passwords nor for who writes.
+    Hot calls wait for no pages and passwords, and those that read for nobody who writes; what is read for together goes
+    one by one (decision 17). Of the rest, what reads waits neither for passwords nor for who writes.
     """
 
+    together: tuple[int, int]
     readers: tuple[int, int]
     writers: tuple[int, int]
     pages: tuple[int, int]
@@ -47,8 +49,8 @@ class Crews(NamedTuple):
 
 
 # An embedded database takes one who writes at a time, and nobody waits for a network.
-EMBEDDED = Crews(readers=(4, 4), writers=(12, 1), pages=(12, 1), forms=(24, 1))
-ELSEWHERE = Crews(readers=(4, 4), writers=(12, 4), pages=(12, 2), forms=(24, 2))
+EMBEDDED = Crews(together=(0, 1), readers=(4, 4), writers=(12, 1), pages=(12, 1), forms=(24, 1))
+ELSEWHERE = Crews(together=(4, 1), readers=(4, 4), writers=(12, 4), pages=(12, 2), forms=(24, 2))
 
 
 class Exchange:
@@ -139,14 +141,16 @@ class Application:
 
     def __init__(self, app: Flask) -> None:
         self._layer = cast("Layer", app.wsgi_app)
-        self._hot: frozenset[str] = app.extensions[middleware.HOT]
-        self._at_arrival: frozenset[str] = app.extensions[middleware.AT_ARRIVAL]
-        self._reading: frozenset[str] = app.extensions[middleware.READING]
+        self._hot: frozenset[str] = app.extensions[paths.HOT]
+        self._at_arrival: frozenset[str] = app.extensions[paths.AT_ARRIVAL]
+        self._reading: frozenset[str] = app.extensions[paths.READING]
         crews = EMBEDDED if self._at_arrival else ELSEWHERE
         self._readers, self._writers = Threads("reader", *crews.readers), Threads("writer", *crews.writers)
         self._pages, self._forms = Threads("page", *crews.pages), Threads("form", *crews.forms)
-        self._together: frozenset[str] = app.extensions[middleware.TOGETHER]
+        self._together: frozenset[str] = app.extensions[paths.TOGETHER]
         self._sharing = Sharing(self._writers, self._finish, self._write)
+        together, foresights = Threads("together", *crews.together), app.extensions[paths.FORESIGHTS]
+        self._reading_ahead = Reading(together, self._readers, foresights, self._read)
         self._receiver: Receiver | None = None
         self._wary_until = 0.0
 
@@ -198,39 +202,35 @@ class Application:
         if together:
             self._sharing.submit(exchange)
         elif threads is self._writers and short and path in self._at_arrival and time.monotonic() > self._wary_until:
-            self._read(exchange, threads)
+            self._read(exchange)
         elif threads is self._writers and path in self._reading:
-            self._readers.submit(partial(self._read, exchange, threads))
+            self._reading_ahead.submit(exchange, short=short)
         elif threads is self._writers:
             threads.submit(partial(self._write, exchange))
         else:
             threads.submit(partial(exchange.finish, exchange.run))
 
-    def _read(self, exchange: Exchange, threads: Threads) -> None:
+    def _read(self, exchange: Exchange) -> None:
         """Begin it, and see how long that takes: as long as it does, nobody is to find out where all arrive."""
         began = time.monotonic()
-        self._begin(exchange, threads)
+        self._begin(exchange)
         if (done := time.monotonic()) - began > LONG_SECONDS:
             self._wary_until = done + WARY_SECONDS
 
-    def _begin(self, exchange: Exchange, threads: Threads) -> None:
-        run = self._begun(exchange)
-        if run is None:
+    def _begin(self, exchange: Exchange) -> None:
+        if (run := self._begun(exchange)) is None:
             return
-        # It was asked only for what it could do at once; the rest may take its time, or wait for something.
-        if exchange.environ.pop(SLOW, False):
-            threads = self._forms
+        # It was asked for what it could do at once; the rest may take its time, or wait for something.
+        threads = self._forms if exchange.environ.pop(SLOW, False) else self._writers
         finish = partial(exchange.finish, run)
-        wait: Wait | None = exchange.environ.pop(PARKED, None)
-        if wait is None:
+        if (wait := cast("Wait | None", exchange.environ.pop(PARKED, None))) is None:
             threads.submit(finish)
         else:
             wait(partial(threads.submit, finish))
 
     def _write(self, exchange: Exchange) -> None:
         """Answer it in a thread of those who write."""
-        run = self._begun(exchange)
-        if run is not None:
+        if (run := self._begun(exchange)) is not None:
             self._finish(exchange, run)
 
     @staticmethod

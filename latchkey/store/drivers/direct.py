@@ -1,6 +1,8 @@
 """Statements given to PostgreSQL's own library: in its driver's cursor they take longer than at the server."""
 
 import re
+import select
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from latchkey.loading import Late
@@ -27,6 +29,10 @@ class Statement(NamedTuple):
     formats: list[int]
     reader: "Transformer"
 
+    def values(self, given: dict[str, Any]) -> list[Any]:
+        """What the server is given for these parameters."""
+        return [given[name] if bare else _written(given[name]) for name, bare in self.order]
+
 
 def cursor(connection: Any) -> Any:
     """What runs statements by a driver's connection, each a transaction of its own."""
@@ -34,6 +40,11 @@ def cursor(connection: Any) -> Any:
     if getattr(connection, "prepare_threshold", None) is None or connection.info.encoding != "utf-8":
         return connection.cursor()
     return Direct(connection)
+
+
+def sends_several(cursor: Any) -> bool:
+    """Whether it can send statements without waiting for the one before."""
+    return isinstance(cursor, Direct) and psycopg.capabilities.has_pipeline()
 
 
 class Direct:
@@ -45,6 +56,8 @@ class Direct:
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self.connection, self._server = connection, connection.pgconn
         self._statements: dict[str, Statement] = {}
+        self._poll = select.poll()
+        self._poll.register(self._server.socket)
         self._good = {psycopg.pq.ExecStatus.TUPLES_OK, psycopg.pq.ExecStatus.COMMAND_OK}
 
     def execute(self, text: str, given: dict[str, Any]) -> "Direct":
@@ -52,10 +65,48 @@ class Direct:
         statement = self._statements.get(text)
         if statement is None:
             statement = self._prepare(text)
-        values: list[Any] = [given[name] if bare else _written(given[name]) for name, bare in statement.order]
+        values = statement.values(given)
         self._result = self._checked(self._server.exec_prepared(statement.name, values, statement.formats, TEXT))
         self._reader = statement.reader
         return self
+
+    def read_each(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> list[list[Any]]:
+        """The rows of each of some statements that read, which are sent at once.
+
+        Raises what one of them met: then the connection is of no more use.
+        """
+        given = [(self._statements.get(text) or self._prepare(text), values) for text, values in asked]
+        sent = [(statement, statement.values(values)) for statement, values in given]
+        server = self._server
+        server.enter_pipeline_mode()
+        for statement, values in sent:
+            server.send_query_prepared(statement.name, values, statement.formats, TEXT)
+        server.pipeline_sync()
+        while server.flush():
+            self._look(select.POLLIN | select.POLLOUT)
+        rows = [self._rows(statement.reader) for statement, _ in sent]
+        self._awaited()
+        server.exit_pipeline_mode()
+        return rows
+
+    def _rows(self, reader: "Transformer") -> list[Any]:
+        result = self._checked(self._awaited())
+        reader.set_pgresult(result)
+        rows = reader.load_rows(0, result.ntuples, tuple)
+        # What ends the answers to one statement.
+        self._awaited()
+        return rows
+
+    def _awaited(self) -> Any:
+        """What the server says next. The library would hold the interpreter while it waits for that."""
+        while self._server.is_busy():
+            self._look(select.POLLIN)
+        return self._server.get_result()
+
+    def _look(self, events: int) -> None:
+        self._poll.modify(self._server.socket, events)
+        self._poll.poll()
+        self._server.consume_input()
 
     def fetchall(self) -> list[Any]:
         """Its rows."""

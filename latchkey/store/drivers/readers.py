@@ -1,6 +1,7 @@
 """Driver connections for reading, besides those of the engines: lent for a statement each."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Engine
@@ -46,6 +47,25 @@ class Readers:
         # its file was away: a read can be asked again.
         self.forget()
         return self.fetch(text, bound, again=False)
+
+    def fetch_each(self, asked: Sequence[tuple[str, Any]]) -> list[list[Any]]:
+        """The rows of each of several statements, sent at once; none at all where that cannot be done."""
+        try:
+            cursor = self._idle.pop()
+        except IndexError:
+            cursor = direct.cursor(detached(self._engine))
+        rows: list[list[Any]] = []
+        try:
+            if direct.sends_several(cursor):
+                rows = cursor.read_each(asked)
+        except Exception:
+            # Whatever it was, as in `fetch`, others may have met it, too; what was sent behind it is of no more use.
+            close(self._engine, cursor.connection)
+            self.forget()
+            raise
+        self._idle.append(cursor)
+        self._close_idle(0 if self._over else MOST_IDLE)
+        return rows
 
     def _lost(self, error: Exception, connection: Any) -> bool:
         dialect = self._engine.dialect

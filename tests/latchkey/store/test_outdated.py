@@ -42,6 +42,18 @@ def test_what_reads_the_hot_way_is_asked_again(pair, widen):
     assert pair.fetch(SELECT, {}) == [("Alice",)]
 
 
+def test_what_is_read_for_several_is_read_for_each_and_then_for_several_again(pair, widen):
+    asked = [(SELECT, {})] * 2
+    assert pair.fetch_each(asked) == [[("Alice",)]] * 2
+    widen()
+
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        pair.fetch_each(asked)
+
+    assert pair.fetch(SELECT, {}) == [("Alice",)]
+    assert pair.fetch_each(asked) == [[("Alice",)]] * 2
+
+
 def test_what_is_prepared_and_gone_is_prepared_again(pair):
     pair.fetch(SELECT, {})
     pair._readers._idle[0].connection.execute("DEALLOCATE ALL")

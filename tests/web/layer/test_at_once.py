@@ -14,7 +14,7 @@ from latchkey.store.session import db, engines
 from oauth.protocol import parties
 from tests import factories
 from tests.oauth import dance
-from web.layer import middleware
+from web.layer import paths
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_the_use_of_a_secret_by_a_call_that_reads_is_written_soon(app, example_c
 
 
 def test_only_an_embedded_database_is_asked_where_requests_are_dispatched(app):
-    at_once = app.extensions[middleware.AT_ARRIVAL]
+    at_once = app.extensions[paths.AT_ARRIVAL]
 
     assert "/oauth/token" not in at_once
     assert ("/v1/me" in at_once) is engines().embedded

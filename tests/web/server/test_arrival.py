@@ -61,7 +61,7 @@ def test_afterwards_it_is_answered_where_it_arrives_again(answers, monkeypatch):
 def test_whoever_reads_slowly_in_a_thread_keeps_the_others_there(app, monkeypatch):
     """Nobody needs to find out once a second, for as long as it takes, where all requests arrive."""
     server, handed = Application(app), []
-    monkeypatch.setattr(server, "_readers", SimpleNamespace(submit=lambda job: handed.append(job()) or None))
+    monkeypatch.setattr(server._reading_ahead, "submit", lambda asked, **_: handed.append(server._read(asked)))
     # Between two looks at the clock a second goes by.
     monkeypatch.setattr(rsgi, "time", SimpleNamespace(monotonic=iter(range(1, 100)).__next__))
 

@@ -1,5 +1,6 @@
 """What is given to PostgreSQL's own library means the same as in its driver's cursor."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -25,6 +26,13 @@ EMPTY = dict.fromkeys(ROW)
 def connection(postgres):
     with psycopg.connect(postgres.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(ZONES)
+        yield connection
+
+
+@pytest.fixture
+def opened(postgres):
+    """A connection that may be left in whatever state."""
+    with closing(psycopg.connect(postgres.url("postgres").replace("+psycopg", ""), autocommit=True)) as connection:
         yield connection
 
 
@@ -94,3 +102,41 @@ def test_behind_a_pooler_or_in_another_encoding_it_is_the_drivers_own(connection
     connection.prepare_threshold = 5
     connection.execute("SET client_encoding TO LATIN1")
     assert isinstance(direct.cursor(connection), psycopg.Cursor)
+
+
+def test_several_that_read_are_answered_each_with_its_own_rows(connection, cursor):
+    for number in range(40):
+        connection.execute(INSERT, ROW | {"name": f"a{number}", "number": number})
+    asked = [(SELECT, {"name": f"a{number % 50}"}) for number in range(60)] + [("SELECT 1", {})]
+
+    for _ in range(3):
+        found = cursor.read_each(asked)
+
+        assert found == [cursor.execute(*each).fetchall() for each in asked]
+    assert [len(rows) for rows in found] == [1] * 40 + [0] * 10 + [1] * 11
+    assert cursor.read_each([]) == []
+
+
+def test_several_that_are_longer_than_what_a_socket_holds_stand_in_nobodys_way(connection, cursor):
+    long = "a" * 1_000_000
+    connection.execute(INSERT, ROW | {"name": long})
+
+    found = cursor.read_each([(SELECT, {"name": long})] * 20)
+
+    assert [rows[0][0] == long for rows in found] == [True] * 20
+
+
+def test_of_several_the_first_that_fails_is_told(opened):
+    good, bad = ("SELECT 1", {}), ("SELECT 1 / %(number)s::INTEGER", {"number": 0})
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        direct.cursor(opened).read_each([good, bad, good])
+
+
+def test_several_are_not_answered_by_a_connection_that_was_ended(opened, postgres):
+    ended = direct.cursor(opened)
+    assert ended.read_each([("SELECT 1", {})]) == [[(1,)]]
+    postgres.run(f"SELECT pg_terminate_backend({opened.info.backend_pid}, 20000)")
+
+    with pytest.raises(psycopg.OperationalError):
+        ended.read_each([("SELECT 1", {})] * 2)
