@@ -1,6 +1,7 @@
 """Where time counts: which tests run in `make test-fast`, and in which it is noted what lines they run."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,6 +10,8 @@ from coverage import Coverage
 
 # Of a test of pages and calls so many cases take the ways that the others take, too.
 FIRST = 1
+# Fixtures whose lines were noted, and sets of them.
+NOTED: set[str] = set()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -41,3 +44,36 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         watching.start()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> Iterator[object]:
+    """A fixture does the same each time, by the same settings: its lines are noted once."""
+    settings = [mark.kwargs for mark in request.node.iter_markers("settings")]
+    return (yield from _once(fixturedef.argname, fixturedef.baseid, getattr(request, "param", None), settings))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[object]:
+    """What is taken down after a test is the same after each that had the same."""
+    return (yield from _once(*sorted(getattr(item, "fixturenames", ()))))
+
+
+def _once(*made: object) -> Iterator[object]:
+    """What is yielded to is watched the first time; only this thread is not after that."""
+    watcher = sys.gettrace() if Coverage.current() else None
+    if watcher is None:
+        return (yield)
+    if (what := repr(made)) not in NOTED:
+        NOTED.add(what)
+        return (yield)
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(watcher)
+        # It is at work from the next call on, and would miss that this one returns.
+        _called()
+
+
+def _called() -> None: ...
