@@ -124,6 +124,7 @@ def test_scopes_that_make_credentials_are_marked_sensitive():
     assert {scope.name for scope in scopes.SHIPPED if scope.sensitive} >= scopes.CREDENTIAL
 
 
+@pytest.mark.either_database("reads no row")
 @pytest.mark.parametrize(
     "more, offered",
     [
@@ -134,7 +135,7 @@ def test_scopes_that_make_credentials_are_marked_sensitive():
         ("sensitive = false\ndefault = true", True),
     ],
 )
-def test_the_default_scopes_are_those_that_any_app_may_have(catalogue, more, offered):
+def test_the_default_scopes_are_those_that_any_app_may_have(settings, catalogue, more, offered):
     catalogue(PROJECTS + more)
 
     assert ("projects:read" in resources.account().default.split()) == offered
