@@ -108,13 +108,14 @@ class Server(MPServer):
         """Start the workers and wait for the first of them to listen."""
         # What arrives meanwhile waits until somebody can hear it.
         os.register_at_fork(after_in_child=_hear_signals)
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        hangup = signal.getsignal(signal.SIGHUP)
+        heard = (*STOP_SIGNALS, signal.SIGHUP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+        hangup, in_terminal = signal.getsignal(signal.SIGHUP), _terminal()
         super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call] # granian leaves it so
         # granian replaces the workers, of which a closed terminal knows nothing; `nohup` has it ignored.
-        if hangup == signal.SIG_IGN or _terminal():
+        if hangup == signal.SIG_IGN or in_terminal:
             signal.signal(signal.SIGHUP, hangup if hangup == signal.SIG_IGN else self.signal_handler_interrupt)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)
         while not self.main_loop_interrupt.is_set():
             with contextlib.suppress(OSError), socket.create_connection((self.bind_addr, self.bind_port), timeout=1):
                 click.echo(self.announcement)
