@@ -46,8 +46,8 @@ class Ready(NamedTuple, Generic[Asked]):
 class Reading(Generic[Asked]):
     """Takes what waits, reads for all of it, and answers each.
 
-    `threads` run one at a time, so that those that come meanwhile come together. In those that are `alone` waits what
-    nobody can read ahead for.
+    Few of `threads` run at a time, so that those that come meanwhile come together. In those that are `alone` waits
+    what nobody can read ahead for.
     """
 
     def __init__(

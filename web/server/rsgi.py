@@ -38,7 +38,7 @@ class Crews(NamedTuple):
     """For each kind of request how many threads there are, and how many of them run at a time (decision 14).
 
     Hot calls wait for no pages and passwords, and those that read for nobody who writes; what is read for together goes
-    one by one (decision 17). Of the rest, what reads waits neither for passwords nor for who writes.
+    by few threads (decision 17). Of the rest, what reads waits neither for passwords nor for who writes.
     """
 
     together: tuple[int, int]
@@ -50,7 +50,7 @@ class Crews(NamedTuple):
 
 # An embedded database takes one who writes at a time, and nobody waits for a network.
 EMBEDDED = Crews(together=(0, 1), readers=(4, 4), writers=(12, 1), pages=(12, 1), forms=(24, 1))
-ELSEWHERE = Crews(together=(4, 1), readers=(4, 4), writers=(12, 4), pages=(12, 2), forms=(24, 2))
+ELSEWHERE = Crews(together=(4, 2), readers=(4, 4), writers=(12, 4), pages=(12, 2), forms=(24, 2))
 
 
 class Exchange:

@@ -2,7 +2,7 @@
 
 import re
 import select
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from latchkey.loading import Late
@@ -70,11 +70,14 @@ class Direct:
         self._reader = statement.reader
         return self
 
-    def read_each(self, asked: Iterable[tuple[str, dict[str, Any]]]) -> list[list[Any]]:
+    def read_each(self, asked: Sequence[tuple[str, dict[str, Any]]]) -> list[list[Any]]:
         """The rows of each of some statements that read, which are sent at once.
 
         Raises what one of them met: then the connection is of no more use.
         """
+        if len(asked) == 1:
+            # In one step, which lets the interpreter go once: beside pages each more is a wait for them.
+            return [self.execute(*asked[0]).fetchall()]
         given = [(self._statements.get(text) or self._prepare(text), values) for text, values in asked]
         sent = [(statement, statement.values(values)) for statement, values in given]
         server = self._server
