@@ -1,5 +1,7 @@
 """What the database is asked, counted: statements of the session and the engines, and those prepared beforehand."""
 
+import threading
+
 import pytest
 from sqlalchemy import event
 
@@ -9,12 +11,17 @@ from latchkey.store.session import engines
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The texts of all statements from here on."""
+    """The texts of all statements of this thread from here on: others write down meanwhile what was counted."""
+    here = threading.get_ident()
     told: list[str] = []
+
+    def tell(*texts: str) -> None:
+        if threading.get_ident() == here:
+            told.extend(texts)
 
     def noting(run):
         def noted(prepared, *given, **named):
-            told.append(str(prepared._statement))
+            tell(str(prepared._statement))
             return run(prepared, *given, **named)
 
         return noted
@@ -26,10 +33,10 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def exchanged(prepared, facts):
         made = prepared.apart() if engines().embedded else [prepared.as_one()]
-        told.extend(map(str, made))
+        tell(*map(str, made))
         return exchange(prepared, facts)
 
     monkeypatch.setattr(PreparedExchange, "run", exchanged)
     for engine in (engines().read, engines().write):
-        event.listen(engine, "before_cursor_execute", lambda c, cursor, text, *_: told.append(text))
+        event.listen(engine, "before_cursor_execute", lambda c, cursor, text, *_: tell(text))
     return told

@@ -7,7 +7,9 @@ import pytest
 
 from latchkey import clients
 from latchkey.accounts import users
-from latchkey.store.session import db
+from latchkey.safety import lockdown, shutdown
+from latchkey.store import conflicts
+from latchkey.store.session import commit_parts, db
 from tests import factories
 from tests.oauth import dance
 from tests.oauth.conftest import enter
@@ -46,11 +48,13 @@ def test_it_is_refused(app, alice, asked, gone):
 
             def remove():
                 with app.app_context():
-                    mine = users.find((owner if gone == "owner" else carol).id)
-                    theirs = clients.find(registered.client.id)
                     barrier.wait()
-                    clients.remove(theirs) if gone == "app" else users.remove(mine)
-                    db.commit()
+                    conflicts.again(lambda: commit_parts(parts()))
+
+            def parts():
+                if gone == "app":
+                    return shutdown.delete(clients.find(registered.client.id))
+                return lockdown.delete(users.find((owner if gone == "owner" else carol).id))
 
             asking, removing = [pool.submit(ask) for _ in range(3)], pool.submit(remove)
             removing.result()
