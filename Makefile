@@ -27,7 +27,7 @@ test: $(VENV)/.dev  ## Everything: lint, types, tests on both databases, browser
 	@$(MAKE) --no-print-directory --keep-going $(BESIDE) TEST_WORKERS=2 lint types tests-sqlite tests-postgresql browser
 
 test-fast: $(VENV)/.dev  ## Unit and HTTP tests on SQLite, of those with many cases the first
-	@LATCHKEY_TEST_CASES=first $(PYTEST) -m "not browser and not slow"
+	@TEST_CASES=first $(PYTEST) -m "not browser and not slow"
 
 tests-sqlite: tools
 	@echo "Tests on SQLite, with coverage"

@@ -16,7 +16,7 @@ NOTED: set[str] = set()
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In a hurry the first cases of each test will do; `make test` runs all."""
-    if os.environ.get("LATCHKEY_TEST_CASES") != "first":
+    if os.environ.get("TEST_CASES") != "first":
         return
     cases: Counter[object] = Counter()
     chosen, others = [], []

@@ -136,7 +136,6 @@ def test_an_invited_person_goes_on_upstream_alone(acme, person, app, settings):
         "LATCHKEY_DATABASE_URL": settings.database_url,
         "LATCHKEY_MODE": "development",
         "LATCHKEY_TEST_DATABASE": None,
-        "LATCHKEY_TEST_CASES": None,
         "LATCHKEY_OIDC_ISSUER": acme.issuer,
         "LATCHKEY_OIDC_CLIENT_ID": "portal",
         "LATCHKEY_PASSWORDS": "off",

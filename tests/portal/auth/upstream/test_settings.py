@@ -70,7 +70,6 @@ def examined(settings, acme) -> dict[str, object]:
         "LATCHKEY_DATABASE_URL": settings.database_url,
         "LATCHKEY_MODE": "development",
         "LATCHKEY_TEST_DATABASE": None,
-        "LATCHKEY_TEST_CASES": None,
         "LATCHKEY_OIDC_ISSUER": acme.issuer,
         "LATCHKEY_OIDC_CLIENT_ID": "portal",
         "LATCHKEY_OIDC_CLIENT_SECRET": "secret",
