@@ -15,7 +15,7 @@ from wsgiref.types import WSGIEnvironment
 from latchkey.store.drivers import foresight
 from latchkey.store.drivers.foresight import Wanted
 from web.ahead import Foresee
-from web.server.threads import Threads, unanswered
+from web.server.threads import Threads, taken, unanswered
 
 # Whoever comes next waits until so many are answered.
 MOST = 32
@@ -83,10 +83,10 @@ class Reading(Generic[Asked]):
         self._called = False
         # Another thread has read for these, and stands still.
         self._answer_ready()
-        taken = self._taken()
+        asked = taken(self._waiting, MOST)
         if self._waiting:
             self._call()
-        self._ready.extend(self._read(taken))
+        self._ready.extend(self._read(asked))
         if len(self._ready) > 1:
             # When this one stands still, another goes on with them.
             self._threads.submit(self._answer_ready)
@@ -107,20 +107,13 @@ class Reading(Generic[Asked]):
         except BaseException as error:  # noqa: BLE001 - as where threads take jobs: the next has nothing to do with it
             unanswered(error)
 
-    def _taken(self) -> list[Asked]:
-        taken: list[Asked] = []
-        with contextlib.suppress(IndexError):
-            while len(taken) < MOST:
-                taken.append(self._waiting.popleft())
-        return taken
-
-    def _read(self, taken: list[Asked]) -> list[Ready[Asked]]:
+    def _read(self, asked: list[Asked]) -> list[Ready[Asked]]:
         """Those of them that were read for; the others are left."""
         able: list[tuple[Asked, Wanted]] = []
         found: list[list[Any]] = []
         read_at = time.monotonic()
         try:
-            for exchange in taken:
+            for exchange in asked:
                 wanted = self._foresights[exchange.environ["PATH_INFO"]](exchange.environ)
                 if wanted is not None:
                     able.append((exchange, wanted))
@@ -131,7 +124,7 @@ class Reading(Generic[Asked]):
         finally:
             # Whatever happens here, each is answered.
             read = {id(exchange) for exchange, _ in able} if found else set()
-            for exchange in taken:
+            for exchange in asked:
                 if id(exchange) not in read:
                     self._leave(exchange)
         return [Ready(*each, records, read_at) for each, records in zip(able, found, strict=False)]

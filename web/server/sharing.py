@@ -8,7 +8,7 @@ from functools import partial
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from latchkey.store.drivers import transactions
-from web.server.threads import Threads
+from web.server.threads import Threads, taken
 
 # So many hold the write lock for a few milliseconds.
 MOST = 16
@@ -56,32 +56,25 @@ class Sharing(Generic[Asked]):
         self._threads.submit(self._next)
 
     def _next(self) -> None:
-        taken = self._taken()
+        # One job is there for each of them; those whose request another one took have nothing to do.
+        asked = taken(self._waiting, MOST)
         again: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
-        if len(taken) > 1:
+        if len(asked) > 1:
             try:
-                runs = _decided(taken)
+                runs = _decided(asked)
             except Exception as error:  # noqa: BLE001 - whatever it was, each meets it by itself
-                log.warning("%s requests could not share a commit: %s", len(taken), type(error).__qualname__)
+                log.warning("%s requests could not share a commit: %s", len(asked), type(error).__qualname__)
                 again = transactions.hasty_after(error)
             else:
                 # What is left of a refusal may take long, and those that are kept have waited.
-                answers = sorted(zip(taken, runs, strict=True), key=lambda answer: not answer[0].answered)
+                answers = sorted(zip(asked, runs, strict=True), key=lambda answer: not answer[0].answered)
                 _each([partial(self._finish, *answer) for answer in answers])
                 return
-            for exchange in taken:
+            for exchange in asked:
                 exchange.rewind()
         # Where they have waited for another process in vain, each would wait for it as long once more.
         with again:
-            _each([partial(self._alone, exchange) for exchange in taken])
-
-    def _taken(self) -> list[Asked]:
-        taken: list[Asked] = []
-        # One job is there for each of them; those whose request another one took have nothing to do.
-        with contextlib.suppress(IndexError):
-            while len(taken) < MOST:
-                taken.append(self._waiting.popleft())
-        return taken
+            _each([partial(self._alone, exchange) for exchange in asked])
 
 
 def _each(answers: list[Callable[[], None]]) -> None:

@@ -1,11 +1,12 @@
 """Threads that take jobs from a queue and outlive whatever a job does."""
 
+import contextlib
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from latchkey import turns
 
@@ -15,6 +16,7 @@ log = logging.getLogger("latchkey.web")
 STUCK_SECONDS = 0.1
 
 Job: TypeAlias = Callable[[], None]
+Waiting = TypeVar("Waiting")
 
 
 def unanswered(error: BaseException) -> None:
@@ -122,3 +124,12 @@ class Threads:
                     if moves == self._moves:
                         self._begin_next()
                     moves = self._moves
+
+
+def taken(waiting: deque[Waiting], most: int) -> list[Waiting]:
+    """What has waited longest, as much as there is up to so many; other threads may take the rest meanwhile."""
+    found: list[Waiting] = []
+    with contextlib.suppress(IndexError):
+        while len(found) < most:
+            found.append(waiting.popleft())
+    return found
