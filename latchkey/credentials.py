@@ -32,6 +32,9 @@ _CONSONANTS = "BCDFGHJKLMNPQRSTVWXZ"
 
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
+# A second value behind the comma that joins two headers of one name.
+_ANOTHER_VALUE = re.compile(r",\s*[A-Za-z][A-Za-z0-9-]*\s+\S")
+
 # Two digits at a time: every bearer call computes a checksum.
 _PAIRS = [first + second for first in BASE62 for second in BASE62]
 
@@ -108,6 +111,23 @@ def may_be_foreign(text: str) -> bool:
         return False
     prefix, _, rest = text.partition("_")
     return prefix != settings.current().token_prefix or rest[3:4] != "_" or rest[:3] not in _KINDS
+
+
+class Several(ValueError):
+    """More than one credential came in the place of one."""
+
+
+def borne(header: str | None) -> str | None:
+    """What an Authorization header bears (RFC 6750 §2.1); None: nothing, or of another scheme. Raises `Several`."""
+    if header is None:
+        return None
+    if header.startswith("Bearer ") and "," not in header:
+        return header[len("Bearer ") :].strip() or None
+    scheme, _, rest = header.strip().partition(" ")
+    is_bearer = scheme.lower() == "bearer"
+    if "," in header and (is_bearer or _ANOTHER_VALUE.search(header)):
+        raise Several
+    return rest.strip() or None if is_bearer else None
 
 
 def spotted(text: str) -> list[str]:

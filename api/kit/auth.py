@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from api.kit import challenges, limits, problems
 from api.kit.blueprint import ApiBlueprint
 from api.kit.problems import Problem
-from latchkey import origin, resources, tokens
+from latchkey import credentials, origin, resources, tokens
 from latchkey.accounts import users
 from latchkey.accounts.throttle import TooMany
 from latchkey.accounts.users import User
@@ -21,8 +21,6 @@ from web import calls
 from web.calls import Call, Reply
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-# A second value behind the comma that joins two headers of one name.
-_ANOTHER_VALUE = re.compile(r",\s*[A-Za-z][A-Za-z0-9-]*\s+\S")
 _ID = re.compile(r"<[^>]*>")
 
 
@@ -90,17 +88,11 @@ def guards_itself(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def presented(call: Call, at: Resource) -> str | None:
-    """What came as a bearer credential (RFC 6750 §2.1 alone), or None. Raises `problems.Problem` for two of them."""
-    header: str | None = call.environ.get("HTTP_AUTHORIZATION")
-    if header is None:
-        return None
-    if header.startswith("Bearer ") and "," not in header:
-        return header[len("Bearer ") :].strip()
-    scheme, _, rest = header.strip().partition(" ")
-    is_bearer = scheme.lower() == "bearer"
-    if "," in header and (is_bearer or _ANOTHER_VALUE.search(header)):
-        raise challenges.two_credentials(at)
-    return rest.strip() if is_bearer else None
+    """What came as a bearer credential, or None. Raises `problems.Problem` for two of them (H-01)."""
+    try:
+        return credentials.borne(call.environ.get("HTTP_AUTHORIZATION"))
+    except credentials.Several:
+        raise challenges.two_credentials(at) from None
 
 
 @lru_cache(maxsize=256)

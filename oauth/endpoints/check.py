@@ -6,11 +6,12 @@ Gateways ask it before each call, by any method.
 import logging
 import string
 from functools import lru_cache
+from itertools import takewhile
 from typing import cast
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qsl, quote
 from wsgiref.types import WSGIEnvironment
 
-from latchkey import clock, resources, scopes, settings
+from latchkey import clock, credentials, resources, scopes, settings
 from latchkey.accounts.throttle import TooMany
 from latchkey.resources import Resource
 from latchkey.store import prepared
@@ -38,7 +39,19 @@ REMEMBERED_SECONDS = 60
 # By this header one says that it remembers.
 GUARD = "HTTP_X_LATCHKEY_GUARD"
 
+# As our file for Envoy calls the path of the call; others may call it otherwise, or nothing.
+PATH_OF_CALL = "path"
+# A token in the address is not looked at, here as at the API (H-01).
+PARAMETERS = frozenset({"scope", "resource", "access_token"})
+
 Headers = list[tuple[str, str]]
+
+
+class UnknownParameter(Exception):
+    """The gateway asks for something that nobody here understands: a misspelt scope would be none (H-11)."""
+
+
+UNCLEAR = (UnknownParameter, scopes.UnknownScope, resources.UnknownResource, credentials.Several)
 
 
 @blueprint.route(PATH, methods=calls.EVERY_METHOD, provide_automatic_options=False)
@@ -60,7 +73,7 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
     try:
         wanted, places = _asked(environ["QUERY_STRING"])
         needed = _needed(wanted)
-        presented, address = _presented(environ.get("HTTP_AUTHORIZATION", "")), access.forwarded()
+        presented, address = credentials.borne(environ.get("HTTP_AUTHORIZATION")), access.forwarded()
         bearer = access.admit(presented, needed, PATH, places, address=address, last=_last(environ))
     except access.NoCredential:
         return 401, _challenge(places, scope=_offered(places)), COMMON
@@ -73,9 +86,8 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
         return 401, _challenge(places, **said, scope=_offered(places)), COMMON
     except access.ScopeTooNarrow as error:
         return 403, _too_narrow(error.needed, places), COMMON
-    except (scopes.UnknownScope, resources.UnknownResource):
-        # Never "nothing required": the gateway asks for what nobody can have.
-        return 403, _too_narrow(frozenset(), places), COMMON
+    except UNCLEAR as error:
+        return *_unclear(error, places), COMMON
     except Unproved:
         raise
     except Exception as error:  # noqa: BLE001 - fail closed, by a status that every gateway understands
@@ -95,13 +107,8 @@ def _last(environ: WSGIEnvironment) -> str:
     return access.ALL if GUARD in environ or settings.current().check_cache_seconds else access.WHO
 
 
-def _presented(header: str) -> str | None:
-    scheme, _, credential = header.strip().partition(" ")
-    return credential.strip() or None if scheme.lower() == "bearer" else None
-
-
 def _asked(query: str) -> tuple[str | None, tuple[Resource, ...]]:
-    """The scopes and the APIs that the gateway asks for. Raises `UnknownScope`, `UnknownResource`."""
+    """The scopes and the APIs that the gateway asks for. Raises what is `UNCLEAR`."""
     if len(query) > LONGEST_QUERY:
         raise scopes.UnknownScope
     wanted, named = _parsed(query)
@@ -129,11 +136,19 @@ def _needed(asked: str | None) -> frozenset[str]:
 def _parsed(query: str) -> tuple[str | None, tuple[str, ...]]:
     """What the parameters of a query say; a gateway's configuration has a handful of them.
 
-    All that are there hold: Envoy puts the caller's own query behind the gateway's.
+    All of ours that are there hold, also in the caller's own query, which Envoy puts behind the gateway's with the path
+    of the call before it: what else stands there is the caller's. Raises `UnknownParameter`.
     """
-    given = parse_qs(query, keep_blank_values=True, encoding="utf-8", errors="replace")
-    named = given.get("scope")
-    return None if named is None else " ".join(named), tuple(given.get("resource", ()))
+    given = parse_qsl(query, keep_blank_values=True, encoding="utf-8", errors="replace")
+    if not PARAMETERS.issuperset(name for name, _ in takewhile(_gateways, given)):
+        raise UnknownParameter
+    wanted = [text for name, text in given if name == "scope"]
+    return " ".join(wanted) if wanted else None, tuple(text for name, text in given if name == "resource")
+
+
+def _gateways(parameter: tuple[str, str]) -> bool:
+    name, text = parameter
+    return name != PATH_OF_CALL and not (name.startswith("/") or text.startswith("/"))
 
 
 def _identity(bearer: Bearer, scope: str) -> Headers:
@@ -182,6 +197,19 @@ def _too_narrow(needed: frozenset[str], places: tuple[Resource, ...]) -> Headers
     named = {"scope": scopes.serialize(needed)} if needed else {}
     text = "The token lacks a scope that this call needs."
     return _challenge(places, error="insufficient_scope", error_description=text, **named)
+
+
+def _unclear(error: Exception, places: tuple[Resource, ...]) -> tuple[int, Headers]:
+    """Never as if nothing were required."""
+    if isinstance(error, credentials.Several):
+        # 400 where callers are told by ourselves (H-01); gateways understand three statuses.
+        text = "The call came with more than one credential."
+        return 401, _challenge(places, error="invalid_request", error_description=text)
+    if isinstance(error, UnknownParameter):
+        text = "The gateway asks with a parameter that is neither scope nor resource."
+        return 403, _challenge(places, error="invalid_request", error_description=text)
+    # The gateway asks for what nobody can have.
+    return 403, _too_narrow(frozenset(), places)
 
 
 def _not_now(error: Exception, places: tuple[Resource, ...]) -> Headers:

@@ -54,6 +54,16 @@ def test_another_scheme_is_no_credential(hers, scheme):
     assert "error" not in challenge(response)
 
 
+@pytest.mark.standard("H-02")
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "bearer", "BEARER   ", ""])
+@pytest.mark.parametrize("path", ["/v1/me", "/v1/tokens"])
+def test_a_scheme_without_a_token_is_no_credential(nobody, path, header):
+    response = nobody.get(path, Authorization=header)
+
+    problem(response, 401, "no-token")
+    assert "error" not in challenge(response)
+
+
 def test_a_digest_header_with_commas_is_no_second_credential(nobody):
     problem(nobody.get("/v1/me", Authorization='Digest username="a b", realm="c d"'), 401, "no-token")
 
@@ -92,7 +102,6 @@ def test_what_is_wrong_with_a_token_is_told_apart(app, nobody, alice, clock):
         revoked.plaintext: ("revoked-token", "revoked"),
         UNKNOWN + "000000": ("unknown-token", "unknown"),
         "hello": ("malformed-token", "look like"),
-        "": ("malformed-token", "look like"),
     }
 
     for plaintext, (kind, word) in cases.items():

@@ -82,7 +82,8 @@ def test_a_gateway_reads_less_of_a_token_than_a_guard_and_is_told_the_same(
     assert told == {name: guard.headers[name] for name in told}
 
 
-@pytest.mark.parametrize("header", [None, "", "Basic eDp5", "Token x", "Bearer", "Bearer "])
+@pytest.mark.standard("H-02")
+@pytest.mark.parametrize("header", [None, "", "Basic eDp5", "Token x", "Bearer", "Bearer ", "bearer", "BEARER   "])
 def test_without_a_bearer_no_error_is_named(caller, alice, header):
     answer = caller.get("/oauth/check", headers={} if header is None else {"Authorization": header})
 
@@ -90,14 +91,23 @@ def test_without_a_bearer_no_error_is_named(caller, alice, header):
     assert answer.headers["WWW-Authenticate"] == f'{CHALLENGE}scope="{resources.account().default}", {METADATA}'
 
 
-@pytest.mark.parametrize(
-    "token", ["x", "é", "a b", "lk_dev_000000000000000000000000000000000000", "x" * 7000, "x, Bearer y"]
-)
+@pytest.mark.parametrize("token", ["x", "é", "a b", "lk_dev_000000000000000000000000000000000000", "x" * 7000])
 def test_an_unknown_token(caller, alice, token):
     answer = check(caller, token.encode().decode("latin-1"))
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith(CHALLENGE + 'error="invalid_token"')
+
+
+@pytest.mark.standard("H-01", "H-11")
+@pytest.mark.parametrize(
+    "header", ["Bearer {}, Bearer y", "Bearer {},Basic eDp5", "bearer  {},x", "Basic eDp5, Bearer {}"]
+)
+def test_two_credentials_are_none_as_at_the_api(caller, alice, header):
+    answer = check(caller, None, Authorization=header.format(factories.make_token(alice).plaintext))
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith(CHALLENGE + 'error="invalid_request"')
 
 
 def test_a_token_in_the_address_or_body_is_not_seen(signed_in, caller, alice):
@@ -140,6 +150,54 @@ def test_an_unknown_scope_is_never_nothing_required(caller, alice, query):
     assert answer.status_code == 403
     assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
     assert "bogus" not in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.standard("H-11")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?scopes=account:write",
+        "?Scope=account:write",
+        "?scope[]=account:write",
+        "?scope=account:read&amp;resource=account",
+        "?resource=account&%20scope=account:write",
+        "?scope=account:read&resources=account",
+        "?scope=account:read&audience=account",
+        "?aud=account",
+        "?=account:write",
+        "?scopes",
+        "?scopes=account:write&path=/projects",
+    ],
+)
+def test_a_misspelt_parameter_is_never_nothing_required(caller, alice, query):
+    answer = check(caller, factories.make_token(alice).plaintext, query)
+
+    assert answer.status_code == 403
+    assert answer.headers["WWW-Authenticate"].startswith(CHALLENGE + 'error="invalid_request", error_description=')
+
+
+@pytest.mark.standard("H-11")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?scope=account:read&path=/projects?page=2&scopes=a&filter[]=b",
+        "?scope=account:read&path=*",
+        "?resource=account&asked=/projects/1?scopes=a",
+        "?scope=account:read&/projects?page=2",
+    ],
+)
+def test_behind_the_path_of_the_call_stand_the_callers_own(caller, alice, query):
+    token = factories.make_token(alice).plaintext
+
+    assert check(caller, token, query).status_code == 200
+    # They may ask for more, and never for less.
+    assert check(caller, token, query + "&scope=account:write").status_code == 403
+    assert check(caller, token, query + "&resource=elsewhere").status_code == 403
+
+
+@pytest.mark.standard("H-01")
+def test_a_token_in_the_address_beside_one_in_the_header_changes_nothing(caller, alice):
+    assert check(caller, factories.make_token(alice).plaintext, "?access_token=x&scope=account:read").status_code == 200
 
 
 @pytest.mark.standard("A-06")
