@@ -7,6 +7,7 @@ from latchkey.accounts.users import User
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from latchkey.mail import outbox
+from latchkey.notices import owners
 from latchkey.notices.wording import here, told, unlinked
 
 
@@ -37,7 +38,7 @@ def email_change_asked(user: User, new_email: str, link: str | None) -> None:
     """
     if link is not None:
         outbox.post(new_email, "email_change_link", link=link)
-    outbox.post(user.email, "email_change_asked", new_email=new_email, **here())
+    owners.tell(user, "email_change_asked", new_email=new_email, **here())
 
 
 def email_changed(user: User, old_email: str) -> None:
@@ -76,7 +77,7 @@ def proved_again(user: User) -> None:
 def password_changed(user: User) -> None:
     """The user chose another password, knowing the old one."""
     activity.record(user, EventKind.PASSWORD_CHANGED)
-    outbox.post(user.email, "password_changed", **here())
+    owners.tell(user, "password_changed", **here())
 
 
 def password_reset_asked(user: User, link: str) -> None:
@@ -99,7 +100,9 @@ def paused(user: User) -> None:
 def resumed(user: User) -> None:
     """All of it acts again; whoever else is in the account could have done that, so there is a letter."""
     activity.record(user, EventKind.RESUMED)
-    outbox.post(user.email, "resumed", **here())
+    if owners.told_enough(user, EventKind.RESUMED):
+        return
+    owners.tell(user, "resumed", **here())
 
 
 def account_deleted(user: User) -> None:
@@ -121,8 +124,8 @@ def enabled(user: User) -> None:
 def everything_ended(user: User, *, report: list[dict[str, Any]], suspended: list[str], **ended: int) -> Event:
     """The user ended all that acted for them; the event keeps the report, and the letter brings it."""
     event = activity.record(user, EventKind.EVERYTHING_ENDED, suspended=suspended, report=report, **ended)
-    outbox.post(
-        user.email,
+    owners.tell(
+        user,
         "everything_ended",
         ended=ended,
         suspended=[unlinked(name) for name in suspended],

@@ -1,8 +1,6 @@
 """How somebody signs in: browsers, second factors, and what goes wrong with them."""
 
-from datetime import timedelta
-
-from latchkey import clock, settings
+from latchkey import settings
 from latchkey.accounts.passkeys import Passkey
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.upstream.identities import Identity
@@ -10,16 +8,8 @@ from latchkey.accounts.users import User
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.mail import outbox
+from latchkey.notices import owners
 from latchkey.notices.wording import here, signed_in_by, unlinked
-
-# Of what somebody can do again and again; more letters would hide the others, and the activity has all of it.
-MOST_TOLD, WITHIN = 20, timedelta(hours=1)
-
-
-def _told_enough(user: User, kind: EventKind) -> bool:
-    """Whether this was recorded more often lately than letters tell of."""
-    latest = activity.latest(user, kind, MOST_TOLD + 1)
-    return len(latest) > MOST_TOLD and latest[-1] > clock.now() - WITHIN
 
 
 def signed_in(user: User, session: BrowserSession) -> None:
@@ -28,9 +18,9 @@ def signed_in(user: User, session: BrowserSession) -> None:
 
 def new_device(user: User, session: BrowserSession, link: str) -> None:
     """A browser was signed in that the account does not know; by the link the session is ended."""
-    if _told_enough(user, EventKind.SIGNED_IN):
+    if owners.told_enough(user, EventKind.SIGNED_IN):
         return
-    outbox.post(user.email, "new_device", how=signed_in_by(session), link=link, **here())
+    owners.tell(user, "new_device", how=signed_in_by(session), link=link, **here())
 
 
 def code_failed(user: User) -> None:
@@ -80,7 +70,7 @@ def passkey_removed(user: User, passkey: Passkey) -> None:
 def passkey_cloned(user: User, passkey: Passkey) -> None:
     """A passkey counted no further than before, as only a copy of it does; it was refused."""
     activity.record(user, EventKind.PASSKEY_CLONED, name=passkey.name)
-    if _told_enough(user, EventKind.PASSKEY_CLONED):
+    if owners.told_enough(user, EventKind.PASSKEY_CLONED):
         return
     outbox.post(user.email, "passkey_cloned", name=unlinked(passkey.name), **here())
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from latchkey.accounts import sessions
-from latchkey.notices import factors
+from latchkey.notices import owners
 from tests import pages
 
 SUBJECT = "New sign-in to your account"
@@ -54,7 +54,7 @@ def test_its_link_ends_that_session_by_a_button_and_nothing_by_being_opened(app,
 
 @pytest.mark.standard("L-13")
 def test_whoever_signs_in_again_and_again_buries_no_letter_under_these(app, alice, mailbox, clock, monkeypatch):
-    monkeypatch.setattr(factors, "MOST_TOLD", 3)
+    monkeypatch.setattr(owners, "MOST_TOLD", 3)
     for _ in range(7):
         pages.sign_in(app.test_client(), alice)
     first = len(subjects(mailbox, alice))

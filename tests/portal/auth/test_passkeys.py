@@ -17,7 +17,7 @@ from latchkey.accounts.challenges import Purpose
 from latchkey.accounts.passkeys import Answer, Passkey
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
-from latchkey.notices import factors
+from latchkey.notices import owners
 from latchkey.safety import second_factor
 from latchkey.store.session import db
 from tests import pages
@@ -258,7 +258,7 @@ def test_a_copy_whose_count_goes_back_is_refused_and_its_owner_told(app, key, al
 
 @pytest.mark.standard("L-13")
 def test_a_copy_that_is_tried_again_and_again_is_told_of_so_often(app, key, alice, mailbox, monkeypatch):
-    monkeypatch.setattr(factors, "MOST_TOLD", 3)
+    monkeypatch.setattr(owners, "MOST_TOLD", 3)
     assert alone(app.test_client(), key).status_code == 303
     for _ in range(6):
         key.count -= 1
