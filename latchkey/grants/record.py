@@ -199,8 +199,11 @@ def _standing(user: User, client: Client) -> Authorization:
 
 def end(grant_id: str, reason: EndReason) -> bool:
     """End one grant: every token under it is dead at the next request. Whether it was live."""
+    if _end(Grant.id == grant_id, reason) != 1:
+        # It was told when it ended: who has a dead token may say so again and again, and would fill the list.
+        return False
     endings.note(endings.Kind.GRANT, grant_id)
-    return _end(Grant.id == grant_id, reason) == 1
+    return True
 
 
 def _end(which: ColumnElement[bool], reason: EndReason) -> int:
@@ -212,8 +215,8 @@ def withdraw(authorization: Authorization, reason: EndReason = EndReason.WITHDRA
     """Take back what a user let an app do: ends all its grants. Whether there was something to take back."""
     statement = update(Authorization).where(Authorization.id == authorization.id, Authorization.withdrawn_at.is_(None))
     withdrawn = affected(statement.values(withdrawn_at=clock.now()))
-    _end(Grant.authorization_id == authorization.id, reason)
-    endings.note(endings.Kind.AUTHORIZATION, authorization.id)
+    if _end(Grant.authorization_id == authorization.id, reason) or withdrawn:
+        endings.note(endings.Kind.AUTHORIZATION, authorization.id)
     return withdrawn == 1
 
 

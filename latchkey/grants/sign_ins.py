@@ -24,9 +24,11 @@ def limit(begun: Grant) -> None:
 
 def end_one(authorization: Authorization, grant_id: str) -> bool:
     """End one sign-in under an authorization; whether it was live."""
-    endings.note(endings.Kind.GRANT, grant_id)
     one = (Grant.id == grant_id, Grant.authorization_id == authorization.id, Grant.ended_at.is_(None))
-    return affected(update(Grant).where(*one).values(ended_at=clock.now(), end_reason=EndReason.SIGNED_OUT)) == 1
+    if affected(update(Grant).where(*one).values(ended_at=clock.now(), end_reason=EndReason.SIGNED_OUT)) != 1:
+        return False
+    endings.note(endings.Kind.GRANT, grant_id)
+    return True
 
 
 def end_own(client_ids: Iterable[str]) -> int:

@@ -199,5 +199,7 @@ def children(token: Token) -> list[Token]:
 def revoke_all(user: User) -> int:
     """End every developer token of a user; how many were live."""
     statement = update(Token).where(Token.user_id == user.id, Token.kind == Kind.DEVELOPER, Token.revoked_at.is_(None))
-    endings.note(endings.Kind.USER, user.id)
-    return affected(statement.values(revoked_at=clock.now()))
+    count = affected(statement.values(revoked_at=clock.now()))
+    if count:
+        endings.note(endings.Kind.USER, user.id)
+    return count

@@ -194,8 +194,8 @@ def revoke(token: Token) -> bool:
     family = select(Token.id).where(Token.id.in_(_family(token.id))).order_by(Token.id)
     db.execute(family.with_for_update(of=Token))
     ended = affected(update(Token).where(Token.id == token.id, Token.revoked_at.is_(None)).values(revoked_at=now))
-    revoke_descendants(token.id, now)
-    endings.note(endings.Kind.TOKEN, token.id)
+    if revoke_descendants(token.id, now) or ended:
+        endings.note(endings.Kind.TOKEN, token.id)
     return ended == 1
 
 
@@ -212,9 +212,9 @@ def revoke_many(user_id: str, token_ids: Iterable[str]) -> list[Token]:
     return ended
 
 
-def revoke_descendants(token_id: str, now: datetime) -> None:
-    """End what a token made, and what that made."""
-    db.execute(
+def revoke_descendants(token_id: str, now: datetime) -> int:
+    """End what a token made, and what that made; how many of them still worked."""
+    return affected(
         update(Token)
         .where(Token.id.in_(_family(token_id)), Token.id != token_id, Token.revoked_at.is_(None))
         .values(revoked_at=now)

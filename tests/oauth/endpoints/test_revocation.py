@@ -1,7 +1,10 @@
 """/oauth/revoke (RFC 7009): what it ends, for whom, and that its answer tells nothing (F-01 to F-05)."""
 
 import pytest
+from sqlalchemy import func, select
 
+from latchkey.endings import Ending
+from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance
 
@@ -64,6 +67,18 @@ def test_what_is_over_is_answered_alike(signed_in, caller, example_client, clock
 
     for token in (issued["refresh_token"], issued["access_token"], "x", "é", "x" * 5000):
         revoke(caller, example_client, token)
+
+
+@pytest.mark.standard("F-02")
+def test_what_is_over_does_not_end_again_for_guards(signed_in, caller, bob):
+    public = factories.make_client(bob, confidential=False)
+    issued = dance.tokens(signed_in, public)
+
+    for _ in range(5):
+        revoke(caller, public, issued["access_token"])
+
+    # Nothing slows who says so: a dead token would fill the list without end.
+    assert db.scalar(select(func.count()).select_from(Ending)) == 1
 
 
 @pytest.mark.standard("F-02")

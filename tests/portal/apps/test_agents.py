@@ -4,10 +4,12 @@ import html
 import re
 
 import pytest
+from sqlalchemy import func, select
 
 from latchkey import clock as real_clock
 from latchkey import grants
 from latchkey.accounts.users import User
+from latchkey.endings import Ending
 from latchkey.grants import EndReason, Grant
 from latchkey.journal import activity, counting
 from latchkey.journal.activity import EventKind
@@ -97,6 +99,20 @@ def test_a_stranger_ends_no_sign_in(app, signed_in, alice, bob, ledger):
 
 
 @pytest.mark.standard("K-05")
+def test_nobody_tells_guards_of_what_is_not_theirs_to_end(signed_in, alice, bob, ledger):
+    issued(alice, ledger)
+    foreign = grants.allow(bob, ledger.client, ["account:read"])
+    db.commit()
+    known = db.scalar(select(func.count()).select_from(Ending))
+
+    authorization = grants.find_authorization(alice, ledger.client)
+    for named in (foreign.id, bob.id, ledger.client.id):
+        path = f"{PAGE}/{authorization.id}/sign-ins/{named}/end"
+        assert pages.submit(signed_in, path, form=PAGE).status_code == 303
+
+    assert db.scalar(select(func.count()).select_from(Ending)) == known
+
+
 def test_all_of_them_end_after_a_question(app, signed_in, alice, bob, ledger):
     other = factories.make_client(bob, name="Notes", scopes=["account:read"])
     tokens = [issued(alice, ledger), issued(alice, other)]
