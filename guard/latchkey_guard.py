@@ -613,7 +613,8 @@ def _sendable(text: str, longest: int) -> bool:
 
 
 def _needed(scope: Scopes, method: str, path: str) -> str | None:
-    return scope if isinstance(scope, str) else scope(method, path)
+    # As frameworks read it: to a rule for DELETE a `delete` would be another method.
+    return scope if isinstance(scope, str) else scope(method.upper(), path)
 
 
 def _is_identity(name: bytes) -> bool:

@@ -430,6 +430,18 @@ def test_paths_without_a_scope_and_preflights_are_open_and_nobodys(guard, latchk
     assert latchkey.questions() == 0
 
 
+def test_a_method_in_small_letters_takes_what_it_takes_in_large_ones(guard):
+    asked = []
+
+    def scope_of(method, path):
+        asked.append(method)
+        return "projects:write" if method == "DELETE" else "projects:read"
+
+    wsgi(guard, scope_of, REQUEST_METHOD="delete")
+
+    assert asked == ["DELETE"]
+
+
 def test_the_callers_address_is_the_rightmost_that_no_proxy_of_ours_is(latchkey):
     for proxies, forwarded, expected in (
         (0, "203.0.113.9", "192.0.2.1"),
