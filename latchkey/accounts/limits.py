@@ -75,12 +75,13 @@ def sign_in(email: str, *, network: str, device: str | None) -> Tries:
     own = _own(emails.key(email), network, device)
     if device is not None:
         return Tries(throttle.admit(*own))
-    everybody = _everybody("sign-in-anywhere", "sign-in-under-attack", network)
-    counted = throttle.admit(*own, *of_network("sign-in-from", network, NETWORK), crowd=everybody)
+    crowd = everybody("sign-in-anywhere", "sign-in-under-attack", network)
+    counted = throttle.admit(*own, *of_network("sign-in-from", network, NETWORK), crowd=crowd)
     return Tries(own, tuple(counter for counter in counted if counter not in own))
 
 
-def _everybody(what: str, instead: str, network: str) -> Crowd:
+def everybody(what: str, instead: str, network: str) -> Crowd:
+    """All tries of one kind together; while there are too many of them, a network has fewer."""
     return Crowd(Counter(what, EVERYWHERE), of_network(instead, network, UNDER_ATTACK))
 
 
@@ -223,8 +224,8 @@ def user_code(user_id: str, network: str) -> Tries:
     While many are typed everywhere, a network has fewer.
     """
     own = (Counter(f"user-code:{user_id}", USER_CODES),)
-    everybody = _everybody("user-code-anywhere", "user-code-under-attack", network)
-    counted = throttle.admit(*own, *of_network("user-code-from", network, NETWORK), crowd=everybody)
+    crowd = everybody("user-code-anywhere", "user-code-under-attack", network)
+    counted = throttle.admit(*own, *of_network("user-code-from", network, NETWORK), crowd=crowd)
     return Tries(own, tuple(counter for counter in counted if counter not in own))
 
 

@@ -7,12 +7,12 @@ from flask import Response, abort, flash, g, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from latchkey import settings
+from latchkey import origin, settings
 from latchkey.accounts import sessions, users
 from latchkey.accounts.upstream.identities import UpstreamFirst
 from latchkey.oversight import invitations
 from latchkey.store.session import db
-from latchkey.upstream import arrivals, client, provider, tokens
+from latchkey.upstream import arrivals, client, counting, provider, tokens
 from latchkey.upstream.client import Person
 from portal.auth import arrival, waiting_app
 from portal.auth.upstream import asking, letters
@@ -88,7 +88,8 @@ def come_back() -> ResponseReturnValue:
 def _redeemed(asked: Asked, code: str, sender: str | None) -> Person:
     # A request that met somebody else's change is looked at again; the code counts once.
     if "upstream" not in g:
-        g.upstream = client.redeem(asked.begun, code, sender, since=asked.since)
+        with counting.counted(origin.current.get().network):
+            g.upstream = client.redeem(asked.begun, code, sender, since=asked.since)
     return cast("Person", g.upstream)
 
 

@@ -6,6 +6,7 @@ import hmac
 import json
 import threading
 import time
+from datetime import timedelta
 from functools import partial
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -17,12 +18,15 @@ from joserfc.jwk import RSAKey
 from sqlalchemy import func, select
 
 from latchkey import clock, origin
+from latchkey.accounts import limits
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.upstream.identities import Identity
 from latchkey.accounts.users import User
 from latchkey.origin import Origin
 from latchkey.store.session import db
 from latchkey.upstream import provider as known
+from latchkey.values import Limit
+from tests import pages
 from tests.crowd import at_once
 from tests.portal.auth.upstream.conftest import ADA, Person
 from tests.portal.auth.upstream.provider import CLIENT_ID, key, unsigned
@@ -426,3 +430,32 @@ def test_two_tabs_of_somebody_new_make_one_account(acme, app, monkeypatch):
 
     assert [answer.status_code for answer in answers] == [303] * 8
     assert db.scalar(select(func.count()).select_from(User)) == 1
+
+
+@pytest.mark.standard("L-05")
+def test_made_up_codes_do_not_have_the_upstream_shut_this_portal_out(acme, person, another, monkeypatch):
+    monkeypatch.setattr(limits, "NETWORK", (Limit(2, timedelta(minutes=1)),))
+    state = parse_qs(urlsplit(person.leave()).query)["state"][0]
+    made_up = urlencode({"code": "made up", "state": state, "iss": acme.issuer})
+    asked = acme.asked("/token")
+
+    answers = [person.client.get(f"/login/oidc/callback?{made_up}").status_code for _ in range(4)]
+
+    assert (answers, acme.asked("/token") - asked) == ([403, 403, 429, 429], 2)
+    elsewhere = {"REMOTE_ADDR": "198.51.100.7"}
+    for _ in range(3):
+        back = acme.approve(another.leave(), **ADA)
+        assert another.client.get(back, environ_overrides=elsewhere).location == "/"
+        pages.submit(another.client, "/logout", form="/settings")
+
+
+@pytest.mark.standard("L-05")
+def test_an_upstream_that_is_away_uses_up_nobodys_tries(acme, person, monkeypatch):
+    monkeypatch.setattr(limits, "NETWORK", (Limit(1, timedelta(minutes=1)),))
+    acme.instead["/token"] = lambda _asked: (502, "text/plain", b"")
+
+    for _ in range(2):
+        assert person.sign_in().status_code == 503
+    acme.instead.clear()
+
+    assert person.sign_in().location == "/"
