@@ -59,9 +59,11 @@ def _keys(document: Mapping[str, Any]) -> Wanted:
 
 
 def keep(url: str, said: Said, keys: Wanted | None, lasting: timedelta) -> tuple[Client, bool]:
-    """The client of a document as it was just read, and whether it is new."""
+    """The client of a document as it was just read, and whether it is new. One that was pinned meanwhile stays."""
     now = clock.now()
     client, new = _row(url, said)
+    if client.document_pinned_at is not None:
+        return client, new
     changed = [field for field, value in said._asdict().items() if getattr(client, field) != value]
     for field in changed:
         setattr(client, field, getattr(said, field))

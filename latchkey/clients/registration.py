@@ -13,6 +13,7 @@ from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import rules
+from latchkey.clients.keys import record as keys
 from latchkey.clients.record import Client, made_by
 from latchkey.clients.rules import BadClient
 from latchkey.clients.secrets import add_secret
@@ -221,14 +222,16 @@ def mark_resource_server(client: Client, *, on: bool) -> bool:
 
 
 def pin(client: Client, *, on: bool) -> bool:
-    """Keep what was read of a client's own document, or follow it again; whether that is new. It is locked.
+    """Keep what was read of a client's own document and keys, or follow it again; whether that is new. It is locked.
 
-    Raises `BadClient` for one without a document.
+    Raises `BadClient` for one without a document, or whose keys at an address nobody has read.
     """
     if client.document_url is None:
         raise BadClient(document="Only an app that is known by a metadata document has a copy to pin.")
     if (client.document_pinned_at is not None) is on:
         return False
+    if on and keys.unread(client.id):
+        raise BadClient(document="Its keys were never read: they are when it first needs them. Pin it after that.")
     client.document_pinned_at = clock.now() if on else None
     db.flush()
     return True

@@ -33,6 +33,7 @@ _facts = (
     select(
         Client.id,
         Client.suspended_at.is_not(None).label("suspended"),
+        Client.document_pinned_at.is_not(None).label("pinned"),
         ClientKeys.keys,
         ClientKeys.url,
         ClientKeys.changed_at,
@@ -69,7 +70,7 @@ def prove(assertion: Assertion) -> str:
 
 def _key(found: Any, assertion: Assertion) -> Jwk | None:
     key = assertions.pick(found.keys, assertion)
-    if found.url is None:
+    if found.url is None or found.pinned:
         return key
     now = clock.now()
     stale = found.fresh_until is None or found.fresh_until <= now

@@ -2,13 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, delete, literal, or_, select, update
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, delete, exists, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
 from latchkey.accounts.throttle import TooMany
 from latchkey.clients.keys.sets import Jwk
+from latchkey.clients.record import Client
 from latchkey.store.session import Base, UtcDateTime, db, engines, stamp
 from latchkey.store.sweeping import sweep
 
@@ -49,6 +50,12 @@ def find(client_id: str) -> ClientKeys | None:
     return db.get(ClientKeys, client_id, populate_existing=True)
 
 
+def unread(client_id: str) -> bool:
+    """Whether the keys of an app stand at an address that was never read."""
+    found = find(client_id)
+    return found is not None and found.url is not None and found.read_at is None
+
+
 def end(client_id: str) -> bool:
     """Let no key of an app open anything any more, wherever they stood; whether one did."""
     found = find(client_id)
@@ -69,11 +76,12 @@ def claim(client_id: str, every: timedelta) -> bool:
 
 
 def keep(client_id: str, url: str, keys: list[Jwk], lasting: timedelta) -> None:
-    """What stands at the address of an app, if that is still its address."""
+    """What stands at the address of an app, if that is still its address and nobody pinned what it has."""
     now = clock.now()
     values = {"keys": keys, "read_at": now, "fresh_until": now + lasting}
+    pinned = exists().where(Client.id == client_id, Client.document_pinned_at.is_not(None))
     with engines().write.begin() as connection:
-        same = (ClientKeys.client_id == client_id, ClientKeys.url == url)
+        same = (ClientKeys.client_id == client_id, ClientKeys.url == url, ~pinned)
         connection.execute(update(ClientKeys).where(*same).values(**values))
 
 

@@ -386,6 +386,20 @@ def test_a_pinned_copy_holds_whatever_its_host_says(app, signed_in, host, clock)
 
 
 @OPEN
+@pytest.mark.standard("J-10")
+def test_what_was_being_read_while_it_was_pinned_is_not_kept(app, signed_in, host):
+    dance.authorize(signed_in, host.app)
+    said, keys = documents.read(host.url, json.dumps(host.document | {"client_name": "Farnotes"}).encode())
+    with app.app_context():
+        oversight.pin(clients.lock(clients.find(host.url).id), on=True)
+        records.commit()
+        documents.keep(host.url, said, keys, timedelta(hours=1))
+        records.commit()
+
+    assert clients.find(host.url).name == "Fieldnotes"
+
+
+@OPEN
 @pytest.mark.standard("J-09")
 def test_while_another_process_asks_for_it_nobody_else_does(app, signed_in, host, monkeypatch):
     name = f"document:{sha256(host.url.encode()).hexdigest()[:30]}"

@@ -736,6 +736,39 @@ def test_the_keys_of_a_document_at_an_address_are_asked_for_when_they_are_needed
 
 
 @OPEN
+@pytest.mark.standard("J-09", "J-10")
+def test_a_pinned_copy_holds_its_keys_and_their_host_is_asked_no_more(signed_in, caller, host, pair, clock):
+    def pin(*, on=True):
+        oversight.pin(clients.lock(clients.find(host.url).id), on=on)
+        records.commit()
+
+    with hosts.serving() as keys:
+        keys.document = json.loads(signing.key_set(pair))
+        app = described(host, jwks_uri=f"http://127.0.0.1:{keys.port}/keys.json")
+        code = dance.code(signed_in, app)
+        with pytest.raises(clients.BadClient, match="never read"):
+            pin()
+        records.rollback()
+        issued = redeem(caller, app, pair, code).json
+        pin()
+        thief = Pair(kid="two")
+        keys.document = json.loads(signing.key_set(thief))
+        # Asked for before, and answered now.
+        kept = key_records.find(clients.find(host.url).id)
+        key_records.keep(kept.client_id, kept.url, sets.read(signing.key_set(thief).encode()), timedelta(hours=1))
+        records.rollback()
+        clock.move(hours=30)
+        renewed = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}
+
+        assert send(caller, renewed | thief.proof(app.client.id)).status_code == 401
+        assert send(caller, renewed | pair.proof(app.client.id)).status_code == 200
+        assert (len(keys.asked), len(host.asked)) == (1, 1)
+        pin(on=False)
+        assert send(caller, renewed | thief.proof(app.client.id)).json["error"] == "invalid_grant"
+        assert len(keys.asked) == 2
+
+
+@OPEN
 @pytest.mark.standard("J-10")
 def test_an_app_of_a_document_that_has_keys_no_more_is_public_again(signed_in, caller, host, pair, clock):
     host.headers["Cache-Control"] = "no-store"
