@@ -11,7 +11,7 @@ from latchkey.accounts.links import Purpose
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import IS_ADMIN, User
 from latchkey.clients import Cause, Client
-from latchkey.grants import Authorization
+from latchkey.grants import Authorization, Grant
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.journal.links import leave_gap
@@ -153,5 +153,5 @@ def _spare_last(user: User) -> None:
 def _lock(user: User) -> None:
     """Take in the right order what the database's cascade will take in its own (conflicts)."""
     users.lock(user.id)
-    for record in (Authorization, Token):
+    for record in (Authorization, Grant, Token):
         db.execute(select(record.id).where(record.user_id == user.id).order_by(record.id).with_for_update())

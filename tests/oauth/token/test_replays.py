@@ -1,0 +1,100 @@
+"""What is used twice ends its grant, also while its user is deleted: neither waits for what the other has."""
+
+import threading
+import time
+from functools import partial
+
+import pytest
+from sqlalchemy import text
+
+from latchkey import grants, notices
+from latchkey.accounts import users
+from latchkey.grants import EndReason, Grant
+from latchkey.safety import lockdown
+from latchkey.store.session import commit_parts, db, engines
+from oauth.token.replays import Replayed
+from tests import factories
+from tests.crowd import at_once
+
+SECONDS = 30
+LOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+REASONS = [EndReason.CODE_REPLAYED, EndReason.REFRESH_REPLAYED]
+
+
+@pytest.fixture
+def begun(bob):
+    """A sign-in of Bob's app by somebody who is to be deleted."""
+    carol, app = factories.make_user("carol@example.com"), factories.make_client(bob, name="Bob's")
+    grant = grants.allow(carol, app.client, {"account:read"})
+    db.commit()
+    return grant
+
+
+def delete(user_id):
+    """Without beginning again, which would hide that two waited for each other."""
+    commit_parts(lockdown.delete(users.find(user_id)))
+
+
+def until_somebody_waits_for_a_row():
+    """Where one writes at a time, nobody gets as far as that."""
+    if engines().embedded:
+        return
+    until = time.monotonic() + SECONDS
+    with engines().write.connect() as connection:
+        while not connection.execute(text(LOCKED)).scalar_one():
+            connection.rollback()
+            assert time.monotonic() < until
+            time.sleep(0.005)
+
+
+@pytest.mark.standard("C-07", "E-05")
+@pytest.mark.parametrize("reason", REASONS)
+def test_its_end_and_a_deletion_do_not_wait_for_each_other(app, begun, reason, monkeypatch):
+    user_id, grant_id, held = begun.user_id, begun.id, threading.Event()
+
+    def in_the_midst(_user, _client):
+        """The grant is held, and its user is told next."""
+        held.set()
+        until_somebody_waits_for_a_row()
+        monkeypatch.undo()
+        getattr(notices, name)(_user, _client)
+
+    name = "code_replayed" if reason is EndReason.CODE_REPLAYED else "refresh_replayed"
+    monkeypatch.setattr(notices, name, in_the_midst)
+
+    def replay():
+        with app.app_context():
+            Replayed("The code was used before.", grant_id, reason).note()
+
+    def remove():
+        with app.app_context():
+            assert held.wait(SECONDS)
+            delete(user_id)
+
+    db.remove()
+    at_once(replay, remove)
+
+    assert users.find(user_id) is None
+    assert db.get(Grant, grant_id) is None
+
+
+@pytest.mark.standard("C-07")
+def test_many_at_once_tell_their_user_once_and_wait_for_nobody_in_a_circle(app, begun, mailbox):
+    user_id, grant_id = begun.user_id, begun.id
+
+    def replay(reason):
+        with app.app_context():
+            Replayed("The code was used before.", grant_id, reason).note()
+
+    db.remove()
+    at_once(*(partial(replay, reason) for reason in REASONS * 3))
+
+    assert db.get_one(Grant, grant_id).end_reason in REASONS
+    assert len(mailbox.letters("carol@example.com")) == 1
+    db.rollback()
+    with app.app_context():
+        delete(user_id)
+    # Of a user who is gone there is nothing to end, and nobody to tell.
+    with app.app_context():
+        Replayed("The code was used before.", grant_id, EndReason.CODE_REPLAYED).note()
+    assert users.find(user_id) is None
