@@ -21,7 +21,8 @@ from web.server.threads import Threads, taken, unanswered
 MOST = 32
 # What was asked for longer ago is read anew: it may have ended, and whoever ended it been told so.
 FRESH_SECONDS = 0.25
-# For so long nobody reads ahead where that came to nothing: behind a pooler, or while the database is away.
+# For so long nobody reads ahead where that came to nothing: behind a pooler, while the database is away, or so slow that
+# what was read would be too old.
 PAUSE_SECONDS = 1.0
 
 
@@ -119,8 +120,9 @@ class Reading(Generic[Asked]):
                     able.append((exchange, wanted))
             if able:
                 found = foresight.read([wanted for _, wanted in able])
-                if not found:
-                    self._not_before = time.monotonic() + PAUSE_SECONDS
+                now = time.monotonic()
+                if not found or now - read_at > FRESH_SECONDS:
+                    found, self._not_before = [], now + PAUSE_SECONDS
         finally:
             # Whatever happens here, each is answered.
             read = {id(exchange) for exchange, _ in able} if found else set()

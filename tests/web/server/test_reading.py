@@ -153,15 +153,49 @@ def test_nobody_tries_again_at_once_where_it_came_to_nothing(place, statement, m
     assert (place.jobs, len(place.alone)) == ([], 2)
 
 
-def test_what_was_read_too_long_ago_is_read_anew(place, monkeypatch):
+@pytest.fixture
+def moves(monkeypatch):
+    """Moves the time that is looked at while calls are read for."""
+    now = [1000.0]
+    monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(reading, "FRESH_SECONDS", 0.25)
+
+    def move(seconds):
+        now[0] += seconds
+
+    return move
+
+
+def test_what_was_read_too_long_ago_is_read_anew(place, moves):
     """A call that another one held up must not be told what ended meanwhile."""
-    monkeypatch.setattr(reading, "FRESH_SECONDS", -1.0)
-    place.reading.submit(call("a"), short=True)
+    answer = place.reading._answer
+    place.reading._answer = lambda asked: (answer(asked), moves(0.2))
+    for name in "abc":
+        place.reading.submit(call(name), short=True)
     place.go()
 
-    assert not place.answers
+    assert place.answers == [("a", ["a"]), ("b", ["b"])]
     place.alone[0]()
-    assert place.answers == [("a", None)]
+    assert place.answers[2:] == [("c", None)]
+
+
+def test_what_took_long_to_read_is_read_anew_and_for_a_second_each_asks_for_itself(place, moves, monkeypatch):
+    """Else each row would be read twice while a database is slow, and the first time for nothing."""
+    read = foresight.read
+    monkeypatch.setattr(foresight, "read", lambda wanted: (moves(0.3), read(wanted))[1])
+    for name in "ab":
+        place.reading.submit(call(name), short=True)
+    place.go()
+    moves(0.9)
+    place.reading.submit(call("c"), short=True)
+
+    assert (place.answers, place.jobs, len(place.alone)) == ([], [], 3)
+    moves(0.2)
+    place.reading.submit(call("d"), short=True)
+    assert (len(place.jobs), len(place.alone)) == (1, 3)
+    for job in place.alone:
+        job()
+    assert place.answers == [(name, None) for name in "abc"]
 
 
 def test_a_fault_of_one_is_nobody_elses(place, caplog):
