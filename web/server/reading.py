@@ -21,8 +21,8 @@ from web.server.threads import Threads, taken, unanswered
 MOST = 32
 # What was asked for longer ago is read anew: it may have ended, and whoever ended it been told so.
 FRESH_SECONDS = 0.25
-# For so long nobody reads ahead where that came to nothing: behind a pooler, while the database is away, or so slow that
-# what was read would be too old.
+# For so long nobody reads ahead where that came to nothing: behind a pooler, while the database is away, or where it
+# took so long that what was read is too old.
 PAUSE_SECONDS = 1.0
 
 

@@ -1,6 +1,7 @@
 """Calls that are read for together: each has its own answer, by what the database holds after it came."""
 
 import base64
+import contextlib
 import json
 import threading
 from collections import Counter
@@ -18,10 +19,10 @@ from latchkey.clients import suspension
 from latchkey.credentials import Kind
 from latchkey.store.drivers import foresight
 from latchkey.store.drivers.foresight import Wanted
-from latchkey.store.drivers.readers import Readers
+from latchkey.store.drivers.readers import MOST_IDLE, Readers
 from latchkey.store.session import db, engines
 from latchkey.tokens import Token
-from tests import factories
+from tests import factories, servers
 from web.server import reading
 from web.server.reading import Reading
 from web.server.rsgi import Application
@@ -308,6 +309,7 @@ def ask(app):
         assert all(each.done.wait(SECONDS) for each in asked)
         return [each.told for each in asked]
 
+    act.server = server
     return act
 
 
@@ -365,6 +367,61 @@ def test_a_database_that_ended_its_connections_is_asked_anew(ask, people, basic)
             connection.execute(text(f"SELECT pg_terminate_backend(pid, 20000) {OTHERS}"))
     asked = every(people, basic)
 
+    assert ask(*(each for each, _ in asked)) == [(200, told) for _, told in asked]
+
+
+@contextlib.contextmanager
+def timing_out():
+    """Nobody reads the secrets of apps: what waits for them is ended, by the fault that a time limit ends it by."""
+    if engines().embedded:
+        yield
+        return
+    over = threading.Event()
+
+    def end():
+        with engines().write.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while not over.wait(0.01):
+                connection.execute(text(f"SELECT pg_cancel_backend(pid) {OTHERS} AND wait_event_type = 'Lock'"))
+
+    ending = threading.Thread(target=end)
+    with engines().write.begin() as connection:
+        connection.execute(text("LOCK TABLE client_secret IN ACCESS EXCLUSIVE MODE"))
+        ending.start()
+        try:
+            yield
+        finally:
+            over.set()
+            ending.join()
+
+
+def connections():
+    """How many the database has; those that were closed a moment ago are counted until their process has ended."""
+    if engines().embedded:
+        return 0
+    with engines().write.connect() as connection:
+        return connection.execute(text(f"SELECT count(*) {OTHERS}")).scalar_one()
+
+
+@pytest.mark.standard("A-06")
+def test_what_is_ended_in_the_midst_is_asked_by_each_and_no_connection_is_left_behind(ask, people, basic, ways):
+    asked = every(people, basic)
+    ask(*(each for each, _ in asked))
+    before = connections()
+
+    for _ in range(3):
+        with timing_out():
+            told = ask(*(each for each, _ in every(people[:2], basic)))
+        read = [(200, each) for each in (people[0].id, people[1].id)]
+        checked = [(200, each.token.token.id) for each in people[:2]]
+        assert told == [*read, *checked, *(read if engines().embedded else [(503, None)] * 2)]
+        # As if the pause were over that follows it.
+        ask.server._reading_ahead._not_before = 0.0
+
+    if not engines().embedded:
+        assert ways[6] == 3, "each time they were read for together, and that came to nothing"
+    # Beside those that are kept the two by which the test locks and ends.
+    servers.wait_until(lambda: connections() <= before + MOST_IDLE + 2, "connections that were closed")
+    asked = every(people, basic)
     assert ask(*(each for each, _ in asked)) == [(200, told) for _, told in asked]
 
 
