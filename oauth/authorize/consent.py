@@ -1,5 +1,7 @@
 """/oauth/authorize: sign-in first, then the consent screen unless it may be left out, then back to the app."""
 
+from typing import cast
+
 from authlib.oauth2 import OAuth2Error
 from flask import Response, redirect, request, url_for
 from flask_login import current_user
@@ -46,15 +48,20 @@ def authorize() -> BaseResponse:
 def _read_document() -> BaseResponse | None:
     """Read what an app says of itself, when somebody is signed in: strangers make nobody ask another host (J-10).
 
+    Nor does whoever owes something first, such as to prove an address: anybody signs up with one that is not theirs.
     Before anything is held, since that host may take its time. What to answer instead, where there is nothing to ask.
     """
-    url = request.args["client_id"]
+    url, silent = request.args["client_id"], "none" in request.args.get("prompt", "").split()
     if not current_user.is_authenticated:
-        if "none" in request.args.get("prompt", "").split():
+        if silent:
             return stops.stop(Stopped("nobody is signed in, and prompt=none lets nobody sign in"))
         back = way_back()
         too_long = stops.stop(Stopped("the address is too long")) if back is None else None
         return too_long or redirect(url_for("portal.sign_in", next=back), 303)
+    first = owed(cast("BrowserSession", current_user._get_current_object()))  # noqa: SLF001 - the proxy's own way out
+    if first is not None:
+        why = "the user has something to do here first, and prompt=none lets nobody do it"
+        return stops.stop(Stopped(why)) if silent else redirect(first, 303)
     try:
         documented.bring_up_to_date(url, current_user.user_id)
     except (NotFetched, BadMetadata) as error:

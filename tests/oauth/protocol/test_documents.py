@@ -24,6 +24,7 @@ from latchkey.safety import shutdown
 from latchkey.store import leases
 from latchkey.store.session import db as records
 from latchkey.worker import housekeeping
+from tests import factories
 from tests.factories import CALLBACK
 from tests.oauth import dance, hosts
 from tests.oauth.conftest import enter
@@ -108,6 +109,16 @@ def test_strangers_make_nobody_ask_and_read_the_host_alone(signed_in, client, ap
         dance.post(browser, "/oauth/token", host.app, grant_type="refresh_token", refresh_token="x").status_code == 400
     )
     assert len(host.asked) == before == 1
+
+
+@OPEN
+@pytest.mark.standard("J-09")
+def test_nor_does_whoever_has_not_proved_an_address(client, host):
+    enter(client, factories.make_user("stranger@example.com", verified=False))
+
+    assert dance.authorize(client, host.app).location.startswith("/verify-email")
+    assert stopped(dance.authorize(client, host.app, prompt="none"))
+    assert host.asked == []
 
 
 @OPEN
