@@ -21,8 +21,9 @@ from latchkey.store.session import Base, db
 
 PART = 500
 PEOPLE = "user"
-# Digests, sealed texts and hashes say nothing to a person, and something to a thief of the file.
-SECRET = re.compile(r"digest|hash|sealed|^kept$|^form_id$|secret|proof|^mac$|^answer$")
+# Digests, sealed texts and hashes say nothing to a person, and something to a thief of the file; nor does which machine
+# carried a letter, and what the mail server answered to that.
+SECRET = re.compile(r"digest|hash|sealed|^kept$|^form_id$|secret|proof|^mac$|^answer$|^claimed_by$|^last_error$")
 # Acts of operators are told without who they were and from where they did it.
 OF_ACTS = ("kind", "at", "target", "reason")
 

@@ -92,6 +92,19 @@ def test_nothing_in_it_opens_anything_and_nothing_is_anybody_elses(signed_in, al
     assert tokens.find(full[0]).digest.hex() not in answer.text
 
 
+@pytest.mark.standard("A-10")
+def test_it_tells_nobody_by_which_machines_letters_go(app, signed_in, alice):
+    with app.app_context():
+        letter = outbox.post(alice.email, "address_taken")
+        letter.claimed_by, letter.last_error = "web-3.internal/4026531836:17", "550 mx.internal says no"
+        session.commit()
+
+    answer, data = download(signed_in)
+
+    assert [letter["name"] for letter in data["letter"]] == ["address_taken"]
+    assert "internal" not in answer.text
+
+
 @pytest.mark.standard("L-09", "P-05")
 def test_it_takes_fresh_proof(signed_in, clock):
     clock.move(minutes=16)
