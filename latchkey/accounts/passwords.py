@@ -1,9 +1,10 @@
 """Passwords: what may be one, how it is kept, how it is checked."""
 
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
@@ -12,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from latchkey import settings
 from latchkey.accounts import breaches
 from latchkey.loading import Late
+from latchkey.store.session import rest
 from latchkey.turns import heavy
 
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ STAND_INS = {
     "z": "2",
 }
 LETTERS = str.maketrans({sign: letter for letter, signs in STAND_INS.items() for sign in signs})
+
+
+Result = TypeVar("Result")
 
 
 class WeakPassword(Exception):
@@ -87,10 +92,16 @@ def check(password: str, *, known: tuple[str, ...] = ()) -> None:
         raise WeakPassword("This password was stolen from another site, and is tried here too. Choose another.")
 
 
+def _worked(work: Callable[[], Result]) -> Result:
+    # Whoever waits for a hash has as many before them as ask: no connection waits with each.
+    rest()
+    return heavy.run(work)
+
+
 def hash(password: str) -> str:
     """Argon2id in PHC form."""
     encoded = _encoded(_composed(password))
-    return heavy.run(lambda: _hasher.hash(encoded))
+    return _worked(lambda: _hasher.hash(encoded))
 
 
 @cache
@@ -116,7 +127,7 @@ def verify(stored: str | None, password: str) -> bool:
     """
     composed = _composed(password)
     known = stored if stored is not None and usable(stored) else None
-    right = heavy.run(lambda: _fits(known or _nobodys(), _encoded(composed[:LONGEST])))
+    right = _worked(lambda: _fits(known or _nobodys(), _encoded(composed[:LONGEST])))
     return right and bool(known) and len(password) <= LONGEST_TYPED and len(composed) <= LONGEST
 
 

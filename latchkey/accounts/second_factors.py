@@ -15,6 +15,7 @@ from latchkey import clock, credentials, settings, vault
 from latchkey.accounts import passkeys
 from latchkey.accounts.sessions import How
 from latchkey.accounts.users import User
+from latchkey.store.drivers.within import Within
 from latchkey.store.session import Base, affected, db, stamp
 
 PERIOD = 30
@@ -60,13 +61,16 @@ def find(user: User) -> Authenticator | None:
 
 def protects(user: User) -> bool:
     """Whether the password alone opens nothing."""
-    return bool(db.scalar(_PROTECTED, {"user": user.id}))
+    [(protected,)] = _PROTECTED.all(user=user.id)
+    return bool(protected)
 
 
-_PROTECTED = select(
-    or_(
-        select(Authenticator.user_id).where(Authenticator.user_id == bindparam("user")).exists(),
-        select(passkeys.Passkey.id).where(passkeys.Passkey.user_id == bindparam("user")).exists(),
+_PROTECTED = Within(
+    select(
+        or_(
+            select(Authenticator.user_id).where(Authenticator.user_id == bindparam("user")).exists(),
+            select(passkeys.Passkey.id).where(passkeys.Passkey.user_id == bindparam("user")).exists(),
+        )
     )
 )
 

@@ -12,6 +12,8 @@ from latchkey import clock, credentials, origin
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
+from latchkey.store.drivers import within
+from latchkey.store.drivers.within import Within
 from latchkey.store.session import Base, UtcDateTime, affected, db, some, stamp
 from latchkey.store.sweeping import sweep
 
@@ -112,22 +114,26 @@ def open(
     plaintext = credentials.opaque()
     here = origin.current.get()
     session = BrowserSession(
-        digest=credentials.digest(plaintext), user=user, address=here.address, agent=here.agent, how=how
+        digest=credentials.digest(plaintext),
+        user=user,
+        user_id=user.id,
+        address=here.address,
+        agent=here.agent,
+        how=how,
     )
     if authenticated_at is not None:
         session.authenticated_at = authenticated_at
     if confirmed is not None:
         session.identity_id, session.upstream_sid, session.confirmed_at = confirmed
     session.plaintext = plaintext
-    db.add(session)
-    db.flush()
-    if too_many := list(db.scalars(_TOO_MANY, {"user": user.id, "most": MOST})):
+    within.insert(session)
+    if too_many := [session_id for (session_id,) in _TOO_MANY.all(user=user.id, most=MOST)]:
         db.execute(delete(BrowserSession).where(BrowserSession.id.in_(too_many)))
     return session
 
 
 _NEWEST = select(BrowserSession.id).where(BrowserSession.user_id == bindparam("user"))
-_TOO_MANY = _NEWEST.order_by(BrowserSession.id.desc()).offset(bindparam("most", type_=Integer))
+_TOO_MANY = Within(_NEWEST.order_by(BrowserSession.id.desc()).offset(bindparam("most", type_=Integer)))
 
 
 def hold(session: BrowserSession) -> User:

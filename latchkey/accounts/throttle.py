@@ -6,14 +6,15 @@ from functools import cache, partial
 from math import ceil
 from typing import NamedTuple, cast
 
-from sqlalchemy import BigInteger, String, Table, bindparam, case, delete, or_, select, update
+from sqlalchemy import ARRAY, BigInteger, Connection, String, Table, any_, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials
 from latchkey.store.drivers.transactions import transaction
+from latchkey.store.drivers.within import Within
 from latchkey.store.prepared import PreparedWrite
-from latchkey.store.session import Base, UtcDateTime, db, engines
+from latchkey.store.session import Base, UtcDateTime, engines
 from latchkey.store.sweeping import sweep
 from latchkey.values import Limit
 
@@ -144,13 +145,13 @@ def _counting(dialect: str) -> PreparedWrite:
 def refund(*counters: Counter) -> None:
     """Take one attempt out of each count: it was no guess. Those of others stay counted."""
     with engines().write.begin() as connection:
-        _settle(connection.execute, (), counters)
+        _settle(connection, (), counters)
 
 
 def reset(*counters: Counter) -> None:
     """Begin the counts anew: whoever it was knew what they said."""
     with engines().write.begin() as connection:
-        _settle(connection.execute, counters, ())
+        _settle(connection, counters, ())
 
 
 def settle(anew: tuple[Counter, ...], less: tuple[Counter, ...]) -> None:
@@ -159,30 +160,36 @@ def settle(anew: tuple[Counter, ...], less: tuple[Counter, ...]) -> None:
     Others wait for these counts until it has committed.
     """
     if anew or less:
-        _settle(db.execute, anew, less)
+        _settle(_ANEW.connection(), anew, less)
 
 
-def _settle(execute: Callable[..., object], anew: tuple[Counter, ...], less: tuple[Counter, ...]) -> None:
-    # In the order in which they are counted. SQLite has one writer at a time.
-    if not engines().embedded:
-        if not less:
-            execute(_HELD_ANEW, {"names": _names(anew)})
-            return
-        execute(_HOLD, {"names": _names((*anew, *less))})
-    if anew:
-        execute(_ANEW, {"names": _names(anew)})
+def _settle(connection: Connection, anew: tuple[Counter, ...], less: tuple[Counter, ...]) -> None:
+    if engines().embedded:
+        for statement, counters in ((_ANEW, anew), (_LESS, less)):
+            for name in _names(counters):
+                statement.run(connection, named=name)
+        return
+    # In the order in which they are counted: what goes is locked by the part of a statement that finds it.
     if less:
-        execute(_LESS, {"names": _names(less)})
+        _HOLD.run(connection, names=_names((*anew, *less)))
+        _LESS_OF.run(connection, names=_names(less))
+    if anew:
+        _ANEW_OF.run(connection, names=_names(anew))
 
 
 _ATTEMPTS = cast("Table", Attempt.__table__)
-_AMONG = _ATTEMPTS.c.key.in_(bindparam("names", expanding=True))
-_HOLD = select(_ATTEMPTS.c.key).where(_AMONG).order_by(_ATTEMPTS.c.key).with_for_update()
-_ANEW = delete(_ATTEMPTS).where(_AMONG)
-# One way there and back: what goes is locked in the order of the part that finds it.
-_LOCKED = _HOLD.cte("held")
-_HELD_ANEW = delete(_ATTEMPTS).where(_ATTEMPTS.c.key == _LOCKED.c.key)
-_LESS = update(_ATTEMPTS).where(_AMONG, _ATTEMPTS.c.count > 0).values(count=_ATTEMPTS.c.count - 1)
+# SQLite has one writer at a time, and a statement for each is the least there.
+_ANEW = Within(delete(_ATTEMPTS).where(_ATTEMPTS.c.key == bindparam("named")))
+_COUNTED = _ATTEMPTS.c.count > 0
+_LESS = Within(
+    update(_ATTEMPTS).where(_ATTEMPTS.c.key == bindparam("named"), _COUNTED).values(count=_ATTEMPTS.c.count - 1)
+)
+_AMONG = _ATTEMPTS.c.key == any_(bindparam("names", type_=ARRAY(String)))
+_ORDERED = select(_ATTEMPTS.c.key).where(_AMONG).order_by(_ATTEMPTS.c.key).with_for_update()
+_FOUND = _ORDERED.cte("held")
+_HOLD = Within(_ORDERED)
+_ANEW_OF = Within(delete(_ATTEMPTS).where(_ATTEMPTS.c.key == _FOUND.c.key))
+_LESS_OF = Within(update(_ATTEMPTS).where(_AMONG, _COUNTED).values(count=_ATTEMPTS.c.count - 1))
 
 
 def purge() -> bool:

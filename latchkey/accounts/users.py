@@ -13,6 +13,7 @@ from latchkey.accounts import emails, passwords
 from latchkey.ids import new_id
 from latchkey.naming import names
 from latchkey.store.conflicts import Gone
+from latchkey.store.drivers.within import Locked
 from latchkey.store.session import Base, db, some, stamp
 
 LONGEST_NAME = 80
@@ -79,7 +80,7 @@ class User(Base):
 
 _SPELT = select(User).where(User.email_key.in_([bindparam("kept"), bindparam("typed")]))
 # Not plain FOR UPDATE: that would wait for every row that is being written with a reference to the user.
-_HELD = select(User).where(User.id == bindparam("user")).with_for_update(key_share=True)
+_HELD = Locked(User, select(User).where(User.id == bindparam("key")).with_for_update(key_share=True))
 
 
 def may_sign_up(email: str) -> None:
@@ -155,7 +156,7 @@ def lock(user_id: str) -> User | None:
 
     Whatever makes a credential begins with it: before or after a lockdown, never beside. Users, then what is theirs.
     """
-    return db.scalar(_HELD, {"user": user_id}, execution_options={"populate_existing": True})
+    return _HELD.one(user_id)
 
 
 def hold(user_id: str) -> User:

@@ -27,6 +27,7 @@ from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.journal import links
 from latchkey.origin import Actor, Doer
+from latchkey.store.drivers import within
 from latchkey.store.search import mentions
 from latchkey.store.session import Base, db, stamp
 from latchkey.store.sweeping import sweep
@@ -164,9 +165,7 @@ def record(user: User, kind: EventKind, **detail: str | int | list[str] | list[d
     event = Event(
         user_id=user.id, kind=kind, address=here.address, agent=here.agent, request_id=here.request_id, detail=told
     )
-    db.add(event)
-    db.flush()
-    return event
+    return within.insert(event)
 
 
 def _told(actor: Actor) -> dict[str, str]:

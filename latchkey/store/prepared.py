@@ -110,7 +110,7 @@ class Prepared:
         return values if self.only is None else (values[self.only],)
 
 
-class _Reading(Prepared):
+class Reading(Prepared):
     """A SELECT, and how to read its rows."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]], row: Any, dialect: Dialect) -> None:
@@ -147,7 +147,7 @@ class PreparedSelect:
         columns = [str(column.key) for column in statement.selected_columns]
         self._row: Any = row or namedtuple(name, columns)  # noqa: PYI024 - made at run time
         self._statement = statement
-        self._compiled: dict[str, _Reading] = {}
+        self._compiled: dict[str, Reading] = {}
 
     def one(self, **parameters: Any) -> Any:
         """The first row or None."""
@@ -169,7 +169,7 @@ class PreparedSelect:
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
         return compiled.text, compiled.parameters(parameters)
 
-    def _run(self, parameters: dict[str, Any]) -> tuple[_Reading, list[Any]]:
+    def _run(self, parameters: dict[str, Any]) -> tuple[Reading, list[Any]]:
         pair = engines()
         dialect = pair.read.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
@@ -200,8 +200,8 @@ class PreparedSelect:
             log.warning("the replica is not asked for %s s: %s", AWAY_SECONDS, type(error).__qualname__)
             return []
 
-    def _compile(self, dialect: Dialect) -> _Reading:
-        compiled = self._compiled[dialect.name] = _Reading(self._statement, self._row, dialect)
+    def _compile(self, dialect: Dialect) -> Reading:
+        compiled = self._compiled[dialect.name] = Reading(self._statement, self._row, dialect)
         return compiled
 
 

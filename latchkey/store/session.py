@@ -107,6 +107,16 @@ def _back_to_reading(session: Session, transaction: SessionTransaction) -> None:
 db = scoped_session(sessionmaker(class_=RoutingSession, expire_on_commit=False))
 
 
+def rest() -> None:
+    """Give back the connection of a session that only read: what comes next takes long, and others may have it."""
+    if not db.registry.has():
+        return
+    session = db()
+    changed = session.info or session.new or session.dirty or session.deleted or session.in_nested_transaction()
+    if not changed:
+        session.commit()
+
+
 def affected(statement: UpdateBase) -> int:
     """Run a DML statement in the session; how many rows it changed."""
     return cast("CursorResult[Any]", db.execute(statement)).rowcount

@@ -4,6 +4,7 @@ import pytest
 
 from latchkey.accounts import passwords, sessions, users
 from latchkey.safety import lockdown, signin
+from latchkey.store.session import engines
 from tests.factories import PASSWORD
 
 
@@ -51,3 +52,27 @@ def test_an_outdated_hash_does_not_overwrite_a_password_chosen_meanwhile(db, ali
     db.rollback()
 
     assert users.authenticate(users.find_by_email(alice.email), PASSWORD) is None
+
+
+def test_whoever_waits_for_a_hash_holds_no_connection(db, alice, monkeypatch):
+    held, verify = [], passwords._fits
+
+    def looked_at(*given):
+        held.append([engine.pool.checkedout() for engine in (engines().read, engines().write)])
+        return verify(*given)
+
+    monkeypatch.setattr(passwords, "_fits", looked_at)
+
+    signin.enter(signin.attempt(alice.email, PASSWORD))
+
+    assert held == [[0, 0]]
+
+
+def test_what_is_being_written_stays_so_while_a_password_is_hashed(db, alice):
+    users.lock(alice.id)
+    users.rename(alice, "Alicia")
+
+    passwords.hash("lantern-orchid-57-gravel")
+    db.rollback()
+
+    assert alice.name != "Alicia"

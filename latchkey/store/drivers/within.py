@@ -1,0 +1,109 @@
+"""Statements of the session's own transaction that are compiled once: what signing in, and each event, writes.
+
+The unit of work sorts and compiles anew, which costs several times what the database does. What the session has to
+write is written before, and about faults SQLAlchemy does what it always does.
+"""
+
+from functools import cache
+from typing import Any, Generic, TypeVar, cast
+
+from sqlalchemy import Connection, Dialect, Select, Table, inspect
+from sqlalchemy import insert as insert_into
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
+from sqlalchemy.sql.dml import UpdateBase
+
+from latchkey.store.prepared import Prepared, Reading
+from latchkey.store.session import Base, db
+
+Record = TypeVar("Record", bound=Base)
+Statement = UpdateBase | Select[*tuple[Any, ...]]
+
+
+class _Written(Prepared):
+    """One whose parameters may be NULL."""
+
+    def convert(self, values: dict[str, Any]) -> None:
+        for name, bind in self.binders:
+            if values[name] is not None:
+                values[name] = bind(values[name])
+
+
+class Within:
+    """One statement, compiled once for each dialect."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._statement = statement
+        self._compiled: dict[str, Prepared] = {}
+
+    def connection(self) -> Connection:
+        """The session's, which writes from now on if the statement does."""
+        session = db()
+        session.flush()
+        return session.connection({"clause": self._statement})
+
+    def run(self, connection: Connection | None = None, **given: Any) -> int:
+        """Run it with these parameters, in the session's transaction or another one; how many rows it changed."""
+        return cast("int", self._result(connection or self.connection(), given).rowcount)
+
+    def all(self, **given: Any) -> list[tuple[Any, ...]]:
+        """The rows that it finds in the session's transaction."""
+        connection = self.connection()
+        records = self._result(connection, given).cursor.fetchall()
+        read = cast("Reading", self._compiled[connection.dialect.name]).read
+        return [read(record) for record in records]
+
+    def _result(self, connection: Connection, given: dict[str, Any]) -> Any:
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name) or self._compile(dialect)
+        return connection.exec_driver_sql(compiled.text, compiled.parameters(given))
+
+    def _compile(self, dialect: Dialect) -> Prepared:
+        if isinstance(self._statement, Select):
+            made: Prepared = Reading(self._statement, tuple, dialect)
+        else:
+            made = _Written(self._statement.compile(dialect=dialect), dialect)
+        self._compiled[dialect.name] = made
+        return made
+
+
+class Locked(Generic[Record]):
+    """Locks one record, as it is stored now. What the session knows of it already is compared, and seldom read anew."""
+
+    def __init__(self, kind: type[Record], statement: Select[Record]) -> None:
+        self._kind, self._statement = kind, statement
+        attributes = inspect(kind).column_attrs
+        self._names = [attribute.key for attribute in attributes]
+        self._row = Within(statement.with_only_columns(*(attribute.columns[0] for attribute in attributes)))
+
+    def one(self, key: str) -> Record | None:
+        """The record of a key, which is the statement's only parameter."""
+        known = db.identity_map.get(identity_key(self._kind, key))
+        if known is not None:
+            now = [tuple(map(known.__dict__.get, self._names))]
+            if self._row.all(key=key) == now:
+                return known
+        return db.scalar(self._statement, {"key": key}, execution_options={"populate_existing": True})
+
+
+@cache
+def _inserting(kind: type[Base]) -> tuple[Within, list[tuple[str, Any]]]:
+    columns = [(attribute.key, attribute.columns[0]) for attribute in inspect(kind).column_attrs]
+    return Within(insert_into(cast("Table", kind.__table__))), columns
+
+
+def insert(record: Record) -> Record:
+    """Write a new record at once; from then on it is the session's, like one that was read."""
+    statement, columns = _inserting(type(record))
+    given: dict[str, Any] = {}
+    for name, column in columns:
+        if name not in record.__dict__:
+            default = column.default
+            value = None if default is None else default.arg(None) if default.is_callable else default.arg
+            set_committed_value(record, name, value)
+        given[column.key] = record.__dict__[name]
+    statement.run(**given)
+    make_transient_to_detached(record)
+    db.add(record)
+    return record
