@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 import time
+from base64 import b64encode
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -98,6 +99,21 @@ def test_not_you_signs_somebody_else_in(either_page: Page, alice, bob, fieldnote
     expect(page.get_by_text("bob@example.com")).to_be_visible()
 
 
+def answer_at_the_app(page: Page) -> None:
+    """What is asked of the app, which runs nowhere, is answered here; `page.route` would not see a redirect there."""
+    chromium = page.context.new_cdp_session(page)
+    shown = {
+        "responseCode": 200,
+        "responseHeaders": [{"name": "Content-Type", "value": "text/html"}],
+        "body": b64encode(b"<title>App</title><h1>At the app</h1>").decode(),
+    }
+    chromium.on(
+        "Fetch.requestPaused",
+        lambda asked: chromium.send("Fetch.fulfillRequest", shown | {"requestId": asked["requestId"]}),
+    )
+    chromium.send("Fetch.enable", {"patterns": [{"urlPattern": f"{APP}/*"}]})
+
+
 def ask(page: Page, registered, redirect_uri: str, **more: str) -> None:
     asked = dance.asked(registered, redirect_uri=redirect_uri, **more)
     page.goto("/oauth/authorize?" + urlencode(asked, quote_via=quote))
@@ -108,9 +124,7 @@ def ask(page: Page, registered, redirect_uri: str, **more: str) -> None:
 def test_an_https_redirect(either_page: Page, alice, bob, button):
     page = sign_in(either_page, alice)
     registered = factories.make_client(bob, redirect_uris=(f"{APP}/callback",))
-    page.route(
-        f"{APP}/**", lambda route: route.fulfill(body="<title>App</title><h1>At the app</h1>", content_type="text/html")
-    )
+    answer_at_the_app(page)
 
     ask(page, registered, f"{APP}/callback")
     page.get_by_role("button", name=button).click()
@@ -143,9 +157,7 @@ def test_only_what_is_new_stands_out_on_the_second_visit(page: Page, alice, bob,
     registered = factories.make_client(
         bob, redirect_uris=(f"{APP}/callback",), scopes=("account:read", "account:write")
     )
-    page.route(
-        f"{APP}/**", lambda route: route.fulfill(body="<title>App</title><h1>At the app</h1>", content_type="text/html")
-    )
+    answer_at_the_app(page)
     ask(page, registered, f"{APP}/callback")
     page.get_by_role("button", name="Authorize").click()
     page.wait_for_url(f"{APP}/**")
@@ -184,9 +196,7 @@ def test_consent_and_its_error_page_are_for_everybody(open_context, alice, bob, 
 def test_consent_by_keyboard(page: Page, alice, bob):
     sign_in(page, alice)
     registered = factories.make_client(bob, redirect_uris=(f"{APP}/callback",))
-    page.route(
-        f"{APP}/**", lambda route: route.fulfill(body="<title>App</title><h1>At the app</h1>", content_type="text/html")
-    )
+    answer_at_the_app(page)
     ask(page, registered, f"{APP}/callback")
 
     for _ in range(12):
@@ -300,9 +310,7 @@ def test_a_second_click_while_the_callback_is_slow_arrives_too(page: Page, alice
 def test_a_request_that_is_too_long_for_an_address_comes_through_sign_in(either_page: Page, alice, bob):
     page = either_page
     registered = factories.make_client(bob, redirect_uris=(f"{APP}/callback",))
-    page.route(
-        f"{APP}/**", lambda route: route.fulfill(body="<title>App</title><h1>At the app</h1>", content_type="text/html")
-    )
+    answer_at_the_app(page)
     ask(page, registered, f"{APP}/callback", state="é" * 1024)
     page.get_by_label("Email").fill(alice.email)
     page.get_by_label("Password", exact=True).fill(factories.PASSWORD)
