@@ -1,6 +1,6 @@
 """Chromium on a running portal. A page that complains, in its console or by a blocked file, fails its test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
@@ -21,11 +21,9 @@ from tests.factories import PASSWORD
 from tests.pages import csrf
 
 # Every rule of the standards, and what axe itself holds to be good practice.
-AXE = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    # What it finds good need not be listed node by node, and sent here.
-    "resultTypes": ["violations"],
-}
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+# Those of them that look at a colour.
+COLOURS = ("color-contrast", "link-in-text-block")
 # Milliseconds; a machine that runs other tests beside this one is slow, and only what fails waits so long.
 PATIENCE = 30_000
 expect.set_options(timeout=PATIENCE)
@@ -111,12 +109,10 @@ def either_page(request: pytest.FixtureRequest, open_context: Callable[..., Brow
 
 
 def sign_in(page: Page, user: User, password: str = PASSWORD) -> Page:
-    """The same page, signed in by the form's request alone: reading and filling the form is tested by itself."""
+    """The same page, where it was, signed in by the form's request alone: filling the form is tested by itself."""
     fields = {"email": user.email, "password": password, "csrf_token": csrf(page.request.get("/login").text())}
     answer = page.request.post("/login", form=fields, max_redirects=0)
-    assert answer.status == 303, answer.text()
-    page.goto(answer.headers["location"])
-    page.get_by_role("heading", level=1).filter(has_text="Welcome").wait_for()
+    assert (answer.status, answer.headers["location"]) == (303, "/"), answer.text()
     return page
 
 
@@ -126,16 +122,35 @@ def alices_page(page: Page, alice: User) -> Page:
     return sign_in(page, alice)
 
 
-def assert_accessible(page: Page) -> None:
+def where(page: Page) -> str:
+    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    return f"{page.url}, {'dark' if dark else 'light'}, {page.viewport_size}"
+
+
+def assert_accessible(page: Page, rules: Sequence[str] = RULES) -> None:
     """Axe finds nothing on the page as it stands; needs a page with JavaScript."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
-    # What it finds good is more than all else, and stays there.
-    found = page.evaluate("options => axe.run(options).then(all => ({ violations: all.violations }))", AXE)
-    assert found["violations"] == [], AxeResults(found).generate_report()
+    # What it finds good is more than all else, and is neither listed node by node nor sent here.
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
+    found = page.evaluate("options => axe.run(options).then(all => ({ violations: all.violations }))", options)
+    assert found["violations"] == [], f"{where(page)}\n{AxeResults(found).generate_report()}"
 
 
 def assert_fits(page: Page) -> None:
     """Nothing sticks out sideways."""
     wide, window = page.evaluate("[document.scrollingElement.scrollWidth, window.innerWidth]")
     assert wide <= window, f"{page.url} is {wide} px wide in a window of {window}"
+
+
+def assert_for_everybody(page: Page, widths: Sequence[int] = (1280, 390)) -> None:
+    """The page as it stands is accessible and fits: on a desktop and a phone, by day and by night.
+
+    By night it is the same page but for its colours (tests/web/test_assets.py), so axe looks at them alone.
+    """
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 844})
+        for scheme, rules in (("light", RULES), ("dark", COLOURS)):
+            page.emulate_media(color_scheme=scheme)
+            assert_fits(page)
+            assert_accessible(page, rules)

@@ -14,7 +14,7 @@ from latchkey.credentials import Kind
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
 from latchkey.store.session import db as session
-from tests.browser.conftest import assert_accessible, assert_fits, sign_in
+from tests.browser.conftest import assert_accessible, assert_for_everybody, sign_in
 from tests.factories import CALLBACK, make_client, record_token
 
 
@@ -274,9 +274,8 @@ def test_activity_is_taken_away(alices_page, alice):
         assert download.value.suggested_filename.endswith(end)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_every_page_is_accessible_and_fits(open_context, alice, bob, scheme, width):
+# A dozen pages, each looked at four times.
+def test_every_page_is_accessible_and_fits(page, alice, bob):
     mine = make_client(alice, name="A name as long as a name can be, to see that it still fits", pkce_required=False)
     clients.rotate_secret(mine.client, by=None)
     ledger = make_client(bob, name="Ledger").client
@@ -287,7 +286,7 @@ def test_every_page_is_accessible_and_fits(open_context, alice, bob, scheme, wid
         record_token(plaintext, kind=Kind.ACCESS, grant=begun, scopes=begun.scopes, expires_at=ends_at)
     notices.sign_in_failed(alice)
     session.commit()
-    page = sign_in(open_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page(), alice)
+    sign_in(page, alice)
     app = f"/apps/{mine.client.id}"
 
     for path in (
@@ -304,10 +303,8 @@ def test_every_page_is_accessible_and_fits(open_context, alice, bob, scheme, wid
         "/docs/gateways",
     ):
         page.goto(path)
-        assert_accessible(page)
-        assert_fits(page)
+        assert_for_everybody(page)
     page.goto("/authorized-apps")
     page.get_by_role("button", name="Pause everything").click()
     expect(page.get_by_text("Everything that acts for you is paused", exact=True)).to_be_visible()
-    assert_accessible(page)
-    assert_fits(page)
+    assert_for_everybody(page)

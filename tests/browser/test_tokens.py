@@ -14,7 +14,7 @@ from latchkey import scopes, tokens
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from tests import programs
-from tests.browser.conftest import assert_accessible, assert_fits, sign_in
+from tests.browser.conftest import assert_accessible, assert_for_everybody, sign_in
 from tests.factories import make_token
 
 TOTAL = len(scopes.SHIPPED)
@@ -602,10 +602,10 @@ def test_revoking_on_a_later_page_of_a_search_stays_there(either_page, alice):
     expect(page.get_by_role("link", name="Backup 51", exact=True)).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 320])
-def test_finding_a_pasted_token_shuts_nobody_out(open_context, alice, width, scheme):
-    page = sign_in(open_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page(), alice)
+def test_finding_a_pasted_token_shuts_nobody_out(alices_page, alice, width):
+    page = alices_page
+    page.set_viewport_size({"width": width, "height": 844})
     make_token(alice)
     page.goto("/tokens")
     button = page.get_by_text("Find a pasted token")
@@ -613,8 +613,7 @@ def test_finding_a_pasted_token_shuts_nobody_out(open_context, alice, width, sch
     button.focus()
     button.press("Enter")
     expect(page.get_by_label("Paste a token to find it")).to_be_visible()
-    assert_accessible(page)
-    assert_fits(page)
+    assert_for_everybody(page, [width])
     page.get_by_label("Paste a token to find it").press("Escape")
 
     expect(page.get_by_label("Paste a token to find it")).to_be_hidden()
@@ -659,17 +658,11 @@ def test_regenerating_shows_the_new_string_and_then_both(alices_page, alice):
 
 
 @pytest.mark.standard("N-08")
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nobody_is_shut_out_of_these_pages(open_context, alice, db, theme, width):
-    page = sign_in(open_context(color_scheme=theme, viewport={"width": width, "height": 800}).new_page(), alice)
-
-    def look() -> None:
-        assert_accessible(page)
-        assert_fits(page)
-
+# A dozen pages, each looked at four times.
+def test_nobody_is_shut_out_of_these_pages(alices_page, alice, db):
+    page = alices_page
     page.goto("/tokens")
-    look()
+    assert_for_everybody(page)
     old = make_token(alice, description="Old laptop").token
     parent = make_token(alice, description="A" * 80, scopes=["tokens:write", "account:read", "apps:read", "apps:write"])
     make_token(alice, description="Child", scopes=["tokens:write"], parent=parent.token, lifetime=timedelta(days=2))
@@ -678,13 +671,13 @@ def test_nobody_is_shut_out_of_these_pages(open_context, alice, db, theme, width
     here = f"/tokens/{parent.token.id}"
     for path in ("/tokens", "/tokens?status=ended", "/tokens?q=zzz", "/tokens?status=x", f"/tokens/{old.id}", here):
         page.goto(path)
-        look()
+        assert_for_everybody(page)
     for path in (f"{here}/edit", f"{here}/regenerate", f"{here}/revoke", "/tokens/new?scopes=x&expires_in_days=45"):
         page.goto(path)
-        look()
+        assert_for_everybody(page)
     page.get_by_role("button", name="Create", exact=True).click()
     expect(page.get_by_text("Describe what will use this token.")).to_be_visible()
-    look()
+    assert_for_everybody(page)
     create(page, "Summary", "account:read", "tokens:write")
     page.get_by_text("Keep it out of your shell history").click()
-    look()
+    assert_for_everybody(page)

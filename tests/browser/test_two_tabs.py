@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from latchkey.accounts import links, sessions, users
 from latchkey.accounts.links import Purpose
-from tests.browser.conftest import assert_accessible, assert_fits, sign_in
+from tests.browser.conftest import assert_accessible, assert_for_everybody, sign_in
 from tests.factories import PASSWORD, make_user
 
 
@@ -46,7 +46,7 @@ def test_the_sign_in_form_of_a_second_tab_goes_on(open_context, alice):
     context = open_context()
     first, second = context.new_page(), context.new_page()
     second.goto("/login?next=/authorized-apps")
-    sign_in(first, alice)
+    sign_in(first, alice).goto("/")
 
     fill_in_sign_in(second, alice)
 
@@ -69,12 +69,10 @@ def test_a_sign_in_form_whose_cookie_is_gone_keeps_its_address(open_context, ali
     expect(page.get_by_role("heading", level=1)).to_have_text("Authorized applications")
 
 
-@pytest.mark.parametrize("scheme, width", [("light", 1280), ("dark", 320)])
-def test_the_pages_of_a_mailed_link_are_accessible_and_fit(open_context, db, alice, scheme, width):
+def test_the_pages_of_a_mailed_link_are_accessible_and_fit(page, db, alice):
     carol = make_user("carol@example.com", verified=False)
     link = f"/verify-email/{links.issue(carol, Purpose.VERIFY_EMAIL)}"
     db.commit()
-    page = open_context(color_scheme=scheme, viewport={"width": width, "height": 800}).new_page()
 
     sign_in(page, alice)
     for path, heading in (
@@ -83,16 +81,13 @@ def test_the_pages_of_a_mailed_link_are_accessible_and_fit(open_context, db, ali
     ):
         page.goto(path)
         expect(page.get_by_role("heading", level=1)).to_contain_text(heading)
-        assert_accessible(page)
-        assert_fits(page)
+        assert_for_everybody(page, (1280, 320))
     page.get_by_role("button", name="Sign out and go on").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Verify your e-mail address")
-    assert_accessible(page)
-    assert_fits(page)
+    assert_for_everybody(page, (1280, 320))
     page.get_by_role("button", name="Verify e-mail").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("One more step")
-    assert_accessible(page)
-    assert_fits(page)
+    assert_for_everybody(page, (1280, 320))
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Welcome")

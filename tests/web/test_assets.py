@@ -253,3 +253,15 @@ def test_a_logo_that_is_too_large_stops_the_start(app, settings):
     (settings.instance / "logo.svg").write_bytes(b"<svg>" + b" " * assets.LOGO_BYTES)
 
     refuse(app, settings, brand_logo="logo.svg")
+
+
+def test_by_night_a_page_is_the_same_but_for_its_colours():
+    """What the browser tests rest on, which look at all of a page by day and at its colours alone by night."""
+    sheets = {path.name: path.read_text("utf-8") for path in (ROOT / "static").rglob("*.css")}
+    scripts = "".join(path.read_text("utf-8") for path in (ROOT / "static").glob("*.js"))
+    asked = re.compile(r"prefers-color-scheme|data-theme|colorScheme")
+
+    assert asked.findall(scripts) == []
+    assert [name for name, text in sheets.items() if asked.search(text)] == ["tokens.css"]
+    rules = re.findall(r"[^{}]*data-theme[^{}]*{([^{}]*)}", sheets["tokens.css"])
+    assert [rule.strip() for rule in rules] == ["color-scheme: light;", "color-scheme: dark;"]
