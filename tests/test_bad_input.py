@@ -292,7 +292,8 @@ def variants(good: dict[str, bytes]) -> Iterator[list[tuple[str, bytes]]]:
         yield [(other, value) for other, value in good.items() if other != name]
         yield [*good.items(), (name, b"second")]
         yield [(f"{other}[]" if other == name else other, value) for other, value in good.items()]
-    for value in HOSTILE:
+    # Of none nothing is left to fill, and of one it was all of it before.
+    for value in HOSTILE if len(good) > 1 else [] if good else HOSTILE[:1]:
         yield [(name, value) for name in good]
 
 
