@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -255,9 +256,24 @@ FORKS.set_forkserver_preload(["cli", "tests.servers"])
 class Forked:
     """A process that did not load the product itself, with what tests use of `subprocess.Popen`."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
-        self._process = FORKS.Process(target=_command, args=(arguments, environment, log))
+    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path | None = None) -> None:
+        """Without a log, in a session of its own like a shell's, what it says is read from `stdout` and `stderr`."""
+        pipes = [] if log else [multiprocessing.Pipe(duplex=False) for _ in range(2)]
+        there = [theirs for _, theirs in pipes]
+        self._process = FORKS.Process(target=_command, args=(arguments, environment, log, *there))
         self._process.start()
+        if log is None:
+            self.stdout, self.stderr = (os.fdopen(os.dup(ours.fileno())) for ours, _ in pipes)
+        for end in (end for ends in pipes for end in ends):
+            end.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
 
     def poll(self) -> int | None:
         return self._process.exitcode
@@ -266,22 +282,30 @@ class Forked:
         if self._process.is_alive():
             os.kill(self._process.pid, number)
 
-    def wait(self, seconds: float | None = None) -> None:
+    def wait(self, seconds: float | None = None) -> int | None:
         self._process.join(seconds)
         if self._process.is_alive():
             raise subprocess.TimeoutExpired("latchkey", seconds)
+        return self._process.exitcode
 
     def kill(self) -> None:
         self._process.kill()
 
 
-def _command(arguments: list[str], environment: dict[str, str], log: Path) -> None:
+def _command(arguments: list[str], environment: dict[str, str], log: Path | None, *pipes: Connection) -> None:
     """The `latchkey` command in a process of its own."""
     os.environ.clear()
     os.environ.update(environment)
-    output = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(output, stream)
+    if log is None:
+        os.setsid()
+        said, told = (pipe.fileno() for pipe in pipes)
+    else:
+        said = told = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+    os.dup2(said, 1)
+    os.dup2(told, 2)
+    for pipe in pipes:
+        # Else workers would hold it, too.
+        pipe.close()
     os.chdir(ROOT)
     # As in a process that was started by itself: workers are forked, and inherit what the command has opened.
     multiprocessing.set_start_method("fork", force=True)
