@@ -18,7 +18,7 @@ from web import assets, errors, signin
 from web.layer import bounds, compression, metrics, middleware, request_log
 from web.layer.conflicts import Application
 from web.layer.middleware import Exchange
-from web.server import rsgi
+from web.server import rsgi, threads
 from web.tracing import switch
 
 
@@ -57,7 +57,7 @@ def prepare_server(ours: Settings) -> Flask:
 
 def begin_server(app: Flask) -> rsgi.Application:
     """The application in a worker of the server."""
-    rsgi.settle()
+    threads.settle()
     request_log.take_over()
     _connect(settings.current())
     _begin(app, background=True)

@@ -6,7 +6,6 @@ database is answered where requests are dispatched: it waits for nobody, and goe
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -28,8 +27,6 @@ from web.server.sharing import Run, Sharing
 from web.server.threads import Threads, unanswered
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Whoever is quick has the interpreter after so long; by itself it takes ten times that, several times a call.
-SWITCH_SECONDS = 0.0005
 # When a call that reads took so long, as on a slow disk, the next ones have threads of their own for a while.
 LONG_SECONDS, WARY_SECONDS = 0.1, 1.0
 
@@ -129,11 +126,6 @@ def _length(headers: Any) -> int | None:
     if "transfer-encoding" in headers:
         return None
     return int(headers.get("content-length", 0))
-
-
-def settle() -> None:
-    """Make this process one that serves."""
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 class Application:

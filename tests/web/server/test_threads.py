@@ -1,10 +1,13 @@
 """A few of many threads run at a time; whoever waits gives way, and nobody who does not say so stops the others."""
 
+import os
+import sys
 import threading
 
 import pytest
 
 from latchkey import turns
+from web.server import threads as serving
 from web.server.threads import Threads
 
 SECONDS = 60
@@ -118,3 +121,50 @@ def test_a_thread_outlives_what_its_job_raises(done, fault, caplog):
 def test_nobody_gives_way_where_there_are_no_turns():
     with turns.waiting():
         pass
+
+
+@pytest.fixture
+def scheduling(monkeypatch):
+    """What the kernel is told, in place of the kernel; as what the thread ran before."""
+    monkeypatch.setattr(sys, "setswitchinterval", lambda _seconds: None)
+    monkeypatch.setattr(sys, "platform", "linux")
+    for number, name in enumerate(("SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH")):
+        monkeypatch.setattr(os, name, number, raising=False)
+    monkeypatch.setattr(os, "sched_param", lambda priority: priority, raising=False)
+    told = []
+
+    def running(policy, refusal=None):
+        def tell(*asked):
+            told.append(asked)
+            if refusal is not None:
+                raise refusal
+
+        monkeypatch.setattr(os, "sched_getscheduler", lambda _thread: policy, raising=False)
+        monkeypatch.setattr(os, "sched_setscheduler", tell, raising=False)
+        return told
+
+    return running
+
+
+def test_no_thread_of_a_server_interrupts_the_one_that_woke_it(scheduling):
+    told = scheduling(os.SCHED_OTHER)
+
+    serving.settle()
+
+    assert told == [(0, os.SCHED_BATCH, 0)]
+
+
+def test_how_an_operator_has_the_server_scheduled_is_left_so(scheduling):
+    told = scheduling(os.SCHED_RR)
+
+    serving.settle()
+
+    assert told == []
+
+
+def test_a_server_serves_also_where_it_may_not_choose_how_it_is_scheduled(scheduling):
+    told = scheduling(os.SCHED_OTHER, PermissionError())
+
+    serving.settle()
+
+    assert len(told) == 1
