@@ -49,6 +49,13 @@ class Origin(NamedTuple):
         """What is counted by where it comes from."""
         return addresses.network(self.address)
 
+    @property
+    def told(self) -> "Origin":
+        """As the owner of an account reads it: which administrator it was, and from where, only the others read."""
+        if self.actor.doer is not Doer.ADMINISTRATOR:
+            return self
+        return self._replace(address="", agent="", actor=self.actor._replace(id="", name=""))
+
 
 COMMAND_LINE = Origin("", "command line", "", Actor(Doer.COMMAND_LINE))
 current: ContextVar[Origin] = ContextVar("origin", default=COMMAND_LINE)

@@ -26,7 +26,6 @@ from latchkey import clock, origin
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.journal import links
-from latchkey.origin import Actor, Doer
 from latchkey.store.drivers import within
 from latchkey.store.search import mentions
 from latchkey.store.session import Base, db, stamp
@@ -157,21 +156,15 @@ class Event(Base):
 
 
 def record(user: User, kind: EventKind, **detail: str | int | list[str] | list[dict[str, Any]] | None) -> Event:
-    """Keep an event of a user, from where this request came."""
-    here = origin.current.get()
+    """Keep an event of a user, from where this request came; from where an administrator works, their acts tell."""
+    here = origin.current.get().told
     told: dict[str, Any] = dict(detail)
     if here.actor != origin.OWNER:
-        told["actor"] = _told(here.actor)
+        told["actor"] = {name: value for name, value in here.actor._asdict().items() if value}
     event = Event(
         user_id=user.id, kind=kind, address=here.address, agent=here.agent, request_id=here.request_id, detail=told
     )
     return within.insert(event)
-
-
-def _told(actor: Actor) -> dict[str, str]:
-    """Who it was, as the account's owner reads it: which administrator, only the others read (acts)."""
-    kept = actor._replace(id="", name="") if actor.doer is Doer.ADMINISTRATOR else actor
-    return {name: value for name, value in kept._asdict().items() if value}
 
 
 def list_for(

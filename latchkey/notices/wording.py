@@ -93,11 +93,11 @@ def signed_in_by(session: BrowserSession) -> str:
 
 def here() -> dict[str, object]:
     """When this was, from where, by whom and for what reason, for the templates of letters."""
-    address, agent, _, actor, _ = origin.current.get()
-    place = f"{address}, {device(agent)}" if address else "the operator's command line"
+    address, agent, _, actor, _ = origin.current.get().told
+    unseen = "the administration" if actor.doer is Doer.ADMINISTRATOR else "the operator's command line"
     return {
         "at": clock.now(),
-        "place": place,
+        "place": f"{address}, {device(agent)}" if address else unseen,
         "by": by(actor),
         "reason": unlinked(actor.reason) if actor.reason else "",
     }

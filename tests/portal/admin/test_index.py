@@ -9,6 +9,7 @@ from sqlalchemy import event, select
 
 from latchkey import clients, grants, tokens
 from latchkey.accounts import passkeys, second_factors, sessions, users
+from latchkey.journal import activity
 from latchkey.journal.acts import Act
 from latchkey.journal.refusals import Refusal
 from latchkey.mail import outbox
@@ -185,6 +186,29 @@ def test_a_lost_second_factor_is_reset(db, admin, alice):
     vouch(admin, f"/admin/users/{alice.id}/reset-second-factor")
 
     assert second_factors.find(users.find(alice.id)) is None
+
+
+def test_nobody_reads_from_where_an_administrator_works(db, admin, alice, bob, mailbox):
+    admin.environ_base["REMOTE_ADDR"] = "203.0.113.99"
+    for user in (alice, bob):
+        db.add(second_factors.Authenticator(user_id=user.id, sealed_key="x", last_step=0))
+    db.commit()
+
+    for user in (alice, bob):
+        vouch(admin, f"/admin/users/{user.id}/reset-second-factor")
+        pages.submit(admin, f"/admin/users/{user.id}/suspend", reason=REASON)
+    pages.submit(admin, f"/admin/users/{bob.id}/delete", reason=REASON)
+
+    db.expire_all()
+    done = activity.list_for(users.find(alice.id), group="security")
+    assert [(each.kind, each.address, each.agent) for each in done] == [
+        ("security.user_disabled", "", ""),
+        ("security.second_factor_off", "", ""),
+    ]
+    letters = mailbox.letters(alice.email) + mailbox.letters(bob.email)
+    assert {letter.subject for letter in letters} >= {"Your account was deleted", "Two-factor sign-in was turned off"}
+    assert not [letter.subject for letter in letters if "203.0.113.99" in letter.text]
+    assert db.scalars(select(Act.address)).all() == ["203.0.113.99"] * 5
 
 
 @pytest.mark.standard("L-11")
