@@ -65,11 +65,12 @@ def _by_turns(
     return select(ranked).order_by(ranked.c.turn, ranked.c.id).limit(MOST).subquery()
 
 
-def count() -> int:
-    """How many requests wait."""
-    held = select(func.count()).select_from(Token).where(_held())
-    apps = select(func.count()).where(Client.waiting_since.is_not(None))
-    return (db.scalar(held) or 0) + (db.scalar(apps) or 0)
+def count(most: int | None = None) -> int:
+    """How many requests wait; `most` of tokens and of apps are looked at, where it is only told that there are more."""
+    held = select(Token.id).where(_held()).limit(most).subquery()
+    apps = select(Client.id).where(Client.waiting_since.is_not(None)).limit(most).subquery()
+    numbers = [select(func.count()).select_from(which).scalar_subquery() for which in (held, apps)]
+    return sum(db.execute(select(*numbers)).one())
 
 
 def asked_by(holder: Token | Client) -> frozenset[str]:

@@ -22,6 +22,8 @@ ANSWERS = ("approve", "refuse")
 VERBS = {"tokens": approval.decide_token, "apps": approval.decide_client}
 OWN = "Nobody decides about what they ask for themselves. Another administrator has to."
 CHANGED = "What is asked for was changed while the page was open. Look again before you answer."
+# Beyond so many the menu says that there are more.
+MOST_TOLD = 99
 WHY = "Write why it is refused: the owner reads it."
 
 
@@ -56,6 +58,13 @@ def _kept(found: Waiting) -> tuple[str, MultiDict[str, str] | None]:
 def _asked(holder: Token | Client) -> list[Scope]:
     wanted = approval.asked_by(holder)
     return [scope for name, scope in scopes.catalogue().items() if name in wanted]
+
+
+@blueprint.app_template_global()
+def requests_that_wait() -> tuple[int, bool]:
+    """For the menu of the administrators: how many requests wait, as far as it tells, and whether there are more."""
+    found = approval.count(MOST_TOLD + 1)
+    return min(found, MOST_TOLD), found > MOST_TOLD
 
 
 @blueprint.get("/admin/approvals")

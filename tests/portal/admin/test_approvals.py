@@ -16,6 +16,7 @@ from latchkey.store import session as database
 from latchkey.tokens import Token, access
 from tests import factories, pages
 from tests.crowd import at_once
+from tests.statements import counted
 
 pytestmark = pytest.mark.settings(require_second_factor="nobody")
 CATALOGUE = """
@@ -360,3 +361,40 @@ def test_requests_of_one_person_however_many_hide_nobody_elses(app, alice, bob, 
     assert page.index(">Many 0<") < page.index(">Refunds<") < page.index(">Many 1<")
     assert "3 more wait" in page
     assert approval.count() == approval.MOST + 3
+
+
+def menu(page):
+    """What the menu's link to the approvals is called, and the number that is seen there."""
+    [link] = re.findall(r'<a href="/admin/approvals"[^>]*>(?:<svg.*?</svg>)(.*?)</a>', page.text, re.DOTALL)
+    seen = re.findall(r'<span class="tag[^>]*aria-hidden="true">([^<]*)</span>', link)
+    return re.sub(r"<[^>]+>", "", re.sub(r"<span[^>]*aria-hidden.*?</span>", "", link)), seen
+
+
+def test_the_menu_of_administrators_says_how_many_wait(app, alice, bob, admin, monkeypatch):
+    assert menu(admin.get("/admin/users")) == ("Approvals", [])
+    token_id, _ = ask(app, alice, *BOTH)
+    assert menu(admin.get("/admin/users")) == ("Approvals, 1 waits for your decision", ["1"])
+    ask(app, bob, *BOTH)
+    factories.make_client(bob, scopes=BOTH)
+    database.db.commit()
+    assert menu(admin.get("/admin/approvals")) == ("Approvals, 3 wait for your decision", ["3"])
+    monkeypatch.setattr("portal.admin.approvals.MOST_TOLD", 2)
+    assert menu(admin.get("/admin")) == ("Approvals, more than 2 wait for your decision", ["2+"])
+
+    decide(admin, "tokens", token_id, "approve")
+
+    assert menu(admin.get("/admin")) == ("Approvals, 2 wait for your decision", ["2"])
+    assert approval.count() == 2
+    own = admin.get("/tokens")
+    assert own.status_code == 200
+    assert "wait for your decision" not in own.text
+
+
+def test_however_many_wait_the_menu_looks_at_so_many_by_one_statement(app, alice, monkeypatch):
+    for _ in range(3):
+        ask(app, alice, *BOTH)
+    told = counted(monkeypatch)
+
+    assert approval.count(1) == 1
+    assert len(told) == 1
+    assert told[0].count("LIMIT") == 2
