@@ -121,14 +121,17 @@ def enabled(user: User) -> None:
     outbox.post(user.email, "user_enabled", **here())
 
 
-def everything_ended(user: User, *, report: list[dict[str, Any]], suspended: list[str], **ended: int) -> Event:
+def everything_ended(
+    user: User, *, report: list[dict[str, Any]], suspended: list[str], removed: list[str], **ended: int
+) -> Event:
     """The user ended all that acted for them; the event keeps the report, and the letter brings it."""
-    event = activity.record(user, EventKind.EVERYTHING_ENDED, suspended=suspended, report=report, **ended)
+    lists = {"suspended": suspended, "removed": removed}
+    event = activity.record(user, EventKind.EVERYTHING_ENDED, report=report, **lists, **ended)
     owners.tell(
         user,
         "everything_ended",
         ended=ended,
-        suspended=[unlinked(name) for name in suspended],
+        **{which: list(map(unlinked, names)) for which, names in lists.items()},
         doings=[doing | {"name": unlinked(doing["name"]), "told": told(doing["did"])} for doing in report],
         day=f"{event.at:%Y-%m-%d}",
         **here(),

@@ -12,7 +12,8 @@ from latchkey.upstream.tokens import Refused
 
 def only_way(user: User, identity: Identity) -> bool:
     """Whether a user would be locked out without an identity."""
-    if not identity.usable or passwords.usable(user.password_hash) or passkeys.any_of(user):
+    by_password = passwords.usable(user.password_hash) or user.needs_password
+    if not identity.usable or by_password or passkeys.any_of(user):
         return False
     return all(other.id == identity.id for other in identities.usable(user))
 
@@ -29,18 +30,6 @@ def unlink(user: User, identity: Identity, here: BrowserSession) -> None:
     arrivals.appoint(user, identity, administers=False)
     if identities.remove(identity):
         notices.identity_unlinked(user, identity)
-
-
-def unlink_others(user: User, here: BrowserSession) -> None:
-    """Take off all but the one that the session `here` rests on, else the eldest: a thief's came later.
-
-    For an account without a password, where no new one stands before them. The user is locked.
-    """
-    known = identities.usable(user)
-    kept = here.identity_id or next((identity.id for identity in known), None)
-    for identity in known:
-        if identity.id != kept:
-            unlink(user, identity, here)
 
 
 def sign_out(logout_token: object) -> int:

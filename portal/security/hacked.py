@@ -20,6 +20,7 @@ from latchkey.notices import wording
 from latchkey.origin import Actor, Doer
 from latchkey.oversight import invitations
 from latchkey.safety import hacked, lockdown
+from latchkey.safety.hacked import Left
 from latchkey.store.session import db
 from latchkey.upstream import endings
 from portal import devices, drafts
@@ -42,11 +43,13 @@ SINCE = (
     ("date", "On a date…"),
     ("none", "None"),
 )
+# Of what was added or changed.
+MOST_TOLD = 30
 blueprint.add_app_template_filter(wording.told, "told")
 
 
 class HackedForm(FlaskForm):
-    """From which day on apps are suspended that were registered in one's name."""
+    """From which day on what was added or changed is undone."""
 
     since = StringField("Since", [AnyOf(dict(SINCE), "Choose one of these.")], default="7")
     since_date = StringField("First day")
@@ -62,7 +65,7 @@ class HackedForm(FlaskForm):
         return written if written is not None and written <= clock.now().date() else None
 
     def moment(self) -> datetime | None:
-        """Since when; None suspends nothing."""
+        """Since when; None undoes nothing."""
         if self.since.data == "none":
             return None
         days = {"today": 0, "7": 7, "30": 30}.get(self.since.data or "")
@@ -97,14 +100,17 @@ def end_everything() -> ResponseReturnValue:
             has_password=passwords.usable(this_user().password_hash),
             passkeys=hacked.passkeys_that_end(this_user(), this_session()),
             codes=hacked.codes_that_end(this_user()),
+            lately=hacked.lately(this_user()),
+            most_told=MOST_TOLD,
             invitations=len(invitations.sent_by(this_user())),
         )
         return page, 422 if form.errors else 200
     require_proof()
-    user = acting_user()
-    event = hacked.end_everything(user, this_session(), form.moment())
-    if not user.needs_password:
-        endings.unlink_others(user, this_session())
+    user, since = acting_user(), form.moment()
+    linked = hacked.identities_that_end(user, this_session(), since)
+    event = hacked.end_everything(user, this_session(), since)
+    for identity in linked:
+        endings.unlink(user, identity, this_session())
     taken = _take_invitations_back(user)
     db.commit()
     enter(this_session())
@@ -144,12 +150,15 @@ def _find(day: str | None) -> Event:
 
 
 def _page(event: Event, form: ChooseForm) -> ResponseReturnValue:
+    addresses = [late for late in hacked.lately(this_user()) if late.left is Left.ADDRESS]
     page = render_template(
         "portal/security/report.html",
         event=event,
         detail=event.detail,
         form=form,
         linked=identities.usable(this_user()),
+        # Whoever has changed it since has looked at it.
+        old_address=addresses[0].name if addresses and addresses[0].at <= event.at else "",
         fresh=sessions.recently_authenticated(this_session()),
     )
     return page, 422 if form.errors else 200

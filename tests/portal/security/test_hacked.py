@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from latchkey.accounts.second_factors import Authenticator
 from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import Cause
+from latchkey.clients.keys import changing
 from latchkey.journal import activity, acts
 from latchkey.journal.activity import EventKind
 from latchkey.journal.acts import ActKind
@@ -26,7 +28,7 @@ from tests import pages
 from tests.bearers import works
 from tests.crowd import at_once
 from tests.factories import PASSWORD, begin_own, find_secret, make_client, make_token, make_user
-from tests.oauth import dance
+from tests.oauth import dance, signing
 
 NEW = "lantern-orchid-57-gravel"
 THIEF = Origin("203.0.113.77", "Mozilla/5.0 (Windows NT 10.0) Chrome/130.0", "abc123")
@@ -120,7 +122,7 @@ def test_without_a_password_only_what_was_just_shown_goes_on(signed_in, alice, m
         used_settings.use(replace(used_settings.current(), oidc_issuer="https://login.example.com", oidc_name="Acme"))
         identities.add(alice, "https://login.example.com", "alice", None)
     session.commit()
-    page = words(signed_in.get("/hacked"))
+    page, _, _ = words(signed_in.get("/hacked")).partition("New or changed")
     assert [name for name in used if name in page] == [name for name in used if name not in stays], page
 
     assert press(signed_in).status_code == 303
@@ -155,8 +157,9 @@ def test_without_a_password_recovery_codes_end_and_what_the_upstream_is_not_enou
     assert len(passkeys.list_for(alice)) == 1
 
 
-def test_with_a_password_passkeys_and_codes_stay_to_be_looked_at(signed_in, alice, mailbox):
-    session.add(Passkey(user_id=alice.id, name="Mine", credential_id=b"i", public_key=b"k", sign_count=0))
+def test_with_a_password_codes_and_the_passkeys_from_before_stay_to_be_looked_at(signed_in, alice, mailbox):
+    old = {"created_at": clock.now() - timedelta(days=8)}
+    session.add(Passkey(user_id=alice.id, name="Mine", credential_id=b"i", public_key=b"k", sign_count=0, **old))
     second_factors.make_codes(alice)
     session.commit()
 
@@ -258,7 +261,8 @@ def test_with_a_new_password_the_account_is_open_again_here_and_anywhere(signed_
 )
 def test_apps_made_since_a_chosen_day_are_suspended(signed_in, alice, fields, stopped):
     for name, age in (("Old", 100), ("Middle", 20), ("New", 0)):
-        make_client(alice, name=name).client.created_at = clock.now() - timedelta(days=age)
+        made = make_client(alice, name=name).client
+        made.created_at = made.updated_at = clock.now() - timedelta(days=age)
     session.commit()
 
     assert pages.submit(signed_in, "/hacked", **fields).status_code == 303
@@ -268,9 +272,128 @@ def test_apps_made_since_a_chosen_day_are_suspended(signed_in, alice, fields, st
     assert sorted(client.name for client in suspended) == stopped
 
 
+def aged(client):
+    client.created_at = client.updated_at = clock.now() - timedelta(days=100)
+    return client
+
+
+CHANGES = {
+    "a redirect URI": lambda client: clients.add_redirect_uri(client, "https://thief.example/cb", by=None),
+    "a logo": lambda client: clients.set_logo(client, b"thief's", by=None),
+    "keys": lambda client: changing.give(client, changing.pasted(signing.key_set(signing.Pair())), by=None),
+}
+
+
+@pytest.mark.standard("I-08")
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_old_app_that_was_changed_since_a_chosen_day_is_suspended_too(signed_in, alice, change):
+    made, other = (aged(make_client(alice, name=name).client) for name in ("Console", "Untouched"))
+    CHANGES[change](clients.lock(made.id))
+    session.commit()
+    page = words(signed_in.get("/hacked"))
+    assert "Console App, changed just now" in page
+    assert "Untouched" not in page.partition("New or changed")[2].partition("Undo what was")[0]
+
+    report = words(signed_in.get(press(signed_in).location))
+
+    session.expire_all()
+    assert clients.causes(clients.find(made.id)) == {Cause.HACKED}
+    assert clients.causes(clients.find(other.id)) == frozenset()
+    assert "Suspended: Console" in report
+
+
+@pytest.fixture
+def upstream(app):
+    used_settings.use(replace(used_settings.current(), oidc_issuer="https://login.example.com", oidc_name="Acme"))
+
+
+def add_ways_in(alice, *ages):
+    """A passkey and a linked sign-in of each age in days."""
+    for days in ages:
+        at = clock.now() - timedelta(days=days)
+        key = {"credential_id": f"{days}".encode(), "public_key": b"k", "sign_count": 0, "created_at": at}
+        session.add(Passkey(user_id=alice.id, name=f"Key {days}", **key))
+        identities.add(alice, "https://login.example.com", f"{days}", f"linked{days}@example.com").created_at = at
+    session.commit()
+
+
+@pytest.mark.standard("L-13", "I-08")
+@pytest.mark.parametrize(
+    "since, stays", [("today", ["3", "20"]), ("7", ["20"]), ("30", []), ("none", ["0", "3", "20"])]
+)
+@pytest.mark.usefixtures("clock", "upstream")
+def test_ways_in_that_were_added_since_a_chosen_day_are_taken_off(signed_in, alice, mailbox, since, stays):
+    add_ways_in(alice, 0, 3, 20)
+    page = words(signed_in.get("/hacked"))
+    for told in ("Key 0 Passkey, added just now", "linked3@example.com Linked sign-in, added 3 days ago", "Key 20"):
+        assert told in page
+
+    report = words(signed_in.get(pages.submit(signed_in, "/hacked", since=since).location))
+
+    session.expire_all()
+    assert {passkey.name for passkey in passkeys.list_for(alice)} == {f"Key {days}" for days in stays}
+    assert {identity.subject for identity in identities.usable(alice)} == set(stays)
+    gone = {"0", "3", "20"} - set(stays)
+    letters = mailbox.letters(alice.email)
+    subjects = Counter(letter.subject.partition(":")[0] for letter in letters)
+    told = subjects["Passkey removed"], subjects["A way to sign in was unlinked from your account"]
+    assert told == (len(gone), len(gone)), subjects
+    [letter] = [" ".join(each.text.split()) for each in letters if "your report" in each.subject]
+    for text in (report, letter):
+        for days in gone:
+            assert text.partition("Taken off")[2].count(f"Key {days}") == 1
+            assert f"linked{days}@example" in text.partition("Taken off")[2]
+        assert ("Taken off" in text) is bool(gone)
+
+
+@pytest.mark.standard("L-13")
+@pytest.mark.usefixtures("clock", "upstream")
+def test_what_one_came_in_by_is_not_taken_off(signed_in, alice):
+    add_ways_in(alice, 0, 1)
+    here = sessions.list_live(alice)[0]
+    passkeys.list_for(alice)[0].last_used_at = here.authenticated_at
+    here.identity_id = identities.usable(alice)[1].id
+    session.commit()
+    kept = passkeys.list_for(alice)[0].name, identities.usable(alice)[1].subject
+
+    assert press(signed_in).status_code == 303
+
+    session.expire_all()
+    assert [passkey.name for passkey in passkeys.list_for(alice)] == [kept[0]]
+    assert [identity.subject for identity in identities.usable(alice)] == [kept[1]]
+
+
+def test_an_address_that_was_changed_is_told_with_the_way_to_change_it(signed_in, alice):
+    activity.record(alice, EventKind.EMAIL_CHANGED, old="hers@example.com", new=alice.email)
+    session.commit()
+    page = words(signed_in.get("/hacked"))
+    assert "hers@example.com E-mail address before, changed just now" in page
+
+    report = press(signed_in).location
+
+    assert "Look at your e-mail address" in signed_in.get(report).text
+    activity.record(alice, EventKind.EMAIL_CHANGED, old=alice.email, new="hers@example.com")
+    session.commit()
+    assert "Look at your e-mail address" not in signed_in.get(report).text
+
+
+def test_what_was_added_or_changed_long_ago_is_not_told_and_very_much_is_bounded(signed_in, alice):
+    for number in range(33):
+        made = make_client(alice, name=f"App {number}").client
+        if not number:
+            aged(made)
+    session.commit()
+
+    page = words(signed_in.get("/hacked"))
+
+    assert page.count("App, registered") == 30
+    assert "And 2 more." in page
+    assert "App 0 " not in page
+
+
 def test_a_day_of_ones_own_is_taken_and_nonsense_is_told(signed_in, alice, clock):
     made = make_client(alice, name="Middle").client
-    made.created_at = clock.now() - timedelta(days=20)
+    made.created_at = made.updated_at = clock.now() - timedelta(days=20)
     session.commit()
     day = (clock.now() - timedelta(days=21)).date()
 
