@@ -1,81 +1,97 @@
 """Statements and connections that outlive the engines of a test: each test makes engines of its own."""
 
+import contextlib
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import psycopg
-from psycopg.pq import TransactionStatus
-from sqlalchemy import Engine, event
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
+from sqlalchemy import URL, Engine
 
-from latchkey.store import engines
-from latchkey.store.drivers import direct
+from latchkey.store import engines, postgres
 
+# Which database the run is about.
+POSTGRESQL = os.environ.get("LATCHKEY_TEST_DATABASE", "sqlite") == "postgresql"
 # Databases of the run's own cluster that stay as long as it does.
 LASTING = frozenset({"latchkey", "shared"})
 MOST_IDLE = 12
+# What a connection has left that was closed.
+ENDED = psycopg.pq.PGconn.connect(b"host=/nowhere")
+ENDED.finish()
 
 
 class Kept(psycopg.Connection):
-    """A connection to PostgreSQL that is laid aside when it is closed: another one costs a process of the server."""
+    """A connection to PostgreSQL that goes on when it is closed: another one costs a process of the server.
 
-    idle: ClassVar[dict[str, list["Kept"]]] = {}
+    Whoever closed it has one that is closed in every respect; what it was is lent as another.
+    """
+
+    idle: ClassVar[dict[str, list["Kept"]]] = defaultdict(list)
     # The host of the run's own cluster: tests stop others and exchange them.
     home: ClassVar[str] = ""
-    name = name_of_host = ""
-    used = True
-    # What has prepared statements by it.
-    direct: Any = None
+    name = ""
 
     @classmethod
-    def open(cls, *arguments: str, **options: object) -> "Kept":
-        name = repr((arguments, sorted(options.items())))
-        connection = cls._again(name) or cls.connect(*arguments, **options)
-        connection.name, connection.used = name, True
-        connection.name_of_host = str(options.get("host", ""))
+    def lend(cls, name: str, connect: Callable[[], psycopg.Connection]) -> "Kept":
+        """One that was opened under this name, or else a new one."""
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = cls.idle[name].pop()
+                if connection._as_new():
+                    return connection
+                connection.end()
+        return cls._instead_of(connect(), name)
+
+    @classmethod
+    def _instead_of(cls, other: psycopg.Connection, name: str) -> "Kept":
+        """The same connection, which the other has no more."""
+        connection, other.pgconn = cls(other.pgconn), ENDED
+        connection.name = name
         return connection
 
-    @classmethod
-    def _again(cls, name: str) -> "Kept | None":
-        while waiting := cls.idle.get(name):
-            connection = waiting.pop()
-            try:
-                connection.autocommit = True
-                # What a test set goes, and a connection that the server ended shows it.
-                connection.execute("RESET ALL")
-                connection.autocommit = False
-            except psycopg.OperationalError:
-                super(Kept, connection).close()
-            else:
-                return connection
-        return None
+    def _as_new(self) -> bool:
+        """Let go of what was set, held and prepared; False: the server has ended it meanwhile."""
+        try:
+            return self.pgconn.exec_(b"DISCARD ALL").status == ExecStatus.COMMAND_OK
+        except psycopg.OperationalError:
+            return False
 
     def close(self) -> None:
-        if not self.used:
-            return
-        self.used = False
-        waiting = self.idle.setdefault(self.name, [])
-        clean = not self.closed and self.info.transaction_status == TransactionStatus.IDLE
-        lasting = clean and self.info.dbname in LASTING and self.info.host == self.home and "," not in self.name_of_host
-        if lasting and len(waiting) < MOST_IDLE:
-            waiting.append(self)
+        waiting = self.idle[self.name]
+        if self._lasts() and len(waiting) < MOST_IDLE:
+            waiting.append(self._instead_of(self, self.name))
         else:
-            super().close()
+            self.end()
+
+    def _lasts(self) -> bool:
+        server = self.pgconn
+        # One that is closed is in no such state.
+        if server.transaction_status != TransactionStatus.IDLE or server.pipeline_status != PipelineStatus.OFF:
+            return False
+        # Where there are several hosts, the next time it may be another.
+        one = "target_session_attrs" not in self.name
+        return one and self.info.dbname in LASTING and self.info.host == self.home
+
+    def end(self) -> None:
+        super().close()
 
     @classmethod
-    def close_all(cls) -> None:
+    def end_all(cls) -> None:
         for waiting in cls.idle.values():
             while waiting:
-                super(Kept, waiting.pop()).close()
+                waiting.pop().end()
 
 
 def share() -> None:
     """Let the engines of a kind share what SQLAlchemy compiles and asks for each of them anew, and connections."""
-    create, kinds, cursor = engines.create_engine, {}, direct.cursor
+    create, kinds, opener = engines.create_engine, {}, postgres.opener
 
-    def keeping(connection: Any) -> Any:
-        if not isinstance(connection, Kept):
-            return cursor(connection)
-        connection.direct = connection.direct or cursor(connection)
-        return connection.direct
+    def lending(url: URL, arguments: dict[str, Any]) -> Callable[[], Kept]:
+        name = " ".join([str(url), *(f"{each}={value}" for each, value in sorted(arguments.items()))])
+        return partial(Kept.lend, name, opener(url, arguments))
 
     def sharing(url: str, **options: object) -> Engine:
         engine = create(url, **options)
@@ -87,8 +103,6 @@ def share() -> None:
         else:
             engine.dialect.initialize = lambda _connection: None
             engine.dialect, engine._compiled_cache = dialect, statements
-        if engine.dialect.name == "postgresql":
-            event.listen(engine, "do_connect", lambda _dialect, _record, given, named: Kept.open(*given, **named))
         return engine
 
-    engines.create_engine, direct.cursor = sharing, keeping
+    engines.create_engine, postgres.opener = sharing, lending

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ def empty(url: str, tables: list[str], *, served: bool = False) -> None:
     A server that runs there may be writing: then nothing is waited for while a lock is held, and neither is ever in the
     other's way.
     """
-    with contextlib.closing(Kept.open(url.replace("+psycopg", ""))) as connection:
+    with contextlib.closing(Kept.lend(url, partial(psycopg.connect, url.replace("+psycopg", "")))) as connection:
         connection.autocommit = True
         wait_until(lambda: _done(connection, _emptying(tuple(tables), served)), "those who write to a database")
 
@@ -174,7 +174,7 @@ def postgres(**settings: str) -> Iterator[Postgres]:
             cluster.start()
             yield cluster
         finally:
-            Kept.close_all()
+            Kept.end_all()
             cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

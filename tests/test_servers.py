@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
+from latchkey.store.session import configure, engines
 from tests import servers
 
 
@@ -40,3 +42,27 @@ def test_a_database_is_emptied_under_the_hands_of_its_writers(postgres):
             assert writer.execute("SELECT a FROM first UNION SELECT a FROM last").fetchall() == []
             writer.commit()
     postgres.drop("written_to")
+
+
+@pytest.mark.postgres
+def test_a_connection_that_was_closed_is_closed_and_goes_on_as_another(settings):
+    """Each test opens some, and each new one would cost a process of the server: a tenth of what all tests take."""
+    if engines().embedded:
+        return
+    asked = text("SELECT pg_backend_pid(), current_setting('work_mem')")
+    with engines().write.connect() as connection:
+        connection.execute(text("SET work_mem = '65MB'"))
+        [before, _] = connection.execute(asked).one()
+        connection.commit()
+        closed = connection.connection.driver_connection
+
+    configure(settings.database_url)
+
+    with engines().write.connect() as connection:
+        [after, memory] = connection.execute(asked).one()
+        closed.close()
+        assert connection.execute(asked).one() == (after, memory)
+    assert after == before
+    assert memory != "65MB"
+    with pytest.raises(psycopg.OperationalError, match="closed"):
+        closed.execute("SELECT 1")
