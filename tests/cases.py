@@ -1,4 +1,4 @@
-"""Where time counts: which tests run in `make test-fast`, and in which it is noted what lines they run."""
+"""Where time counts: which tests run in `make test-fast` and on PostgreSQL, and in which lines are noted."""
 
 import os
 import sys
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from coverage import Coverage
 
+from tests.connections import POSTGRESQL
+
 # Of a test of pages and calls so many cases take the ways that the others take, too.
 FIRST = 1
 # Fixtures whose lines were noted, and sets of them.
@@ -15,18 +17,25 @@ NOTED: set[str] = set()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a hurry the first cases of each test will do; `make test` runs all."""
-    if os.environ.get("TEST_CASES") != "first":
-        return
-    cases: Counter[object] = Counter()
+    """In a hurry the first cases of each test will do, and on the second database what may differ there."""
+    hurry, cases = os.environ.get("TEST_CASES") == "first", Counter[object]()
     chosen, others = [], []
     for item in items:
         test = getattr(item, "function", item)
         cases[test] += 1
         late = "app" in getattr(item, "fixturenames", ()) and cases[test] > FIRST
-        (others if late else chosen).append(item)
-    config.hook.pytest_deselected(items=others)
-    items[:] = chosen
+        left_out = (late and hurry) or (POSTGRESQL and not _may_differ(item, cases[test]))
+        (others if left_out else chosen).append(item)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = chosen
+
+
+def _may_differ(item: pytest.Item, case: int) -> bool:
+    """Whether it reaches a database of the run, and is not marked: all else did the same on the first."""
+    reaching = {"database", "empty_database"}.intersection(getattr(item, "fixturenames", ()))
+    same = any(case > mark.kwargs.get("after", 0) for mark in item.iter_markers("either_database"))
+    return bool(reaching) and not same
 
 
 @pytest.hookimpl(wrapper=True)

@@ -34,6 +34,7 @@ from latchkey.store import migrations
 from latchkey.store import session as database_module
 from latchkey.store.session import Base
 from tests import apis, connections, factories, pages, process, servers, watch
+from tests.connections import POSTGRESQL
 from web import assets
 
 # What is loaded and collected stays, and walking it over and over is a fifth of the start; `rarely_collected` goes on.
@@ -41,21 +42,6 @@ gc.disable()
 pytest_plugins = ["tests.cases"]
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 TABLES = [table.name for table in Base.metadata.sorted_tables]
-POSTGRESQL = os.environ.get("LATCHKEY_TEST_DATABASE", "sqlite") == "postgresql"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On the second database only what reaches a database of the run: all else did the same on the first."""
-    if not POSTGRESQL:
-        return
-    reaching = {"database", "empty_database"}
-    chosen = [
-        item
-        for item in items
-        if reaching.intersection(item.fixturenames) and not item.get_closest_marker("either_database")
-    ]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    items[:] = chosen
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,7 @@ def browser(client, alice):
     return browsers.enter(client, alice)
 
 
+@pytest.mark.either_database("refused or guarded before and after what asks the database")
 @pytest.mark.slow("sends every form in sixteen wrong ways")
 @pytest.mark.standard("N-01")
 def test_no_change_is_made_without_a_forms_token(app, browser, alice, ids):
@@ -93,6 +94,7 @@ def test_no_change_is_made_without_a_forms_token(app, browser, alice, ids):
                 assert browser.post(path, data=form, headers=headers).status_code == 400, rule
 
 
+@pytest.mark.either_database("refused or guarded before and after what asks the database")
 @pytest.mark.standard("N-02")
 @pytest.mark.parametrize(
     "headers",
@@ -115,6 +117,7 @@ def test_no_change_is_made_for_another_site_even_with_the_token(app, browser, id
         assert browser.post(path, data={"csrf_token": token}, headers=headers).status_code == 403, rule
 
 
+@pytest.mark.either_database("refused or guarded before and after what asks the database")
 @pytest.mark.standard("N-03")
 @pytest.mark.settings(base_url="https://portal.example.com", mode="production")
 def test_over_https_a_browser_must_say_where_it_comes_from(app, ids):
@@ -136,6 +139,7 @@ def test_a_token_of_another_persons_session_is_none_here(app, browser, bob, ids)
         assert browser.post(path, data={"csrf_token": his}).status_code == 400, rule
 
 
+@pytest.mark.either_database("refused or guarded before and after what asks the database")
 @pytest.mark.standard("A-01")
 @pytest.mark.parametrize("header", ["Host", "X-Forwarded-Host", "X-Original-Host", "Forwarded", "X-Forwarded-Server"])
 def test_a_host_that_a_request_names_stands_in_no_answer_and_no_mail(app, browser, mailbox, ids, header):
@@ -203,6 +207,7 @@ def answers(app, browser, ids):
         yield path[:40], stranger.open(path, method=method, **options)
 
 
+@pytest.mark.either_database("refused or guarded before and after what asks the database")
 @pytest.mark.standard("N-04")
 def test_every_answer_is_guarded(app, browser, ids):
     for rule, answer in answers(app, browser, ids):
@@ -225,6 +230,7 @@ def test_every_answer_is_guarded(app, browser, ids):
         assert answer.status_code not in (301, 302, 307, 308), rule
 
 
+@pytest.mark.either_database("refused or guarded before and after what asks the database")
 @pytest.mark.standard("N-04", "N-07")
 def test_no_page_holds_script_style_or_anything_of_another_host(app, browser, ids):
     loaded = re.compile(r"<(?:script|link|img|iframe|source|video)\b[^>]*\b(?:src|href)=\"([^\"]*)\"", re.IGNORECASE)
@@ -236,6 +242,7 @@ def test_no_page_holds_script_style_or_anything_of_another_host(app, browser, id
             assert address.startswith("/") and not address.startswith("//"), (rule, address)
 
 
+@pytest.mark.either_database("refused or guarded before and after what asks the database")
 @pytest.mark.standard("N-07")
 def test_what_is_about_a_person_is_kept_nowhere(app, browser, ids):
     public = ("/docs", "/assets", "/brand", "/.well-known", "/healthz", "/readyz")
@@ -247,6 +254,7 @@ def test_what_is_about_a_person_is_kept_nowhere(app, browser, ids):
         assert "Cookie" in answer.headers["Vary"] or rule.startswith("/dev/"), rule
 
 
+@pytest.mark.either_database("refused or guarded before and after what asks the database")
 @pytest.mark.standard("B-14")
 def test_no_answer_for_people_opens_itself_to_other_origins(app, browser, ids):
     foreign = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}

@@ -107,6 +107,7 @@ def test_exactly_the_declared_scope_lets_the_owner_in(app, alice, things, case):
     assert response.status_code == case.status, response.get_data(as_text=True)
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("case", GUARDED, ids=called)
 def test_nobody_gets_in_without_a_token(nobody, things, case):
     problem(nobody.call(case.method, at(case, things), case.body), 401, "no-token")
@@ -134,6 +135,7 @@ def test_an_app_acting_as_itself_is_told_that_it_has_no_user(app, example_client
     problem(program.call(case.method, at(case, things), case.body), 403, "no-user")
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("A-08")
 @pytest.mark.parametrize("case", CASES, ids=called)
 def test_other_methods_are_refused_as_problems(hers, things, case):

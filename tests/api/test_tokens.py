@@ -207,6 +207,7 @@ def test_pages_stay_in_step_while_tokens_come_and_go(hers, alice):
     assert second["next_cursor"] is None
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("O-05")
 @pytest.mark.parametrize("noun", ["tokens", "apps", "authorizations", "activity"])
 @pytest.mark.parametrize(

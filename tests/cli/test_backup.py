@@ -559,6 +559,7 @@ def test_a_link_in_the_target_is_followed_by_nothing_that_is_written(cli, full, 
 ASKED = re.compile(rb"(Passphrase|confirmation): ")
 
 
+@pytest.mark.either_database("about a terminal")
 @pytest.mark.slow("runs the command in a terminal, which takes seconds to start")
 def test_in_a_terminal_it_asks_twice_and_shows_nothing_of_what_is_typed(cli, full, tmp_path):
     ours, theirs = pty.openpty()

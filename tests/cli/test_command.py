@@ -100,6 +100,7 @@ def test_wrong_usage_exits_2(cli, arguments):
     assert (result.exit_code, result.stdout) == (2, "")
 
 
+@pytest.mark.either_database("about how it was installed")
 @pytest.mark.slow("starts processes")
 def test_the_installed_script_is_this_command(cli, settings):
     environment = cli.environment | {"PATH": str(servers.LATCHKEY.parent)}

@@ -26,6 +26,7 @@ WEBCRYPTO = {
 BY_AUTHLIB = [algorithm for algorithm in signing.ALGORITHMS if algorithm != "EdDSA"]
 pytestmark = [
     pytest.mark.slow("runs clients of others against a server"),
+    pytest.mark.either_database("about what clients of others say, which asks the database what ours do"),
     pytest.mark.standard("D-15", "Q-04"),
 ]
 

@@ -37,6 +37,7 @@ def stage(two_apis, settings, alice):
         yield server, made
 
 
+@pytest.mark.either_database("about gateways, whose questions ask as all do")
 @pytest.mark.standard("H-10", "H-11", "G-04")
 @pytest.mark.parametrize("name", gateways.KINDS)
 def test_each_host_asks_for_its_own_api(name, stage, tmp_path):

@@ -75,6 +75,7 @@ def test_no_code_in_a_guide_goes_without_a_test(signed_in, app):
         assert found == RUN_HERE.get(path, set()) | RUN_ELSEWHERE.get(path, set()), path
 
 
+@pytest.mark.either_database("about what a guide says to type")
 def test_the_guide_to_tokens_works_as_it_is_read(browser, live_server, alice, tmp_path):
     code = of(browser, live_server, "/docs/authentication")
     token = factories.make_token(alice).plaintext
@@ -91,6 +92,7 @@ def test_the_guide_to_tokens_works_as_it_is_read(browser, live_server, alice, tm
     assert snippets.statuses(again) == [401]
 
 
+@pytest.mark.either_database("about what a guide says to type")
 def test_the_guide_to_secrets_works_as_it_is_read(browser, live_server, alice, tmp_path):
     code, token = of(browser, live_server, "/docs/secrets"), factories.make_token(alice).plaintext
     (tmp_path / "notes.txt").write_text(f"do not lose {token}\n")
@@ -125,6 +127,7 @@ def query(address: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(address).query, strict_parsing=True)
 
 
+@pytest.mark.either_database("about what a guide says to type")
 @pytest.mark.parametrize("confidential", [True, False], ids=["confidential", "public"])
 def test_the_guide_to_oauth_works_as_it_is_read(browser, live_server, alice, tmp_path, confidential):
     app, secret = factories.make_client(
@@ -190,6 +193,7 @@ def assert_alike(shown: dict[str, object], answered: dict[str, object]) -> None:
             assert answered[name] == value
 
 
+@pytest.mark.either_database("about what a guide says to type")
 def test_the_guide_to_gateways_checks_by_hand(browser, live_server, alice, tmp_path):
     code = of(browser, live_server, "/docs/gateways")
 

@@ -12,7 +12,10 @@ import pytest
 from tests import factories, servers
 from tests.flows.lines import Line, lines, slowest_of
 
-pytestmark = pytest.mark.slow("waits for deadlines of a server")
+pytestmark = [
+    pytest.mark.slow("waits for deadlines of a server"),
+    pytest.mark.either_database("about what comes over connections, before anything is asked of a database"),
+]
 HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 LOGIN = HEAD.replace(b"/oauth/token", b"/login")
 QUICK = b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n"

@@ -71,6 +71,7 @@ def said(tool, command: str, **more: str) -> str:
     return tool(command, **more).communicate(timeout=60)[0]
 
 
+@pytest.mark.either_database("about a program that is signed in as others are")
 def test_what_is_missing_on_the_machine_is_said_in_a_line_before_anybody_types_a_code(tool):
     for command in ("sign-in", "whoami", "sign-out"):
         told = said(tool, command, NO_KEYRING="1")
@@ -80,6 +81,7 @@ def test_what_is_missing_on_the_machine_is_said_in_a_line_before_anybody_types_a
     assert "does not answer" in said(tool, "sign-in", NOTES_LATCHKEY="http://127.0.0.1:9")
 
 
+@pytest.mark.either_database("about a program that is signed in as others are")
 @pytest.mark.slow("the tool waits for five seconds before it asks, as it is told to")
 def test_the_tool_is_signed_in_and_out_by_its_user(tool, app, alice: User):
     assert "Sign in first" in said(tool, "whoami")

@@ -91,6 +91,7 @@ def play(command: list[str], registered: Registered, person: Person, folder: Pat
     return rest
 
 
+@pytest.mark.either_database("about programs that are shown, which ask the database what others do")
 @pytest.mark.slow("runs programs against a server")
 def test_the_example_for_curl_calls_the_api(registered, person, tmp_path, alice):
     text = person.example(registered.client.id, "curl")
@@ -104,6 +105,7 @@ def test_the_example_for_curl_calls_the_api(registered, person, tmp_path, alice)
     assert "not the answer" not in said
 
 
+@pytest.mark.either_database("about programs that are shown, which ask the database what others do")
 @pytest.mark.slow("runs programs against a server")
 def test_the_example_for_curl_stops_at_an_answer_to_another_request(registered, person, tmp_path):
     (tmp_path / "start.sh").write_text(person.example(registered.client.id, "curl"))
@@ -123,6 +125,7 @@ def test_the_example_for_curl_stops_at_an_answer_to_another_request(registered, 
     assert "error" not in ran.stdout
 
 
+@pytest.mark.either_database("about programs that are shown, which ask the database what others do")
 @pytest.mark.slow("runs programs against a server")
 def test_the_example_for_python_calls_the_api(registered, person, tmp_path, alice):
     (tmp_path / "start.py").write_text(person.example(registered.client.id, "python"))
@@ -133,6 +136,7 @@ def test_the_example_for_python_calls_the_api(registered, person, tmp_path, alic
     assert alice.email in said
 
 
+@pytest.mark.either_database("about programs that are shown, which ask the database what others do")
 @pytest.mark.slow("runs programs against a server")
 def test_the_example_for_javascript_is_a_module(registered, person, tmp_path):
     node = shutil.which("node")
@@ -147,6 +151,7 @@ def test_the_example_for_javascript_is_a_module(registered, person, tmp_path):
     assert person.url in text
 
 
+@pytest.mark.either_database("about programs that are shown, which ask the database what others do")
 @pytest.mark.slow("runs programs against a server")
 @pytest.mark.standard("D-15")
 @pytest.mark.parametrize("language, command", [("python", [sys.executable, "-u"]), ("javascript", ["node"])])

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow("starts two workers and a Redis")
 LIMIT, CALLS = 20, 60
 
 
+@pytest.mark.either_database("counted in Redis")
 @pytest.mark.standard("O-03")
 def test_exactly_as_many_calls_pass_as_the_limit_allows_across_two_workers(settings, alice, tmp_path):
     plaintext = factories.make_token(alice).plaintext

@@ -70,6 +70,7 @@ def test_pages_here_are_ways_to_go_on(text):
     assert guards.local_path(text) == text
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("L-10")
 @pytest.mark.parametrize("text", ELSEWHERE[1:])
 def test_signing_in_leads_home_when_the_way_on_is_elsewhere(client, alice, text):
@@ -127,6 +128,7 @@ def test_after_fifteen_minutes_proof_is_asked_for_and_gives_the_session_a_new_id
     assert stale.get("/probe").status_code == 303
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("L-10")
 @pytest.mark.parametrize("text", ELSEWHERE[1:])
 def test_proof_leads_home_when_the_way_back_is_elsewhere(probe, text):

@@ -5,6 +5,7 @@ import pytest
 NO_ADDRESSES = ["https://[", "https://[:::]/x", "//[", "http://localhost:99999999/", "https://[::1", "\xff"]
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("A-06")
 @pytest.mark.parametrize("address", NO_ADDRESSES)
 @pytest.mark.parametrize(

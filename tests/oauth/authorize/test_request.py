@@ -63,6 +63,7 @@ def test_what_cannot_be_answered_at_the_app_is_an_error_page(signed_in, example_
     assert stopped(dance.authorize(signed_in, example_client, **changes))
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("B-01", "B-07", "B-09", "B-15", "B-16", "B-17", "C-01", "C-02", "C-03", "H-10")
 @pytest.mark.parametrize(
     "changes, error",
@@ -312,6 +313,7 @@ def test_without_scope_the_app_asks_for_all_that_it_is_registered_for(signed_in,
     assert "activity:read" in page.text
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("B-18")
 @pytest.mark.parametrize(
     "registered, expected",

@@ -103,6 +103,7 @@ def test_only_marked_resource_servers_are_told(caller, service, example_client, 
     assert refused(basic(service), 401) == "invalid_client"
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("A-07")
 @pytest.mark.parametrize(
     "query",

@@ -85,6 +85,7 @@ def test_only_forms_are_read(caller, example_client, endpoint):
     assert refused(as_parts, "invalid_request", 415)
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("D-01")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize(
@@ -98,6 +99,7 @@ def test_no_parameter_belongs_in_the_address(caller, example_client, endpoint, n
     assert refused(answer, "invalid_request")
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("D-02")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize(

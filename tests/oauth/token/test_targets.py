@@ -118,6 +118,7 @@ def test_several_resources_are_agreed_to_and_each_token_is_for_one(signed_in, ca
     assert told(caller, registered, narrowed["access_token"])["aud"] == ["HTTPS://API.example.com:443"]
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("Q-08", "H-10")
 @pytest.mark.parametrize(
     "resource",

@@ -63,6 +63,7 @@ def read_csv(answer):
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_every_kind_of_event_is_a_sentence(app, alice, kind):
     event = record(alice, kind)

@@ -200,6 +200,7 @@ def test_a_known_browser_is_slowed_down_by_its_own_guesses_and_for_its_accounts_
     assert attempt(app.test_client(), alice.email, PASSWORD).status_code == 303
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("forged", ["", "x", "x.y.z", "WyJ4IixbIjEiXV0.aaaa.bbbb", "\x00"])
 def test_a_forged_device_is_no_known_one(app, alice, clock, forged):
     client = app.test_client()

@@ -186,6 +186,7 @@ def test_verifying_gives_another_session(newcomer, mailed):
     assert newcomer.get_cookie("latchkey").value != before
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("cookie", ["signed-up", "pressed"])
 @pytest.mark.parametrize("forged", ["", "x", "x.y.z", "WyJ4IixbIjEiXV0.aaaa.bbbb"])
 def test_a_forged_proof_is_none(app, newcomer, mailed, cookie, forged):

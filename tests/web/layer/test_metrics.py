@@ -102,6 +102,7 @@ def test_no_secret_and_no_address_of_a_person_is_among_the_figures(client, alice
         assert private not in text
 
 
+@pytest.mark.either_database("added up without the database")
 @pytest.mark.slow("starts a server with two workers")
 def test_two_workers_are_added_up(settings):
     more = {"LATCHKEY_DATABASE_URL": settings.database_url, "LATCHKEY_METRICS_TOKEN": TOKEN}

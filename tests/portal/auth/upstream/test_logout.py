@@ -84,6 +84,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("claims", REFUSED, ids=str)
 def test_a_token_that_is_no_logout_token_for_us_ends_nothing(acme, person, app, claims):
     person.sign_in(sid="one")

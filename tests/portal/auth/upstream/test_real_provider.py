@@ -38,6 +38,7 @@ def go_through(browser: requests.Session, page: requests.Response, two: Two) -> 
     return page
 
 
+@pytest.mark.either_database("about what two installations say to each other")
 def test_there_and_back_and_proof_anew_and_its_logout(two):
     browser, portal = requests.Session(), two.portal.url
 

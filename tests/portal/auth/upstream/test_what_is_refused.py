@@ -42,6 +42,7 @@ def now() -> int:
     return int(clock.now().timestamp())
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "claims",
     [
@@ -275,6 +276,7 @@ BODIES = {
 }
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/keys", "/userinfo"])
 @pytest.mark.parametrize("body", BODIES)
 def test_an_answer_that_cannot_be_read_is_told_as_one(acme, person, path, body):
