@@ -36,6 +36,8 @@ from latchkey.worker import loop
 from tests import factories
 from tests.crowd import at_once
 
+pytestmark = pytest.mark.slow("runs every migration again and again")
+
 
 @pytest.fixture
 def connected(empty_database: str, tmp_path: Path):

@@ -23,6 +23,7 @@ def test_a_port_is_given_to_one_alone_whichever_process_asks():
     assert servers.free_port() != here
 
 
+@pytest.mark.slow("starts a cluster")
 @pytest.mark.postgres
 def test_a_database_is_emptied_under_the_hands_of_its_writers(postgres):
     """Whoever writes in another order than rows are removed in does not fail by it, and removing them does not."""

@@ -86,6 +86,7 @@ def test_a_stranger_finds_nothing_and_changes_nothing(app, alice, bob, hers):
     assert [passkey.name for passkey in passkeys.list_for(alice)] == ["Hers"]
 
 
+@pytest.mark.slow("sends ids of every kind to every address")
 def test_an_id_of_another_kind_is_no_page(app, alice, hers):
     """An own id in the place of another: nothing takes a token for an app."""
     browser = browsers.enter(app.test_client(), alice)

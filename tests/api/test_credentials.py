@@ -117,6 +117,7 @@ def test_a_thousand_go_at_once_and_one_more_does_not(nobody, alice):
     problem(report(nobody, *filler, *filler), 422, "wrong-fields")
 
 
+@pytest.mark.slow("makes tokens by the hundred")
 @pytest.mark.standard("I-10")
 def test_a_report_of_hundreds_lets_others_write_meanwhile(nobody, alice):
     """A thousand live tokens kept an embedded database from every other writer for as long as their letters took."""

@@ -30,6 +30,7 @@ from tests import conftest, factories, servers
 from tests.cli.conftest import Latchkey
 
 PASSPHRASE = "a quiet umbrella"
+pytestmark = pytest.mark.slow("makes installations, saves them and brings them back")
 
 
 @pytest.fixture(autouse=True)

@@ -177,6 +177,7 @@ def test_a_hundred_megabytes_take_a_second(settings):
     processor.takes_less(1, scan)
 
 
+@pytest.mark.slow("runs a hook that starts the command several times")
 def test_the_hook_stops_what_would_be_committed_and_nothing_else(tmp_path):
     """Takes seconds: git and the command run as they do for a developer."""
 

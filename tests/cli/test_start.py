@@ -16,6 +16,7 @@ from latchkey.store import session
 SELDOM_NEEDED = {"alembic", "PIL", "OpenSSL", "bcrypt", "cbor2", "joserfc", "psycopg", "redis", "webauthn", "zxcvbn"}
 
 
+@pytest.mark.slow("makes the product as a start does")
 def test_what_workers_share_holds_no_connection_and_no_thread(settings):
     # One that another test left may end meanwhile.
     before = set(threading.enumerate())

@@ -72,6 +72,7 @@ def said(tool, command: str, **more: str) -> str:
 
 
 @pytest.mark.either_database("about a program that is signed in as others are")
+@pytest.mark.slow("runs the tool, which takes seconds to start")
 def test_what_is_missing_on_the_machine_is_said_in_a_line_before_anybody_types_a_code(tool):
     for command in ("sign-in", "whoami", "sign-out"):
         told = said(tool, command, NO_KEYRING="1")

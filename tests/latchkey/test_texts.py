@@ -98,6 +98,7 @@ def test_a_line_of_a_megabyte_of_marks_takes_no_time():
     processor.takes_less(1, read)
 
 
+@pytest.mark.slow("generates texts by the hundred")
 @settings(database=None, deadline=None, derandomize=True)
 @given(from_regex(texts.PATTERN[1:-1], fullmatch=True).filter(lambda text: len(text) <= 80))
 def test_whatever_programs_are_told_is_taken(text):

@@ -117,6 +117,7 @@ def test_an_address_that_could_lead_elsewhere_is_refused_in_words(uri, words):
     assert len(uri) > redirects.LONGEST or not re.fullmatch(redirects.PATTERN, uri)
 
 
+@pytest.mark.slow("generates addresses by the hundred")
 @settings(database=None, deadline=None, derandomize=True)
 @given(from_regex(redirects.PATTERN[1:-1], fullmatch=True))
 def test_whatever_programs_are_told_is_taken(uri):

@@ -311,6 +311,7 @@ def test_the_database_holds_the_key_sealed_alone(events, instance):
     assert (instance / "activity_chain").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow("starts processes")
 def test_many_processes_close_it_together_while_people_act(app, alice, bob):
     """Threads with sessions of their own stand for processes."""
     together, stop, closed = threading.Barrier(8), threading.Event(), []

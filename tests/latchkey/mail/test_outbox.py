@@ -330,6 +330,7 @@ def test_a_letter_that_was_sealed_under_another_key_is_no_disaster(db, post, del
     assert row(db, lost).last_error == "InvalidToken"
 
 
+@pytest.mark.slow("many threads meet")
 def test_many_threads_send_each_letter_once(post, deliver):
     for number in range(20):
         post(f"reader{number}@example.com")

@@ -232,6 +232,7 @@ def test_saving_at_once_leaves_one_value_and_no_fault(app, db, admin):
     assert len(db.scalars(select(Policy)).all()) == 1
 
 
+@pytest.mark.slow("starts a server and waits for it")
 def test_a_policy_holds_in_another_process_within_five_seconds(live_server, db):
     def closed() -> bool:
         with urllib.request.urlopen(f"{live_server.url}/signup") as answer:

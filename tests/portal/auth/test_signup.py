@@ -196,6 +196,7 @@ def test_only_addresses_at_the_operators_domains_get_an_account(client):
     assert users.find_by_email("ada@example.org")
 
 
+@pytest.mark.slow("sixty people sign up")
 @pytest.mark.settings(mode="production", mail_server="mail.example.com")
 def test_one_network_makes_twenty_accounts_in_ten_minutes_and_sixty_an_hour(client, clock):
     def fill(batch, times=21):

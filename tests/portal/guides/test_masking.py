@@ -95,6 +95,7 @@ def test_an_id_of_ours_is_no_secret():
     assert masking.masked(found := ids.new_id("tok")) == found
 
 
+@pytest.mark.slow("masks megabytes")
 @pytest.mark.parametrize(
     "part", ["eyJ-", "-a", "+a1", "token", "token ", "a_dev_", "://a:", " -u ", "secret=", "bearer ", "x-", "{"]
 )

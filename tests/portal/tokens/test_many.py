@@ -113,6 +113,7 @@ SORTED = {
 }
 
 
+@pytest.mark.slow("sorts hundreds of tokens in every way")
 @pytest.mark.parametrize("way", WAYS)
 def test_pages_from_either_end_hold_what_sorting_everything_would_show(alice, settings, clock, way):
     now = clock.now()

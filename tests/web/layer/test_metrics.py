@@ -140,6 +140,7 @@ def test_every_alert_has_its_test():
     assert {each["alertname"] for each in tried if not each["exp_alerts"]} == alerts
 
 
+@pytest.mark.slow("runs Prometheus on the alerts")
 def test_the_alerts_speak_when_they_should():
     promtool = programs.promtool()
     if promtool is None:
