@@ -14,7 +14,7 @@ from latchkey import settings
 from latchkey.accounts import breaches
 from latchkey.loading import Late
 from latchkey.store.session import rest
-from latchkey.turns import heavy
+from latchkey.turns import argon2id, heavy
 
 if TYPE_CHECKING:
     import zxcvbn
@@ -133,7 +133,7 @@ def verify(stored: str | None, password: str) -> bool:
 
 def _fits(stored: str, encoded: bytes) -> bool:
     try:
-        return _hasher.verify(stored, encoded)
+        return argon2id.fits(_hasher, stored, encoded)
     except (VerificationError, InvalidHashError):
         return False
 

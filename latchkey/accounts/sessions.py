@@ -127,13 +127,13 @@ def open(
         session.identity_id, session.upstream_sid, session.confirmed_at = confirmed
     session.plaintext = plaintext
     within.insert(session)
-    if too_many := [session_id for (session_id,) in _TOO_MANY.all(user=user.id, most=MOST)]:
-        db.execute(delete(BrowserSession).where(BrowserSession.id.in_(too_many)))
+    _MAKE_ROOM.run(user=user.id, most=MOST)
     return session
 
 
 _NEWEST = select(BrowserSession.id).where(BrowserSession.user_id == bindparam("user"))
-_TOO_MANY = Within(_NEWEST.order_by(BrowserSession.id.desc()).offset(bindparam("most", type_=Integer)))
+_OLD = _NEWEST.order_by(BrowserSession.id.desc()).offset(bindparam("most", type_=Integer))
+_MAKE_ROOM = Within(delete(BrowserSession).where(BrowserSession.id.in_(_OLD)))
 
 
 def hold(session: BrowserSession) -> User:
