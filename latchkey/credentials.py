@@ -80,6 +80,11 @@ def kind_of(text: str) -> Kind | None:
     return kind if _checksum(text[:-CHECKSUM_LENGTH]) == rest[RANDOM_LENGTH:] else None
 
 
+def begins_as(text: str, kind: Kind) -> bool:
+    """Whether it begins, and is as long, as ours of a kind: enough where its digest is compared at once."""
+    return _beginnings(settings.current().token_prefix).get(text[:-_REST]) is kind
+
+
 _KINDS = {kind.value: kind for kind in Kind}
 
 

@@ -24,7 +24,7 @@ class Found(NamedTuple):
     token: Sought | None
 
 
-_WIDTH = len(parties.FACTS.selected_columns)
+_WIDTH = len(parties.PROOF.selected_columns)
 # Of a token more is told nobody.
 LAST = "expires"
 _UNREAD = access.unread(LAST)
@@ -33,7 +33,7 @@ _issued_to = aliased(Client)
 _both = PreparedSelect(
     "Both",
     bearer.beside(
-        parties.FACTS.add_columns(*bearer.columns(_issued_to, LAST)).outerjoin(
+        parties.PROOF.add_columns(*bearer.columns(_issued_to, LAST)).outerjoin(
             Token, Token.digest == bindparam("digest")
         ),
         _issued_to,
@@ -60,7 +60,7 @@ def find(sent: Presented, text: str | None) -> Found:
     if token is None:
         return Found(None, None)
     rows = _both.all(client_id=sent.client_id, digest=token.digest, now=token.now, lately=token.lately)
-    party = [parties.Facts._make(row[:_WIDTH]) for row in rows]
+    party = [parties.Facts._make(row[:_WIDTH] + parties.UNASKED) for row in rows]
     known = rows[0][_WIDTH:] if rows else (None,)
     if known[0] is None:
         return Found(party, token)

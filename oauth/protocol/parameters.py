@@ -69,7 +69,7 @@ def _cleaned(parameters: dict[str, str]) -> dict[str, str]:
     if "scope" in parameters:
         named = (name for name in parameters["scope"].split(" ") if name not in ("", scopes.OFFLINE))
         parameters["scope"] = " ".join(named)
-    return {name: value for name, value in parameters.items() if value}
+    return {name: value for name, value in parameters.items() if value} if "" in parameters.values() else parameters
 
 
 class Form(NamedTuple):
@@ -126,14 +126,14 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     """As `parse_qsl` has them, which takes as long for what is not encoded. Raises `ValueError`."""
     if text.count("&") >= MOST_FIELDS:
         raise ValueError("too many fields")
-    return [_pair(part) for part in text.split("&") if part]
+    parts = [part.partition("=") for part in text.split("&") if part]
+    if "%" not in text and "+" not in text:
+        return [(name, value) for name, _, value in parts]
+    return [(_unescaped(name), _unescaped(value)) for name, _, value in parts]
 
 
-def _pair(part: str) -> tuple[str, str]:
-    name, _, value = part.partition("=")
-    if "%" in part or "+" in part:
-        return unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")
-    return name, value
+def _unescaped(text: str) -> str:
+    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
 
 
 def resources(values: MultiDict[str, str]) -> list[str]:

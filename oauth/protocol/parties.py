@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidClientError, OAuth2Error
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
 
 from latchkey import clients, clock, credentials, ids, origin
 from latchkey.accounts import limits, throttle
@@ -101,26 +101,29 @@ def find(client_id: str) -> Party | None:
     return None if client is None or client.suspended_at is not None else of(client)
 
 
-FACTS = (
-    select(
-        Client.id,
-        Client.scope,
-        Client.confidential,
-        Client.pkce_required,
-        Client.trusted,
-        Client.keyed,
-        Client.owner_id.is_not(None).label("answered_for"),
-        Client.device_flow,
-        Client.resource_server,
-        Client.suspended_at.is_not(None).label("suspended"),
-        ClientSecret.id.label("secret_id"),
-        ClientSecret.digest,
-        kept(ClientSecret.expires_at).label("expires"),
-        kept(ClientSecret.last_used_at).label("last_used"),
-    )
-    .select_from(Client)
-    .outerjoin(ClientSecret, ClientSecret.client_id == Client.id)
+_proving = (
+    Client.id,
+    Client.confidential,
+    Client.keyed,
+    Client.owner_id.is_not(None).label("answered_for"),
+    Client.resource_server,
+    Client.suspended_at.is_not(None).label("suspended"),
+    ClientSecret.id.label("secret_id"),
+    ClientSecret.digest,
+    kept(ClientSecret.expires_at).label("expires"),
+    kept(ClientSecret.last_used_at).label("last_used"),
 )
+# What an app may get, which nobody asks where it gets nothing.
+_getting = (Client.scope, Client.pkce_required, Client.trusted, Client.device_flow)
+
+
+def _facts(columns: Sequence[Any]) -> Select[*tuple[Any, ...]]:
+    return select(*columns).select_from(Client).outerjoin(ClientSecret, ClientSecret.client_id == Client.id)
+
+
+# An app and its secrets, and what of that proves it; rows of the latter become whole ones by what is `UNASKED`.
+FACTS, PROOF = _facts((*_proving, *_getting)), _facts(_proving)
+UNASKED = (None,) * len(_getting)
 _names = [str(column.key) for column in FACTS.selected_columns]
 Facts: Any = namedtuple("Facts", _names)  # type: ignore[misc] # noqa: PYI024 - its columns stand there
 BY_ID = (Client.id == bindparam("client_id"), Client.document_url.is_(None))
@@ -193,7 +196,7 @@ def _misfit(party: Party) -> str:
 
 def _proof(plaintext: str, rows: Iterable[Any], now: datetime) -> Any:
     """The row of the secret that this is."""
-    if credentials.kind_of(plaintext) is not Kind.SECRET and not moved.may_be_secret(plaintext):
+    if not credentials.begins_as(plaintext, Kind.SECRET) and not moved.may_be_secret(plaintext):
         return None
     for row in rows:
         # An app that moved in may have none.

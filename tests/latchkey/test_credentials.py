@@ -50,6 +50,15 @@ def test_the_prefix_is_the_installations_own(settings):
     assert credentials.kind_of("lk" + text.removeprefix("acme")) is None
 
 
+def test_what_only_begins_as_a_kind_is_as_long_as_one(settings):
+    text = credentials.generate(Kind.SECRET)
+
+    assert credentials.begins_as(text, Kind.SECRET)
+    assert credentials.begins_as(text[:-1] + "!", Kind.SECRET)
+    for other in (text + "x", text[:-1], "", credentials.generate(Kind.ACCESS), "x" * 100_000, text[1:] + "x"):
+        assert not credentials.begins_as(other, Kind.SECRET)
+
+
 @pytest.mark.standard("I-01")
 @pytest.mark.parametrize("place", range(43))
 def test_changing_any_character_breaks_it(settings, place):
