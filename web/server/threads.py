@@ -26,10 +26,12 @@ Waiting = TypeVar("Waiting")
 def settle() -> None:
     """Make this process one that serves, before any of its threads begins: each begins as the one that begins it."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        # Who wakes another thread has the interpreter, or gives it something to do and has more of that: to be
-        # interrupted for it is two switches for nothing (decision 18). Where that may not be said, it is as it was.
-        with contextlib.suppress(OSError):
+    if sys.platform != "linux":
+        return
+    # Who wakes another thread has the interpreter, or gives it something to do and has more of that: to be interrupted
+    # for it is two switches for nothing (decision 18). Where that may not be said, it is as it was.
+    with contextlib.suppress(OSError):
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 

@@ -162,9 +162,16 @@ def test_how_an_operator_has_the_server_scheduled_is_left_so(scheduling):
     assert told == []
 
 
-def test_a_server_serves_also_where_it_may_not_choose_how_it_is_scheduled(scheduling):
+def test_a_server_serves_also_where_it_may_not_choose_how_it_is_scheduled(scheduling, monkeypatch):
     told = scheduling(os.SCHED_OTHER, PermissionError())
 
     serving.settle()
 
+    assert len(told) == 1
+
+    def unknown(_thread):
+        raise OSError
+
+    monkeypatch.setattr(os, "sched_getscheduler", unknown)
+    serving.settle()
     assert len(told) == 1
