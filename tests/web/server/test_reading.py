@@ -17,12 +17,12 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients import suspension
 from latchkey.credentials import Kind
-from latchkey.store.drivers import foresight
+from latchkey.store.drivers import foresight, readers
 from latchkey.store.drivers.foresight import Wanted
-from latchkey.store.drivers.readers import MOST_IDLE, Readers
+from latchkey.store.drivers.readers import Readers
 from latchkey.store.session import db, engines
 from latchkey.tokens import Token
-from tests import factories, servers
+from tests import factories
 from web.server import reading
 from web.server.reading import Reading
 from web.server.rsgi import Application
@@ -394,19 +394,30 @@ def timing_out():
             ending.join()
 
 
-def connections():
-    """How many the database has; those that were closed a moment ago are counted until their process has ended."""
-    if engines().embedded:
-        return 0
-    with engines().write.connect() as connection:
-        return connection.execute(text(f"SELECT count(*) {OTHERS}")).scalar_one()
+@pytest.fixture
+def lent(monkeypatch):
+    """The connections that were opened to read by, and not closed since."""
+    opened, detached, close = [], readers.detached, readers.close
+
+    def begin(engine):
+        connection = detached(engine)
+        opened.append(connection)
+        return connection
+
+    def end(engine, connection):
+        if connection in opened:
+            opened.remove(connection)
+        close(engine, connection)
+
+    monkeypatch.setattr(readers, "detached", begin)
+    monkeypatch.setattr(readers, "close", end)
+    return opened
 
 
 @pytest.mark.standard("A-06")
-def test_what_is_ended_in_the_midst_is_asked_by_each_and_no_connection_is_left_behind(ask, people, basic, ways):
+def test_what_is_ended_in_the_midst_is_asked_by_each_and_no_connection_is_left_behind(ask, people, basic, ways, lent):
     asked = every(people, basic)
     ask(*(each for each, _ in asked))
-    before = connections()
 
     for _ in range(3):
         with timing_out():
@@ -419,8 +430,8 @@ def test_what_is_ended_in_the_midst_is_asked_by_each_and_no_connection_is_left_b
 
     if not engines().embedded:
         assert ways[6] == 3, "each time they were read for together, and that came to nothing"
-    # Beside those that are kept the two by which the test locks and ends.
-    servers.wait_until(lambda: connections() <= before + MOST_IDLE + 2, "connections that were closed")
+    idle = [cursor.connection for cursor in engines()._readers._idle]
+    assert all(any(each is kept for kept in idle) for each in lent), "it is closed or kept for the next"
     asked = every(people, basic)
     assert ask(*(each for each, _ in asked)) == [(200, told) for _, told in asked]
 
