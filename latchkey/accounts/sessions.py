@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 from flask_login import UserMixin
 from sqlalchemy import ForeignKey, Integer, LargeBinary, String, Text, and_, bindparam, delete, or_, select, update
-from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from latchkey import clock, credentials, origin
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
 from latchkey.store.drivers import within
-from latchkey.store.drivers.within import Within
+from latchkey.store.drivers.within import Found, Within
 from latchkey.store.session import Base, UtcDateTime, affected, db, some, stamp
 from latchkey.store.sweeping import sweep
 
@@ -154,10 +154,10 @@ def hold(session: BrowserSession) -> User:
 
 def find(plaintext: str) -> BrowserSession | None:
     """The live session of a cookie, of a user who is not disabled."""
-    session = db.scalar(_LIVE, _now() | {"digest": credentials.digest(plaintext)})
-    if session is not None:
+    for session in _LIVE.all(digest=credentials.digest(plaintext), **_now()):
         session.plaintext = plaintext
-    return session
+        return session
+    return None
 
 
 def seen(session: BrowserSession) -> bool:
@@ -188,12 +188,12 @@ _WORKING = and_(
     BrowserSession.created_at > bindparam("absolute", type_=UtcDateTime),
     or_(BrowserSession.confirmed_at.is_(None), BrowserSession.confirmed_at > bindparam("word", type_=UtcDateTime)),
 )
-# Asked for every page: to build it takes as long as to ask it.
-_LIVE = (
+_LIVE = Found(
+    BrowserSession,
     select(BrowserSession)
     .join(BrowserSession.user)
-    .options(contains_eager(BrowserSession.user))
-    .where(BrowserSession.digest == bindparam("digest"), _WORKING, User.disabled_at.is_(None))
+    .where(BrowserSession.digest == bindparam("digest"), _WORKING, User.disabled_at.is_(None)),
+    user=User,
 )
 
 

@@ -13,7 +13,7 @@ from latchkey.accounts import emails, passwords
 from latchkey.ids import new_id
 from latchkey.naming import names
 from latchkey.store.conflicts import Gone
-from latchkey.store.drivers.within import Locked
+from latchkey.store.drivers.within import Found, Locked
 from latchkey.store.session import Base, db, some, stamp
 
 LONGEST_NAME = 80
@@ -78,7 +78,8 @@ class User(Base):
         return self.email_verified_at is not None
 
 
-_SPELT = select(User).where(User.email_key.in_([bindparam("kept"), bindparam("typed")]))
+_EITHER = [bindparam(name, type_=String) for name in ("kept", "typed")]
+_SPELT = Found(User, select(User).where(User.email_key.in_(_EITHER)))
 # Not plain FOR UPDATE: that would wait for every row that is being written with a reference to the user.
 _HELD = Locked(User, select(User).where(User.id == bindparam("key")).with_for_update(key_share=True))
 
@@ -125,8 +126,7 @@ def find_by_email(email: str) -> User | None:
         kept = emails.address(email)
     except emails.InvalidEmail:
         return None
-    typed = email.strip().lower()
-    found = db.scalars(_SPELT, {"kept": kept.lower(), "typed": typed})
+    found = _SPELT.all(kept=kept.lower(), typed=(typed := email.strip().lower()))
     # Where two accounts fell together, one is left with the spelling that it had: who types that means this one.
     return max(found, key=lambda user: user.email_key == typed, default=None)
 

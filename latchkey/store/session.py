@@ -107,14 +107,16 @@ def _back_to_reading(session: Session, transaction: SessionTransaction) -> None:
 db = scoped_session(sessionmaker(class_=RoutingSession, expire_on_commit=False))
 
 
+def reads_only() -> bool:
+    """Whether the session has written nothing yet, and has nothing to write."""
+    session = db()
+    return not (session.info or session.new or session.dirty or session.deleted or session.in_nested_transaction())
+
+
 def rest() -> None:
     """Give back the connection of a session that only read: what comes next takes long, and others may have it."""
-    if not db.registry.has():
-        return
-    session = db()
-    changed = session.info or session.new or session.dirty or session.deleted or session.in_nested_transaction()
-    if not changed:
-        session.commit()
+    if db.registry.has() and reads_only():
+        db.commit()
 
 
 def affected(statement: UpdateBase) -> int:

@@ -7,15 +7,15 @@ write is written before, and about faults SQLAlchemy does what it always does.
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import Connection, Dialect, Select, Table, inspect
+from sqlalchemy import Boolean, Connection, Dialect, Select, Table, inspect
 from sqlalchemy import insert as insert_into
 from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 from sqlalchemy.sql.dml import UpdateBase
 
-from latchkey.store.prepared import Prepared, Reading
-from latchkey.store.session import Base, db
+from latchkey.store.prepared import Prepared, PreparedSelect, Reading
+from latchkey.store.session import Base, db, reads_only
 
 Record = TypeVar("Record", bound=Base)
 Statement = UpdateBase | Select[*tuple[Any, ...]]
@@ -107,3 +107,50 @@ def insert(record: Record) -> Record:
     make_transient_to_detached(record)
     db.add(record)
     return record
+
+
+class Found(Generic[Record]):
+    """Finds records of one kind by a statement that is compiled once, each with the record that it `belongs` to."""
+
+    def __init__(self, kind: type[Record], statement: Select[Record], **belongs: type[Base]) -> None:
+        self._belongs = next(iter(belongs), None)
+        self._parts = [_Part(each) for each in (kind, *belongs.values())]
+        columns = [column for part in self._parts for column in part.columns]
+        only = statement.with_only_columns(*columns, maintain_column_froms=True)
+        self._apart, self._within = PreparedSelect(kind.__name__, only, tuple), Within(only)
+
+    def all(self, **given: Any) -> list[Record]:
+        """The records that it finds; the session's, where it writes."""
+        rows = self._apart.all(**given) if reads_only() else self._within.all(**given)
+        return [self._made(row) for row in rows]
+
+    def _made(self, row: tuple[Any, ...]) -> Record:
+        part, *others = self._parts
+        record: Record = part.known(row[: len(part.names)])
+        for other in others:
+            if self._belongs not in record.__dict__:
+                set_committed_value(record, str(self._belongs), other.known(row[len(part.names) :]))
+        return record
+
+
+class _Part:
+    """What of a row is of one kind of record."""
+
+    def __init__(self, kind: type[Any]) -> None:
+        attributes = inspect(kind).column_attrs
+        self._kind, self.names = kind, [attribute.key for attribute in attributes]
+        self.columns = [attribute.columns[0] for attribute in attributes]
+        # Drivers that know no such values give 0 and 1.
+        self._flags = [
+            name for name, column in zip(self.names, self.columns, strict=True) if isinstance(column.type, Boolean)
+        ]
+
+    def known(self, values: tuple[Any, ...]) -> Any:
+        """The record: as the session has it, or as it was read."""
+        facts = dict(zip(self.names, values, strict=True))
+        record = db.identity_map.get(identity_key(self._kind, facts["id"]))
+        if record is None:
+            record = self._kind(**facts | {name: bool(facts[name]) for name in self._flags})
+            make_transient_to_detached(record)
+            db.add(record)
+        return record

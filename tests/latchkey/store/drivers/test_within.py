@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import update
 
-from latchkey.accounts import users
+from latchkey.accounts import sessions, users
 from latchkey.accounts.sessions import BrowserSession, How
 from latchkey.accounts.users import User
 from latchkey.journal.activity import Event, EventKind
@@ -80,3 +80,41 @@ def test_nobody_who_is_gone_is_locked(db, alice):
         connection.execute(User.__table__.delete())
 
     assert users.lock(alice.id) is None
+
+
+def test_a_session_that_is_found_is_as_it_was_read_and_has_its_user(db, alice):
+    opened = sessions.open(alice, how=How.PASSWORD)
+    db.commit()
+    told = {name: getattr(opened, name) for name in [column.key for column in BrowserSession.__table__.columns]}
+    plaintext, user_id = opened.plaintext, alice.id
+    db.remove()
+
+    found = sessions.find(plaintext)
+
+    assert {name: getattr(found, name) for name in told} == told
+    assert (found.user.id, found.user.is_admin, found.user.reminders) == (user_id, False, True)
+    assert not db.dirty
+    assert found is db.get(BrowserSession, found.id)
+    assert found.user is users.find(user_id)
+
+
+def test_what_the_session_wrote_is_found_in_it_and_by_nobody_else(db, alice):
+    opened = sessions.open(alice, how=How.PASSWORD)
+
+    assert sessions.find(opened.plaintext) is opened
+    users.outdate(alice)
+    assert users.find_by_email(alice.email) is alice
+
+    db.rollback()
+    assert sessions.find(opened.plaintext) is None
+
+
+def test_whoever_was_found_and_changed_is_written(db, alice):
+    user_id = alice.id
+    db.remove()
+
+    users.rename(users.find_by_email("alice@example.com"), "Alicia")
+    db.commit()
+    db.remove()
+
+    assert users.find(user_id).name == "Alicia"
