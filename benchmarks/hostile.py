@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
@@ -247,7 +246,7 @@ def main() -> None:
         settings.use(ours)
         database.configure(ours.database_url)
         migrations.upgrade()
-        passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        passwords._cost = passwords.Cost(passes=1, kib=8)
         app = create_app(ours)
         with app.app_context():
             client_id = fill()

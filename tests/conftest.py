@@ -13,7 +13,6 @@ from types import CodeType
 from typing import ClassVar
 
 import pytest
-from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, FileSystemBytecodeCache
@@ -40,7 +39,7 @@ from web import assets
 # What is loaded and collected stays, and walking it over and over is a fifth of the start; `rarely_collected` goes on.
 gc.disable()
 pytest_plugins = ["tests.cases"]
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+QUICK = passwords.Cost(passes=1, kib=8)
 TABLES = [table.name for table in Base.metadata.sorted_tables]
 
 
@@ -184,7 +183,7 @@ def quick_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     """The same Argon2id with a thousandth of the work; what it takes in earnest is tested where passwords are."""
     passwords._nobodys.cache_clear()
     if request.path.stem != "test_passwords":
-        monkeypatch.setattr(passwords, "_hasher", QUICK)
+        monkeypatch.setattr(passwords, "_cost", QUICK)
 
 
 @pytest.fixture

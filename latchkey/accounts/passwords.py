@@ -4,17 +4,17 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache
 from math import prod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from nacl import pwhash
+from nacl.exceptions import CryptoError
 
 from latchkey import settings
 from latchkey.accounts import breaches
 from latchkey.loading import Late
 from latchkey.store.session import rest
-from latchkey.turns import argon2id, heavy
+from latchkey.turns import heavy
 
 if TYPE_CHECKING:
     import zxcvbn
@@ -26,8 +26,17 @@ SHORTEST, LONGEST = 12, 256
 LONGEST_TYPED = 4 * LONGEST
 # Fewer guesses than this and a password is one of the common ones, or such a one with a number behind it.
 LEAST_GUESSES = 100_000
-# OWASP: Argon2id with 19 MiB, two passes, one lane.
-_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+class Cost(NamedTuple):
+    """What a hash by Argon2id takes, in one lane."""
+
+    passes: int
+    kib: int
+
+
+# OWASP: 19 MiB and two passes.
+_cost = Cost(passes=2, kib=19_456)
 
 # zxcvbn reads "p4ssw0rd" in every way that its digits and signs can stand for letters. With many of them that takes
 # seconds, so they are then read in one way only. What stands for what is zxcvbn's own table.
@@ -101,12 +110,16 @@ def _worked(work: Callable[[], Result]) -> Result:
 def hash(password: str) -> str:
     """Argon2id in PHC form."""
     encoded = _encoded(_composed(password))
-    return _worked(lambda: _hasher.hash(encoded))
+    return _worked(lambda: _hashed(encoded))
+
+
+def _hashed(encoded: bytes) -> str:
+    return pwhash.argon2id.str(encoded, opslimit=_cost.passes, memlimit=_cost.kib * 1024).decode()
 
 
 @cache
 def _nobodys() -> str:
-    return _hasher.hash(b"nobody has this password")
+    return _hashed(b"nobody has this password")
 
 
 # Stands for a password that was ended: whoever has the account chooses another one.
@@ -133,11 +146,12 @@ def verify(stored: str | None, password: str) -> bool:
 
 def _fits(stored: str, encoded: bytes) -> bool:
     try:
-        return argon2id.fits(_hasher, stored, encoded)
-    except (VerificationError, InvalidHashError):
+        return pwhash.argon2id.verify(stored.encode(), encoded)
+    except CryptoError:
+        # Another password, or no hash that anybody made.
         return False
 
 
 def outdated(stored: str) -> bool:
     """Whether the hash was made with other parameters than today's."""
-    return _hasher.check_needs_rehash(stored)
+    return not stored.startswith(f"$argon2id$v=19$m={_cost.kib},t={_cost.passes},p=1$")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from latchkey.turns import argon2id, heap, waiting
+from latchkey.turns import heap, waiting
 
 Result = TypeVar("Result")
 
@@ -108,6 +108,5 @@ def _labour(jobs: "SimpleQueue[_Piece]") -> None:
             try:
                 jobs.get(timeout=IDLE_SECONDS).do()
             except Empty:
-                argon2id.give_back()
                 heap.trim()
                 break

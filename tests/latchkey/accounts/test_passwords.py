@@ -3,6 +3,7 @@ import unicodedata
 from types import SimpleNamespace
 
 import pytest
+from argon2 import PasswordHasher
 
 from latchkey.accounts import passwords
 from tests import processor
@@ -87,6 +88,15 @@ def test_passwords_are_kept_as_argon2id_with_the_recommended_cost():
     assert passwords.outdated(stored.replace("t=2", "t=1"))
 
 
+def test_a_hash_that_another_library_made_is_known_whatever_it_cost():
+    """Of databases that were here before; at the next sign-in it is made anew."""
+    stored = PasswordHasher(time_cost=1, memory_cost=64, parallelism=4).hash("umbrella-quarry-violet-91")
+
+    assert passwords.verify(stored, "umbrella-quarry-violet-91")
+    assert not passwords.verify(stored, "umbrella-quarry-violet-92")
+    assert passwords.outdated(stored)
+
+
 @pytest.mark.standard("L-01")
 def test_two_spellings_of_one_letter_are_one_password():
     composed, decomposed = "Caf\u00e9 hammock 4711 tulip", "Cafe\u0301 hammock 4711 tulip"
@@ -104,7 +114,10 @@ def test_a_password_of_the_greatest_length_is_not_a_prefix_of_longer_ones():
     assert not passwords.verify(stored, longest * 1000)
 
 
-@pytest.mark.parametrize("stored", [None, "", "not a hash", "$argon2id$v=19$m=19456,t=2,p=1$broken"])
+@pytest.mark.parametrize(
+    "stored",
+    [None, "", "not a hash", "$argon2id$v=19$m=19456,t=2,p=1$broken", "ä", "$argon2id$v=19$m=64,t=1,p=1$" + "A" * 200],
+)
 def test_whoever_has_no_password_has_no_right_one(stored):
     assert not passwords.verify(stored, "nobody has this password")
 
