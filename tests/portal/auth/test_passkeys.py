@@ -6,6 +6,7 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import webauthn
@@ -112,6 +113,8 @@ def test_it_signs_in_alone_and_leads_on(app, key, alice):
 
 @pytest.mark.standard("L-07")
 def test_after_a_break_in_it_opens_nothing_alone_until_a_new_password_is_chosen(app, signed_in, key, alice):
+    passkeys.list_for(alice)[0].created_at -= timedelta(days=30)
+    db.commit()
     report = pages.submit(signed_in, "/hacked", since="7").location
     thief, owner = app.test_client(), app.test_client()
 
