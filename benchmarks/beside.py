@@ -63,10 +63,14 @@ def lock_held(file: str) -> Iterator[None]:
 
 
 class Stage(NamedTuple):
-    """What there is to ask: tokens, people, an app's Authorization header, and the file of an embedded database."""
+    """What there is to ask: tokens, people, an app's Authorization header, and the file of an embedded database.
+
+    Those who read pages are others than those who sign in: who does that a hundred times ends their first session.
+    """
 
     tokens: list[str]
     emails: list[str]
+    readers: list[str]
     basic: str
     file: str | None
 
@@ -76,8 +80,9 @@ def prepare(instance: Path) -> tuple[Any, ...]:
     seed.connect(instance)
     emails = [f"person{number}@example.com" for number in range(PEOPLE)]
     people = [seed.user(email) for email in emails]
-    for person in people[:PAGES]:
-        seed.tokens(person, SHOWN)
+    readers = [f"reader{number}@example.com" for number in range(PAGES)]
+    for email in readers:
+        seed.tokens(seed.user(email), SHOWN)
     plaintexts = seed.tokens(people[-1], TOKENS)
     callback = "https://app.example.com/callback"
     client, secret = clients.register(
@@ -88,7 +93,7 @@ def prepare(instance: Path) -> tuple[Any, ...]:
     engines = db.engines()
     file = engines.read.url.database if engines.embedded else None
     db.dispose()
-    return plaintexts, emails, basic, file
+    return plaintexts, emails, readers, basic, file
 
 
 class Place:
@@ -99,7 +104,7 @@ class Place:
         self.idle, port = harness.memory(server.pid), server.port
         known = [self._sign_in(email, come_back=True) for email in stage.emails]
         strangers = [self._sign_in(email, come_back=False) for email in stage.emails]
-        cookies = [screen.cookie_of(port, email) for email in stage.emails[:PAGES]]
+        cookies = [screen.cookie_of(port, email) for email in stage.readers]
         token = [harness.post("/oauth/token", "grant_type=client_credentials", Authorization=stage.basic)]
         self.sign_ins, self.first_sign_ins = Load(port, known, 303), Load(port, strangers, 303)
         self.neighbours = {
