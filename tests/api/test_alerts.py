@@ -302,7 +302,7 @@ def test_it_is_fetched_for_real_from_this_machine_while_developing(app, alice, s
     raw = json.dumps([match("x")]).encode()
     signature = base64.b64encode(KEY.sign(raw, ec.ECDSA(SHA256()))).decode()
     with http.server.HTTPServer(("127.0.0.1", 0), Scanner) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/keys"
 
         assert scanner_keys.signed(url, "first", signature, raw)

@@ -254,7 +254,7 @@ def leading_on(host: str, further: str, *, slow: bool = False):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
     server = Server((host, 0), Callback)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://{f'[{host}]' if ':' in host else host}:{server.server_address[1]}/cb", hits

@@ -64,7 +64,7 @@ def running(portal: str, registered: Registered, port: int) -> Iterator[str]:
     """The app at work; its address."""
     app = create_app(portal, registered.client.id, registered.secret)
     server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{port}"

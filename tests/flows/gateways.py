@@ -63,7 +63,7 @@ class _Echo(BaseHTTPRequestHandler):
 def api() -> Iterator[str]:
     """The API behind the gateway: its address. It answers with the headers that it got."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"127.0.0.1:{server.server_address[1]}"

@@ -145,7 +145,7 @@ def answering(write, pem=None, names=None):
             context.load_cert_chain(pem)
             context.sni_callback = lambda _socket, name, _context: names.append(name)
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
