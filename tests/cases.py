@@ -12,6 +12,8 @@ from tests.connections import POSTGRESQL
 
 # Of a test of pages and calls so many cases take the ways that the others take, too.
 FIRST = 1
+# Of any other test so many, in a hurry.
+FEW = 3
 # Fixtures whose lines were noted, and sets of them.
 NOTED: set[str] = set()
 
@@ -23,7 +25,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         test = getattr(item, "function", item)
         cases[test] += 1
-        late = "app" in getattr(item, "fixturenames", ()) and cases[test] > FIRST
+        late = cases[test] > (FIRST if "app" in getattr(item, "fixturenames", ()) else FEW)
         left_out = (late and hurry) or (POSTGRESQL and not _may_differ(item, cases[test]))
         (others if left_out else chosen).append(item)
     if others:

@@ -346,6 +346,7 @@ def begin(server, registered):
     return stored
 
 
+@pytest.mark.slow("starts a server")
 def test_who_waits_holds_no_thread_and_is_answered_when_something_ends(live_server, service, alice):
     end("usr_first")
     last = begin(live_server, service)
@@ -377,6 +378,7 @@ def test_who_waits_holds_no_thread_and_is_answered_when_something_ends(live_serv
     assert all(part["endings"] and not part["reset"] for part in told)
 
 
+@pytest.mark.slow("starts a server")
 def test_who_waits_for_nothing_hears_that_nothing_ended(live_server, service):
     end("usr_first")
     last = begin(live_server, service)

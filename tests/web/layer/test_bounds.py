@@ -107,6 +107,7 @@ def test_a_long_path_is_as_bad_as_a_long_query(client):
     assert client.get("/" + "a/" * 10_000).status_code == 414
 
 
+@pytest.mark.slow("starts a server")
 def test_the_server_lets_no_larger_head_through(live_server):
     def answered(size: int) -> bytes:
         with socket.create_connection(("127.0.0.1", urlsplit(live_server.url).port), timeout=60) as connection:
