@@ -1,7 +1,5 @@
 """/oauth/authorize: sign-in first, then the consent screen unless it may be left out, then back to the app."""
 
-from typing import cast
-
 from authlib.oauth2 import OAuth2Error
 from flask import Response, redirect, request, url_for
 from flask_login import current_user
@@ -15,7 +13,7 @@ from latchkey.grants import Choice, documented
 from latchkey.store.session import db
 from oauth.authorize import granting, moments, stops
 from oauth.authorize import request as asking
-from oauth.authorize.question import owed, present, question, way_back
+from oauth.authorize.question import owed, present, question, this_session, way_back
 from oauth.authorize.request import Asked, Stopped
 from oauth.blueprint import blueprint
 from oauth.token.flows import AuthorizationCodeFlow
@@ -58,7 +56,7 @@ def _read_document() -> BaseResponse | None:
         back = way_back()
         too_long = stops.stop(Stopped("the address is too long")) if back is None else None
         return too_long or redirect(url_for("portal.sign_in", next=back), 303)
-    first = owed(cast("BrowserSession", current_user._get_current_object()))  # noqa: SLF001 - the proxy's own way out
+    first = owed(this_session())
     if first is not None:
         why = "the user has something to do here first, and prompt=none lets nobody do it"
         return stops.stop(Stopped(why)) if silent else redirect(first, 303)

@@ -16,11 +16,16 @@ from oauth.authorize.request import Asked
 from web import policy
 
 
+def this_session() -> BrowserSession:
+    """The session of the browser that asks, which is signed in."""
+    return cast("BrowserSession", current_user._get_current_object())  # noqa: SLF001 - the proxy's own way out
+
+
 def present() -> BrowserSession | None:
     """The session of this browser, if it is still one; it and its user stay as they are until the commit."""
     if not current_user.is_authenticated:
         return None
-    here = cast("BrowserSession", current_user._get_current_object())  # noqa: SLF001 - the proxy's own way out
+    here = this_session()
     try:
         sessions.hold(here)
     except SessionEnded:
