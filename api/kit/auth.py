@@ -129,10 +129,15 @@ def let_pass(call: Call, asked: Asked) -> Bearer:
 
 
 def user_of(caller: Bearer) -> User:
-    """The user for whom the caller acts. Raises `problems.Problem` when an app acts as itself."""
-    found = users.find(caller.user_id) if caller.user_id else None
-    if found is None:
+    """The user for whom the caller acts. Raises `problems.Problem` when an app acts as itself.
+
+    Raises `users.UserGone` for one who was deleted since the guard let the call pass: it begins again (`conflicts`).
+    """
+    if caller.user_id is None:
         raise challenges.no_user()
+    found = users.find(caller.user_id)
+    if found is None:
+        raise users.UserGone
     return found
 
 

@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import pytest
 
-from api.kit import openapi
+from api.kit import auth, openapi
 from latchkey import grants, scopes
+from latchkey.accounts import users
+from latchkey.safety import lockdown
 from latchkey.store.session import db
 from tests import factories
 from tests.api.calls import app_caller, caller, problem
@@ -133,6 +135,30 @@ def test_an_app_acting_as_itself_is_told_that_it_has_no_user(app, example_client
     program = app_caller(app.test_client(), example_client, None, *scopes.catalogue())
 
     problem(program.call(case.method, at(case, things), case.body), 403, "no-user")
+
+
+@pytest.mark.standard("H-03", "I-08")
+@pytest.mark.parametrize(
+    "case", [case for case in GUARDED if case.path != "/v1/token" and case != CASES[0]], ids=called
+)
+def test_a_call_of_an_account_that_is_deleted_behind_the_guard_is_refused_as_if_it_came_later(
+    things, monkeypatch, alice, hers, case
+):
+    guarded, deleted = auth.let_pass, []
+
+    def let_pass(call, asked):
+        caller = guarded(call, asked)
+        for _part in () if deleted else lockdown.delete(users.find(alice.id)):
+            db.commit()
+        db.commit()
+        db.remove()
+        deleted.append(True)
+        return caller
+
+    monkeypatch.setattr(auth, "let_pass", let_pass)
+
+    problem(hers.call(case.method, at(case, things), case.body), 401)
+    assert len(deleted) == 1
 
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
