@@ -11,7 +11,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     literal_column,
     or_,
     select,
@@ -88,12 +87,7 @@ class Found(NamedTuple):
 
 
 _now: Any = bindparam("now", type_=UtcDateTime)
-# The session that asked for it has not ended: what a thief's session asked for ends with that session.
-_asked_by = exists(
-    select(BrowserSession.id).where(
-        BrowserSession.id == AuthorizationCode.session_id, BrowserSession.ended_at.is_(None)
-    )
-).correlate(AuthorizationCode)
+_asked_by = issuing.asked_in(AuthorizationCode, AuthorizationCode.session_id)
 _columns: tuple[Any, ...] = (
     AuthorizationCode.id.label("code_id"),
     Grant.client_id,

@@ -118,6 +118,7 @@ def typed(text: str) -> str | None:
 
 
 _now: Any = bindparam("now", type_=UtcDateTime)
+_agreed_in = issuing.asked_in(DeviceCode, DeviceCode.session_id)
 _found = PreparedSelect(
     "FoundDevice",
     select(
@@ -135,6 +136,7 @@ _found = PreparedSelect(
             User.disabled_at.is_not(None),
             # C-10: whoever set a new password did not mean what was agreed to before it.
             User.password_changed_at > DeviceCode.decided_at,
+            ~_agreed_in,
         ).label("orphaned"),
         DeviceCode.user_id,
         DeviceCode.grant_id,
@@ -171,6 +173,7 @@ _consume = issuing.for_both(
         DeviceCode.id == bindparam("code_id"),
         DeviceCode.consumed_at.is_(None),
         DeviceCode.decision == "allow",
+        _agreed_in,
         issuing.held,
     )
     .values(consumed_at=_now)
@@ -233,15 +236,11 @@ def keeps_pace(code: Found) -> bool:
 
 def exchange(code: Found, under: issuing.Under) -> issuing.Issued | None:
     """Use a code up and issue tokens for it, in one transaction, for one caller (C-06); None if it was used before."""
-    facts = {"code_id": code.code_id, "now": clock.now()}
-    return issuing.exchange(_consume, facts, under, code.scope)
+    return issuing.exchange(_consume, {"code_id": code.code_id, "now": clock.now()}, under, code.scope)
 
 
 def purge() -> bool:
-    """Remove some codes that need not be recognised any more, and sign-ins that no device went on with.
-
-    Whether there may be more.
-    """
+    """Remove some old codes, and sign-ins that no device went on with; whether there may be more."""
     old = select(DeviceCode.id, DeviceCode.grant_id).where(DeviceCode.expires_at < clock.now() - timedelta(days=1))
     found = db.execute(old.limit(AT_A_TIME)).all()
     if found:

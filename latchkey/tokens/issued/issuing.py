@@ -5,11 +5,24 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import LargeBinary, String, bindparam, delete, exists, insert, literal_column, null, select
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    String,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal_column,
+    null,
+    select,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.dml import UpdateBase
 
 from latchkey import clients, clock, credentials, origin, scopes
+from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.grants import Grant, sign_ins
@@ -17,7 +30,7 @@ from latchkey.ids import new_id
 from latchkey.store.drivers.transactions import Undo, transaction
 from latchkey.store.exchanges import PreparedExchange, Row
 from latchkey.store.prepared import PreparedWrite
-from latchkey.store.session import UtcDateTime, db
+from latchkey.store.session import Base, UtcDateTime, db
 from latchkey.tokens.record import Token
 
 ACCESS_LIFETIME = timedelta(hours=1)
@@ -58,6 +71,12 @@ user_held = exists(select(User.id).where(User.id == bindparam("user_id")).with_f
 held = exists(
     select(Grant.id).where(Grant.id == bindparam("grant_id"), user_held).with_for_update(read=True, key_share=True)
 )
+
+
+def asked_in(record: type[Base], session_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    """That the session has not ended in which a record was asked for: what a thief's session asked for ends with it."""
+    session = BrowserSession.id == session_id, BrowserSession.ended_at.is_(None)
+    return exists(select(BrowserSession.id).where(*session)).correlate(record)
 
 
 class Under(NamedTuple):

@@ -8,14 +8,15 @@ import pytest
 
 from latchkey import clients, credentials, grants
 from latchkey import clock as real_clock
-from latchkey.accounts import limits, users
+from latchkey.accounts import limits, sessions, users
 from latchkey.clients import Cause
 from latchkey.credentials import Kind
 from latchkey.grants import Authorization, Grant
 from latchkey.journal.refusals import Refusal
 from latchkey.safety import leaks, lockdown, shutdown
 from latchkey.store.session import db
-from latchkey.tokens.issued import device_codes
+from latchkey.tokens import Token
+from latchkey.tokens.issued import device_codes, issuing
 from latchkey.tokens.issued.device_codes import DeviceCode
 from latchkey.values import Limit
 from tests import apis, factories, pages
@@ -427,6 +428,38 @@ def test_what_ends_meanwhile_is_refused_at_once(signed_in, caller, tool, end):
 
     assert said(poll(caller, tool, begun["device_code"]))[0] in (400, 401)
     assert db.query(DeviceCode).one().consumed_at is None
+
+
+@pytest.mark.standard("M-01", "Q-05")
+@pytest.mark.parametrize("how", ["here", "everywhere else", "new password"])
+def test_what_was_agreed_to_in_a_session_ends_with_it(signed_in, caller, alice, tool, how):
+    begun = begin(caller, tool).json
+    agree(signed_in, begun)
+    with signed_in.application.app_context():
+        user, (agreed,) = users.find(alice.id), sessions.list_live(alice)
+        if how == "here":
+            sessions.end(agreed)
+        elif how == "everywhere else":
+            sessions.end_all(user, keep=sessions.open(user))
+        else:
+            lockdown.change_password(user, user.password_hash)
+        db.commit()
+
+    assert said(poll(caller, tool, begun["device_code"])) == (400, "invalid_grant")
+    assert db.query(DeviceCode).one().consumed_at is None
+
+
+@pytest.mark.standard("M-01")
+def test_a_session_that_ends_while_its_device_redeems_lets_it_have_nothing(app, signed_in, caller, alice, tool):
+    code = dance.agreed(signed_in, caller, tool)
+    with app.app_context():
+        found = device_codes.find(code)
+        sessions.end_all(users.find(alice.id))
+        db.commit()
+
+        under = issuing.Under(str(found.grant_id), found.user_id, found.grant_expires_at, frozenset(SCOPES))
+        assert device_codes.exchange(found, under) is None
+    assert db.query(Token).count() == 0
 
 
 def test_what_was_asked_before_a_suspension_is_over_after_it(signed_in, caller, app, tool):
