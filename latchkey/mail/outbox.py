@@ -84,9 +84,17 @@ def configure(app: Flask) -> None:
 
 def post(recipient: str, letter: str, **context: object) -> Letter:
     """Write templates/mail/<letter>/ to somebody, with this context, in the caller's transaction."""
+    return post_at(clock.now(), recipient, letter, **context)
+
+
+def post_at(due: datetime, recipient: str, letter: str, /, **context: object) -> Letter:
+    """The same, for a moment that is to come: it counts as posted then."""
     subject = " ".join(render_template(f"mail/{letter}/subject.txt", **context).split())
     parts = {kind: render_template(f"mail/{letter}/body.{end}", subject=subject, **context) for kind, end in PARTS}
-    posted = Letter(recipient=recipient, name=letter, subject=subject[:200], sealed=vault.seal(json.dumps(parts)))
+    sealed = vault.seal(json.dumps(parts))
+    posted = Letter(
+        recipient=recipient, name=letter, subject=subject[:200], sealed=sealed, created_at=due, next_attempt_at=due
+    )
     db.add(posted)
     db.flush()
     wake()
@@ -106,6 +114,12 @@ def _tell(session: Session, transaction: SessionTransaction) -> None:
     if transaction.parent is None and session.info.pop("posted", False):
         for tell in watchers:
             tell()
+
+
+def lately(letter: str, since: datetime) -> dict[str, int]:
+    """How many of these letters were posted since a moment, or are due later, to whom."""
+    posted = select(Letter.recipient, func.count()).where(Letter.name == letter, Letter.created_at > since)
+    return dict(db.execute(posted.group_by(Letter.recipient)).all())
 
 
 def deliver(limit: int = 50, *, impatient: bool = False) -> Delivery:
@@ -205,7 +219,8 @@ def standing() -> Standing:
     """What an operator should know about the outbox."""
     waiting_still = Letter.next_attempt_at.is_not(None)
     # Each is read along an index: these are few among all that were sent.
-    waits = select(func.count(), func.min(Letter.created_at, type_=UtcDateTime)).where(waiting_still)
+    oldest = func.min(case((Letter.created_at <= clock.now(), Letter.created_at)), type_=UtcDateTime)
+    waits = select(func.count(), oldest).where(waiting_still)
     failed = (Letter.sent_at.is_(None), Letter.last_error.is_not(None))
     given_up = select(func.count(case((~waiting_still, 1)))).where(*failed)
     newest = select(Letter.last_error).where(*failed).order_by(Letter.id.desc()).limit(1)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
+from sqlalchemy import ColumnElement, Subquery, and_, func, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from latchkey import clients, clock, notices, scopes, tokens
@@ -39,10 +39,9 @@ class Waiting(NamedTuple):
 
 def waiting() -> Waiting:
     """Tokens and apps that wait: each owner's longest, then each one's next. Nobody's many hide those of others."""
-    held, apps = _held(), Client.waiting_since.is_not(None)
-    first = _by_turns(Token.id, Token.user_id, held)
+    first = _by_turns(Token.id, Token.user_id, *_held())
     found = select(Token).join(first, first.c.id == Token.id).options(joinedload(Token.user))
-    first_apps = _by_turns(Client.id, Client.owner_id, apps)
+    first_apps = _by_turns(Client.id, Client.owner_id, _APPS)
     asking = select(Client).join(first_apps, first_apps.c.id == Client.id)
     listed = (
         list(db.scalars(found.order_by(first.c.turn, Token.id))),
@@ -51,25 +50,32 @@ def waiting() -> Waiting:
     return Waiting(*listed, more=max(0, count() - len(listed[0]) - len(listed[1])))
 
 
-def _held() -> ColumnElement[bool]:
-    """Of tokens, which wait; one that has ended by itself does so no more."""
-    lasting = or_(Token.expires_at.is_(None), Token.expires_at > clock.now())
-    return and_(Token.waiting_since.is_not(None), Token.revoked_at.is_(None), lasting)
+_APPS = Client.waiting_since.is_not(None)
+
+
+def _held() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Of tokens, which wait, those without an end and those with one: one that has ended by itself does so no more.
+
+    Apart, SQLite reads each along the index and none that has ended.
+    """
+    waits = and_(Token.waiting_since.is_not(None), Token.revoked_at.is_(None))
+    return and_(waits, Token.expires_at.is_(None)), and_(waits, Token.expires_at > clock.now())
 
 
 def _by_turns(
-    id: InstrumentedAttribute[str], owner: InstrumentedAttribute[str | None], which: ColumnElement[bool]
+    id: InstrumentedAttribute[str], owner: InstrumentedAttribute[str | None], *which: ColumnElement[bool]
 ) -> Subquery:
-    turn = func.row_number().over(partition_by=owner, order_by=id).label("turn")
-    ranked = select(id, turn).where(which).subquery()
+    found = union_all(*(select(id.label("id"), owner.label("owner")).where(each) for each in which)).subquery()
+    turn = func.row_number().over(partition_by=found.c.owner, order_by=found.c.id).label("turn")
+    ranked = select(found.c.id, turn).subquery()
     return select(ranked).order_by(ranked.c.turn, ranked.c.id).limit(MOST).subquery()
 
 
 def count(most: int | None = None) -> int:
-    """How many requests wait; `most` of tokens and of apps are looked at, where it is only told that there are more."""
-    held = select(Token.id).where(_held()).limit(most).subquery()
-    apps = select(Client.id).where(Client.waiting_since.is_not(None)).limit(most).subquery()
-    numbers = [select(func.count()).select_from(which).scalar_subquery() for which in (held, apps)]
+    """How many requests wait; `most` of each kind are looked at, where it is only told that there are more."""
+    held = [select(Token.id).where(each).limit(most).subquery() for each in _held()]
+    apps = select(Client.id).where(_APPS).limit(most).subquery()
+    numbers = [select(func.count()).select_from(which).scalar_subquery() for which in (*held, apps)]
     return sum(db.execute(select(*numbers)).one())
 
 

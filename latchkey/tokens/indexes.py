@@ -11,6 +11,8 @@ from latchkey.store.session import some
 NOT_REFRESH = "kind <> 'ort'"
 DEVELOPER = text("token.kind = 'dev'")
 UNREVOKED = "kind = 'dev' AND revoked_at IS NULL"
+# Those that wait for an administrator, beside such as have expired.
+WAITING = "waiting_since IS NOT NULL AND revoked_at IS NULL"
 # A user's own tokens, without the strings that some had before.
 LISTED = "kind = 'dev' AND successor_id IS NULL"
 # What an index must hold of a token for a long list to be read from the index alone.
@@ -27,7 +29,7 @@ INDEXES = (
     some(None, "expires_at", where=NOT_REFRESH),
     some("ix_token_ending", "expires_at", "id", where="kind = 'dev'"),
     some("ix_token_unrevoked", "user_id", "expires_at", where=UNREVOKED),
-    some("ix_token_waiting", "id", where="waiting_since IS NOT NULL"),
+    some("ix_token_waiting", "expires_at", "id", where=WAITING),
     some(None, "revoked_at", where="revoked_at IS NOT NULL"),
     # By these a list is counted. On SQLite also by scopes, of which a row of PostgreSQL's indexes cannot hold 4,000
     # characters; and there is one for each order. PostgreSQL sorts thousands in a millisecond.

@@ -8,7 +8,7 @@ from sqlalchemy import event
 from benchmarks import many
 from latchkey.journal import acts
 from latchkey.mail import outbox
-from latchkey.oversight import gauges, invitations, listing, overview
+from latchkey.oversight import approval, gauges, invitations, listing, overview
 from latchkey.store.session import db as session
 from latchkey.store.session import engines
 from tests import factories
@@ -60,6 +60,7 @@ COUNTS = {
     "what needs attention": (overview.attention, ("ix_letter_failed", BY_END, "ix_user_fallen_together")),
     "how much there is": (overview.figures, ("ix_authorization_standing",)),
     "the outbox": (outbox.standing, ("ix_letter_failed",)),
+    "what waits, up to a hundred": (lambda: approval.count(100), ("ix_token_waiting",)),
     "gauges": (lambda: list(gauges.read()), ()),
 }
 # A few rows however long a portal runs: what waits or ends soon, what operators wrote, one row each.
@@ -141,6 +142,8 @@ def test_every_page_of_a_list_is_read_along_an_index(db, plans):
         # Where nearly all count, PostgreSQL finds it cheaper to read everything, by what it has seen of the table.
         told = "\n".join(plans(work, by_index=True))
         assert "(next_attempt_at=?)" not in told, told
+        # Neither what was revoked while it waited, nor what has expired.
+        assert "SCAN token USING INDEX ix_token_waiting" not in told, told
         if missed := [index for index in indexes if not re.search(index, told)]:
             wrong[name] = f"not along {missed}: {told}"
 

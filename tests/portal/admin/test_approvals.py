@@ -10,6 +10,7 @@ from sqlalchemy import select
 from latchkey import clients, notices, origin, scopes, tokens
 from latchkey.accounts import users
 from latchkey.journal.acts import Act
+from latchkey.mail import outbox
 from latchkey.oversight import approval, policies
 from latchkey.safety import least
 from latchkey.store import session as database
@@ -284,14 +285,50 @@ def test_a_waiting_scope_of_an_app_is_an_invalid_one(app, bob):
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_scope")
 
 
-def test_many_requests_are_few_letters(app, db, alice, ada, mailbox):
-    for number in range(6):
-        with app.test_request_context():
-            minted = tokens.mint(users.find(alice.id), description=f"T{number}", scopes=BOTH, lifetime=None)
-            notices.token_created(users.find(alice.id), minted.token)
-            database.db.commit()
+MORE = "More requests wait for your decision"
 
-    assert len(mailbox.letters(ada.email)) == 3
+
+def subjects(mailbox, admin):
+    return [letter.subject for letter in mailbox.letters(admin.email)]
+
+
+def test_many_requests_are_few_letters_and_one_that_there_are_more(app, alice, ada, mailbox, clock):
+    for _ in range(6):
+        ask(app, alice, *BOTH)
+
+    assert subjects(mailbox, ada) == 3 * ["A request waits for your decision"]
+    clock.move(hours=1)
+    assert subjects(mailbox, ada)[3:] == [MORE]
+    assert mailbox.last(ada.email).link() == "/admin/approvals"
+
+
+@pytest.mark.standard("O-03")
+def test_however_many_ask_an_administrator_has_a_few_letters_an_hour_and_learns_that_more_wait(
+    app, alice, ada, mailbox, clock
+):
+    for number in range(8):
+        stranger = factories.make_user(f"stranger{number}@example.com")
+        for _ in range(3):
+            ask(app, stranger, *BOTH)
+    assert len(subjects(mailbox, ada)) == 10
+    clock.move(minutes=59)
+
+    ask(app, alice, *BOTH)
+
+    assert len(subjects(mailbox, ada)) == 10
+    clock.move(minutes=1)
+    assert subjects(mailbox, ada)[10:] == [MORE]
+    ask(app, alice, *BOTH)
+    assert len(subjects(mailbox, ada)) == 12
+    assert "Alice" in mailbox.last(ada.email).text
+
+
+def test_a_letter_that_is_due_later_is_no_old_one(app, alice, ada, mailbox, clock):
+    for _ in range(4):
+        ask(app, alice, *BOTH)
+    mailbox.letters()
+
+    assert outbox.standing()[:2] == (1, None)
 
 
 def test_a_policy_marks_a_scope_too(app, db, alice, admin):
@@ -397,4 +434,21 @@ def test_however_many_wait_the_menu_looks_at_so_many_by_one_statement(app, alice
 
     assert approval.count(1) == 1
     assert len(told) == 1
-    assert told[0].count("LIMIT") == 2
+    assert told[0].count("LIMIT") == 3
+
+
+def test_what_ended_while_it_waited_waits_no_more(app, db, alice, clock):
+    with app.test_request_context():
+        owner = users.find(alice.id)
+        tokens.mint(owner, description="Ends", scopes=BOTH, lifetime=timedelta(days=1))
+        gone = tokens.mint(owner, description="Gone", scopes=BOTH, lifetime=timedelta(days=7)).token
+        tokens.mint(owner, description="Lasts", scopes=BOTH, lifetime=timedelta(days=7))
+        tokens.revoke(gone)
+        database.db.commit()
+    ask(app, alice, *BOTH)
+
+    before = approval.count()
+    clock.move(days=2)
+
+    assert (before, approval.count()) == (3, 2)
+    assert [token.description for token in approval.waiting().tokens] == ["Lasts", "Refunds"]
