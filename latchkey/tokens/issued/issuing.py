@@ -66,8 +66,9 @@ def for_both(spend: UpdateBase) -> PreparedExchange:
 
 
 # Of a statement that spends something: user and grant are held first, in the order in which deleting a user or an app
-# meets them. In any other order each would wait for what the other has.
-user_held = exists(select(User.id).where(User.id == bindparam("user_id")).with_for_update(read=True, key_share=True))
+# meets them. In any other order each would wait for what the other has. The user whole: a key alone is lent beside who
+# deletes them, and has the grant already.
+user_held = exists(select(User.id).where(User.id == bindparam("user_id")).with_for_update(read=True))
 held = exists(
     select(Grant.id).where(Grant.id == bindparam("grant_id"), user_held).with_for_update(read=True, key_share=True)
 )

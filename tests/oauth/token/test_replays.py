@@ -11,10 +11,12 @@ from latchkey import grants, notices
 from latchkey.accounts import users
 from latchkey.grants import EndReason, Grant
 from latchkey.safety import lockdown
+from latchkey.store import conflicts
 from latchkey.store.session import commit_parts, db, engines
 from oauth.token.replays import Replayed
 from tests import factories
 from tests.crowd import at_once
+from tests.oauth import dance
 
 SECONDS = 30
 LOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -76,6 +78,50 @@ def test_its_end_and_a_deletion_do_not_wait_for_each_other(app, begun, reason, m
 
     assert users.find(user_id) is None
     assert db.get(Grant, grant_id) is None
+
+
+EXCHANGED = {
+    "code": lambda caller, app, browser: partial(dance.redeem, caller, app, dance.code(browser, app)),
+    "refresh": lambda caller, app, browser: partial(
+        dance.refresh, caller, app, dance.tokens(browser, app)["refresh_token"]
+    ),
+    "device": lambda caller, app, browser: partial(dance.poll, caller, app, dance.agreed(browser, caller, app)),
+}
+
+
+@pytest.mark.standard("A-06", "D-11")
+@pytest.mark.parametrize("asked", EXCHANGED)
+def test_an_exchange_and_a_deletion_do_not_wait_for_each_other(
+    app, caller, bobs_browser, alice, bob, *, asked, monkeypatch
+):
+    registered, user_id = factories.make_client(alice, device_flow=True), bob.id
+    exchange, removed, held = EXCHANGED[asked](caller, registered, bobs_browser), users.remove, threading.Event()
+    met, faults = conflicts.met, []
+
+    def in_the_midst(user):
+        """Whatever is the user's is held, and the user goes next."""
+        held.set()
+        until_somebody_waits_for_a_row()
+        removed(user)
+
+    monkeypatch.setattr(users, "remove", in_the_midst)
+    # What is begun again may meet it again, until nobody tries any more.
+    monkeypatch.setattr(conflicts, "met", lambda fault: faults.append(fault) or met(fault))
+
+    def remove():
+        with app.app_context():
+            delete(user_id)
+
+    def ask():
+        assert held.wait(SECONDS)
+        return exchange()
+
+    db.remove()
+    told, _ = at_once(ask, remove)
+
+    assert (told.status_code, told.json["error"]) == (400, "invalid_grant")
+    assert faults == []
+    assert users.find(user_id) is None
 
 
 @pytest.mark.standard("C-07")
