@@ -17,7 +17,7 @@ from web.calls import Call, Reply
 
 MOST = 1_000
 PER_ADDRESS = (Limit(30, timedelta(minutes=1)), Limit(300, timedelta(hours=1)))
-SAID = "Each of these that was live is revoked now, and its owner gets a mail."
+SAID = "Each of these that was live is revoked now, and its owner gets an e-mail."
 
 FOUND = Body(
     "FoundCredentials",

@@ -21,7 +21,7 @@ from web.calls import Call, Reply
         summary="Regenerate a developer token",
         group="Tokens",
         about="A new string for the same token, which keeps its id: the one that asks, or one that it made. The old "
-        "string ends, and what it made, or goes on for as long as is asked. The owner gets a mail each time.",
+        "string ends, and what it made, or goes on for as long as is asked. The owner gets an e-mail each time.",
         answer="The token. `token` is its new text: keep it, it is shown only here.",
         shape=WITH_TEXT,
         body=RENEWAL,

@@ -54,7 +54,7 @@ def _wanted(jwks: TextIO | None, jwks_uri: str | None) -> Wanted | None:
 @click.option("--reason", help="What its owner and the people who use it are told.")
 @json_option
 def suspend(client_id: str, reason: str | None) -> None:
-    """Stop an app: its tokens and requests are refused from the next call on. Everybody concerned gets a mail."""
+    """Stop an app: its tokens and requests are refused from the next call on. Everybody concerned gets an e-mail."""
     with installation():
         because(reason)
         new = conflicts.again(lambda: _suspend(client_id, reason))
@@ -93,7 +93,7 @@ def _restore(client_id: str) -> None:
 @confirmed("Delete the app with everybody's authorizations?")
 @json_option
 def delete(client_id: str) -> None:
-    """Delete an app with all that hangs on it; everybody who uses it gets a mail."""
+    """Delete an app with all that hangs on it; everybody who uses it gets an e-mail."""
     with installation():
         because(None)
         name = find(client_id).name

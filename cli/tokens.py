@@ -145,7 +145,7 @@ def show(token_or_id: str | None) -> None:
 def revoke(token_or_id: str | None, reason: str | None) -> None:
     """End a token and what it made, at its next use; safe to repeat. Reads standard input like `show`.
 
-    Its user gets a mail.
+    Its user gets an e-mail.
     """
     with installation():
         because(reason)

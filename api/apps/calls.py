@@ -83,7 +83,7 @@ def list_apps(call: Call) -> Reply:
     Operation(
         summary="Register an app",
         group="OAuth apps",
-        about="The owner gets a mail. Scopes that make credentials are for apps that an administrator trusts.",
+        about="The owner gets an e-mail. Scopes that make credentials are for apps that an administrator trusts.",
         status=201,
         answer="The app. `client_secret` is shown only here; a public app has none.",
         shape=WITH_SECRET,
@@ -130,8 +130,8 @@ def show_app(call: Call, app_id: str) -> Reply:
     Operation(
         summary="Change an app",
         group="OAuth apps",
-        about="Only what is sent is changed. The owner gets a mail when the redirect URIs or keys are other ones. With "
-        "keys its secrets end at once; `jwks` null takes the keys away, and a secret is to be made next.",
+        about="Only what is sent is changed. The owner gets an e-mail when the redirect URIs or keys are other ones. "
+        "With keys its secrets end at once; `jwks` null takes the keys away, and a secret is to be made next.",
         answer="The app as it is now.",
         shape=APP,
         body=CHANGES,
@@ -192,7 +192,7 @@ def delete_app(call: Call, app_id: str) -> Reply:
     Operation(
         summary="Rotate an app's secret",
         group="OAuth apps",
-        about="The one before works 24 hours more, older ones end at once. The owner gets a mail.",
+        about="The one before works 24 hours more, older ones end at once. The owner gets an e-mail.",
         status=201,
         answer="The app. `client_secret` is the new secret, shown only here.",
         shape=WITH_SECRET,

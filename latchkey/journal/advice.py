@@ -65,7 +65,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
             "redirect URI."
         ),
     ),
-    "email-unverified": (403, "The person has to open the link in the mail before they can make credentials."),
+    "email-unverified": (403, "The person has to open the link in the e-mail before they can make credentials."),
     "closed": (403, "The call declares no scope, so no token opens it. A mistake on our side."),
     "two-tokens": (400, "Send exactly one Authorization header with one value."),
     "not-json": (400, "The body is not one JSON object in UTF-8, or a name comes twice in it."),

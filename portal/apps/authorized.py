@@ -75,6 +75,9 @@ def revoke_all_access() -> BaseResponse:
     """Asks first; then every app is signed out."""
     user = this_user()
     apps = grants.list_for(user)
+    if not apps:
+        # Done already, here or in another tab: the list says that nothing acts for one.
+        return redirect(url_for("portal.list_authorized_apps"), 303)
     if request.method != "POST":
         return Response(render_template("portal/authorized_apps/revoke_all.html", apps=apps, form=FlaskForm()))
     ended = 0

@@ -24,7 +24,7 @@ PAGES = (
     "/resources", "/activity/administrators",
     *(f"/{name}" for name in LISTS),
 )  # fmt: skip
-LONG = "Wolfeschlegelsteinhausenbergerdorff-" * 2
+LONG = "Wolfeschlegelsteinhausenbergerdorff" * 3
 REASON = "It is used from unknown addresses"
 
 

@@ -126,6 +126,14 @@ def test_all_of_them_end_after_a_question(app, signed_in, alice, bob, ledger):
     assert grants.list_for(alice) == []
 
 
+def test_nobody_is_asked_to_end_the_access_of_no_app(signed_in):
+    asked = signed_in.get(f"{PAGE}/revoke-all")
+    assert (asked.status_code, asked.headers["Location"]) == (303, PAGE)
+    again = pages.submit(signed_in, f"{PAGE}/revoke-all", form=PAGE)
+    assert (again.status_code, again.headers["Location"]) == (303, PAGE)
+    assert "can no longer act" not in signed_in.get(PAGE).text
+
+
 class TestPause:
     @pytest.mark.standard("K-05", "H-07")
     def test_what_is_paused_is_refused_at_the_next_call_and_works_again_when_resumed(
