@@ -8,18 +8,18 @@ from functools import partial
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
-from latchkey import addresses, settings
+from latchkey import addresses, clients, settings
 from latchkey.accounts import throttle
 from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.tokens import access
-from latchkey.tokens.access import Bearer, Sought
+from latchkey.tokens.access import Bearer
 from latchkey.tokens.imported.lookup import Unproved
 from oauth.blueprint import blueprint
 from oauth.endpoints import together
+from oauth.endpoints.together import Asking
 from oauth.protocol import parties
 from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.parties import TooOften
-from oauth.protocol.party import Party
 from oauth.protocol.settling import Body, answered
 from web import ahead, calls
 from web.calls import Call, Later, Reply
@@ -62,39 +62,44 @@ def introspect(call: Call) -> Reply | Later:
 def _decided(form: Form, sent: Presented) -> Body | Callable[[], Body]:
     """The one bearer decision, for whom it is told. A refresh token is no bearer of anything, so it is none (E-12)."""
     text = form.parameters.get("token")
-    found = together.find(sent, text)
-    party = parties.proved(sent, parties.PROVING_METHODS, "introspection", found.party)
+    asking = together.find(sent, text) or _proved(sent)
     if text is None:
         raise InvalidRequestError("The token is missing.")
-    bearer = _live(text, party, form.parameters.get(ADDRESS, ""), found.token)
-    party.note_use_soon()
-    if bearer is not None or party.resource_server:
+    bearer = _live(text, asking, form.parameters.get(ADDRESS, ""))
+    if asking.due is not None:
+        clients.note_secret_use_soon(asking.due)
+    if bearer is not None or asking.resource_server:
         return described(bearer)
-    return partial(_counted, party)
+    return partial(_counted, asking.id)
 
 
-def _live(text: str, party: Party, address: str, known: Sought | None) -> Bearer | None:
+def _proved(sent: Presented) -> Asking:
+    party = parties.proved(sent, parties.PROVING_METHODS, "introspection")
+    return Asking(party.id, party.answered_for, party.resource_server, party.due)
+
+
+def _live(text: str, asking: Asking, address: str) -> Bearer | None:
     """`address` is that of the resource server's caller, as it says."""
-    if party.resource_server or (party.answered_for and settings.current().introspection == "any"):
+    if asking.resource_server or (asking.answered_for and settings.current().introspection == "any"):
         try:
-            return access.admit(text, call=PATH, address=address, known=known)
+            return access.admit(text, call=PATH, address=address, known=asking.token)
         except access.InvalidToken:
             pass
         except Unproved as unproved:
             # A resource server's callers are no one network; another app could name whichever it likes.
-            unproved.address = addresses.parse(address) if party.resource_server else ""
+            unproved.address = addresses.parse(address) if asking.resource_server else ""
             raise
         except TooMany as many:
             raise TooOften(many.wait, "Too many tokens that take long to compare. Wait before the next try.") from None
     return None
 
 
-def _counted(party: Party) -> Body:
+def _counted(client_id: str) -> Body:
     """What is not active, counted for an app that nobody marked.
 
     Raises `TooOften` when it asks for too many that are none.
     """
-    wait = throttle.hit(Counter(f"inactive:{party.id}", (settings.current().quota_introspection,)))
+    wait = throttle.hit(Counter(f"inactive:{client_id}", (settings.current().quota_introspection,)))
     if wait:
         raise TooOften(wait, "Too many tokens that are not active. Wait before the next try.")
     return described(None)

@@ -2,7 +2,7 @@
 
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote_plus, unquote_to_bytes
 from wsgiref.types import WSGIEnvironment
@@ -106,30 +106,32 @@ def parsed(body: bytes) -> Form:
     """The fields of a form; one without a value counts as left out (RFC 6749 §3.2). Raises `InvalidRequestError`."""
     if b"\x00" in body or b"%00" in body:
         raise InvalidRequestError("A parameter holds a NUL character.")
-    try:
-        pairs = _pairs(body.decode())
-    except ValueError:
-        raise InvalidRequestError("The form is not UTF-8, or has too many fields.") from None
     parameters: dict[str, str] = {}
     resources: list[str] = []
-    for name, value in pairs:
-        if name == "resource":
-            resources += [value] if value else []
-        elif name not in parameters:
-            parameters[name] = value
-        elif name in KNOWN:
-            raise InvalidRequestError(f"The parameter {name} appears more than once.")
+    try:
+        for name, value in _pairs(body.decode()):
+            if name == "resource":
+                resources += [value] if value else []
+            elif name not in parameters:
+                parameters[name] = value
+            elif name in KNOWN:
+                raise InvalidRequestError(f"The parameter {name} appears more than once.")
+    except ValueError:
+        raise InvalidRequestError("The form is not UTF-8, or has too many fields.") from None
     return Form(_cleaned(parameters), resources)
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
     """As `parse_qsl` has them, which takes as long for what is not encoded. Raises `ValueError`."""
     if text.count("&") >= MOST_FIELDS:
         raise ValueError("too many fields")
-    parts = [part.partition("=") for part in text.split("&") if part]
-    if "%" not in text and "+" not in text:
-        return [(name, value) for name, _, value in parts]
-    return [(_unescaped(name), _unescaped(value)) for name, _, value in parts]
+    escaped = "%" in text or "+" in text
+    for part in text.split("&"):
+        name, _, value = part.partition("=")
+        if escaped:
+            name, value = _unescaped(name), _unescaped(value)
+        if part:
+            yield name, value
 
 
 def _unescaped(text: str) -> str:

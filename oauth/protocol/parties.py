@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidClientError, OAuth2Error
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, or_, select
 
 from latchkey import clients, clock, credentials, ids, origin
 from latchkey.accounts import limits, throttle
@@ -18,6 +18,8 @@ from latchkey.clients.moved import record as moved
 from latchkey.clients.moved.record import ForeignSecret
 from latchkey.credentials import Kind
 from latchkey.store.prepared import PreparedSelect, kept
+from latchkey.store.session import UtcDateTime
+from latchkey.tokens import usage
 from latchkey.tokens.imported.secrets import UnprovedSecret
 from latchkey.values import Limit
 from oauth.protocol.parameters import Presented
@@ -26,7 +28,8 @@ from oauth.protocol.party import KEY_METHOD, SECRET_METHODS, Party
 # Those that prove who asks, and all.
 PROVING_METHODS = (*SECRET_METHODS, KEY_METHOD)
 METHODS = (*PROVING_METHODS, "none")
-USED_EVERY = timedelta(minutes=1)
+# As the uses of tokens are.
+USED_EVERY = usage.NOTED_EVERY
 # Wrong secrets, per client and per address. The right one always passes: strangers cannot lock an app out, and
 # 178 random bits are not found by trying.
 PER_CLIENT = (Limit(20, timedelta(minutes=10)),)
@@ -101,32 +104,39 @@ def find(client_id: str) -> Party | None:
     return None if client is None or client.suspended_at is not None else of(client)
 
 
-_proving = (
-    Client.id,
-    Client.confidential,
-    Client.keyed,
-    Client.owner_id.is_not(None).label("answered_for"),
-    Client.resource_server,
-    Client.suspended_at.is_not(None).label("suspended"),
-    ClientSecret.id.label("secret_id"),
-    ClientSecret.digest,
-    kept(ClientSecret.expires_at).label("expires"),
-    kept(ClientSecret.last_used_at).label("last_used"),
+FACTS = (
+    select(
+        Client.id,
+        Client.scope,
+        Client.confidential,
+        Client.pkce_required,
+        Client.trusted,
+        Client.keyed,
+        Client.owner_id.is_not(None).label("answered_for"),
+        Client.device_flow,
+        Client.resource_server,
+        Client.suspended_at.is_not(None).label("suspended"),
+        ClientSecret.id.label("secret_id"),
+        ClientSecret.digest,
+        kept(ClientSecret.expires_at).label("expires"),
+        kept(ClientSecret.last_used_at).label("last_used"),
+    )
+    .select_from(Client)
+    .outerjoin(ClientSecret, ClientSecret.client_id == Client.id)
 )
-# What an app may get, which nobody asks where it gets nothing.
-_getting = (Client.scope, Client.pkce_required, Client.trusted, Client.device_flow)
-
-
-def _facts(columns: Sequence[Any]) -> Select[*tuple[Any, ...]]:
-    return select(*columns).select_from(Client).outerjoin(ClientSecret, ClientSecret.client_id == Client.id)
-
-
-# An app and its secrets, and what of that proves it; rows of the latter become whole ones by what is `UNASKED`.
-FACTS, PROOF = _facts((*_proving, *_getting)), _facts(_proving)
-UNASKED = (None,) * len(_getting)
 _names = [str(column.key) for column in FACTS.selected_columns]
 Facts: Any = namedtuple("Facts", _names)  # type: ignore[misc] # noqa: PYI024 - its columns stand there
 BY_ID = (Client.id == bindparam("client_id"), Client.document_url.is_(None))
+# One of ours that is proved by its secret, as `proved` has it: whoever is not found so may ask that one why.
+BY_SECRET = (
+    *BY_ID,
+    Client.suspended_at.is_(None),
+    Client.confidential,
+    Client.keyed.is_(False),
+    ClientSecret.client_id == Client.id,
+    ClientSecret.digest == bindparam("secret"),
+    or_(ClientSecret.expires_at.is_(None), ClientSecret.expires_at > bindparam("now", type_=UtcDateTime)),
+)
 _known = PreparedSelect("Known", FACTS.where(*BY_ID), row=Facts)
 _documented = PreparedSelect("Documented", FACTS.where(Client.document_url == bindparam("client_id")), row=Facts)
 _moved = PreparedSelect(
