@@ -13,6 +13,7 @@ from latchkey.mail import outbox
 from latchkey.naming import presets
 from latchkey.settings import Settings
 from latchkey.store import session as db
+from latchkey.turns import heap
 from latchkey.worker import loop
 from web import assets, errors, signin
 from web.layer import bounds, compression, metrics, middleware, request_log
@@ -52,6 +53,8 @@ def prepare_server(ours: Settings) -> Flask:
     # What the collector does not walk stays in memory that processes share.
     gc.collect()
     gc.freeze()
+    # What it took to make it no process needs, and this one would keep for as long as it runs.
+    heap.trim()
     return app
 
 

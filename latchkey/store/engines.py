@@ -156,6 +156,17 @@ class Engines:
         if self._disposed:
             record.invalidate()
 
+    def shrink(self) -> None:
+        """Give back what connections that nobody uses keep of a file: it lies in the system's own cache, too."""
+        if not self.embedded:
+            return
+        self._readers.shrink()
+        for engine in (self.read, self.write):
+            # The one that was used last comes first, and those behind it keep little.
+            if cast("Pool", engine.pool).checkedin():
+                with contextlib.closing(engine.raw_connection()) as lent:
+                    sqlite.shrink(lent.dbapi_connection)
+
     def dispose(self) -> None:
         self._disposed = True
         for readers in filter(None, (self._readers, self._replicas)):

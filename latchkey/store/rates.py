@@ -9,17 +9,18 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from limits import RateLimitItem, parse
-from limits.errors import StorageError
-from limits.storage import MemoryStorage, Storage, storage_from_string
-from limits.strategies import FixedWindowRateLimiter
-
 from latchkey import settings
 from latchkey.loading import Late
 
 if TYPE_CHECKING:
+    import limits
+    from limits import RateLimitItem, errors, storage, strategies
+    from limits.errors import StorageError
+    from limits.storage import Storage
     from redis import backoff, retry
 else:
+    limits, errors = Late("limits"), Late("limits.errors")
+    storage, strategies = Late("limits.storage"), Late("limits.strategies")
     backoff, retry = Late("redis.backoff"), Late("redis.retry")
 
 STORE_SECONDS = 0.25
@@ -53,19 +54,19 @@ def share(workers: int) -> None:
 
 
 @cache
-def _store(url: str) -> Storage:
+def _store(url: str) -> "Storage":
     if url.startswith("memory:"):
-        return MemoryStorage()
+        return storage.MemoryStorage()
     # One try: what waits for another holds a thread.
     options = {"socket_timeout": STORE_SECONDS, "socket_connect_timeout": STORE_SECONDS}
     once = retry.Retry(backoff.NoBackoff(), 0)
-    found: Storage = storage_from_string(url, wrap_exceptions=True, retry=once, **options)  # type: ignore[arg-type, assignment] # handed on to Redis
+    found: Storage = storage.storage_from_string(url, wrap_exceptions=True, retry=once, **options)  # type: ignore[arg-type, assignment] # handed on to Redis
     return found
 
 
 @cache
-def _item(rate: str, processes: int) -> RateLimitItem:
-    whole = parse(rate)
+def _item(rate: str, processes: int) -> "RateLimitItem":
+    whole = limits.parse(rate)
     return type(whole)(max(1, whole.amount // processes), whole.multiples)
 
 
@@ -88,7 +89,7 @@ def answers() -> bool:
         return False
     try:
         return bool(_store(settings.current().rate_limit_url).check())
-    except StorageError:
+    except errors.StorageError:
         return False
 
 
@@ -103,17 +104,17 @@ def count(key: str) -> Standing | None:
     if ours.api_rate_limit is None or away():
         return None
     item = _item(ours.api_rate_limit, 1 if shared() else _Process.workers)
-    limiter = FixedWindowRateLimiter(_store(ours.rate_limit_url))
+    limiter = strategies.FixedWindowRateLimiter(_store(ours.rate_limit_url))
     try:
         allowed = limiter.hit(item, key)
         reset_at, left = limiter.get_window_stats(item, key)
-    except StorageError as error:
+    except errors.StorageError as error:
         _note(error)
         return None
     return Standing(allowed, item.amount, item.get_expiry(), left, reset_at)
 
 
-def _note(error: StorageError) -> None:
+def _note(error: "StorageError") -> None:
     now = time.monotonic()
     _Process.away_until = now + AWAY_SECONDS
     if now - _Process.told_at >= TOLD_SECONDS:

@@ -119,6 +119,11 @@ def rest() -> None:
         db.commit()
 
 
+def shrink() -> None:
+    """Give back what connections that nobody uses keep."""
+    engines().shrink()
+
+
 def affected(statement: UpdateBase) -> int:
     """Run a DML statement in the session; how many rows it changed."""
     return cast("CursorResult[Any]", db.execute(statement)).rowcount

@@ -13,7 +13,7 @@ from latchkey.endings import guards, known
 from latchkey.journal import chain, counting
 from latchkey.mail import outbox
 from latchkey.oversight import policies
-from latchkey.store.session import db
+from latchkey.store.session import db, shrink
 from latchkey.tokens import usage
 from latchkey.tokens.imported import record as imported
 from latchkey.turns import heap
@@ -84,6 +84,7 @@ class Worker:
         if not self._relieved:
             earlier.relieve()
             self._relieved = True
+        shrink()
         # What pages and calls took lies scattered in the one heap, whose end alone the C library gives back by itself.
         heap.trim()
 

@@ -1,8 +1,8 @@
 """/settings/security: the authenticator app and its recovery codes. Each change asks for fresh proof (L-09, L-11)."""
 
 import json
+from typing import TYPE_CHECKING
 
-import segno
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
@@ -13,12 +13,18 @@ from wtforms.validators import InputRequired, Length
 from latchkey import clock, settings, vault
 from latchkey.accounts import passkeys, second_factors, steps
 from latchkey.accounts.upstream import identities
+from latchkey.loading import Late
 from latchkey.safety import second_factor
 from latchkey.store.session import db
 from portal.blueprint import blueprint
 from portal.fields import NO_CODE
 from portal.guards import acting_user, asked_next, owes_setup, require_proof, this_session, this_user, verified
 from portal.settings.page import show_codes
+
+if TYPE_CHECKING:
+    import segno
+else:
+    segno = Late("segno")
 
 SEALED_AS = "authenticator"
 LONGEST_SEALED = 2000

@@ -13,7 +13,10 @@ from latchkey.settings import ROOT
 from latchkey.store import session
 
 # Each costs a tenth of a start or many megabytes, and most processes never need it.
-SELDOM_NEEDED = {"alembic", "PIL", "OpenSSL", "bcrypt", "cbor2", "joserfc", "psycopg", "redis", "webauthn", "zxcvbn"}
+SELDOM_NEEDED = {
+    *("alembic", "argon2", "PIL", "OpenSSL", "bcrypt", "cbor2", "joserfc", "limits", "psycopg", "redis", "segno"),
+    *("webauthn", "zxcvbn"),
+}
 
 
 @pytest.mark.slow("makes the product as a start does")

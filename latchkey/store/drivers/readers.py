@@ -77,6 +77,16 @@ class Readers:
             while len(self._idle) > but:
                 close(self._engine, self._idle.pop(0).connection)
 
+    def shrink(self) -> None:
+        """Have the one that is used most give back what it keeps of a file."""
+        try:
+            cursor = self._idle.pop()
+        except IndexError:
+            return
+        sqlite.shrink(cursor.connection)
+        self._idle.append(cursor)
+        self._close_idle(0 if self._over else MOST_IDLE)
+
     def forget(self) -> None:
         """Close those that nobody uses."""
         self._close_idle(0)

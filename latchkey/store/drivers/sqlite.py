@@ -86,6 +86,11 @@ def patience(connection: Any, seconds: float) -> Iterator[None]:
         connection.execute(f"PRAGMA {_patience(BUSY_SECONDS)}")
 
 
+def shrink(connection: Any) -> None:
+    """Let a connection give back the pages that it keeps; it reads those that it needs again."""
+    connection.execute("PRAGMA shrink_memory")
+
+
 def is_shared(file: str) -> bool:
     """Whether somebody else has a database open: as long as they do, its journal cannot be taken away.
 

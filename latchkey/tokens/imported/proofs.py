@@ -12,8 +12,6 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -22,9 +20,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from latchkey.loading import Late
 
 if TYPE_CHECKING:
+    import argon2
     import bcrypt
+    from argon2 import exceptions
     from cryptography.hazmat.primitives import serialization
 else:
+    argon2, exceptions = Late("argon2"), Late("argon2.exceptions")
     bcrypt, serialization = Late("bcrypt"), Late("cryptography.hazmat.primitives.serialization")
 
 HEX_DIGITS = 64
@@ -70,16 +71,16 @@ def _pbkdf2(kept: str) -> Callable[[bytes], bool]:
 
 def _argon2(kept: str) -> Callable[[bytes], bool]:
     try:
-        cost = extract_parameters(kept)
-    except InvalidHashError:
+        cost = argon2.extract_parameters(kept)
+    except exceptions.InvalidHashError:
         raise BadAlgorithm("the digest is no Argon2 in its usual form") from None
     if cost.memory_cost > MOST_MEMORY_KIB or cost.time_cost > MOST_TIME or cost.parallelism > MOST_TIME:
         raise BadAlgorithm("the digest takes more memory or time than is given here")
 
     def verify(key: bytes) -> bool:
         try:
-            return PasswordHasher().verify(kept, key)
-        except (VerificationError, InvalidHashError):
+            return argon2.PasswordHasher().verify(kept, key)
+        except (exceptions.VerificationError, exceptions.InvalidHashError):
             return False
 
     return verify
