@@ -56,11 +56,18 @@ WORDINGS = {
     ),
     503: Wording("Back in a moment", "We cannot reach our records just now. Your tokens are not affected.", "clock"),
 }
+# What a program can do about it, where a person would go back.
+FOR_PROGRAMS = {
+    400: "Something in the request cannot be read, such as broken percent-encoding.",
+    405: "This address does not take that method. The header Allow names those that it takes.",
+}
 STALE = Wording("This page was open too long", "Nothing was changed. Go back, reload and try again.", "clock")
 
 
 def _wording(status: int, retry_after: int | None) -> Wording:
     known = WORDINGS.get(status) or WORDINGS[400 if status < 500 else 500]
+    if status in FOR_PROGRAMS and request.path.startswith(faults.MACHINES):
+        return replace(known, text=FOR_PROGRAMS[status])
     if status != 429:
         return known
     return Wording(known.title, known.text.format(seconds=_wait(retry_after)), known.symbol)

@@ -40,7 +40,8 @@ def stop(stopped: Stopped) -> Response:
     db.commit()
     again = stopped.unknown and settings.current().client_registration != "off"
     reference = origin.current.get().request_id
-    return _page("oauth/stopped.html", reason=str(stopped), reference=reference, again=again)
+    known = stopped.client is not None
+    return _page("oauth/stopped.html", reason=str(stopped), known=known, reference=reference, again=again)
 
 
 def over(why: str, client: Client | None = None) -> Response:

@@ -118,13 +118,15 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
     def look_up(self, asked: Request, client_id: str) -> together.Found | None:
         return together.CODES.find(client_id, codes.digest_of(asked.parameters.get("code", "")))
 
-    def query_authorization_code(self, code: str, client: ClientMixin) -> codes.Found | None:
+    def query_authorization_code(self, code: str, client: ClientMixin) -> codes.Found:
         found = codes.find(code) if self.found is None else self.found.sent
         if found is None or found.client_id != client.get_client_id():
-            return None
+            raise InvalidGrantError("The code is unknown or long expired, or was issued to another client.")
         sent = self.request.payload.redirect_uri if self.request.payload else None
         # RFC 6749 §4.1.3: where it was left out before, it may be named now, but no other.
-        return None if sent and not found.redirect_uri_sent and sent != found.redirect_uri else found
+        if (sent or found.redirect_uri_sent) and sent != found.redirect_uri:
+            raise InvalidGrantError("The redirect_uri must be the same as in the authorization request.")
+        return found
 
     def create_token_response(self) -> Any:
         """Spend the code and issue tokens in one transaction; spent already means a replay."""

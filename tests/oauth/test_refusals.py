@@ -36,11 +36,68 @@ def test_an_authorization_request(signed_in, example_client, changes, error, rea
     assert db.query(Refusal).one().request_id == answer.headers["X-Request-Id"]
 
 
+OTHER_URI = {
+    "error": "invalid_grant",
+    "error_description": "The redirect_uri must be the same as in the authorization request.",
+}
+NO_CODE = {
+    "error": "invalid_grant",
+    "error_description": "The code is unknown or long expired, or was issued to another client.",
+}
+OTHER_VERIFIER = {
+    "error": "invalid_grant",
+    "error_description": "The code_verifier does not belong to the code_challenge of this code.",
+}
+SHORT_VERIFIER = {
+    "error": "invalid_request",
+    "error_description": "The code_verifier must be 43 to 128 of A-Z, a-z, 0-9, -, ., _ and ~.",
+}
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"redirect_uri": CALLBACK + "/"}, OTHER_URI),
+        ({"redirect_uri": None}, OTHER_URI),
+        ({"code": "x"}, NO_CODE),
+        ({"code_verifier": "b" * 43}, OTHER_VERIFIER),
+        ({"code_verifier": "b" * 42}, SHORT_VERIFIER),
+    ],
+)
+def test_an_exchange_is_refused_with_what_to_mend_and_uses_nothing_up(signed_in, caller, example_client, changes, told):
+    code = dance.code(signed_in, example_client)
+
+    refused = dance.redeem(caller, example_client, code, **changes)
+
+    assert (refused.status_code, refused.json) == (400, told)
+    assert dance.redeem(caller, example_client, code).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "changes, told, untold",
+    [
+        ({"redirect_uri": CALLBACK + "/"}, "register the very one that the app sends", "on the app’s page"),
+        ({"client_id": "nobody"}, "Compare it with the one on the app’s page", "character by character"),
+    ],
+)
+def test_the_page_of_a_stopped_request_tells_the_developer_what_to_mend(
+    signed_in, example_client, changes, told, untold
+):
+    page = dance.authorize(signed_in, example_client, **changes).text
+
+    assert told in page
+    assert untold not in page
+
+
 def test_a_token_request(signed_in, caller, example_client):
     code = dance.code(signed_in, example_client)
 
     dance.redeem(caller, example_client, code, code_verifier="b" * 43)
-    assert latest(example_client) == ("token", "invalid_grant", "Code challenge failed.")
+    assert latest(example_client) == (
+        "token",
+        "invalid_grant",
+        "The code_verifier does not belong to the code_challenge of this code.",
+    )
     dance.redeem(caller, example_client, code)
     dance.redeem(caller, example_client, code)
     assert latest(example_client) == ("token", "invalid_grant", "The code was used before.")

@@ -167,6 +167,8 @@ def test_a_wrong_method_is_told_the_right_ones(client, path):
 
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
+    assert ("The header Allow names" in answer.text) == path.startswith("/v1/")
+    assert ("Go back" in answer.text) != path.startswith("/v1/")
 
 
 @pytest.mark.standard("A-08")

@@ -521,6 +521,19 @@ def test_the_overview_says_what_needs_somebody(db, admin, app, alice):
     assert "550 refused" in page
 
 
+def test_letters_that_were_given_up_are_not_offered_for_another_try(db, admin, app, alice):
+    with app.test_request_context():
+        letter = outbox.post(alice.email, "address_taken")
+        letter.last_error, letter.next_attempt_at = "550 refused", None
+        db.commit()
+
+    page = admin.get("/admin/mail").text
+
+    assert "550 refused" in page
+    assert "Try the selected ones again" not in page
+    assert "What was given up cannot be sent again" in page
+
+
 def test_calls_that_were_refused_alike_count_as_often_as_they_came(db, admin, bob, example_client):
     quiet = factories.make_client(bob, name="Quiet").client
     shared = {"endpoint": "call", "request_id": ""}
