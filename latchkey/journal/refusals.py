@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, ForeignKey, Index, String, bindparam, delete, func, insert, literal, select
+from sqlalchemy import Connection, ForeignKey, Index, String, bindparam, case, delete, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,8 +20,12 @@ from latchkey.store.session import Base, UtcDateTime, db, stamp
 from latchkey.store.sweeping import sweep
 
 KEPT = timedelta(days=30)
-# Anybody can send a bad request in an app's name: past this many a minute they are counted nowhere.
+# Anybody can send a bad request in an app's name: past so many a minute they are kept nowhere. Of each error so many,
+# and of those that are alike fewer: what strangers can be refused for leaves room for what only the app itself can.
 MOST_A_MINUTE = 30
+ALIKE_A_MINUTE = 5
+# Of those that are alike, the owner reads no more among the latest.
+ALIKE_SHOWN = 5
 MOST_KEPT = 5_000
 LONGEST_REASON = 200
 LONGEST_DETAIL = 200
@@ -114,16 +118,18 @@ class Refused(Protocol):
 
 def record(client_id: str, endpoint: str, error: str, reason: str) -> None:
     """Keep a refusal of a client that exists; `endpoint` is authorize, token, revoke or introspect."""
-    now = clock.now()
-    lately = select(func.count()).where(Refusal.client_id == client_id, Refusal.at > now - timedelta(minutes=1))
-    if (db.scalar(lately) or 0) >= MOST_A_MINUTE:
+    now, reason = clock.now(), reason[:LONGEST_REASON]
+    told = (Refusal.client_id == client_id, Refusal.endpoint == endpoint, Refusal.error == error)
+    numbers = select(func.count(), func.count(case((Refusal.reason == reason, 1))))
+    number, alike = db.execute(numbers.where(*told, Refusal.at > now - timedelta(minutes=1))).one()
+    if number >= MOST_A_MINUTE or alike >= ALIKE_A_MINUTE:
         return
     row = select(
         literal(new_id("rfs")),
         Client.id,
         literal(endpoint),
         literal(error),
-        literal(reason[:LONGEST_REASON]),
+        literal(reason),
         literal(origin.current.get().request_id),
         literal(now, UtcDateTime),
     ).where(Client.id == client_id)
@@ -134,9 +140,13 @@ def record(client_id: str, endpoint: str, error: str, reason: str) -> None:
 
 
 def list_for(client: Client, limit: int = 50) -> list[Refusal]:
-    """The latest refusals of a client, newest first."""
+    """The latest refusals of a client, newest first; of those that are alike the latest few."""
     mine = (Refusal.client_id == client.id, Refusal.endpoint != CALL, Refusal.at > clock.now() - KEPT)
-    return list(db.scalars(select(Refusal).where(*mine).order_by(Refusal.id.desc()).limit(limit)))
+    alike = (Refusal.endpoint, Refusal.error, Refusal.reason)
+    turn = func.row_number().over(partition_by=alike, order_by=Refusal.id.desc()).label("turn")
+    ranked = select(Refusal.id, turn).where(*mine).subquery()
+    shown = select(ranked.c.id).where(ranked.c.turn <= ALIKE_SHOWN)
+    return list(db.scalars(select(Refusal).where(Refusal.id.in_(shown)).order_by(Refusal.id.desc()).limit(limit)))
 
 
 def calls_of(*, token_id: str | None = None, client_id: str | None = None) -> list[Refusal]:

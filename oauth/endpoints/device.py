@@ -1,6 +1,6 @@
 """/oauth/device_authorization (RFC 8628 §3.1): a device that has no browser asks to be signed in by one that has."""
 
-from authlib.oauth2.rfc6749 import InvalidScopeError, UnauthorizedClientError
+from authlib.oauth2.rfc6749 import UnauthorizedClientError
 
 from latchkey import origin, resources, scopes, settings
 from latchkey.accounts import limits
@@ -54,7 +54,7 @@ def _wanted(asked: str, allowed: frozenset[str]) -> frozenset[str]:
     """What is asked for, or all that may be. Raises `InvalidScopeError`."""
     wanted = frozenset(asked.split()) or allowed
     if not wanted or not wanted <= allowed:
-        raise InvalidScopeError(scoping.description(asked, allowed))
+        raise scoping.TooWide(asked, allowed)
     return wanted
 
 

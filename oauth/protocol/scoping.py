@@ -2,6 +2,8 @@
 
 import re
 
+from authlib.oauth2.rfc6749 import InvalidScopeError
+
 from latchkey import scopes
 
 MOST = 3
@@ -10,6 +12,14 @@ NOT_THERE = "the app may not ask at this resource for"
 NONE_LEFT = "The app may have none of these scopes any more."
 # What is repeated of a name that is none of ours: it cannot be markup, an address or a sentence.
 SHAPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,38}(?::[A-Za-z][A-Za-z0-9_-]{0,38})?", re.ASCII)
+
+
+class TooWide(InvalidScopeError):
+    """Something is asked for that may not be; the app's owner reads nothing that was sent."""
+
+    def __init__(self, asked: str, allowed: frozenset[str], refused: str = MAY_NOT) -> None:
+        super().__init__(description(asked, allowed, refused))
+        self.reason = reason(asked, allowed, refused)
 
 
 def reason(asked: str, allowed: frozenset[str], refused: str = MAY_NOT) -> str:

@@ -77,7 +77,7 @@ class TokenFlow(grants.BaseGrant):
             return target
         wanted = frozenset(asked.split(" "))
         if not wanted <= allowed or not wanted & target.scopes:
-            raise InvalidScopeError(scoping.description(asked, target.scopes, NOT_GRANTED))
+            raise scoping.TooWide(asked, target.scopes, NOT_GRANTED)
         return target._replace(scopes=wanted & target.scopes)
 
 

@@ -6,6 +6,7 @@ from latchkey import clients
 from latchkey.journal import refusals
 from latchkey.journal.refusals import Refusal
 from latchkey.store.session import db
+from tests import factories
 from tests.factories import CALLBACK
 from tests.oauth import dance
 
@@ -117,8 +118,16 @@ def test_a_token_request(signed_in, caller, example_client):
     )
 
 
-def test_nothing_that_was_sent_is_kept(signed_in, caller, example_client):
+def test_nothing_that_was_sent_is_kept(signed_in, caller, example_client, bob):
     issued = dance.tokens(signed_in, example_client)
+    tool = factories.make_client(bob, name="Tool", confidential=False, device_flow=True)
+    for answer in (
+        dance.begin(caller, tool, scope="secret-looking:word"),
+        dance.post(
+            caller, "/oauth/token", example_client, grant_type="client_credentials", scope="secret-looking:word"
+        ),
+    ):
+        assert "secret-looking:word" in answer.json["error_description"]
     dance.refresh(caller, example_client, issued["refresh_token"], scope="secret-looking:scope")
     dance.authorize(signed_in, example_client, redirect_uri="https://evil.example/secret")
 
@@ -127,11 +136,44 @@ def test_nothing_that_was_sent_is_kept(signed_in, caller, example_client):
         assert text not in kept
 
 
-def test_a_flood_is_not_kept(caller, example_client, clock):
-    for _ in range(refusals.MOST_A_MINUTE + 5):
+def test_a_flood_is_not_kept(caller, example_client, clock, monkeypatch):
+    for _ in range(refusals.ALIKE_A_MINUTE + 3):
         dance.post(caller, "/oauth/token", example_client)
+    assert db.query(Refusal).count() == refusals.ALIKE_A_MINUTE
 
-    assert db.query(Refusal).count() == refusals.MOST_A_MINUTE
+    monkeypatch.setattr(refusals, "MOST_A_MINUTE", refusals.ALIKE_A_MINUTE)
+    dance.post(caller, "/oauth/token", example_client, grant_type="refresh_token")
+
+    assert db.query(Refusal).count() == refusals.ALIKE_A_MINUTE
+
+
+@pytest.mark.standard("P-02")
+def test_what_strangers_send_in_an_apps_name_hides_nothing_of_its_own(signed_in, caller, example_client):
+    code = dance.code(signed_in, example_client)
+    for wrong in ({"grant_type": "x"}, {}, {"grant_type": "refresh_token"}, {"grant_type": "authorization_code"}):
+        for _ in range(10):
+            caller.post("/oauth/token", data={"client_id": example_client.client.id, **wrong})
+    dance.redeem(caller, example_client, code, code_verifier="b" * 43)
+    for _ in range(10):
+        caller.post("/oauth/token", data={"client_id": example_client.client.id, "grant_type": "x"})
+
+    shown = refusals.list_for(clients.find(example_client.client.id), 20)
+
+    assert "Code challenge failed." in {refusal.reason for refusal in shown}
+
+
+@pytest.mark.standard("P-02")
+def test_however_often_one_mistake_is_made_the_owner_reads_the_others(db, example_client, clock):
+    refusals.record(example_client.client.id, "token", "invalid_grant", "Code challenge failed.")
+    for _ in range(8):
+        clock.move(minutes=1)
+        for _ in range(5):
+            refusals.record(example_client.client.id, "token", "invalid_client", "client secret is wrong")
+    db.commit()
+
+    shown = refusals.list_for(clients.find(example_client.client.id), 20)
+
+    assert [refusal.error for refusal in shown] == [*5 * ["invalid_client"], "invalid_grant"]
 
 
 def test_old_ones_go(caller, example_client, clock):
