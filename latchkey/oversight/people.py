@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from latchkey import notices
-from latchkey.accounts import sessions, users
+from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.journal import acts
@@ -51,8 +51,8 @@ def appoint(user: User, *, on: bool) -> bool:
 
 
 def sign_out(user: User) -> int:
-    """End every session of a user; how many."""
-    ended = sessions.end_all(user)
+    """End every session of a user, and what is out that opens one; how many sessions."""
+    ended = lockdown.sign_out(user)
     notices.signed_out_everywhere(user, ended)
     acts.record(ActKind.USER_SIGNED_OUT, user.id, user.email)
     return ended

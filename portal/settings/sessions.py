@@ -7,9 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from latchkey import notices
 from latchkey.accounts import sessions
+from latchkey.safety import lockdown
 from latchkey.store.session import db
 from portal.blueprint import blueprint
-from portal.guards import acting_user, signed_in, this_session, this_user
+from portal.guards import acting_user, enter, signed_in, this_session, this_user
 from web import htmx
 
 # `Firefox on Linux`, as letters say it too.
@@ -40,12 +41,14 @@ def end_session(session_id: str) -> ResponseReturnValue:
 @blueprint.post("/settings/sessions/end-others")
 @signed_in
 def end_other_sessions() -> ResponseReturnValue:
-    """Sign out every browser but this one."""
+    """Sign out every browser but this one, which gets a new id: whoever copied its cookie does not."""
     user, here = acting_user(), this_session()
     others = [other for other in sessions.list_live(user) if other.id != here.id]
-    sessions.end_all(user, keep=here)
+    lockdown.sign_out(user, keep=here)
+    sessions.renew(here)
     for other in others:
         notices.session_ended(user, other)
     db.commit()
+    enter(here)
     flash("All other browsers are signed out." if others else "You were signed in nowhere else.")
     return redirect(url_for("portal.settings", _anchor="sessions"), 303)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, select
 
 from latchkey import clients, grants, tokens
-from latchkey.accounts import passkeys, second_factors, sessions, users
+from latchkey.accounts import passkeys, second_factors, sessions, steps, users
 from latchkey.journal import activity
 from latchkey.journal.acts import Act
 from latchkey.journal.refusals import Refusal
@@ -167,10 +167,12 @@ def test_a_user_is_restored_signed_out_and_deleted(db, admin, app, alice, mailbo
     for act in ("suspend", "restore"):
         pages.submit(admin, f"/admin/users/{alice.id}/{act}", reason=REASON)
     sessions.open(users.find(alice.id))
+    half_way = steps.begin(users.lock(alice.id)).plaintext
     db.commit()
 
     pages.submit(admin, f"/admin/users/{alice.id}/sign-out")
     assert browser.get("/tokens").status_code == 303
+    assert steps.find(half_way) is None
     assert mailbox.last(alice.email).subject == "You were signed out everywhere"
 
     pages.submit(admin, f"/admin/users/{alice.id}/delete", reason=REASON)

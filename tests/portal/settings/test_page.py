@@ -5,7 +5,8 @@ import re
 import pytest
 from sqlalchemy import func, select
 
-from latchkey.accounts import sessions, users
+from latchkey.accounts import links, sessions, steps, users
+from latchkey.accounts.links import Purpose
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.journal import activity
@@ -241,6 +242,23 @@ def test_all_other_sessions_are_ended_at_once(app, signed_in, elsewhere, alice, 
         303,
         200,
     ]
+
+
+@pytest.mark.standard("M-01", "M-02")
+def test_whoever_copied_the_cookie_or_is_half_way_in_goes_with_all_other_sessions(app, signed_in, alice):
+    copied = app.test_client()
+    copied.set_cookie("latchkey", signed_in.get_cookie("latchkey").value)
+    with app.app_context():
+        step = steps.begin(users.lock(alice.id)).plaintext
+        link = links.issue(users.lock(alice.id), Purpose.CHANGE_EMAIL, email="thief@example.com")
+        db.commit()
+    assert copied.get("/settings").status_code == 200
+
+    send(signed_in, "sessions/end-others")
+
+    assert [browser.get("/settings").status_code for browser in (signed_in, copied)] == [200, 303]
+    assert steps.find(step) is None
+    assert links.peek(link, Purpose.CHANGE_EMAIL) is None
 
 
 def test_a_session_that_is_used_is_seen(signed_in, alice, clock):
