@@ -1,7 +1,8 @@
 """Passwords: what may be one, how it is kept, how it is checked."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -12,8 +13,10 @@ from nacl.exceptions import CryptoError
 
 from latchkey import settings
 from latchkey.accounts import breaches
+from latchkey.accounts.throttle import TooMany
 from latchkey.loading import Late
 from latchkey.store.session import rest
+from latchkey.turns import few as turns
 from latchkey.turns import heavy
 
 if TYPE_CHECKING:
@@ -37,6 +40,11 @@ class Cost(NamedTuple):
 
 # OWASP: 19 MiB and two passes.
 _cost = Cost(passes=2, kib=19_456)
+
+# Of one account, whoever asks: each takes a core for long and a thread meanwhile, and right ones are not counted. With
+# many in line, everybody else's forms waited for whoever had one account.
+AT_ONCE = 8
+SOON = 1
 
 # zxcvbn reads "p4ssw0rd" in every way that its digits and signs can stand for letters. With many of them that takes
 # seconds, so they are then read in one way only. What stands for what is zxcvbn's own table.
@@ -105,6 +113,16 @@ def _worked(work: Callable[[], Result]) -> Result:
     # Whoever waits for a hash has as many before them as ask: no connection waits with each.
     rest()
     return heavy.run(work)
+
+
+@contextmanager
+def few(whose: str) -> Iterator[None]:
+    """Look at a password of an account, of which few are looked at at a time. Raises `TooMany`."""
+    try:
+        with turns.of(whose, AT_ONCE):
+            yield
+    except turns.Busy:
+        raise TooMany(SOON) from None
 
 
 def hash(password: str) -> str:

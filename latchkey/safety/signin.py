@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from latchkey import clock, notices, origin
-from latchkey.accounts import limits, links, passwords, second_factors, sessions, steps, throttle, users
+from latchkey.accounts import emails, limits, links, passwords, second_factors, sessions, steps, throttle, users
 from latchkey.accounts.limits import Tries
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession, Confirmed, How
@@ -44,15 +44,10 @@ def attempt(email: str, password: str, known: Callable[[User | None], str | None
     password is looked at: of guesses made at one time no more are heard than of as many in a row, and no crash forgets.
     """
     # Once, whether there is an account or not, and whatever the browser knows: each costs the same (L-04).
-    user, network = users.find_by_email(email), origin.current.get().network
-    try:
-        tries = limits.sign_in(email, network=network, device=known(user))
-    except TooMany as many:
-        # Strangers make up addresses: of one that nobody has, nothing is kept but from where it was tried.
-        if limits.tell_throttling(email if user is not None else network) and user is not None:
-            notices.sign_in_throttled(user)
-        raise TooMany(many.wait, RESET_HELPS) from None
-    user = users.authenticate(user, password)
+    user = users.find_by_email(email)
+    with passwords.few(user.id if user is not None else emails.key(email)):
+        tries = _counted(email, user, known)
+        user = users.authenticate(user, password)
     if user is None:
         told = limits.tell_failure(email)
         with users.alike(users.find_by_email(email) if told else None) as owner:
@@ -60,6 +55,17 @@ def attempt(email: str, password: str, known: Callable[[User | None], str | None
         return None
     rehashed = passwords.hash(password) if passwords.outdated(user.password_hash) else None
     return Proof(user, user.epoch, tries, rehashed)
+
+
+def _counted(email: str, user: User | None, known: Callable[[User | None], str | None]) -> Tries:
+    network = origin.current.get().network
+    try:
+        return limits.sign_in(email, network=network, device=known(user))
+    except TooMany as many:
+        # Strangers make up addresses: of one that nobody has, nothing is kept but from where it was tried.
+        if limits.tell_throttling(email if user is not None else network) and user is not None:
+            notices.sign_in_throttled(user)
+        raise TooMany(many.wait, RESET_HELPS) from None
 
 
 def enter(proof: Proof, pressed: Sequence[str] = ()) -> tuple[BrowserSession | Step, Tries]:
@@ -115,10 +121,11 @@ def confirm(here: BrowserSession, password: str) -> bool:
     Raises `TooMany`.
     """
     user = here.user
-    counted = limits.password(user, here.id)
-    if passwords.verify(user.password_hash, password):
-        throttle.reset(*counted)
-        return True
+    with passwords.few(user.id):
+        counted = limits.password(user, here.id)
+        if passwords.verify(user.password_hash, password):
+            throttle.reset(*counted)
+            return True
     notices.sign_in_failed(user)
     return False
 

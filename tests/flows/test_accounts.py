@@ -3,11 +3,12 @@
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import func, select
 
-from latchkey.accounts import links, sessions, users
+from latchkey.accounts import links, passwords, sessions, users
 from latchkey.accounts.links import Purpose
 from latchkey.accounts.users import User
 from latchkey.store.session import db as database_session
@@ -144,7 +145,10 @@ def test_eight_browsers_of_one_person_sign_in_at_once(app, alice):
 
 
 @pytest.mark.standard("L-05")
-def test_sixteen_guesses_at_once_are_all_counted(app, alice):
+def test_sixteen_guesses_at_once_are_all_counted(app, alice, monkeypatch):
+    # However many are looked at at a time.
+    monkeypatch.setattr(passwords, "AT_ONCE", 16)
+
     def guess(number, barrier):
         browser = app.test_client()
         form = {"csrf_token": pages.csrf(browser.get("/login")), "email": alice.email, "password": f"guess {number}"}
@@ -152,6 +156,25 @@ def test_sixteen_guesses_at_once_are_all_counted(app, alice):
         return browser.post("/login", data=form).status_code
 
     assert sorted(at_once(guess)) == [422] * 10 + [429] * 6
+
+
+@pytest.mark.standard("L-05")
+def test_of_one_account_few_passwords_are_looked_at_at_a_time_and_nobody_else_waits(app, alice, bob):
+    def answer(user, password=PASSWORD):
+        browser = app.test_client()
+        form = {"csrf_token": pages.csrf(browser.get("/login")), "email": user.email, "password": password}
+        return browser.post("/login", data=form)
+
+    with ExitStack() as looked_at:
+        for _ in range(passwords.AT_ONCE):
+            looked_at.enter_context(passwords.few(alice.id))
+        refused = [answer(alice, password) for password in [*10 * ["a wrong one"], PASSWORD]]
+        others = answer(bob)
+
+    assert {(each.status_code, each.headers["Retry-After"]) for each in refused} == {(429, "1")}
+    assert others.status_code == 303
+    # None of them was a guess.
+    assert answer(alice).status_code == 303
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/signup", "/forgot-password", "/settings", "/verify-email"])
