@@ -159,7 +159,7 @@ def test_what_strangers_send_in_an_apps_name_hides_nothing_of_its_own(signed_in,
 
     shown = refusals.list_for(clients.find(example_client.client.id), 20)
 
-    assert "Code challenge failed." in {refusal.reason for refusal in shown}
+    assert "invalid_grant" in {refusal.error for refusal in shown}
 
 
 @pytest.mark.standard("P-02")
