@@ -87,7 +87,7 @@ def belongings(count: int, apps: int = 2_000) -> None:
     )  # fmt: skip
     copies(
         Authorization,
-        scope | {"declined_scope": "", "updated_at": now},
+        scope | {"declined_scope": "", "unasked_scope": "", "updated_at": now},
         count,
         id=lambda n: id_of("ath", n),
         client_id=lambda n: id_of("app", 1 + n % apps),

@@ -20,11 +20,15 @@ LASTS: dict[str, tuple[str, timedelta | None]] = {
 
 
 class Choice(NamedTuple):
-    """What an app gets, what was kept from it, and when that is over; None: when it is taken back."""
+    """What an app gets, what was kept from it, and when that is over; None: when it is taken back.
+
+    Whether anybody was `asked`: of a trusted app nobody is.
+    """
 
     scopes: frozenset[str]
     declined: frozenset[str] = frozenset()
     until: datetime | None = None
+    asked: bool = True
 
 
 def until(lasts: str) -> datetime | None:

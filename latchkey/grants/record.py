@@ -35,6 +35,8 @@ class Authorization(Base):
     scope: Mapped[str] = mapped_column(String(4000))
     # What the user unticked, so that the app is not asked about for it again at each sign-in.
     declined_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
+    # Of it, what the app has because it was trusted: nobody was asked.
+    unasked_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
     last_used_at: Mapped[datetime | None]
@@ -50,6 +52,11 @@ class Authorization(Base):
     def scopes(self) -> frozenset[str]:
         """What the user lets the app do."""
         return scopes.held(self.scope)
+
+    @property
+    def agreed(self) -> frozenset[str]:
+        """Of it, what the user was asked about."""
+        return self.scopes - scopes.held(self.unasked_scope)
 
     @property
     def live(self) -> bool:
@@ -117,8 +124,7 @@ def _between(user: User, client: Client) -> tuple[ColumnElement[bool], ...]:
 def allows(user: User, client: Client, wanted: frozenset[str]) -> frozenset[str]:
     """With what a client may go on without asking; nothing: it has to ask, as a public or self-described one (K-02).
 
-    What it can do without and the user kept from it before, is kept from it again. What allows it stays so until the
-    commit: a withdrawal comes before or after the grant, never beside it.
+    What it can do without and the user kept from it before, stays kept from it. What allows it holds until the commit.
     """
     if not client.answered_for:
         return frozenset()
@@ -128,7 +134,7 @@ def allows(user: User, client: Client, wanted: frozenset[str]) -> frozenset[str]
     if found is None:
         return frozenset()
     left = wanted - (scopes.held(found.declined_scope) & client.optional)
-    return left if left <= found.scopes else frozenset()
+    return left if left <= found.agreed else frozenset()
 
 
 def allow(
@@ -140,11 +146,12 @@ def allow(
     declined: Iterable[str] = (),
     until: datetime | None = None,
     redirect_uri: str | None = None,
+    asked: bool = True,
 ) -> Grant:
     """Let a client act for a user with these scopes, beside those it has already; the grant is this sign-in's.
 
-    None of them lasts longer than `until`. What stood before with an end of its own is not prolonged by what is new,
-    unless that is all of it. Raises `users.UserGone`, `clients.ClientGone`.
+    None of them lasts longer than `until`; `asked` is whether the user was. What stood before with an end of its own is
+    not prolonged by what is new, unless that is all of it. Raises `users.UserGone`, `clients.ClientGone`.
     """
     wanted = frozenset(wanted)
     users.hold(user.id)
@@ -153,10 +160,12 @@ def allow(
     if not found.live:
         found.created_at, found.withdrawn_at = clock.now(), None
         found.last_used_at, found.last_used_address = None, None
-        found.scope, found.declined_scope = "", ""
+        found.scope = found.declined_scope = found.unasked_scope = ""
     found.expires_at = until if wanted >= found.scopes else choices.sooner(found.expires_at, until)
     found.declined_scope = scopes.serialize((scopes.held(found.declined_scope) - wanted) | frozenset(declined))
+    agreed = found.agreed | (wanted if asked else frozenset())
     found.scope = scopes.serialize(found.scopes | wanted)
+    found.unasked_scope = scopes.serialize(found.scopes - agreed)
     found.updated_at = clock.now()
     if found.expires_at is not None:
         _cut(found, found.expires_at)
@@ -184,14 +193,12 @@ def _cut(found: Authorization, ends_at: datetime) -> None:
 
 def _standing(user: User, client: Client) -> Authorization:
     statement = select(Authorization).where(*_between(user, client)).with_for_update(of=Authorization)
-    statement = statement.execution_options(populate_existing=True)
-    found = db.scalar(statement)
+    found = db.scalar(statement.execution_options(populate_existing=True))
     if found is not None:
         return found
     try:
         with db.begin_nested():
-            fresh = Authorization(user_id=user.id, client_id=client.id, scope="")
-            db.add(fresh)
+            db.add(fresh := Authorization(user_id=user.id, client_id=client.id, scope=""))
     except IntegrityError:
         return db.scalars(statement).one()
     return fresh

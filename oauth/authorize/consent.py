@@ -93,7 +93,8 @@ def _signed_in(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession)
     if asks:
         return question(asked, wanted, here)
     standing = grants.find_authorization(here.user, asked.client)
-    choice = Choice(settled, until=standing.expires_at if standing is not None else None)
+    until = standing.expires_at if standing is not None else None
+    choice = Choice(settled, until=until, asked=False)
     response = granting.grant(asked, grant, here, choice)
     db.commit()
     return response

@@ -78,7 +78,7 @@ def _allow(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseRe
     if frozen.decided_at is not None:
         return _allow_again(frozen, flow, here)
     standing = grants.find_authorization(here.user, asked.client)
-    if not scopes.held(frozen.known_scope) <= (standing.scopes if standing is not None else frozenset()):
+    if not scopes.held(frozen.known_scope) <= (standing.agreed if standing is not None else frozenset()):
         return _ask_again(asked, frozen, here, choosing.TAKEN_BACK)
     choice = choosing.chosen(scopes.held(frozen.optional_scope), offered)
     if not choice.scopes:

@@ -31,6 +31,7 @@ def grant(
         declined=choice.declined,
         until=choice.until,
         redirect_uri=asked.redirect_uri,
+        asked=choice.asked,
     )
     sign_ins.limit(begun)
     if new or request.method == "POST":

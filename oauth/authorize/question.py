@@ -55,7 +55,7 @@ def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, agai
     A confidential app is asked about for what is new alone; a public one, which may be another, for all of it (K-02).
     """
     standing = grants.find_authorization(here.user, asked.client)
-    known = standing.scopes & wanted if standing is not None else frozenset()
+    known = standing.agreed & wanted if standing is not None else frozenset()
     lasting = asked.client.answered_for and standing is not None and standing.expires_at is None
     settled = known if lasting and known != wanted else frozenset()
     shown = wanted - settled

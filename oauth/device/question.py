@@ -52,7 +52,7 @@ def question(code: DeviceCode, client: Client, here: BrowserSession, *, again: s
         user=here.user,
         boxes=grants.boxes(wanted),
         optional=optional,
-        known=standing.scopes & wanted if standing is not None else frozenset(),
+        known=standing.agreed & wanted if standing is not None else frozenset(),
         settled={},
         lasts=grants.LASTS,
         handle=handle,

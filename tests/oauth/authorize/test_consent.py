@@ -155,6 +155,37 @@ def test_a_trusted_app_is_not_asked_for(signed_in, bob):
     assert events(EventKind.AUTHORIZED) == 1
 
 
+@pytest.mark.standard("K-02")
+def test_of_an_app_that_is_trusted_no_more_people_are_asked_what_nobody_asked_them_before(signed_in, bob):
+    app = factories.make_client(bob, scopes=("account:read", "activity:read"), trusted=True)
+    assert "code" in dance.back(dance.authorize(signed_in, app)).parameters
+    clients.trust(clients.lock(app.client.id), on=False)
+    db.commit()
+
+    page = dance.authorize(signed_in, app)
+    silent = dance.back(dance.authorize(signed_in, app, prompt="none"))
+
+    assert page.status_code == 200
+    assert silent.parameters["error"] == "consent_required"
+    assert "wants to use" in page.text
+    dance.decide(signed_in, page)
+    assert "code" in dance.back(dance.authorize(signed_in, app)).parameters
+
+
+@pytest.mark.standard("K-02")
+def test_what_people_agreed_to_before_an_app_was_trusted_they_are_not_asked_again(signed_in, bob):
+    app = factories.make_client(bob, scopes=("account:read", "activity:read"))
+    dance.decide(signed_in, dance.authorize(signed_in, app, scope="account:read"))
+    clients.trust(clients.lock(app.client.id), on=True)
+    db.commit()
+    assert "code" in dance.back(dance.authorize(signed_in, app)).parameters
+    clients.trust(clients.lock(app.client.id), on=False)
+    db.commit()
+
+    assert "code" in dance.back(dance.authorize(signed_in, app, scope="account:read")).parameters
+    assert dance.authorize(signed_in, app, scope="activity:read").status_code == 200
+
+
 @pytest.mark.standard("B-09", "K-04")
 def test_cancel_says_so_and_leaves_nothing(signed_in, alice, example_client):
     back = dance.back(dance.decide(signed_in, dance.authorize(signed_in, example_client), "deny"))
