@@ -1,6 +1,9 @@
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
+import jinja2
 import pytest
+from markupsafe import Markup, escape
 
 from latchkey import clock
 from web import filters
@@ -92,3 +95,73 @@ def test_counts_read_as_words():
 def test_many_names_are_told_by_the_first_few():
     assert filters.few(["a", "b", "c"]) == "a, b, c"
     assert filters.few(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+class Drawn:
+    def __html__(self):
+        return "<svg></svg>"
+
+    def __str__(self):
+        return "<text>"
+
+
+class Sort(StrEnum):
+    MARKED = "<b>"
+
+
+class Shouted(str):
+    __slots__ = ()
+
+    def __str__(self):
+        return "<LOUD>"
+
+
+WRITTEN = (
+    *(
+        "plain",
+        "",
+        "a < b & c > d",
+        "'",
+        '"',
+        "&amp;",
+        "“ä”\u2028\0",
+        Markup("<b>"),
+        Markup(""),
+        Shouted("a"),
+        Shouted("<"),
+    ),
+    *(Sort.MARKED, Drawn(), b"<", 3, 1.5, None, True, ["<"], {"<": ">"}, jinja2.Undefined(name="gone")),
+)
+PLACES = (
+    "{{ it }}",
+    '<a title="{{ it }}">',
+    "{% macro shown(it) %}{{ it }}{% endmacro %}{{ shown(it) }}{{ shown(it) ~ it }}",
+    "{% set kept %}{{ it }}{% endset %}{{ kept }}{{ kept|length }}",
+    "{% macro shown(it) %}{{ caller(it) }}{% endmacro %}{% call(it) shown(it) %}{{ it }}{% endcall %}",
+    "{% for each in [it, it|e, it|safe, it|string, it|forceescape] %}{{ each }}{% endfor %}",
+    "{% filter upper %}{{ it }}{% endfilter %}{% filter trim %}{{ it }}{% endfilter %}",
+    "{% autoescape false %}{{ it }}{% endautoescape %}{{ it }}",
+    "{% autoescape loud %}{{ it }}{% endautoescape %}{{ it }}",
+    "{% block part %}{{ it }}{% endblock %}{{ self.part() }}{{ '<' }}{{ '<'|safe }}",
+)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("autoescape", [True, False])
+def test_a_page_writes_everything_with_the_characters_that_jinja_gives_it(place, autoescape):
+    environments = theirs, ours = [jinja2.Environment(autoescape=autoescape) for _ in range(2)]
+    ours.code_generator_class = filters.Written
+    assert theirs.code_generator_class is not ours.code_generator_class
+    expected, told = (environment.from_string(place) for environment in environments)
+
+    for it in WRITTEN:
+        for loud in (True, False):
+            assert told.render(it=it, loud=loud) == expected.render(it=it, loud=loud), it
+
+
+def test_no_character_that_means_something_in_markup_is_written_as_it_is(app):
+    page = app.jinja_env.overlay(autoescape=True).from_string("{{ it }}")
+
+    assert app.jinja_env.code_generator_class is filters.Written
+    for character in map(chr, range(0x800)):
+        assert page.render(it=f"a{character}b") == str(escape(f"a{character}b"))
