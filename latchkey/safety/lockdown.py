@@ -90,8 +90,12 @@ def suspend(user: User) -> list[Client] | None:
 
 
 def restore(user: User) -> list[Client] | None:
-    """End a suspension: the user may sign in, their apps go on. What acted for them stays ended. None: no change."""
-    users.lock(user.id)
+    """End a suspension: the user may sign in, their apps go on. What acted for them stays ended. None: no change.
+
+    Raises `users.UserGone`.
+    """
+    if users.lock(user.id) is None:
+        raise users.UserGone
     if user.disabled_at is None:
         return None
     users.enable(user)
@@ -139,7 +143,7 @@ def _addresses(user: User) -> set[str]:
 
 
 def _spare_last(user: User) -> None:
-    """Lock a user who is to go. Raises `LastAdministrator`.
+    """Lock a user who is to go. Raises `LastAdministrator`, and `users.UserGone` if they went already.
 
     Two that go at once wait for each other: each locks all administrators, and looks at what is stored then.
     """
@@ -148,6 +152,8 @@ def _spare_last(user: User) -> None:
     locked = db.scalars(statement.execution_options(populate_existing=True)).all()
     if [admin.id for admin in locked if admin.is_admin and admin.disabled_at is None] == [user.id]:
         raise LastAdministrator
+    if user.id not in {other.id for other in locked}:
+        raise users.UserGone
 
 
 def _lock(user: User) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from latchkey.store import postgres
@@ -26,13 +26,17 @@ class Gone(Exception):
     """What was read a moment ago was deleted or stopped since."""
 
 
+# The session's own words for the same: what is changed, read on, or asked for by the id that another row gave.
+_GONE = (Gone, StaleDataError, ObjectDeletedError, NoResultFound)
+
+
 def _faults() -> tuple[type[Exception], ...]:
-    return (Gone, DBAPIError, StaleDataError, ObjectDeletedError, sqlite3.Error, *postgres.faults())
+    return (*_GONE, DBAPIError, sqlite3.Error, *postgres.faults())
 
 
 def met(fault: BaseException) -> bool:
     """Whether a fault says that somebody else's change came in between."""
-    if isinstance(fault, Gone | StaleDataError | ObjectDeletedError):
+    if isinstance(fault, _GONE):
         return True
     cause = fault.orig if isinstance(fault, DBAPIError) else fault
     ended = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY

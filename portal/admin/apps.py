@@ -104,10 +104,9 @@ def change_app(client_id: str, act: str) -> BaseResponse:
     if not question.agreed():
         return question.page()
     begin(question.reason)
-    if doing.vouches:
-        client = clients.lock(client_id) or abort(404)
-        if not question.still(client.name, _facts(client, doing)):
-            return question.refused(CHANGED)
+    client = clients.lock(client_id) or abort(404)
+    if doing.vouches and not question.still(client.name, _facts(client, doing)):
+        return question.refused(CHANGED)
     try:
         flash(_VERBS[act](client, question.reason or None))
     except BadClient as bad:
@@ -159,9 +158,8 @@ def _switch(verb: Callable[..., bool], said: str, *, on: bool) -> Callable[[Clie
     """What turns something of an app on or off; the act keeps the reason."""
 
     def turn(client: Client, _reason: str | None) -> str:
-        locked = clients.lock(client.id) or abort(404)
-        verb(locked, on=on)
-        return said.format(name=locked.name)
+        verb(client, on=on)
+        return said.format(name=client.name)
 
     return turn
 

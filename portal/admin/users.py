@@ -120,10 +120,9 @@ def change_user(user_id: str, act: str) -> BaseResponse:
     if not question.agreed():
         return question.page()
     begin(question.reason)
-    if doing.vouches:
-        user = users.lock(user_id) or abort(404)
-        if not question.still(user.name, _facts(user)):
-            return question.refused(CHANGED)
+    user = users.lock(user_id) or abort(404)
+    if doing.vouches and not question.still(user.name, _facts(user)):
+        return question.refused(CHANGED)
     try:
         flash(_VERBS[act](user))
     except LastAdministrator:

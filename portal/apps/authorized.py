@@ -60,7 +60,7 @@ def resume_everything() -> BaseResponse:
 @signed_in
 def end_app_sign_in(authorization_id: str, grant_id: str) -> BaseResponse:
     """End one sign-in of an app; sent twice, it is done once and shown alike."""
-    user = this_user()
+    user = acting_user()
     authorization = grants.get_for(user, authorization_id) or abort(404)
     if grants.end_one(authorization, grant_id):
         notices.sign_in_ended(user, authorization.client)
@@ -73,7 +73,7 @@ def end_app_sign_in(authorization_id: str, grant_id: str) -> BaseResponse:
 @signed_in
 def revoke_all_access() -> BaseResponse:
     """Asks first; then every app is signed out."""
-    user = this_user()
+    user = this_user() if request.method != "POST" else acting_user()
     apps = grants.list_for(user)
     if not apps:
         # Done already, here or in another tab: the list says that nothing acts for one.
@@ -94,7 +94,7 @@ def revoke_all_access() -> BaseResponse:
 @signed_in
 def revoke_access(authorization_id: str) -> BaseResponse:
     """Asks first; then every token of that app is dead at its next request. Needs no password: it only makes safer."""
-    user = this_user()
+    user = this_user() if request.method != "POST" else acting_user()
     # Sent twice, it is done once and shown alike.
     authorization = grants.get_for(user, authorization_id, withdrawn=request.method == "POST") or abort(404)
     if request.method != "POST":

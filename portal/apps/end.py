@@ -29,6 +29,7 @@ def cut_off_app(client_id: str) -> BaseResponse:
     require_proof()
     if request.method != "POST" or not form.validate():
         return _asked(client, form, "portal/apps/cut_off.html")
+    client = own_app(client_id, lock=True)
     count = commit_parts(shutdown.cut_off(client))
     notices.app_cut_off(this_user(), client, count)
     db.commit()
@@ -44,6 +45,7 @@ def delete_app(client_id: str) -> BaseResponse:
     require_proof()
     if request.method != "POST" or not form.validate():
         return _asked(client, form, "portal/apps/delete.html")
+    client = own_app(client_id, lock=True)
     name = client.name
     commit_parts(shutdown.delete(client))
     flash(f"Deleted “{name}”.")

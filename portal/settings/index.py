@@ -50,8 +50,9 @@ def change_profile() -> ResponseReturnValue:
     form = ProfileForm()
     if not form.validate():
         return settings_page.show(422, profile=form)
-    users.rename(this_user(), form.name.data or "")
-    notices.renamed(this_user())
+    user = acting_user()
+    users.rename(user, form.name.data or "")
+    notices.renamed(user)
     db.commit()
     return _back("profile", "Your name is changed.")
 
@@ -76,7 +77,7 @@ def change_reminders() -> ResponseReturnValue:
     form = RemindersForm()
     if not form.validate():
         return settings_page.show(422, reminders=form)
-    users.set_reminders(this_user(), on=bool(form.reminders.data))
+    users.set_reminders(acting_user(), on=bool(form.reminders.data))
     db.commit()
     return _back("reminders", "Reminders are on." if form.reminders.data else "Reminders are off.")
 

@@ -83,6 +83,7 @@ def rename_passkey(passkey_id: str) -> ResponseReturnValue:
     passkey = _mine(passkey_id)
     form = NameForm(data={"name": passkey.name})
     if form.validate_on_submit():
+        acting_user()
         passkeys.rename(passkey, form.name.data or "")
         db.commit()
         flash(f"It is called “{passkey.name}” now.")

@@ -10,7 +10,7 @@ from latchkey.accounts import sessions
 from latchkey.safety import lockdown
 from latchkey.store.session import db
 from portal.blueprint import blueprint
-from portal.guards import acting_user, enter, signed_in, this_session, this_user
+from portal.guards import acting_user, enter, signed_in, this_session
 from web import htmx
 
 # `Firefox on Linux`, as letters say it too.
@@ -22,11 +22,10 @@ blueprint.add_app_template_filter(notices.signed_in_by, "signed_in_by")
 @signed_in
 def end_session(session_id: str) -> ResponseReturnValue:
     """Sign out one browser."""
-    ended = sessions.get_for(this_user(), session_id)
-    if ended is None:
-        abort(404)
+    user = acting_user()
+    ended = sessions.get_for(user, session_id) or abort(404)
     sessions.end(ended)
-    notices.session_ended(this_user(), ended)
+    notices.session_ended(user, ended)
     db.commit()
     if ended.id == this_session().id:
         session.clear()

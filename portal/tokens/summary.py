@@ -4,6 +4,7 @@ from flask import Response, redirect, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import resources, scopes
+from latchkey.store.conflicts import Gone
 from latchkey.store.session import db
 from latchkey.tokens import Token, access
 from latchkey.tokens.access import Bearer, Fault, InvalidToken
@@ -35,7 +36,8 @@ def _seen(plaintext: str) -> tuple[Bearer, Fault | None]:
         return access.find(plaintext, bound=False), None
     except InvalidToken as refused:
         if refused.bearer is None:
-            raise
+            # It was deleted, or regenerated, since it was made.
+            raise Gone from None
         return refused.bearer, refused.fault
 
 

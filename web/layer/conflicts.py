@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request, session
 from flask.typing import ResponseReturnValue
 
 from latchkey.store import conflicts
@@ -26,7 +26,13 @@ class Application(Flask):
 
 
 def _forget() -> None:
-    # Flask-Login keeps here who is signed in.
-    g.pop("_login_user", None)
+    # Who is signed in, and the tokens of forms for them.
+    for kept in ("_login_user", "csrf_token", "form_token"):
+        g.pop(kept, None)
+    if session.modified:
+        # As the browser sent it: what a page was to say next time, and whom it let in, did not happen.
+        sent = current_app.session_interface.open_session(current_app, request)
+        session.clear()
+        session.update(sent or {})
     for file in request.files.values():
         file.stream.seek(0)
