@@ -126,7 +126,8 @@ def prove() -> BaseResponse | ResponseReturnValue:
     notices.proved_again(here.user)
     if sealed is not None:
         sessions.keep(here, sealed)
-        flash("Thank you. Look it over, and send it once more.")
     db.commit()
     enter(here)
+    if sealed is not None:
+        flash("Thank you. Look it over, and send it once more.")
     return redirect(back, 303)

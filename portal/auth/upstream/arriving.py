@@ -155,10 +155,10 @@ def _prove(asked: Asked, person: Person) -> ResponseReturnValue:
     _same_session(asked)
     here = this_session()
     arrivals.prove(here, person)
-    if here.kept is not None:
-        flash("Thank you. Look it over, and send it once more.")
     db.commit()
     enter(here)
+    if here.kept is not None:
+        flash("Thank you. Look it over, and send it once more.")
     return asking.over(redirect(asked.next_path or url_for("portal.welcome"), 303))
 
 

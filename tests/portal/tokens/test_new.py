@@ -394,6 +394,7 @@ def test_a_new_token_takes_fresh_proof_and_the_form_comes_back_filled_in(signed_
     assert "not my password" not in wrong.text
     assert (back.status_code, back.location) == (303, "/tokens/new")
     assert 'value="CI deploy"' in page.text
+    assert '<p class="toast">Thank you. Look it over, and send it once more.</p>' in page.text
     assert tokens.page(alice, status="all").tokens == []
     assert shown(create(signed_in))
 

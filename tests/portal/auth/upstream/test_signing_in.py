@@ -202,6 +202,7 @@ class TestFreshProof:
         assert answer.status_code == 303
         page = person.client.get("/settings").text
         assert 'value="new@example.com"' in page
+        assert '<p class="toast">Thank you. Look it over, and send it once more.</p>' in page
         assert person.client.get_cookie("latchkey").value != before
         assert (
             pages.submit(person.client, "/settings/email", form="/settings", email="n@example.com").status_code == 303
