@@ -16,8 +16,8 @@ from latchkey.turns import heap, waiting
 
 Result = TypeVar("Result")
 
-# Whoever is quick comes before them where cores are few; they still get a third of what somebody else gets.
-NICENESS = 5
+# Whoever is quick comes before them where cores are few; they still get a sixth of what somebody else gets.
+NICENESS = 8
 IDLE_SECONDS = 2.0
 
 
