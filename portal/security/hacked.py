@@ -37,12 +37,15 @@ from portal.guards import (
 )
 
 SINCE = (
-    ("today", "Today"),
+    ("today", "24 hours ago"),
     ("7", "7 days ago"),
     ("30", "30 days ago"),
     ("date", "On a date…"),
     ("none", "None"),
 )
+# So much earlier than here a day begins where it begins first: nobody says where whoever chooses one is.
+AHEAD = timedelta(hours=14)
+EARLIEST = date(2000, 1, 1)
 # Of what was added or changed.
 MOST_TOLD = 30
 blueprint.add_app_template_filter(wording.told, "told")
@@ -62,15 +65,21 @@ class HackedForm(FlaskForm):
     def first_day(self) -> date | None:
         """The day that was written."""
         written = day(self.since_date.data)
-        return written if written is not None and written <= clock.now().date() else None
+        return written if written is not None and written <= _latest_day() else None
 
     def moment(self) -> datetime | None:
         """Since when; None undoes nothing."""
-        if self.since.data == "none":
-            return None
-        days = {"today": 0, "7": 7, "30": 30}.get(self.since.data or "")
-        first = self.first_day() if days is None else clock.now().date() - timedelta(days=days)
-        return None if first is None else datetime.combine(first, time(), UTC)
+        if self.since.data == "today":
+            return clock.now() - timedelta(days=1)
+        days = {"7": 7, "30": 30}.get(self.since.data or "")
+        first = clock.now().date() - timedelta(days=days) if days is not None else None
+        first = self.first_day() if self.since.data == "date" else first
+        return None if first is None else datetime.combine(max(first, EARLIEST), time(), UTC) - AHEAD
+
+
+def _latest_day() -> date:
+    """Which day it is where it is latest."""
+    return (clock.now() + AHEAD).date()
 
 
 class ChooseForm(FlaskForm):
@@ -95,7 +104,7 @@ def end_everything() -> ResponseReturnValue:
             "portal/security/hacked.html",
             form=form,
             since=SINCE,
-            today=clock.now().date(),
+            today=_latest_day(),
             standing=hacked.standing(this_user(), this_session()),
             has_password=passwords.usable(this_user().password_hash),
             passkeys=hacked.passkeys_that_end(this_user(), this_session()),

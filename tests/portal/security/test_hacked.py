@@ -4,7 +4,7 @@ import html
 import re
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -158,7 +158,7 @@ def test_without_a_password_recovery_codes_end_and_what_the_upstream_is_not_enou
 
 
 def test_with_a_password_codes_and_the_passkeys_from_before_stay_to_be_looked_at(signed_in, alice, mailbox):
-    old = {"created_at": clock.now() - timedelta(days=8)}
+    old = {"created_at": clock.now() - timedelta(days=9)}
     session.add(Passkey(user_id=alice.id, name="Mine", credential_id=b"i", public_key=b"k", sign_count=0, **old))
     second_factors.make_codes(alice)
     session.commit()
@@ -397,10 +397,10 @@ def test_a_day_of_ones_own_is_taken_and_nonsense_is_told(signed_in, alice, clock
     session.commit()
     day = (clock.now() - timedelta(days=21)).date()
 
-    tomorrow = (clock.now() + timedelta(days=1)).date().isoformat()
+    too_late = (clock.now() + timedelta(days=2)).date().isoformat()
     bad = [
         pages.submit(signed_in, "/hacked", since="date", since_date=text).status_code
-        for text in ("", "31", "2026-02-31", "9999-12-31", "\x00", "2026-W01-1", "0000-00-00", tomorrow, "a" * 99_999)
+        for text in ("", "31", "2026-02-31", "9999-12-31", "\x00", "2026-W01-1", "0000-00-00", too_late, "a" * 99_999)
     ]
     unknown = pages.submit(signed_in, "/hacked", since="ever").status_code
     good = pages.submit(signed_in, "/hacked", since="date", since_date=day.isoformat())
@@ -410,6 +410,33 @@ def test_a_day_of_ones_own_is_taken_and_nonsense_is_told(signed_in, alice, clock
     assert unknown == 422
     assert good.status_code == 303
     assert clients.causes(clients.find(made.id)) == {Cause.HACKED}
+
+
+@pytest.mark.standard("I-08")
+@pytest.mark.parametrize(
+    "hour, ago, fields",
+    [
+        (4, 10, {"since": "today"}),
+        (4, 23, {"since": "today"}),
+        (21, 10, {"since": "date", "since_date": "2126-03-11"}),
+        (12, 7 * 24 + 13, {"since": "7"}),
+    ],
+)
+def test_a_day_is_one_wherever_its_owner_is(app, clock, hour, ago, fields):
+    clock.moment = datetime(2126, 3, 10, hour, tzinfo=UTC)
+    owner = make_user("owner@example.com")
+    made = make_client(owner, name="Changed").client
+    made.created_at = made.updated_at = clock.now() - timedelta(hours=ago)
+    session.commit()
+
+    pages.submit(pages.let_in(app.test_client(), owner), "/hacked", **fields)
+
+    session.expire_all()
+    assert clients.causes(clients.find(made.id)) == {Cause.HACKED}
+
+
+def test_any_day_of_old_is_one(signed_in):
+    assert pages.submit(signed_in, "/hacked", since="date", since_date="0001-01-01").status_code == 303
 
 
 def test_its_owner_starts_a_suspended_app_again(signed_in, alice):
