@@ -19,7 +19,7 @@ from latchkey.clients import LONGEST_REASON
 from latchkey.oversight import policies
 from latchkey.scopes import BadCatalogue
 from latchkey.settings import SettingError
-from latchkey.store import migrations
+from latchkey.store import conflicts, migrations
 from latchkey.tokens.imported import record as imported
 
 LONGEST_INPUT = 4096
@@ -55,6 +55,8 @@ class Commands(click.Group):
             raise Refused(
                 "LATCHKEY_DATABASE_URL cannot be used: allowed are sqlite:///<file> and postgresql+psycopg://…"
             ) from None
+        except conflicts.GONE:
+            raise Refused("what this is about was changed or deleted in this very moment; look again") from None
         except DBAPIError as error:
             raise Refused(f"the database cannot be used: {error.orig}") from None
 

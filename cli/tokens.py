@@ -152,7 +152,7 @@ def revoke(token_or_id: str | None, reason: str | None) -> None:
         token = _find(token_or_id)
         keys.revoke(token)
         db.commit()
-        db.refresh(token)
+        db.expire(token)
         _show(token)
 
 

@@ -27,16 +27,16 @@ class Gone(Exception):
 
 
 # The session's own words for the same: what is changed, read on, or asked for by the id that another row gave.
-_GONE = (Gone, StaleDataError, ObjectDeletedError, NoResultFound)
+GONE = (Gone, StaleDataError, ObjectDeletedError, NoResultFound)
 
 
 def _faults() -> tuple[type[Exception], ...]:
-    return (*_GONE, DBAPIError, sqlite3.Error, *postgres.faults())
+    return (*GONE, DBAPIError, sqlite3.Error, *postgres.faults())
 
 
 def met(fault: BaseException) -> bool:
     """Whether a fault says that somebody else's change came in between."""
-    if isinstance(fault, _GONE):
+    if isinstance(fault, GONE):
         return True
     cause = fault.orig if isinstance(fault, DBAPIError) else fault
     ended = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY

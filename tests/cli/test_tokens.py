@@ -6,11 +6,15 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import credentials, grants, tokens
+from latchkey.accounts import users
 from latchkey.credentials import Kind
 from latchkey.journal.activity import Event
-from latchkey.store.session import db
+from latchkey.oversight import keys
+from latchkey.safety import lockdown
+from latchkey.store.session import commit_parts, db
 from latchkey.tokens import access
 from tests import factories
+from tests.crowd import at_once
 
 CREATE = (
     "token",
@@ -35,6 +39,32 @@ def test_a_token_is_made_and_works(cli, alice, db):
     assert (bearer.token_id, bearer.user_id) == (made["id"], alice.id)
     assert days(tokens.get_for(alice, made["id"])) == 7
     assert db.scalars(select(Event)).one().kind == "token.created"
+
+
+@pytest.mark.parametrize("verb", ["mint", "revoke"])
+def test_an_account_that_is_deleted_meanwhile_is_told_in_a_line(cli, app, alice, monkeypatch, verb):
+    """Before the token is made, and after it was ended."""
+    token_id, alice_id = factories.make_token(alice).token.id, alice.id
+    done = getattr(tokens if verb == "mint" else keys, verb)
+
+    def delete():
+        with app.app_context():
+            commit_parts(lockdown.delete(users.find(alice_id)))
+
+    def meanwhile(*given, **named):
+        if verb == "mint":
+            at_once(delete)
+            return done(*given, **named)
+        done(*given, **named)
+        db.commit()
+        at_once(delete)
+        return True
+
+    monkeypatch.setattr(tokens if verb == "mint" else keys, verb, meanwhile)
+
+    said = cli.refused(*(CREATE if verb == "mint" else ("token", "revoke", token_id)))
+
+    assert said == "what this is about was changed or deleted in this very moment; look again"
 
 
 def test_the_owner_hears_of_it(cli, alice, mailbox):
