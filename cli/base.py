@@ -23,6 +23,7 @@ from latchkey.store import conflicts, migrations
 from latchkey.tokens.imported import record as imported
 
 LONGEST_INPUT = 4096
+LONGEST_SENTENCE = 400
 AS_JSON = "latchkey.as_json"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,6 +45,16 @@ class Refused(click.ClickException):
 
 class Commands(click.Group):
     """A group whose commands may fail as the domain does."""
+
+    # Groups within a group are such groups, too.
+    group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with its whole first sentence; click would cut it off where the line ends."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(LONGEST_SENTENCE)) for name, command in found if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; faults of configuration or database become a refusal."""

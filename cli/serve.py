@@ -1,6 +1,7 @@
 """`latchkey serve`: the production server, granian with RSGI workers."""
 
 import contextlib
+import errno
 import ipaddress
 import multiprocessing
 import os
@@ -165,7 +166,8 @@ def _address(host: str, port: int) -> str:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
     except OSError as error:
-        raise Refused(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+        other = "; name another port by --port (PORT=5001 make run)" if error.errno == errno.EADDRINUSE else ""
+        raise Refused(f"cannot listen on {host} port {port}: {error.strerror or error}{other}") from None
     return str(address)
 
 

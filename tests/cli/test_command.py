@@ -48,6 +48,14 @@ def test_commands_want_a_database_at_the_newest_migration(cli, tmp_path):
     assert line.endswith("run: latchkey init")
 
 
+@pytest.mark.parametrize("group", [(), ("user",), ("client",), ("token",)])
+def test_help_says_of_each_command_what_it_does_without_cutting_it_off(cli, group):
+    told = cli(*group, "--help").stdout
+
+    assert "..." not in told.partition("Commands:")[2]
+    assert ("sealed with a passphrase" in " ".join(told.split())) == (group == ())
+
+
 def test_json_may_stand_before_the_command_too(cli, alice):
     result = cli("--json", "user", "enable", "alice@example.com")
 

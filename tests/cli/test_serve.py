@@ -150,7 +150,9 @@ def test_a_taken_port_is_one_clear_line(serve):
         assert process.wait(60) == 1
 
     assert process.stdout.read() == ""
-    assert process.stderr.read().startswith("latchkey: cannot listen on 127.0.0.1 port ")
+    said = process.stderr.read()
+    assert said.startswith("latchkey: cannot listen on 127.0.0.1 port ")
+    assert "name another port by --port" in said
 
 
 @ON_ONE
