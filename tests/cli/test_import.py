@@ -686,7 +686,7 @@ def elsewhere(cli, empty_database, tmp_path):
 def test_an_export_comes_in_elsewhere_with_all_that_works(cli, elsewhere, alice, example_client, tmp_path):
     kept, over = factories.make_token(alice), factories.make_token(alice)
     tokens.revoke(over.token)
-    grant = grants.allow(alice, example_client.client, {"account:read"})
+    grant = grants.allow(alice, example_client.client, {"account:read"}, asked=False)
     strings = [credentials.generate(kind) for kind in (credentials.Kind.ACCESS, credentials.Kind.REFRESH)]
     for text in strings:
         factories.record_token(
@@ -712,6 +712,8 @@ def test_an_export_comes_in_elsewhere_with_all_that_works(cli, elsewhere, alice,
     moved = tokens.find(strings[1])
     assert moved.grant_id == tokens.find(strings[0]).grant_id
     assert tokens.find(over.plaintext) is None
+    # Here the app is not trusted, and people are asked what nobody asked them there.
+    assert not grants.allows(users.find(moved.user_id), moved.grant.client, frozenset({"account:read"}))
     assert json.loads(written.partition("\n")[0])["type"] == "latchkey-export"
 
 

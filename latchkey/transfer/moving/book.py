@@ -71,7 +71,9 @@ class Book:
         new = (user_id, client.id) not in self._standing
         if not known & client.scopes:
             raise BadLine(LESS)
-        self._authorize(record, user_id, client, known & client.scopes, record.expires_at)
+        found = self._authorize(record, user_id, client, known & client.scopes, record.expires_at)
+        if new:
+            found.unasked_scope = scopes.serialize(found.scopes & frozenset(record.unasked))
         return new
 
     def _authorize(

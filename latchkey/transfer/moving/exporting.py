@@ -116,6 +116,7 @@ def _authorizations(connection: Connection) -> Iterator[dict[str, Any]]:
             "user": row.user_id,
             "app": row.client_id,
             "scopes": row.scope.split(),
+            "unasked_scopes": row.unasked_scope.split(),
             "created_at": _at(row.created_at),
             "expires_at": _at(row.expires_at),
         }

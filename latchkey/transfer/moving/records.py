@@ -51,6 +51,8 @@ class AuthorizationRecord:
     scopes: list[str]
     created_at: datetime | None = None
     expires_at: datetime | None = None
+    # Of them, what nobody was asked about, since the app was trusted there.
+    unasked: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def _authorization(value: dict[str, Any]) -> Record:
         texts(value, "scopes"),
         moment(value, "created_at"),
         moment(value, "expires_at"),
+        texts(value, "unasked_scopes"),
     )
 
 
