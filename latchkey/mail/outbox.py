@@ -162,7 +162,8 @@ def recover(*, fresh: bool = False) -> None:
 
 
 def _free(now: datetime, *, impatient: bool) -> ColumnElement[bool]:
-    due = Letter.next_attempt_at.is_not(None) if impatient else Letter.next_attempt_at <= now
+    again = and_(Letter.next_attempt_at.is_not(None), Letter.created_at <= now)
+    due = again if impatient else Letter.next_attempt_at <= now
     return and_(due, or_(Letter.claimed_until.is_(None), Letter.claimed_until <= now))
 
 
