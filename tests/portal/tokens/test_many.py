@@ -206,6 +206,9 @@ def test_counts_stand_in_the_tabs_and_a_search_tells_of_the_ended(signed_in, ali
     assert re.search(r'Expired or revoked <span class="num">2</span>', page)
     assert "2 expired or revoked tokens match “backup” too." in page
     assert "/tokens?status=ended&amp;q=backup" in page
+    # These are of all tokens, whatever is searched for.
+    assert 'Never used<span class="num">1</span>' in signed_in.get("/tokens").text
+    assert 'Never used<span class="num">' not in page
 
 
 def test_only_ones_own_are_counted(signed_in, alice, bob):
