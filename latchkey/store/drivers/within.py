@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Boolean, Connection, Dialect, Select, Table, inspect
 from sqlalchemy import insert as insert_into
-from sqlalchemy.orm import make_transient_to_detached
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm import Mapper, make_transient_to_detached
+from sqlalchemy.orm.attributes import instance_dict, set_committed_value
 from sqlalchemy.orm.util import identity_key
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -137,7 +137,10 @@ class _Part:
     """What of a row is of one kind of record."""
 
     def __init__(self, kind: type[Any]) -> None:
-        attributes = inspect(kind).column_attrs
+        mapper: Mapper[Any] = inspect(kind)
+        attributes = mapper.column_attrs
+        # Its constructor would tell of each value that it is new.
+        self._new = mapper.class_manager.new_instance
         self._kind, self.names = kind, [attribute.key for attribute in attributes]
         self.columns = [attribute.columns[0] for attribute in attributes]
         # Drivers that know no such values give 0 and 1.
@@ -150,7 +153,8 @@ class _Part:
         facts = dict(zip(self.names, values, strict=True))
         record = db.identity_map.get(identity_key(self._kind, facts["id"]))
         if record is None:
-            record = self._kind(**facts | {name: bool(facts[name]) for name in self._flags})
+            record = self._new()
+            instance_dict(record).update(facts | {name: bool(facts[name]) for name in self._flags})
             make_transient_to_detached(record)
             db.add(record)
         return record
