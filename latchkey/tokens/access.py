@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import aliased
@@ -41,7 +41,7 @@ __all__ = [
     "admit",
     "find",
     "forwarded",
-    "sought",
+    "moments",
     "turn_away",
     "unread",
 ]
@@ -60,13 +60,15 @@ _REASONS = {
 }
 
 
-def unread(last: str) -> tuple[Any, ...]:
-    """What stands for the fields behind one, where they are not read."""
-    return tuple(Bearer._field_defaults[name] for name in Bearer._fields[Bearer._fields.index(last) + 1 :])
+def unread(after: str, before: str | None = None) -> tuple[Any, ...]:
+    """What stands for the fields between two of them, where they are not read; None: up to the end."""
+    end = None if before is None else Bearer._fields.index(before)
+    return tuple(Bearer._field_defaults[name] for name in Bearer._fields[Bearer._fields.index(after) + 1 : end])
 
 
 def _reading(last: str) -> PreparedSelect:
-    found = beside(select(*columns(last=last)).select_from(Token)).where(Token.digest == bindparam("digest"))
+    found = beside(select(*columns(first="token_id", last=last)).select_from(Token))
+    found = found.where(Token.digest == bindparam("digest"))
     return PreparedSelect("Bearer", found, row=tuple, replica=True)
 
 
@@ -112,37 +114,28 @@ def find(plaintext: str, address: str | None = None, *, bound: bool = True) -> B
     return _found(plaintext, clock.now(), address, bound=bound)
 
 
-class Sought(NamedTuple):
-    """What a token is found by; `bearer` is what was read by it, together with something else."""
-
-    digest: bytes
-    now: datetime
-    lately: datetime
-    bearer: Bearer | None = None
+# By which digest a token was looked for, if it may be a canary, and what was found.
+Read: TypeAlias = tuple[bytes, Bearer | None]
 
 
-def sought(plaintext: str, now: datetime) -> Sought | None:
-    """By what one of ours is found; None: it is none by its form."""
-    if credentials.kind_of(plaintext) not in BEARERS:
-        return None
-    return Sought(credentials.digest(plaintext), now, now - usage.NOTED_EVERY)
+def moments(now: datetime) -> dict[str, datetime]:
+    """What a token is read by beside its digest."""
+    return {"now": now, "lately": now - usage.NOTED_EVERY}
 
 
 def wanted(plaintext: str, last: str = ALL) -> Wanted | None:
     """What will be read for one of ours up to its `last` field; None: it is none by its form."""
-    one = sought(plaintext, clock.now())
-    if one is None:
+    if credentials.kind_of(plaintext) not in BEARERS:
         return None
-    return Wanted(_read_to[last][0], {"digest": one.digest}, {"now": one.now, "lately": one.lately})
+    return Wanted(_read_to[last][0], {"digest": credentials.digest(plaintext)}, moments(clock.now()))
 
 
-def _read(plaintext: str, now: datetime, last: str) -> tuple[bytes, Bearer | None]:
-    """By which digest it was looked for, if it may be a canary, and what was found."""
+def _read(plaintext: str, now: datetime, last: str) -> Read:
     if credentials.kind_of(plaintext) in BEARERS:
         digest = credentials.digest(plaintext)
         reading, rest = _read_to[last]
         row = reading.one(digest=digest, now=now, lately=now - usage.NOTED_EVERY)
-        return digest, None if row is None else tuple.__new__(Bearer, row + rest)
+        return digest, None if row is None else tuple.__new__(Bearer, (digest, *row, *rest))
     if credentials.may_be_foreign(plaintext):
         # Canaries look like ours.
         return b"", lookup.find(plaintext, now, now - usage.NOTED_EVERY)
@@ -155,10 +148,10 @@ def _found(
     address: str | None,
     *,
     bound: bool = True,
-    known: Sought | None = None,
+    known: Read | None = None,
     last: str = ALL,
 ) -> Bearer:
-    digest, bearer = (known.digest, known.bearer) if known is not None else _read(plaintext, now, last)
+    digest, bearer = known or _read(plaintext, now, last)
     if bearer is None:
         if bound and digest:
             canaries.look(digest, _caller() if address is None else address)
@@ -196,7 +189,7 @@ def admit(
     at: Collection[Resource] = (),
     *,
     address: str | None = None,
-    known: Sought | None = None,
+    known: Read | None = None,
     last: str = ALL,
 ) -> Bearer:
     """Let a call pass whose token is for all these APIs and has all the scopes that it needs; `call` names it.

@@ -62,9 +62,9 @@ class ScopeTooNarrow(Exception):
 class Bearer(NamedTuple):
     """Who is calling and what they may do: the facts of token, user and client in one row."""
 
-    token_id: str
-    # Of the string that came: a token that is regenerated keeps its id.
+    # Of the string that came, known before anything is read; a token that is regenerated keeps its id.
     digest: bytes
+    token_id: str
     kind: str
     fault: str
     # True, or what the database has for it.
@@ -78,8 +78,6 @@ class Bearer(NamedTuple):
     client_id: str | None
     # Where the app describes itself, if it does: its client_id then.
     client_url: str | None
-    created: Kept
-    expires: Kept | None
     # From here on some read no further than they tell.
     email: str | None = None
     # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
@@ -89,6 +87,8 @@ class Bearer(NamedTuple):
     email_verified: Kept | None = None
     user_created: Kept | None = None
     user_updated: Kept | None = None
+    created: Kept = ""
+    expires: Kept | None = None
     last4: str = ""
     replaces_id: str | None = None
     description: str | None = None
@@ -200,11 +200,11 @@ FAMILY = func.coalesce(
 ).label("family")
 
 
-def columns(client: Any = Client, last: str = "above") -> list[Any]:
-    """What reads the fields of a `Bearer` up to the `last`, by `now` and `lately`, in their order."""
+def columns(client: Any = Client, first: str = "digest", last: str = "above") -> list[Any]:
+    """What reads the fields of a `Bearer` from the `first` to the `last`, by `now` and `lately`, in their order."""
     every = [
-        Token.id.label("token_id"),
         Token.digest,
+        Token.id.label("token_id"),
         Token.kind,
         fault_of(Token, User, Grant, client).label("fault"),
         kept(Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
@@ -216,14 +216,14 @@ def columns(client: Any = Client, last: str = "above") -> list[Any]:
         Token.user_id,
         client.id.label("client_id"),
         client.document_url.label("client_url"),
-        kept(Token.created_at).label("created"),
-        kept(Token.expires_at).label("expires"),
         User.email,
         FAMILY,
         User.name,
         kept(User.email_verified_at).label("email_verified"),
         kept(User.created_at).label("user_created"),
         kept(User.updated_at).label("user_updated"),
+        kept(Token.created_at).label("created"),
+        kept(Token.expires_at).label("expires"),
         Token.last4,
         Token.replaces_id,
         Token.description,
@@ -232,7 +232,7 @@ def columns(client: Any = Client, last: str = "above") -> list[Any]:
         Grant.authorization_id,
         literal_column("''").label("above"),
     ]
-    return every[: Bearer._fields.index(last) + 1]
+    return every[Bearer._fields.index(first) : Bearer._fields.index(last) + 1]
 
 
 def beside(statement: Select[*tuple[Any, ...]], client: Any = Client) -> Select[*tuple[Any, ...]]:

@@ -75,7 +75,7 @@ def _decided(form: Form, sent: Presented) -> Body | Callable[[], Body]:
 
 def _proved(sent: Presented) -> Asking:
     party = parties.proved(sent, parties.PROVING_METHODS, "introspection")
-    return Asking(party.id, party.answered_for, party.resource_server, party.due)
+    return Asking(party.id, party.resource_server, party.due, answered_for=party.answered_for)
 
 
 def _live(text: str, asking: Asking, address: str) -> Bearer | None:

@@ -12,7 +12,7 @@ from latchkey.store.drivers.foresight import Wanted
 from latchkey.store.prepared import PreparedSelect
 from latchkey.store.session import UtcDateTime
 from latchkey.tokens import Token, access, bearer
-from latchkey.tokens.access import Bearer, Sought
+from latchkey.tokens.access import Bearer, Read
 from oauth.protocol import parameters, parties
 from oauth.protocol.parameters import Presented
 
@@ -21,66 +21,62 @@ class Asking(NamedTuple):
     """An app that has proved itself, as far as it matters to what it is told of a token; and what was read of that."""
 
     id: str
-    answered_for: bool
     resource_server: bool
     # The secret that proved it, if its use is to be noted.
     due: str | None
-    token: Sought | None = None
+    token: Read | None = None
+    answered_for: bool = True
 
 
-# Of a token more is told nobody.
-LAST = "expires"
-_UNREAD = access.unread(LAST)
-_unnoted = or_(ClientSecret.last_used_at.is_(None), ClientSecret.last_used_at < bindparam("lately", type_=UtcDateTime))
-_asking = (
-    Client.owner_id.is_not(None).label("answered_for"),
-    Client.resource_server,
-    case((_unnoted, ClientSecret.id)).label("due"),
-)
-_WIDTH = len(_asking)
 # Not the app that asks, but the one that the token was issued to.
 _issued_to = aliased(Client)
+# Of a token more is told nobody: neither a name nor an address.
+TOLD = [
+    *bearer.columns(_issued_to, "token_id", "client_url"),
+    *bearer.columns(_issued_to, "created", "expires"),
+]
+_UNTOLD, _UNREAD = access.unread("client_url", "created"), access.unread("expires")
+_unnoted = or_(ClientSecret.last_used_at.is_(None), ClientSecret.last_used_at < bindparam("lately", type_=UtcDateTime))
 _both = PreparedSelect(
     "Both",
     bearer.beside(
-        select(*_asking, *bearer.columns(_issued_to, LAST))
+        select(Client.resource_server, case((_unnoted, ClientSecret.id)), *TOLD)
         .select_from(Client)
         .join(ClientSecret, ClientSecret.client_id == Client.id)
         .outerjoin(Token, Token.digest == bindparam("digest")),
         _issued_to,
-    ).where(*parties.BY_SECRET),
+        # Who is told nothing is nobody's, and no resource server: it goes the other way.
+    ).where(*parties.BY_SECRET, or_(Client.resource_server, Client.owner_id.is_not(None))),
     row=tuple,
 )
 
 
-def _facts(sent: Presented, token: Sought | None) -> dict[str, Any] | None:
-    """By what both are found, where each is one of ours by its form."""
-    if token is None or sent.secret is None or not ids.is_id(sent.client_id, "app"):
+def _facts(sent: Presented, text: str | None) -> dict[str, Any] | None:
+    """By what both are found, where each is one of ours by its form, and the secret could be one."""
+    secret = sent.secret
+    if text is None or credentials.kind_of(text) not in access.BEARERS:
         return None
-    if len(sent.secret) > credentials.LONGEST_FOREIGN:
+    if secret is None or not parties.may_be_secret(secret) or not ids.is_id(sent.client_id, "app"):
         return None
-    return {"client_id": sent.client_id, "secret": credentials.digest(sent.secret), "digest": token.digest}
+    return {"client_id": sent.client_id, "secret": credentials.digest(secret), "digest": credentials.digest(text)}
 
 
 def wanted(environ: WSGIEnvironment) -> Wanted | None:
     """What will be read for a request, as its form tells; None: it is to ask by itself."""
-    form, sent = parameters.quickly(environ) or ({}, None)
-    token = access.sought(form.get("token", ""), clock.now())
-    facts = None if sent is None else _facts(sent, token)
-    if facts is None or token is None:
-        return None
-    return Wanted(_both, facts, {"now": token.now, "lately": token.lately})
+    sent = parameters.quickly(environ)
+    facts = None if sent is None else _facts(sent.presented, sent.form.parameters.get("token"))
+    return None if facts is None else Wanted(_both, facts, access.moments(clock.now()))
 
 
 def find(sent: Presented, text: str | None) -> Asking | None:
     """Both; None: they are still to be asked for, or whoever asks is none of ours by a secret."""
-    token = None if text is None else access.sought(text, clock.now())
-    facts = _facts(sent, token)
-    if facts is None or token is None:
+    facts = _facts(sent, text)
+    row = None if facts is None else _both.one(**facts, **access.moments(clock.now()))
+    if facts is None or row is None:
         return None
-    row = _both.one(**facts, now=token.now, lately=token.lately)
-    if row is None:
-        return None
-    if row[_WIDTH] is not None:
-        token = Sought(token.digest, token.now, token.lately, Bearer._make(row[_WIDTH:] + _UNREAD))
-    return Asking._make((sent.client_id, *row[:_WIDTH], token))
+    digest: bytes = facts["digest"]
+    resource_server, due, token_id, *told, created, expires = row
+    known = None
+    if token_id is not None:
+        known = tuple.__new__(Bearer, (digest, token_id, *told, *_UNTOLD, created, expires, *_UNREAD))
+    return Asking(sent.client_id, resource_server, due, (digest, known))

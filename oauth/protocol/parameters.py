@@ -90,16 +90,36 @@ def form(call: Call) -> Form:
     return parsed(call.body)
 
 
-def quickly(environ: WSGIEnvironment) -> tuple[dict[str, str], Presented] | None:
-    """What a short form says and who sent it, before anybody reads it; None: that is to be refused, or takes longer."""
-    if environ.get("CONTENT_TYPE") != FORM:
+# In the environ of a call, what `quickly` read of it.
+AHEAD = "latchkey.form"
+
+
+class Sent(NamedTuple):
+    """The form of a request, and who sent it, as it says."""
+
+    form: Form
+    presented: Presented
+
+
+def read(call: Call, needed: str = "") -> Sent:
+    """Both; without the parameter that is `needed` nobody looks who calls. Raises as `form` and `presented`."""
+    found = form(call)
+    if needed and needed not in found.parameters:
+        raise InvalidRequestError(f"The {needed} is missing.")
+    return Sent(found, presented(found.parameters, call.environ.get("HTTP_AUTHORIZATION")))
+
+
+def quickly(environ: WSGIEnvironment) -> Sent | None:
+    """The same of a short form beforehand, kept for whoever reads it; None: it is to be refused, or takes longer."""
+    if environ.get("CONTENT_TYPE") != FORM or environ["QUERY_STRING"]:
         return None
     body: bytes = environ["wsgi.input"].getvalue()
     try:
-        found = parsed(body).parameters
-        return found, presented(found, environ.get("HTTP_AUTHORIZATION"))
+        found = parsed(body)
+        sent = environ[AHEAD] = Sent(found, presented(found.parameters, environ.get("HTTP_AUTHORIZATION")))
     except (InvalidRequestError, InvalidClientError):
         return None
+    return sent
 
 
 def parsed(body: bytes) -> Form:

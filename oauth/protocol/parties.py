@@ -204,9 +204,14 @@ def _misfit(party: Party) -> str:
     return "a client secret was sent, or is needed here, and the app is public"
 
 
+def may_be_secret(plaintext: str) -> bool:
+    """Whether this could be a secret of ours, or of an app that moved in. No database."""
+    return credentials.begins_as(plaintext, Kind.SECRET) or moved.may_be_secret(plaintext)
+
+
 def _proof(plaintext: str, rows: Iterable[Any], now: datetime) -> Any:
     """The row of the secret that this is."""
-    if not credentials.begins_as(plaintext, Kind.SECRET) and not moved.may_be_secret(plaintext):
+    if not may_be_secret(plaintext):
         return None
     for row in rows:
         # An app that moved in may have none.

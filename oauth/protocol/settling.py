@@ -27,10 +27,7 @@ Decide: TypeAlias = Callable[[Form, Presented], Body | Callable[[], Body]]
 def answered(call: Call, endpoint: str, decide: Decide, *, needed: str = "") -> Reply | Later:
     """Read a call and decide about it, once; without the parameter that is `needed` nobody asks who calls."""
     try:
-        form = parameters.form(call)
-        if needed and needed not in form.parameters:
-            raise InvalidRequestError(f"The {needed} is missing.")
-        sent = parameters.presented(form.parameters, call.environ.get("HTTP_AUTHORIZATION"))
+        form, sent = call.environ.pop(parameters.AHEAD, None) or parameters.read(call, needed)
         if sent.assertion is not None:
             if not calls.patient(call.body):
                 raise InvalidRequestError("Write the name client_assertion without escapes.")

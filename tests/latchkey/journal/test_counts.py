@@ -191,8 +191,7 @@ def test_what_nobody_gathers_is_gathered_by_whoever_calls(db, minted, monkeypatc
 
 def test_calls_that_come_while_others_are_gathered_are_all_counted(db, minted, monkeypatch):
     monkeypatch.setattr(counting, "MOST_NOTED", 20)
-    now = real_clock.now()
-    known = access.Sought(b"", now, now, access.find(minted.plaintext))
+    known = b"", access.find(minted.plaintext)
 
     def call():
         for _ in range(50):

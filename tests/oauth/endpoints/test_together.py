@@ -3,7 +3,7 @@
 import pytest
 
 from latchkey import clients, credentials
-from latchkey.clients import suspension
+from latchkey.clients import ClientSecret, suspension
 from latchkey.credentials import Kind
 from latchkey.store.session import db
 from oauth.endpoints import together
@@ -29,7 +29,7 @@ def test_every_live_secret_proves_an_app_and_none_that_ended(caller, token, exam
 
     for secret in (example_client.secret, newer):
         found = together.find(sent(example_client, secret), token.plaintext)
-        assert (found.id, found.token.bearer.token_id) == (example_client.client.id, token.token.id)
+        assert (found.id, found.token[1].token_id) == (example_client.client.id, token.token.id)
     clock.move(days=30)
 
     assert together.find(sent(example_client), token.plaintext) is None
@@ -44,6 +44,8 @@ def test_whom_a_secret_does_not_prove_is_not_read_together_and_refused(token, al
     public = factories.make_client(alice, name="Public", confidential=False)
     suspended = factories.make_client(alice, name="Suspended")
     suspension.suspend(suspended.client)
+    # As another system may have told it, by its digest: too short to be anybody's.
+    db.add(ClientSecret(client_id=example_client.client.id, digest=credentials.digest("short"), last4="????"))
     keyed = factories.make_client(alice, name="Keyed")
     keyed.client.keyed = True
     db.commit()
@@ -51,6 +53,7 @@ def test_whom_a_secret_does_not_prove_is_not_read_together_and_refused(token, al
     for registered, secret in (
         (example_client, credentials.generate(Kind.SECRET)),
         (example_client, other.secret),
+        (example_client, "short"),
         (example_client, "x" * 5_000),
         (example_client, "\udc80"),
         (public, other.secret),
@@ -75,3 +78,12 @@ def test_the_use_of_a_secret_is_due_once_a_minute(token, example_client, clock):
     assert due() is None
     clock.move(seconds=2)
     assert due() == secret
+
+
+@pytest.mark.standard("I-01")
+def test_a_string_that_is_no_token_of_ours_by_its_checksum_is_not_read(alice, token, example_client):
+    flipped = token.plaintext[:-1] + ("0" if token.plaintext[-1] != "0" else "1")
+    token.token.digest = credentials.digest(flipped)
+    db.commit()
+
+    assert together.find(sent(example_client), flipped) is None
