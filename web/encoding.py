@@ -5,6 +5,9 @@ from collections.abc import Callable
 from json import encoder
 from typing import Any
 
+# A text as JSON, in ASCII: for what is put together by hand.
+quoted: Callable[[str], str] = encoder.encode_basestring_ascii
+
 
 def compact(*, ascii_only: bool = False, separators: tuple[str, str] = (",", ":")) -> Callable[[Any], str]:
     """What encodes; what is given to it was put together here, and is no circle."""

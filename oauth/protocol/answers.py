@@ -44,5 +44,6 @@ def as_json(status: int, body: object, *headers: tuple[str, str]) -> Reply:
 
 
 def granted(body: object) -> Reply:
-    """What a program asked for."""
-    return Reply(200, _encode(body).encode(), [JSON], PRIVATE)
+    """What a program asked for; a text is JSON already."""
+    text = body if isinstance(body, str) else _encode(body)
+    return Reply(200, text.encode(), [JSON], PRIVATE)

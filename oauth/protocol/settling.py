@@ -20,8 +20,10 @@ from web.calls import Call, Later, Reply
 QUIET = frozenset({"authorization_pending", "slow_down"})
 
 Body: TypeAlias = dict[str, Any]
-# The body of a success, or how to get at it where that has to wait for a turn to write. May raise `OAuth2Error`.
-Decide: TypeAlias = Callable[[Form, Presented], Body | Callable[[], Body]]
+# The body of a success, or its JSON.
+Told: TypeAlias = Body | str
+# That, or how to get at it where that has to wait for a turn to write. May raise `OAuth2Error`.
+Decide: TypeAlias = Callable[[Form, Presented], Told | Callable[[], Told]]
 
 
 def answered(call: Call, endpoint: str, decide: Decide, *, needed: str = "") -> Reply | Later:
@@ -51,7 +53,7 @@ def _proved(call: Call, endpoint: str, decide: Decide, form: Form, proved: Calla
         return refused(call, endpoint, error)
 
 
-def _finished(call: Call, endpoint: str, rest: Callable[[], Body]) -> Reply:
+def _finished(call: Call, endpoint: str, rest: Callable[[], Told]) -> Reply:
     try:
         return answers.granted(rest())
     except OAuth2Error as error:

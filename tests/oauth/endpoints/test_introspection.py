@@ -1,12 +1,15 @@
 """/oauth/introspect (RFC 7662): whole answers about live tokens, one answer about all others (F-06, F-07)."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
-from latchkey import clients, tokens
+from latchkey import clients, clock, tokens
 from latchkey.accounts import users
 from latchkey.store.session import db
+from latchkey.tokens.bearer import Bearer
+from oauth.endpoints import introspection
 from tests import factories
 from tests.oauth import dance
 
@@ -62,6 +65,17 @@ def test_no_name_and_no_address(signed_in, caller, alice, bob, example_client):
         assert "alice" not in text.lower()
         assert "@" not in text
         assert "Example" not in text
+
+
+def test_texts_are_quoted_whatever_is_in_them(settings):
+    odd = 'https://app.example.com/"\\\n\u2028é\U0001f511'
+    access = Bearer(*[None] * len(Bearer._fields))
+    token = access._replace(scope=odd, client_url=odd, created="2026-11-29 13:00:00.500000", expires=clock.now())
+
+    body = json.loads(introspection.described(token))
+
+    assert (body["scope"], body["sub"], body["client_id"], body["iat"]) == (odd, odd, odd, 1_795_957_200)
+    assert introspection.described(token).isascii()
 
 
 @pytest.mark.parametrize("hint", ["refresh_token", "bogus"])
