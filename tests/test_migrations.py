@@ -256,6 +256,27 @@ def test_what_was_for_one_api_is_not_for_the_only_one_after_going_back(connected
     assert list(db.db.scalars(select(Grant.id))) == kept[:1]
 
 
+@pytest.mark.standard("K-02")
+def test_nobody_counts_as_asked_about_an_app_that_is_trusted_already(connected):
+    migrations.upgrade()
+    alice, bob = factories.make_user(), factories.make_user("bob@example.com")
+    trusted, other = (factories.make_client(bob, name=name).client for name in ("Trusted", "Other"))
+    trusted.trusted = True
+    for client in (trusted, other):
+        grants.allow(alice, client, {"account:read"})
+    db.db.commit()
+    db.db.remove()
+
+    with db.engines().write.begin() as connection:
+        command.downgrade(migrations._config(connection), "0038")
+    migrations.upgrade()
+
+    agreed = [
+        grants.find_authorization(users.find(alice.id), clients.find(each.id)).agreed for each in (trusted, other)
+    ]
+    assert agreed == [frozenset(), {"account:read"}]
+
+
 @pytest.mark.standard("I-06", "I-08")
 def test_apps_of_suspended_users_are_suspended_and_chains_that_are_too_deep_end(connected, monkeypatch):
     migrations.upgrade()

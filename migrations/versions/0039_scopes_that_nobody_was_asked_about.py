@@ -11,6 +11,10 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("authorization", sa.Column("unasked_scope", sa.String(length=4000), nullable=False, server_default=""))
+    # Whether people were asked before an app was trusted, nothing tells: they are asked once too often.
+    op.execute(
+        'UPDATE "authorization" SET unasked_scope = scope WHERE client_id IN (SELECT id FROM client WHERE trusted)'
+    )
 
 
 def downgrade() -> None:
