@@ -1,6 +1,7 @@
 """Signing in, in steps: a password, counted before it is looked at (L-05), then the second factor, then a session."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from latchkey.accounts.limits import Tries
 from latchkey.accounts.links import Link, Purpose
 from latchkey.accounts.sessions import BrowserSession, Confirmed, How
 from latchkey.accounts.steps import Step
-from latchkey.accounts.throttle import TooMany
+from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.journal import activity
@@ -45,8 +46,8 @@ def attempt(email: str, password: str, known: Callable[[User | None], str | None
     """
     # Once, whether there is an account or not, and whatever the browser knows: each costs the same (L-04).
     user = users.find_by_email(email)
-    with passwords.few(user.id if user is not None else emails.key(email)):
-        tries = _counted(email, user, known)
+    tries = _counted(email, user, known)
+    with _looked_at(user.id if user is not None else emails.key(email), *tries.own, *tries.shared):
         user = users.authenticate(user, password)
     if user is None:
         told = limits.tell_failure(email)
@@ -66,6 +67,20 @@ def _counted(email: str, user: User | None, known: Callable[[User | None], str |
         if limits.tell_throttling(email if user is not None else network) and user is not None:
             notices.sign_in_throttled(user)
         raise TooMany(many.wait, RESET_HELPS) from None
+
+
+@contextmanager
+def _looked_at(whose: str, *counted: Counter) -> Iterator[None]:
+    """One password of an account among few, after it was counted: what strangers try too often takes nobody's place.
+
+    Raises `TooMany`; what was not looked at was no guess.
+    """
+    try:
+        with passwords.few(whose):
+            yield
+    except TooMany:
+        throttle.refund(*counted)
+        raise
 
 
 def enter(proof: Proof, pressed: Sequence[str] = ()) -> tuple[BrowserSession | Step, Tries]:
@@ -121,8 +136,8 @@ def confirm(here: BrowserSession, password: str) -> bool:
     Raises `TooMany`.
     """
     user = here.user
-    with passwords.few(user.id):
-        counted = limits.password(user, here.id)
+    counted = limits.password(user, here.id)
+    with _looked_at(user.id, *counted):
         if passwords.verify(user.password_hash, password):
             throttle.reset(*counted)
             return True

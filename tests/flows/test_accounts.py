@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import func, select
 
-from latchkey.accounts import links, passwords, sessions, users
+from latchkey.accounts import limits, links, passwords, sessions, users
 from latchkey.accounts.links import Purpose
 from latchkey.accounts.users import User
 from latchkey.store.session import db as database_session
@@ -175,6 +175,29 @@ def test_of_one_account_few_passwords_are_looked_at_at_a_time_and_nobody_else_wa
     assert others.status_code == 303
     # None of them was a guess.
     assert answer(alice).status_code == 303
+
+
+@pytest.mark.standard("L-05")
+def test_a_strangers_try_takes_no_place_before_it_is_counted(app, alice, monkeypatch):
+    counted, entered = limits.sign_in, []
+    monkeypatch.setattr(passwords, "AT_ONCE", 1)
+
+    def answer(password):
+        browser = app.test_client()
+        form = {"csrf_token": pages.csrf(browser.get("/login")), "email": alice.email, "password": password}
+        return browser.post("/login", data=form).status_code
+
+    def sign_in(*args, **kwargs):
+        if not entered:
+            entered.append(None)
+            with ThreadPoolExecutor(1) as owner:
+                entered.append(owner.submit(answer, PASSWORD).result())
+        return counted(*args, **kwargs)
+
+    monkeypatch.setattr(limits, "sign_in", sign_in)
+
+    assert answer("a wrong one") == 422
+    assert entered == [None, 303]
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/signup", "/forgot-password", "/settings", "/verify-email"])
