@@ -38,7 +38,7 @@ from web import assets
 
 # What is loaded and collected stays, and walking it over and over is a fifth of the start; `rarely_collected` goes on.
 gc.disable()
-pytest_plugins = ["tests.cases"]
+pytest_plugins = ["tests.alike", "tests.cases"]
 QUICK = passwords.Cost(passes=1, kib=8)
 TABLES = [table.name for table in Base.metadata.sorted_tables]
 

@@ -277,7 +277,7 @@ BODIES = {
 
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
-@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/keys", "/userinfo"])
+@pytest.mark.parametrize("path", ["/keys", "/userinfo", "/token", "/.well-known/openid-configuration"])
 @pytest.mark.parametrize("body", BODIES)
 def test_an_answer_that_cannot_be_read_is_told_as_one(acme, person, path, body):
     acme.instead[path] = lambda _: BODIES[body]
