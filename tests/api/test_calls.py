@@ -5,10 +5,12 @@ from typing import NamedTuple
 import pytest
 
 from api.kit import auth, openapi
-from latchkey import grants, scopes
+from latchkey import grants, scopes, tokens
 from latchkey.accounts import users
-from latchkey.safety import lockdown
+from latchkey.clients import Cause
+from latchkey.safety import lockdown, shutdown
 from latchkey.store.session import db
+from latchkey.tokens import Token
 from tests import factories
 from tests.api.calls import app_caller, caller, problem
 
@@ -59,6 +61,7 @@ def called(case: Case) -> str:
 
 
 GUARDED = [case for case in CASES if case.scope is not None]
+CHANGING = [case for case in GUARDED if case.method != "get"]
 BY_ID = [case for case in CASES if case.own]
 
 
@@ -159,6 +162,47 @@ def test_a_call_of_an_account_that_is_deleted_behind_the_guard_is_refused_as_if_
 
     problem(hers.call(case.method, at(case, things), case.body), 401)
     assert len(deleted) == 1
+
+
+def end_account(_program):
+    lockdown.suspend(users.find_by_email("alice@example.com"))
+
+
+def end_token(program):
+    tokens.revoke(db.get_one(Token, program.token_id))
+
+
+def end_app(program):
+    shutdown.suspend(db.get_one(Token, program.token_id).grant.client, Cause.ADMINISTRATOR)
+
+
+def end_access(_program):
+    for authorization in grants.list_for(users.find_by_email("alice@example.com")):
+        grants.withdraw(authorization)
+
+
+@pytest.mark.standard("H-03", "I-08")
+@pytest.mark.parametrize("end", [end_account, end_token, end_app, end_access])
+@pytest.mark.parametrize("case", CHANGING, ids=called)
+def test_a_call_whose_right_ends_behind_the_guard_changes_nothing(
+    app, things, monkeypatch, *, alice, hers, example_client, case, end
+):
+    of_app = end in (end_app, end_access)
+    program = app_caller(app.test_client(), example_client, alice, *scopes.catalogue()) if of_app else hers
+    guarded, ended = auth.let_pass, []
+
+    def let_pass(call, asked):
+        caller = guarded(call, asked)
+        if not ended:
+            ended.append(end(program))
+            db.commit()
+            db.remove()
+        return caller
+
+    monkeypatch.setattr(auth, "let_pass", let_pass)
+
+    problem(program.call(case.method, at(case, things), case.body), 401)
+    assert len(ended) == 1
 
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)

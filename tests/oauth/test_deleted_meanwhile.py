@@ -7,10 +7,13 @@ import pytest
 
 from latchkey import clients
 from latchkey.accounts import users
+from latchkey.clients import Cause
 from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
-from latchkey.store.session import commit_parts, db
+from latchkey.store.session import commit_parts, db, engines
+from latchkey.tokens.issued import issuing
 from tests import factories
+from tests.crowd import at_once
 from tests.oauth import dance
 from tests.oauth.conftest import enter
 
@@ -62,3 +65,58 @@ def test_it_is_refused(app, alice, asked, gone):
                 assert answer.status_code in (200, 400, 401), (answer.status, answer.text[:300])
                 assert answer.content_type == "application/json"
             db.rollback()
+
+
+def end(registered, carol_id, gone):
+    """Carries out what ends the app, its owner, its secret or its user."""
+    app, carol = clients.find(registered.client.id), users.find(carol_id)
+    if gone in ("app", "owner", "user"):
+        owned = {"owner": app.owner, "user": carol}
+        commit_parts(shutdown.delete(app) if gone == "app" else lockdown.delete(owned[gone]))
+    elif gone == "suspended app":
+        shutdown.suspend(app, Cause.ADMINISTRATOR)
+    elif gone == "suspended user":
+        lockdown.suspend(carol)
+    else:
+        clients.end_secrets(clients.lock(app.id))
+    db.commit()
+
+
+@pytest.mark.parametrize("asked", ["code", "refresh", "itself"])
+@pytest.mark.parametrize("gone", ["app", "owner", "user", "suspended app", "suspended user", "secret"])
+def test_what_ends_behind_the_proof_of_the_app_is_refused_or_of_no_use(app, alice, bob, *, asked, gone, monkeypatch):
+    registered, carol = factories.make_client(bob), factories.make_user("carol@example.com")
+    browser, caller, carol_id = enter(app.test_client(), carol), app.test_client(use_cookies=False), carol.id
+    held = dance.tokens(browser, registered)
+    held["code"] = dance.code(browser, registered)
+    db.rollback()
+    ended = []
+
+    def end_in_the_app():
+        with app.app_context():
+            end(registered, carol_id, gone)
+
+    def before(of, name):
+        called = getattr(of, name)
+
+        def behind(*given, **named):
+            if not ended:
+                ended.append(at_once(end_in_the_app))
+            return called(*given, **named)
+
+        monkeypatch.setattr(of, name, behind)
+
+    if engines().embedded:
+        # It is read and exchanged by the only one who writes: nobody comes in between.
+        ended.append(at_once(end_in_the_app))
+    before(issuing, "exchange")
+    before(issuing, "as_itself")
+
+    answer = ASK[asked](caller, registered, held)
+
+    assert ended
+    assert answer.status_code in (200, 400, 401), (answer.status, answer.text[:300])
+    assert answer.content_type == "application/json"
+    of_user = asked in ("code", "refresh")
+    if "access_token" in answer.text and (gone in ("app", "owner", "suspended app") or (of_user and "user" in gone)):
+        assert not dance.works(caller, answer.json["access_token"])
