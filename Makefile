@@ -1,6 +1,6 @@
 # Latchkey. Needs Python 3.11 or newer, git and make; everything else is brought in.
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast browser tests-sqlite tests-postgresql lint types format migration lock bench screenshots clean tools
+.PHONY: help install run test test-fast test-alike browser tests-sqlite tests-postgresql lint types format migration lock bench screenshots clean tools
 
 PORT ?= 5000
 VENV := .venv
@@ -32,6 +32,9 @@ test: $(VENV)/.dev  ## Everything: lint, types, tests on both databases, browser
 
 test-fast: $(VENV)/.dev  ## Unit and HTTP tests on SQLite, of those with many cases the first
 	@TEST_CASES=first $(PYTEST) -m "not browser and not slow"
+
+test-alike: $(VENV)/.dev  ## Whether cases that run on one database alone ask it what those do that run on both
+	@TEST_ALIKE=1 $(PYTEST) -m "either_database and not browser"
 
 tests-sqlite: tools
 	@echo "Tests on SQLite, with coverage"
