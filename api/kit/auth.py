@@ -156,6 +156,9 @@ def writer(caller: Bearer) -> Writer:
     """
     user_of(caller)
     lineage = tokens.hold(caller.token_id, caller.digest)
+    if not all(caller.scopes <= held.scopes for held in lineage):
+        # Narrowed since: whether it may do this still, the guard says.
+        raise tokens.ParentEnded
     user = user_of(caller)
     if caller.client_id is None:
         origin.act(Actor(Doer.TOKEN, caller.token_id, caller.description or ""))
