@@ -77,8 +77,10 @@ def test_a_newcomer_signs_up_makes_a_token_and_calls_the_api(either_page):
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_label("Description")).to_have_value("Nightly backup")
+    expect(page.locator("#status")).to_contain_text("send it once more")
     page.get_by_role("button", name="Create", exact=True).click()
     expect(page.get_by_text("shown only once")).to_be_visible()
+    assert page.locator("#status").inner_text() == ""
     token = page.get_by_label("Token", exact=True).input_value()
     line = page.get_by_role("region", name="Example call").first.inner_text()
 
