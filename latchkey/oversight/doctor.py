@@ -25,10 +25,10 @@ LATE = timedelta(seconds=10)
 
 
 class Result(NamedTuple):
-    """What one check found, for one line."""
+    """What one check found, for one line; `ok` is None for what was not checked, because what it needs failed."""
 
     name: str
-    ok: bool
+    ok: bool | None
     detail: str
 
 
@@ -149,13 +149,13 @@ NEEDS = {
 
 
 def examine(checks: Mapping[str, Callable[[], str]]) -> Iterator[Result]:
-    """Each check in its order; what needs one that failed is not tried."""
+    """Each check in its order; what needs one that failed is not checked, so that one fault is one line."""
     failed: set[str] = set()
     for name, check in checks.items():
         needed = "configuration" if "configuration" in failed else NEEDS.get(name)
         if needed in failed:
             failed.add(name)
-            yield Result(name, ok=False, detail=f"cannot be told without {needed}")
+            yield Result(name, ok=None, detail=f"not checked: it needs {needed}")
             continue
         try:
             yield Result(name, ok=True, detail=check())

@@ -102,7 +102,7 @@ def _refused() -> list[RefusedApp]:
 
 def findings() -> list[Result]:
     """What `latchkey doctor` finds too, as far as a page can wait for it."""
-    found = [result for result in doctor.examine(doctor.QUICK) if not result.ok]
+    found = [result for result in doctor.examine(doctor.QUICK) if result.ok is False]
     if warning := settings.current().warnings.get("mail"):
         found.append(Result("mail", ok=False, detail=warning))
     return found
