@@ -93,11 +93,13 @@ def list_tokens() -> BaseResponse:
     return _index(form)
 
 
-@blueprint.post("/tokens/find")
+@blueprint.route("/tokens/find", methods=["GET", "POST"])
 @signed_in
 def find_token() -> BaseResponse:
-    """Which of one's own tokens it is that was pasted."""
+    """Which of one's own tokens it is that was pasted. Its address alone opens the box to paste it into."""
     form = FindForm()
+    if request.method != "POST":
+        return _index(form)
     text, form.token.data = (form.token.data or "").strip(), ""
     place = pasted.place_of(text)
     if place is None:

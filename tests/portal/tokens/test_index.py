@@ -354,6 +354,20 @@ def test_a_pasted_token_leads_to_its_page(signed_in, alice, around):
     assert (answer.status_code, answer.location) == (303, f"/tokens/{minted.token.id}")
 
 
+def test_the_address_of_finding_alone_opens_the_box_to_paste_into(signed_in, alice):
+    make_token(alice)
+
+    page = signed_in.get("/tokens/find")
+
+    assert page.status_code == 200
+    assert re.search(r"<details[^>]* open[^>]*>\s*<summary[^>]*>.*?Find a pasted token", page.text, re.DOTALL)
+    assert "Paste a token here." not in page.text
+
+
+def test_whoever_is_signed_out_comes_to_the_box_by_signing_in(client):
+    assert client.get("/tokens/find").location == "/login?next=/tokens/find"
+
+
 def test_a_token_from_before_it_was_regenerated_leads_to_the_token_that_replaced_it(signed_in, alice, db):
     minted = make_token(alice)
     tokens.regenerate(minted.token)
