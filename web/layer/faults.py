@@ -22,6 +22,7 @@ OAUTH = (
 MACHINES = ("/v1/", "/mcp", "/.well-known/", *OAUTH)
 REFUSALS = {
     "400 Bad Request": ("We could not read that", "The request broke off before it was complete. Try again."),
+    "400 Unreadable Header": ("We could not read that", "Where the request comes from is not in ASCII."),
     "408 Request Timeout": ("That took too long", "The request did not arrive in time. Try again."),
     "413 Content Too Large": ("That came in too many parts", "Send the same in fewer and larger parts."),
     "414 URI Too Long": ("This address is too long", "Shorten the address and try again."),

@@ -20,6 +20,12 @@ ALIKE: WSGIEnvironment = {
 }
 
 
+# A line of a header that is no ASCII granian leaves out, and says no more than that there was one. These must not be as
+# if they had not come: with what a stranger wrote there goes what a proxy wrote behind it.
+HEARD = {"x-forwarded-for": "HTTP_X_FORWARDED_FOR", "idempotency-key": "HTTP_IDEMPOTENCY_KEY"}
+# What stands for one: nothing that could be meant.
+UNREADABLE = "\xff"
+
 # Nobody's is as long; names are the caller's, and some hundred of them are remembered.
 LONGEST_NAME = 100
 
@@ -82,6 +88,9 @@ def environ_of(scope: Scope, headers: Any) -> WSGIEnvironment:
         if key is not None:
             # RFC 9110 §5.2: lines of one name are one list; RFC 6265: cookies are parted otherwise.
             environ[key] = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{text}" if key in environ else text
+    for name, key in HEARD.items():
+        if key not in environ and name in headers:
+            environ[key] = UNREADABLE
     if "HTTP_HOST" not in environ:
         environ["HTTP_HOST"] = scope.authority or ""
     return environ

@@ -20,13 +20,14 @@ from web.calls import PARKED, SLOW, Wait
 from web.layer import faults, middleware, paths
 from web.layer.middleware import Layer
 from web.server import sharing
-from web.server.environ import Scope, environ_of
+from web.server.environ import UNREADABLE, Scope, environ_of
 from web.server.reading import Reading
 from web.server.receiving import LONGEST, Receiver
 from web.server.sharing import Run, Sharing
 from web.server.threads import Threads, unanswered
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
+NO_ASCII = "400 Unreadable Header"
 # When a call that reads took so long, as on a slow disk, the next ones have threads of their own for a while.
 LONG_SECONDS, WARY_SECONDS = 0.1, 1.0
 
@@ -181,6 +182,10 @@ class Application:
 
     def _take(self, exchange: Exchange, body: bytes) -> None:
         environ = exchange.environ
+        if environ.get("HTTP_X_FORWARDED_FOR") == UNREADABLE and self._layer.trusted:
+            # Whoever sends it would come from the proxy itself, in every count and every log.
+            exchange.refuse(NO_ASCII)
+            return
         environ["wsgi.input"] = BytesIO(body)
         if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
             # It is in one piece now, and refused by its length like any other.
