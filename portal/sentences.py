@@ -153,6 +153,8 @@ def _text(event: Event, text: str) -> str:
     if event.kind == EventKind.TOKEN_REVOKED and "count" in event.detail:
         every = "all your tokens: " + ("{count}" if event.detail["count"] else "there were none")
         return "You revoked " + ("{tokens}" if "selected" in event.detail else every)
+    if event.kind == EventKind.TOKEN_REVOKED and "former" in event.detail:
+        text = "You ended the former token of {name}"
     if event.kind == EventKind.TOKEN_REVOKED and "suspended" in event.detail:
         return text + ", which had leaked"
     return text

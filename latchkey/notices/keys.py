@@ -121,8 +121,10 @@ def token_revoked(user: User, token: Token, apps: Collection[Client] = ()) -> No
 
     `apps` were made or changed with it, and are suspended because it had leaked.
     """
-    suspended = {"suspended": [client.name for client in apps]} if apps else {}
-    activity.record(user, EventKind.TOKEN_REVOKED, **suspended, **_about(token))
+    more: dict[str, Any] = {"suspended": [client.name for client in apps]} if apps else {}
+    if token.successor_id is not None:
+        more["former"] = True
+    activity.record(user, EventKind.TOKEN_REVOKED, **more, **_about(token))
     if origin.current.get().actor != origin.OWNER:
         _letter(user, token, "token_revoked")
 

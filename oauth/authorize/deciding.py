@@ -4,7 +4,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidScopeError
+from authlib.oauth2.rfc6749 import InvalidScopeError
 from flask import Response, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
@@ -62,7 +62,7 @@ def _deny(asked: Asked, frozen: PendingConsent, here: BrowserSession) -> BaseRes
         return stops.over("changed", asked.client)
     if frozen.decided_at is None:
         notices.authorization_denied(here.user, asked.client)
-    error = AccessDeniedError(redirect_uri=asked.redirect_uri, state=asked.state)
+    error = answers.Denied(redirect_uri=asked.redirect_uri, state=asked.state)
     return _lead(frozen, "deny", server.handle_error_response(None, error))
 
 

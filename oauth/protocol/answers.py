@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from authlib.oauth2.rfc6749 import AccessDeniedError
 from flask import Response
 
 from latchkey import settings
@@ -13,6 +14,12 @@ _encode = encoding.compact(ascii_only=True, separators=(", ", ": "))
 # D-09: no cache keeps it.
 PRIVATE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 JSON = ("Content-Type", "application/json")
+
+
+class Denied(AccessDeniedError):
+    """RFC 6749 §4.1.2.1, RFC 8628 §3.5: the person who was asked said no."""
+
+    description = "The person did not agree."
 
 
 def extended(uri: str, parameters: Mapping[str, str]) -> str:

@@ -4,7 +4,6 @@ from contextlib import nullcontext
 from typing import Any, cast
 
 from authlib.oauth2.rfc6749 import (
-    AccessDeniedError,
     ClientMixin,
     InvalidGrantError,
     InvalidRequestError,
@@ -96,7 +95,7 @@ class AuthorizationCodeFlow(TokenFlow, grants.AuthorizationCodeGrant):  # type: 
         request = cast("Request", self.request)
         state = self.request.payload.state if self.request.payload else None
         if not grant_user:
-            raise AccessDeniedError(redirect_uri=redirect_uri)
+            raise answers.Denied(redirect_uri=redirect_uri)
         code = self.generate_authorization_code()
         self.save_authorization_code(code, request)
         return 303, answers.to_app(redirect_uri, state, code=code), HEADERS
@@ -155,7 +154,13 @@ class RefreshTokenFlow(TokenFlow, grants.RefreshTokenGrant):
         return together.REFRESHES.find(client_id, digest)
 
     def authenticate_refresh_token(self, refresh_token: str) -> Any:
-        return refreshing.find(refresh_token) if self.found is None else self.found.sent
+        found = refreshing.find(refresh_token) if self.found is None else self.found.sent
+        if found is None or found.client_id != party_of(self.request).id:
+            raise InvalidGrantError("The refresh token is unknown or long expired, or was issued to another client.")
+        return found
+
+    def _validate_token_scope(self, _token: refreshing.Found) -> None:
+        """`within` decides it, and names what is too much."""
 
     def create_token_response(self) -> Any:
         """Retire the token and issue its successor in one transaction; retired already means a replay."""
@@ -195,7 +200,7 @@ class DeviceCodeFlow(TokenFlow, DeviceCodeGrant):
         if credential.consumed:
             return credential.user_id
         if credential.decision == "deny":
-            raise AccessDeniedError
+            raise answers.Denied
         if credential.expired:
             raise ExpiredTokenError("The device code has expired. Ask for another one.")
         if credential.decision is None:

@@ -13,7 +13,6 @@ from typing import Any, NoReturn, cast
 from urllib.parse import parse_qs, urlsplit
 
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import AccessDeniedError
 from werkzeug.datastructures import MultiDict
 
 from latchkey import credentials, grants, resources, scopes
@@ -26,7 +25,7 @@ from oauth.authorize import granting
 from oauth.authorize import request as asking
 from oauth.authorize.request import Stopped
 from oauth.endpoints import check
-from oauth.protocol import parties, server
+from oauth.protocol import answers, parties, server
 from oauth.protocol.parameters import Form, Presented
 from oauth.token import flows, pkce
 from oauth.workshop import proofs, steps
@@ -125,7 +124,7 @@ class Run:
             db.commit()
             self._refused(step._replace(status=steps.status(400), answer=f"An error page of Latchkey: {stopped}."))
         except OAuth2Error as error:
-            self._back_with(step, error)
+            self._refused(step._replace(status=steps.status(303), answer=_landed(self._led_back(error))))
         self.done.append(
             step._replace(status=steps.status(200), answer="The consent screen, for one person to decide.")
         )
@@ -134,29 +133,27 @@ class Run:
         more = {"unknown_scope": "nothing:here", "foreign_scope": self.wish.foreign}.get(self.wish.fault, "")
         return f"{scopes.serialize(self.wish.scopes)} {more}".strip()
 
-    def _back_with(self, step: Step, error: OAuth2Error) -> NoReturn:
-        """The app is told what was wrong with its request."""
+    def _led_back(self, error: OAuth2Error) -> str:
+        """Where the person is led back to with an error, which the app's owner finds again."""
         location = cast("Any", server.server.handle_error_response(None, error)).headers["Location"]
         refusals.record(self.client.id, "authorize", *server.reason(error))
         db.commit()
-        self._refused(step._replace(status=steps.status(303), answer=_landed(location)))
+        return str(location)
 
     def _come_back(self, title: str) -> None:
         step = Step(title, f"GET {self.wish.redirect_uri}", text="You are the person who agrees, as yourself.")
         if self._goes_wrong("denied"):
-            refused = AccessDeniedError(redirect_uri=self._asked.redirect_uri, state=self._asked.state)
-            self._back_with(step, refused)
+            denied = answers.Denied(redirect_uri=self._asked.redirect_uri, state=self._asked.state)
+            self._refused(step._replace(sent=_arrived(self._led_back(denied))))
         named = resources.serialize(self._asked.named) if self._asked.resources else None
         begun = trials.begin(self.here.user, self.client, self.wish.scopes, named, self._asked.redirect_uri)
         self.grant_id = begun.id
         location = granting.lead_back(self._flow, self.here, begun).headers["Location"]
         db.commit()
-        got = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
-        self.code = got["code"]
+        self.code = _query(location)["code"]
         if self._goes_wrong("state"):
-            got["state"] = credentials.opaque()
-            self._refused(step._replace(sent=_arrived(got)))
-        self.done.append(step._replace(sent=_arrived(got)))
+            self._refused(step._replace(sent=_arrived(location, state=credentials.opaque())))
+        self.done.append(step._replace(sent=_arrived(location)))
 
     def _exchange(self, title: str) -> None:
         form = {
@@ -217,15 +214,18 @@ class Run:
             self._post(f"{title} with the old one once more", form)
 
 
-def _arrived(got: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    return steps.fields(got.items())
+def _query(location: str) -> dict[str, str]:
+    return {name: values[-1] for name, values in parse_qs(urlsplit(location).query).items()}
+
+
+def _arrived(location: str, **others: str) -> tuple[tuple[str, str], ...]:
+    """What the app's address is asked with, a parameter each."""
+    return steps.fields((_query(location) | others).items())
 
 
 def _landed(location: str) -> str:
     """Where an error leads, a parameter a line."""
-    parts = urlsplit(location)
-    got = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    lines = (f"{name}={value}" for name, value in steps.fields(got.items()))
+    lines = (f"{name}={value}" for name, value in _arrived(location))
     return "\n".join((f"Location: {location.partition('?')[0]}", *lines))
 
 

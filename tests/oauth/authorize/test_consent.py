@@ -192,6 +192,7 @@ def test_cancel_says_so_and_leaves_nothing(signed_in, alice, example_client):
 
     assert back.uri == CALLBACK
     assert back.parameters["error"] == "access_denied"
+    assert back.parameters["error_description"] == "The person did not agree."
     assert back.parameters["state"] == "xyz"
     assert back.parameters["iss"] == "http://localhost"
     assert db.query(Grant).count() == db.query(Authorization).count() == 0

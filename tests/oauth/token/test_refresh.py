@@ -2,8 +2,9 @@
 
 import pytest
 
-from latchkey import clients, grants
+from latchkey import clients, credentials, grants
 from latchkey.accounts import users
+from latchkey.credentials import Kind
 from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import db
 from tests import factories
@@ -94,12 +95,23 @@ def test_it_narrows_and_widens_within_the_grant(signed_in, caller, wide):
 
     narrow = dance.refresh(caller, wide, first["refresh_token"], scope="account:read").json
     assert narrow["scope"] == "account:read"
-    assert refused(
-        dance.refresh(caller, wide, narrow["refresh_token"], scope="account:read activity:read"), "invalid_scope"
-    )
+    wider = dance.refresh(caller, wide, narrow["refresh_token"], scope="account:read activity:read")
+    assert refused(wider, "invalid_scope")
+    assert wider.json["error_description"] == "Not granted, or no longer open to the app: activity:read."
     full = dance.refresh(caller, wide, narrow["refresh_token"]).json
     assert full["scope"] == "account:read account:write"
     assert dance.refresh(caller, wide, full["refresh_token"], scope="account:write").json["scope"] == "account:write"
+
+
+@pytest.mark.standard("E-10")
+def test_a_refresh_token_of_another_app_is_answered_like_one_that_nobody_knows(signed_in, caller, bob, example_client):
+    theirs = dance.tokens(signed_in, factories.make_client(bob, name="Other"))["refresh_token"]
+
+    answers = [dance.refresh(caller, example_client, sent) for sent in (theirs, credentials.generate(Kind.REFRESH))]
+
+    assert all(refused(answer) for answer in answers)
+    assert answers[0].json == answers[1].json
+    assert answers[0].json["error_description"].startswith("The refresh token is unknown or long expired, or was")
 
 
 def test_a_refused_refresh_uses_nothing_up(signed_in, caller, example_client):

@@ -87,7 +87,7 @@ REFUSED = {
     "resource": (0, "error=invalid_target", "authorize"),
     "no_pkce": (0, "error=invalid_request", "authorize"),
     "plain": (0, "error=invalid_request", "authorize"),
-    "denied": (1, "error=access_denied", "authorize"),
+    "denied": (1, "The person did not agree.", "authorize"),
     "state": (1, "The state is not the one that was sent", None),
     "proof": (2, "invalid_client", "token"),
     "verifier": (2, "invalid_grant", "token"),
@@ -95,7 +95,7 @@ REFUSED = {
     "target": (2, "invalid_target", "token"),
     "twice": (3, "invalid_grant", "token"),
     "narrow": (3, "insufficient_scope", None),
-    "wider": (4, "invalid_scope", "token"),
+    "wider": (4, "Not granted, or no longer open to the app: account:write.", "token"),
     "refresh": (5, "invalid_grant", "token"),
 }
 

@@ -125,6 +125,10 @@ def test_both_strings_are_shown_and_the_former_one_is_ended(signed_in, alice, db
     assert (ended.status_code, ended.location) == (303, here)
     assert [fault(old), fault(new)] == ["revoked", ""]
     assert "Two tokens work now" not in signed_in.get(here).text
+    # The token itself goes on: nothing says that it was revoked.
+    told = words(signed_in.get("/activity"))
+    assert "You ended the former token of" in told
+    assert "You revoked the token" not in told
     assert signed_in.post(f"{here}/former/end", data={"csrf_token": pages.csrf(page)}).status_code == 303
 
 
