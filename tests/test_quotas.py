@@ -11,6 +11,7 @@ from latchkey.accounts import sessions
 from latchkey.accounts.limits import QuotaReached
 from latchkey.journal import activity, refusals
 from latchkey.journal.activity import EventKind
+from latchkey.journal.refusals import Refusal
 from latchkey.tokens import Token
 from oauth.authorize.pending import PendingConsent
 from tests import crowd, pages
@@ -197,13 +198,15 @@ def test_one_kind_of_event_without_end_buries_no_other(alice, db, monkeypatch):
     assert [event.kind for event in found].count("security.password_changed") == 1
 
 
-def test_refusals_of_an_app_have_an_end(example_client, db, monkeypatch):
-    monkeypatch.setattr(refusals, "MOST_KEPT", 4)
-    for number in range(9):
-        refusals.record(example_client.client.id, "token", "invalid_grant", f"reason {number}")
+def test_refusals_of_an_app_that_are_alike_have_an_end_and_push_out_no_other(example_client, db, clock, monkeypatch):
+    monkeypatch.setattr(refusals, "ALIKE_KEPT", 4)
+    refusals.record(example_client.client.id, "token", "invalid_grant", "The refresh token was used before.")
+    for _ in range(9):
+        clock.move(minutes=1)
+        refusals.record(example_client.client.id, "token", "invalid_grant", "unknown")
 
-    refusals.purge()
+    assert refusals.purge() is False
     db.commit()
 
-    reasons = [refusal.reason for refusal in refusals.list_for(example_client.client)]
-    assert reasons == [f"reason {number}" for number in (8, 7, 6, 5)]
+    reasons = [refusal.reason for refusal in db.query(Refusal).order_by(Refusal.id.desc())]
+    assert reasons == [*4 * ["unknown"], "The refresh token was used before."]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, ForeignKey, Index, String, bindparam, case, delete, func, insert, literal, select
+from sqlalchemy import Connection, ForeignKey, Index, String, bindparam, delete, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,13 +20,15 @@ from latchkey.store.session import Base, UtcDateTime, db, stamp
 from latchkey.store.sweeping import sweep
 
 KEPT = timedelta(days=30)
-# Anybody can send a bad request in an app's name: past so many a minute they are kept nowhere. Of each error so many,
-# and of those that are alike fewer: what strangers can be refused for leaves room for what only the app itself can.
-MOST_A_MINUTE = 30
+# Anybody can send a bad request in an app's name. Of those that are alike, by endpoint, error and reason, so many a
+# minute are kept, and so many in all. Others do not count: the reasons are texts of ours, of which there are few, and
+# what strangers can be refused for takes no room from what only the app itself can.
 ALIKE_A_MINUTE = 5
-# Of those that are alike, the owner reads no more among the latest.
+ALIKE_KEPT = 200
+KINDS_AT_A_TIME = 20
+# Of those that are alike, the owner reads no more among the latest; of all kinds the latest, up to so many kinds.
 ALIKE_SHOWN = 5
-MOST_KEPT = 5_000
+KINDS_SHOWN = 100
 LONGEST_REASON = 200
 LONGEST_DETAIL = 200
 # Of a token's or an app's refused calls so many kinds are kept.
@@ -95,6 +97,10 @@ class Refusal(Base):
     address: Mapped[str] = mapped_column(String(45), default="", server_default="")
 
 
+# By what refused requests of one app are alike.
+_ALIKE = (Refusal.endpoint, Refusal.error, Refusal.reason)
+
+
 class Refused(Protocol):
     """A refused call as it is counted in memory."""
 
@@ -120,9 +126,8 @@ def record(client_id: str, endpoint: str, error: str, reason: str) -> None:
     """Keep a refusal of a client that exists; `endpoint` is authorize, token, revoke or introspect."""
     now, reason = clock.now(), reason[:LONGEST_REASON]
     told = (Refusal.client_id == client_id, Refusal.endpoint == endpoint, Refusal.error == error)
-    numbers = select(func.count(), func.count(case((Refusal.reason == reason, 1))))
-    number, alike = db.execute(numbers.where(*told, Refusal.at > now - timedelta(minutes=1))).one()
-    if number >= MOST_A_MINUTE or alike >= ALIKE_A_MINUTE:
+    alike = select(func.count()).where(*told, Refusal.reason == reason, Refusal.at > now - timedelta(minutes=1))
+    if (db.scalar(alike) or 0) >= ALIKE_A_MINUTE:
         return
     row = select(
         literal(new_id("rfs")),
@@ -140,13 +145,19 @@ def record(client_id: str, endpoint: str, error: str, reason: str) -> None:
 
 
 def list_for(client: Client, limit: int = 50) -> list[Refusal]:
-    """The latest refusals of a client, newest first; of those that are alike the latest few."""
+    """The refusals of a client, newest first: of each kind the latest, and more of each up to the limit in all.
+
+    So no kind hides another, however often it comes. Where there are too many kinds, those that come often give way.
+    """
     mine = (Refusal.client_id == client.id, Refusal.endpoint != CALL, Refusal.at > clock.now() - KEPT)
-    alike = (Refusal.endpoint, Refusal.error, Refusal.reason)
-    turn = func.row_number().over(partition_by=alike, order_by=Refusal.id.desc()).label("turn")
-    ranked = select(Refusal.id, turn).where(*mine).subquery()
-    shown = select(ranked.c.id).where(ranked.c.turn <= ALIKE_SHOWN)
-    return list(db.scalars(select(Refusal).where(Refusal.id.in_(shown)).order_by(Refusal.id.desc()).limit(limit)))
+    turn = func.row_number().over(partition_by=_ALIKE, order_by=Refusal.id.desc()).label("turn")
+    often = func.count().over(partition_by=_ALIKE).label("often")
+    ranked = select(Refusal.id, turn, often).where(*mine).subquery()
+    kinds = db.execute(select(ranked).where(ranked.c.turn <= ALIKE_SHOWN).order_by(ranked.c.id.desc())).all()
+    first = sorted((row for row in kinds if row.turn == 1), key=lambda row: row.often)[:KINDS_SHOWN]
+    more = [row for row in kinds if row.turn > 1][: max(0, limit - len(first))]
+    shown = Refusal.id.in_([row.id for row in (*first, *more)])
+    return list(db.scalars(select(Refusal).where(shown).order_by(Refusal.id.desc())))
 
 
 def calls_of(*, token_id: str | None = None, client_id: str | None = None) -> list[Refusal]:
@@ -206,17 +217,19 @@ _CROWDED = {column: _crowding(column) for column in ("token_id", "client_id")}
 
 
 def purge() -> bool:
-    """Remove some of what is older than what owners are told, and of an app the oldest of too many.
+    """Remove some of what is older than what owners are told, and of an app's that are alike the oldest of too many.
 
     Whether there may be more.
     """
     if sweep(Refusal, Refusal.at < clock.now() - KEPT):
         return True
-    crowded = select(Refusal.client_id).group_by(Refusal.client_id).having(func.count() > MOST_KEPT)
-    for client_id in db.scalars(crowded).all():
-        # By time: the ids of calls that were alike say nothing of when they were.
-        newest = select(Refusal.at).where(Refusal.client_id == client_id).order_by(Refusal.at.desc())
-        last = db.scalar(newest.offset(MOST_KEPT - 1).limit(1))
-        if sweep(Refusal, Refusal.client_id == client_id, Refusal.at < last):
+    ours = (Refusal.client_id.is_not(None), Refusal.endpoint != CALL)
+    kinds = select(Refusal.client_id, *_ALIKE).where(*ours).group_by(Refusal.client_id, *_ALIKE)
+    crowded = db.execute(kinds.having(func.count() > ALIKE_KEPT).limit(KINDS_AT_A_TIME)).all()
+    for client_id, *kind in crowded:
+        alike = [Refusal.client_id == client_id, *(column == value for column, value in zip(_ALIKE, kind, strict=True))]
+        newest = select(Refusal.id).where(*alike).order_by(Refusal.id.desc())
+        last = db.scalar(newest.offset(ALIKE_KEPT - 1).limit(1))
+        if sweep(Refusal, *alike, Refusal.id < last):
             return True
-    return False
+    return len(crowded) == KINDS_AT_A_TIME

@@ -1,11 +1,14 @@
 """The app's owner reads why requests were refused; nothing of what was sent is kept (latchkey.refusals)."""
 
+from itertools import combinations
+
 import pytest
 
 from latchkey import clients
 from latchkey.journal import refusals
 from latchkey.journal.refusals import Refusal
 from latchkey.store.session import db
+from oauth.protocol import parameters
 from tests import factories
 from tests.factories import CALLBACK
 from tests.oauth import dance
@@ -13,7 +16,7 @@ from tests.oauth import dance
 
 def latest(registered):
     db.rollback()
-    (refusal,) = refusals.list_for(clients.find(registered.client.id), 1)
+    refusal, *_ = refusals.list_for(clients.find(registered.client.id), 1)
     return refusal.endpoint, refusal.error, refusal.reason
 
 
@@ -136,15 +139,70 @@ def test_nothing_that_was_sent_is_kept(signed_in, caller, example_client, bob):
         assert text not in kept
 
 
-def test_a_flood_is_not_kept(caller, example_client, clock, monkeypatch):
+def test_a_flood_is_not_kept(caller, example_client, clock):
     for _ in range(refusals.ALIKE_A_MINUTE + 3):
         dance.post(caller, "/oauth/token", example_client)
     assert db.query(Refusal).count() == refusals.ALIKE_A_MINUTE
 
-    monkeypatch.setattr(refusals, "MOST_A_MINUTE", refusals.ALIKE_A_MINUTE)
-    dance.post(caller, "/oauth/token", example_client, grant_type="refresh_token")
+    clock.move(minutes=1)
+    dance.post(caller, "/oauth/token", example_client)
 
-    assert db.query(Refusal).count() == refusals.ALIKE_A_MINUTE
+    assert db.query(Refusal).count() == refusals.ALIKE_A_MINUTE + 1
+
+
+# What a stranger is refused for by a public app, each for another reason or for another scope.
+NAMES = ("account:write", "activity:read", "apps:read", "authorizations:read", "tokens:read")
+TOGETHER = [" ".join(some) for most in range(1, 6) for some in combinations(NAMES, most)]
+
+
+@pytest.mark.standard("P-02")
+def test_however_a_stranger_puts_scopes_together_the_owner_reads_what_the_app_itself_asked_for(caller, bob, clock):
+    tool = factories.make_client(bob, name="Tool", confidential=False, device_flow=True, scopes=["account:read"])
+    for scope in [*TOGETHER, *TOGETHER[::-1]]:
+        assert dance.begin(caller, tool, scope=f"account:read {scope}").json["error"] == "invalid_scope"
+
+    for wrong in ("nothing:here", "authorizations:write"):
+        dance.begin(caller, tool, scope=wrong)
+
+    reasons = [refusal.reason for refusal in refusals.list_for(tool.client, 20)]
+    assert reasons[:2] == ["the app may not ask for authorizations:write", "a scope is not in the catalogue"]
+    # Each by its first scope, alone or with others.
+    assert len(set(reasons)) <= 2 * (len(NAMES) + 1)
+    assert db.query(Refusal).count() <= 2 * len(NAMES) * refusals.ALIKE_A_MINUTE + 2
+
+
+@pytest.mark.standard("P-02")
+def test_what_an_app_is_told_of_its_scopes_names_more_of_them(caller, bob):
+    tool = factories.make_client(bob, name="Tool", confidential=False, device_flow=True, scopes=["account:read"])
+
+    told = dance.begin(caller, tool, scope="account:write apps:read activity:read").json["error_description"]
+
+    assert told == "The app may not ask for account:write, apps:read, activity:read."
+
+
+def doubled(caller, client_id, endpoint):
+    """All the ways to send a parameter twice."""
+    for name in sorted(parameters.KNOWN):
+        body = f"client_id={client_id}&grant_type=x&{name}=a&{name}=b"
+        caller.post(endpoint, data=body, content_type=parameters.FORM)
+
+
+@pytest.mark.standard("P-02")
+def test_no_number_of_reasons_hides_one_that_comes_seldom(signed_in, caller, example_client, clock):
+    """Strangers are refused for dozens of reasons, and were shown in place of the app's own."""
+    code, client_id = dance.code(signed_in, example_client), example_client.client.id
+    dance.redeem(caller, example_client, code, code_verifier="b" * 43)
+    for _ in range(3):
+        clock.move(minutes=1)
+        for endpoint in ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/device_authorization"):
+            doubled(caller, client_id, endpoint)
+    dance.authorize(signed_in, example_client, redirect_uri=CALLBACK + "/")
+
+    shown = refusals.list_for(example_client.client, 20)
+
+    assert shown[0].reason == "redirect URI differs in the trailing slash"
+    assert "The code_verifier does not belong to the code_challenge of this code." in {one.reason for one in shown}
+    assert len(shown) <= refusals.KINDS_SHOWN
 
 
 @pytest.mark.standard("P-02")
