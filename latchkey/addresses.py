@@ -55,6 +55,13 @@ def neighbourhood(network: str) -> str:
     return site(network.partition("/")[0]) or network
 
 
+@lru_cache(maxsize=1024)
+def place(address: str) -> tuple[str, str]:
+    """Among whom turns are taken: the neighbourhood of an address, and within it the network."""
+    found = network(address)
+    return neighbourhood(found), found
+
+
 def _bracketed(text: str) -> IPv6Address | None:
     inside, closed, port = text.partition("]")
     if not closed or (port and not PORT.fullmatch(port)):

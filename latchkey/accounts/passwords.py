@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from nacl import pwhash
 from nacl.exceptions import CryptoError
 
-from latchkey import settings
+from latchkey import addresses, origin, settings
 from latchkey.accounts import breaches
 from latchkey.accounts.throttle import TooMany
 from latchkey.loading import Late
@@ -112,7 +112,7 @@ def check(password: str, *, known: tuple[str, ...] = ()) -> None:
 def _worked(work: Callable[[], Result]) -> Result:
     # Whoever waits for a hash has as many before them as ask: no connection waits with each.
     rest()
-    return heavy.run(work)
+    return heavy.run(work, addresses.place(origin.current.get().address))
 
 
 @contextmanager
@@ -129,6 +129,16 @@ def hash(password: str) -> str:
     """Argon2id in PHC form."""
     encoded = _encoded(_composed(password))
     return _worked(lambda: _hashed(encoded))
+
+
+def prepare(password: str, *, known: tuple[str, ...], whose: str) -> str:
+    """The hash of somebody's next password, before anything is written: what is written others wait for.
+
+    Not among the few that are looked at: while strangers guess, a new password is the way in. Raises as `check`, `few`.
+    """
+    with few(f"next {whose}"):
+        check(password, known=known)
+        return hash(password)
 
 
 def _hashed(encoded: bytes) -> str:

@@ -204,9 +204,8 @@ def set_reminders(user: User, *, on: bool) -> None:
 
 
 def prepare_password(user: User, password: str) -> str:
-    """The hash of a user's next password, made before anything is written. Raises `WeakPassword`."""
-    passwords.check(password, known=(user.email, user.name))
-    return passwords.hash(password)
+    """The hash of a user's next password, made before anything is written. Raises `WeakPassword`, `TooMany`."""
+    return passwords.prepare(password, known=(user.email, user.name), whose=user.id)
 
 
 def set_password(user: User, password: str) -> None:

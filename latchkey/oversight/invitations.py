@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from latchkey import clock, credentials, origin, settings
-from latchkey.accounts import emails, users
+from latchkey.accounts import emails, passwords, users
 from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.ids import new_id
@@ -133,14 +133,18 @@ def accept(invitation: Invitation, *, name: str, password: str | None) -> User:
 
     It counts only while whoever invited is an administrator still, or was the command line; one that makes another
     administrator, while whoever invited could do so themselves. Raises `InvitationOver`,
-    `users.EmailTaken`, `texts.BadText`, `WeakPassword`.
+    `users.EmailTaken`, `texts.BadText`, `WeakPassword`, `TooMany`.
     """
+    email, hashed = invitation.email, passwords.NONE
+    if password is not None:
+        hashed = passwords.prepare(password, known=(email, name), whose=invitation.id)
     inviter = users.lock(invitation.invited_by_id) if invitation.invited_by_id else None
     if not affected(delete(Invitation).where(Invitation.id == invitation.id, Invitation.expires_at > clock.now())):
         raise InvitationOver
     if invitation.invited_by_id is not None and not _stands(invitation, inviter):
         raise InvitationOver
-    user = users.sign_up(email=invitation.email, name=name, password=password, verified=True, admin=invitation.as_admin)
+    user = users.sign_up(email=email, name=name, password=None, verified=True, admin=invitation.as_admin)
+    user.password_hash = hashed
     activity.record(user, EventKind.SIGNED_UP)
     return user
 

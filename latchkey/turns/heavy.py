@@ -1,7 +1,7 @@
 """Work that takes a core for long and not the interpreter, such as hashing a password: few threads do it.
 
 Each piece of it takes tens of megabytes, which its thread uses again; after a while without any they are given back.
-Who asked waits, and lets others run meanwhile.
+Who asked waits, and lets others run meanwhile. Networks have it done by turns, so that none is there for itself alone.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from latchkey.turns import heap, waiting
+from latchkey.turns.fair import Line
 
 Result = TypeVar("Result")
 
@@ -49,12 +50,28 @@ class _Piece:
         return self._result
 
 
+class _Jobs:
+    """What is to be done. A thread is woken for each, and does what is next by then."""
+
+    def __init__(self) -> None:
+        self._line, self._there = Line[_Piece](), SimpleQueue[None]()
+
+    def put(self, piece: _Piece, whose: tuple[str, ...]) -> None:
+        self._line.put(piece, *whose)
+        self._there.put(None)
+
+    def get(self, timeout: float | None = None) -> _Piece:
+        """Raises `Empty` after so long without any."""
+        self._there.get(timeout=timeout)
+        return self._line.take()
+
+
 class _Process:
     """The threads of this process, made when they are first needed."""
 
     sharing = 1
     guard = threading.Lock()
-    jobs: SimpleQueue[_Piece] | None = None
+    jobs: _Jobs | None = None
 
 
 def _forget() -> None:
@@ -80,24 +97,24 @@ def threads() -> int:
     return max(1, cores() // _Process.sharing)
 
 
-def run(work: Callable[[], Result]) -> Result:
-    """Have it done, and wait for it."""
+def run(work: Callable[[], Result], whose: tuple[str, ...]) -> Result:
+    """Have it done for somebody at some network (`addresses.place`), and wait for it."""
     piece = _Piece(work)
-    (_Process.jobs or _started()).put(piece)
+    (_Process.jobs or _started()).put(piece, whose)
     result: Result = piece.result()
     return result
 
 
-def _started() -> "SimpleQueue[_Piece]":
+def _started() -> _Jobs:
     with _Process.guard:
         if _Process.jobs is None:
-            jobs = _Process.jobs = SimpleQueue()
+            jobs = _Process.jobs = _Jobs()
             for number in range(threads()):
                 threading.Thread(target=_labour, args=(jobs,), name=f"heavy-{number}", daemon=True).start()
         return _Process.jobs
 
 
-def _labour(jobs: "SimpleQueue[_Piece]") -> None:
+def _labour(jobs: _Jobs) -> None:
     if sys.platform == "linux":
         # Elsewhere it is for processes only.
         with contextlib.suppress(OSError):

@@ -13,11 +13,12 @@ import pytest
 from latchkey.store.session import engines
 from tests import factories, pages, servers
 from tests.factories import PASSWORD
-from tests.flows.lines import Line, slowest_of
+from tests.flows.lines import Line, lines, slowest_of
 from tests.flows.person import Person
 
 pytestmark = pytest.mark.slow("sixteen people sign in")
 PEOPLE, PAGES, WRITERS = 16, 8, 8
+CROWD, EACH = 8, 5
 # For machines that do other things as well: 25 ms are aimed at, and were measured on an idle one.
 BOUND = 4.0
 
@@ -37,11 +38,11 @@ def cookie(person: Person) -> str:
     return "; ".join(f"{one.name}={one.value}" for one in person.session.cookies)
 
 
-def sign_in(server, email: str) -> bytes:
+def sign_in(server, email: str, **more: str) -> bytes:
     person = Person(server.url)
     page = person.open("/login")
     fields = {"csrf_token": pages.csrf(page.text), "email": email, "password": PASSWORD}
-    return form("/login", fields, Cookie=cookie(person))
+    return form("/login", fields, Cookie=cookie(person), **more)
 
 
 def tokens_page(server, user) -> bytes:
@@ -116,3 +117,24 @@ def test_quick_calls_are_answered_beside_sign_ins_pages_and_a_held_write_lock(se
             assert granted.count(200) <= before + WRITERS
         answered(let_in, 1, 303)
         answered(shown, 1, 200)
+
+
+@pytest.mark.standard("L-05")
+def test_whoever_has_many_accounts_and_connections_waits_for_themselves(settings, alice):
+    """Right passwords are counted by nothing: what somebody at another address waits for is a turn, not a crowd."""
+    crowd = [factories.make_user(f"person{number}@example.com") for number in range(CROWD)]
+    database = {"LATCHKEY_DATABASE_URL": settings.database_url, "LATCHKEY_TRUSTED_PROXIES": "1"}
+    with servers.latchkey(settings.instance, workers=1, forked=True, **database) as server:
+        hostile = [sign_in(server, user.email, X_Forwarded_For="192.0.2.66") for user in crowd]
+        honest = sign_in(server, alice.email, X_Forwarded_For="198.51.100.7")
+        # More than there are threads, and of no account more than are looked at at a time.
+        with asking(server, *hostile * EACH) as let_in, lines(server, 1) as [line]:
+            answered(let_in, CROWD * EACH, 303)
+            before, waited = len(let_in), []
+            for _ in range(5):
+                line.send(honest)
+                assert line.answer()[0] == 303
+                waited.append(len(let_in) - before)
+                before = len(let_in)
+
+    assert min(waited) < CROWD * EACH / 3

@@ -19,6 +19,12 @@ def _said(environ: WSGIEnvironment, header: str, trusted: int) -> str:
     return parts[0].strip(" \t") if len(parts) == trusted else ""
 
 
+def caller(environ: WSGIEnvironment, trusted: int) -> str:
+    """The address of who asks."""
+    said = addresses.parse(_said(environ, "HTTP_X_FORWARDED_FOR", trusted)) if trusted else ""
+    return said or addresses.parse(environ.get("REMOTE_ADDR", ""))
+
+
 def believed(environ: WSGIEnvironment, trusted: int, request_id: str) -> Origin:
     """Who asks: caller and scheme are those that the trusted proxies name, if they are any; else the proxy's own.
 

@@ -14,17 +14,18 @@ from typing import Any, NamedTuple, cast
 
 from flask import Flask
 
+from latchkey import addresses
 from latchkey.endings.waiting import waiting
 from web import calls
 from web.calls import PARKED, SLOW, Wait
-from web.layer import faults, middleware, paths
+from web.layer import faults, middleware, paths, proxies
 from web.layer.middleware import Layer
 from web.server import sharing
 from web.server.environ import UNREADABLE, Scope, environ_of
 from web.server.reading import Reading
 from web.server.receiving import LONGEST, Receiver
 from web.server.sharing import Run, Sharing
-from web.server.threads import Threads, unanswered
+from web.server.threads import ByTurns, Job, Threads, unanswered
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 NO_ASCII = "400 Unreadable Header"
@@ -139,7 +140,8 @@ class Application:
         self._reading: frozenset[str] = app.extensions[paths.READING]
         crews = EMBEDDED if self._at_arrival else ELSEWHERE
         self._readers, self._writers = Threads("reader", *crews.readers), Threads("writer", *crews.writers)
-        self._pages, self._forms = Threads("page", *crews.pages), Threads("form", *crews.forms)
+        self._pages = ByTurns(Threads("page", *crews.pages))
+        self._forms = ByTurns(Threads("form", *crews.forms))
         self._together: frozenset[str] = app.extensions[paths.TOGETHER]
         self._sharing = Sharing(self._writers, self._finish, self._write)
         together, foresights = Threads("together", *crews.together), app.extensions[paths.FORESIGHTS]
@@ -192,20 +194,20 @@ class Application:
             environ["CONTENT_LENGTH"] = str(len(body))
         path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
         short = len(body) + len(environ.get("HTTP_AUTHORIZATION", "")) + len(query) <= sharing.LONGEST
-        if path in self._hot and not calls.patient(body):
-            threads, together = self._writers, short and path in self._together and not query
-        else:
-            threads, together = self._pages if environ["REQUEST_METHOD"] in READS else self._forms, False
-        if together:
+        if path not in self._hot or calls.patient(body):
+            crew = self._pages if environ["REQUEST_METHOD"] in READS else self._forms
+            crew.submit(partial(exchange.finish, exchange.run), self._place(exchange))
+        elif short and path in self._together and not query:
             self._sharing.submit(exchange)
-        elif threads is self._writers and short and path in self._at_arrival and time.monotonic() > self._wary_until:
+        elif short and path in self._at_arrival and time.monotonic() > self._wary_until:
             self._read(exchange)
-        elif threads is self._writers and path in self._reading:
+        elif path in self._reading:
             self._reading_ahead.submit(exchange, short=short)
-        elif threads is self._writers:
-            threads.submit(partial(self._write, exchange))
         else:
-            threads.submit(partial(exchange.finish, exchange.run))
+            self._writers.submit(partial(self._write, exchange))
+
+    def _place(self, exchange: Exchange) -> tuple[str, str]:
+        return addresses.place(proxies.caller(exchange.environ, self._layer.trusted))
 
     def _read(self, exchange: Exchange) -> None:
         """Begin it, and see how long that takes: as long as it does, nobody is to find out where all arrive."""
@@ -218,12 +220,13 @@ class Application:
         if (run := self._begun(exchange)) is None:
             return
         # It was asked for what it could do at once; the rest may take its time, or wait for something.
-        threads = self._forms if exchange.environ.pop(SLOW, False) else self._writers
-        finish = partial(exchange.finish, run)
+        submit: Callable[[Job], None] = self._writers.submit
+        if exchange.environ.pop(SLOW, False):
+            submit = partial(self._forms.submit, whose=self._place(exchange))
         if (wait := cast("Wait | None", exchange.environ.pop(PARKED, None))) is None:
-            threads.submit(finish)
+            submit(partial(exchange.finish, run))
         else:
-            wait(partial(threads.submit, finish))
+            wait(partial(submit, partial(exchange.finish, run)))
 
     def _write(self, exchange: Exchange) -> None:
         """Answer it in a thread of those who write."""
@@ -242,6 +245,6 @@ class Application:
     def _finish(self, exchange: Exchange, run: Run) -> None:
         """Answer what was decided; what takes long is done where those who write do not wait for it."""
         if exchange.environ.pop(SLOW, False):
-            self._forms.submit(partial(exchange.finish, run))
+            self._forms.submit(partial(exchange.finish, run), self._place(exchange))
         else:
             exchange.finish(run)

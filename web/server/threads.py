@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 from latchkey import turns
+from latchkey.turns.fair import Line
 
 log = logging.getLogger("latchkey.web")
 
@@ -140,6 +141,21 @@ class Threads:
                     if moves == self._moves:
                         self._begin_next()
                     moves = self._moves
+
+
+class ByTurns:
+    """Threads that networks have by turns: one that asks for much waits for itself (`addresses.place`)."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads, self._line = threads, Line[Job]()
+
+    def submit(self, job: Job, whose: tuple[str, ...]) -> None:
+        """Do this when it is its network's turn and a thread is free and may run."""
+        self._line.put(job, *whose)
+        self._threads.submit(self._next)
+
+    def _next(self) -> None:
+        self._line.take()()
 
 
 def taken(waiting: deque[Waiting], most: int) -> list[Waiting]:

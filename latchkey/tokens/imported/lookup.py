@@ -119,7 +119,7 @@ class Unproved(Exception):
         with waiting():
             turns.acquire()
         try:
-            return heavy.run(self._right)
+            return heavy.run(self._right, addresses.place(self.address or origin.current.get().address))
         finally:
             turns.release()
 

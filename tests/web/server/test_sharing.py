@@ -134,7 +134,7 @@ def test_what_takes_long_to_read_is_read_without_the_lock_of_others(app, example
 @pytest.mark.parametrize("kind", ["token", "introspect"])
 def test_a_form_that_takes_long_to_read_keeps_no_quick_call_waiting(app, example_client, kind):
     server, formed = Application(app), []
-    server._forms = SimpleNamespace(submit=formed.append)
+    server._forms = SimpleNamespace(submit=lambda job, _place: formed.append(job))
     asked = Asked(example_client)
     asked.scope.path = f"/oauth/{kind}"
 

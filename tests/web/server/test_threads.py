@@ -8,7 +8,7 @@ import pytest
 
 from latchkey import turns
 from web.server import threads as serving
-from web.server.threads import Threads
+from web.server.threads import ByTurns, Threads
 
 SECONDS = 60
 
@@ -175,3 +175,30 @@ def test_a_server_serves_also_where_it_may_not_choose_how_it_is_scheduled(schedu
     monkeypatch.setattr(os, "sched_getscheduler", unknown)
     serving.settle()
     assert len(told) == 1
+
+
+@pytest.mark.standard("L-05")
+def test_networks_have_threads_by_turns(done):
+    order, go = [], threading.Event()
+    threads = ByTurns(Threads("test", 1))
+    threads.submit(lambda: (go.wait(SECONDS), done.release()), ("", ""))
+
+    def job(name):
+        order.append(name)
+        done.release()
+
+    for name in (*["hostile"] * 50, "honest", "another"):
+        threads.submit(lambda name=name: job(name), (name, name))
+    go.set()
+    finish(done, 53)
+
+    assert order[:4] == ["hostile", "honest", "another", "hostile"]
+
+
+def test_a_job_of_somebody_else_goes_on_after_one_that_fails(done):
+    threads = ByTurns(Threads("test", 1))
+
+    threads.submit(lambda: 1 / 0, ("one", "one"))
+    threads.submit(done.release, ("two", "two"))
+
+    finish(done, 1)
