@@ -1,12 +1,19 @@
 """The first page: what this is for those who are signed out, where to begin for those who are signed in."""
 
+from datetime import timedelta
+
 from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from latchkey import settings
+from latchkey import clock, notices, settings
+from latchkey.journal import counts
+from latchkey.safety import agents, signin
+from latchkey.tokens.listing import glance
 from portal.blueprint import blueprint
-from portal.guards import signed_in
+from portal.guards import signed_in, this_session, this_user
+
+LATELY = timedelta(days=7)
 
 
 @blueprint.get("/")
@@ -21,7 +28,21 @@ def welcome() -> ResponseReturnValue:
 
 @signed_in
 def _begin() -> str:
-    return render_template("portal/welcome/welcome.html")
+    """Where to begin; for whoever has a token, what to look at first."""
+    user, now = this_user(), clock.now()
+    tokens = glance.glance(user, now - timedelta(days=counts.DAYS))
+    if not tokens.any:
+        return render_template("portal/welcome/welcome.html")
+    last = signin.other_than(this_session())
+    return render_template(
+        "portal/welcome/back.html",
+        tokens=tokens,
+        last=last,
+        by=notices.signed_in_with(last.how) if last else "",
+        # Nothing does while all of it is paused.
+        acting=[] if user.paused_at else agents.acting(user, tokens.used, glance.MOST),
+        refused=agents.refused(user, now - LATELY, glance.MOST),
+    )
 
 
 # The same address by another name, for those who mean it signed out.

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import contains_eager, lazyload
 
 from latchkey.accounts.users import User
 from latchkey.clients import Client
@@ -20,6 +21,14 @@ def list_for(user: User) -> list[Authorization]:
             .order_by(Authorization.updated_at.desc(), Authorization.id.desc())
         )
     )
+
+
+def used_since(user: User, since: datetime, limit: int) -> list[Authorization]:
+    """The apps that act for a user and did so since a moment, the latest first; none that is suspended."""
+    mine = (Authorization.user_id == user.id, standing(), Authorization.last_used_at > since)
+    used = select(Authorization).join(Authorization.client).where(*mine, Client.suspended_at.is_(None))
+    named = contains_eager(Authorization.client).options(lazyload(Client.secrets), lazyload(Client.owner))
+    return list(db.scalars(used.options(named).order_by(Authorization.last_used_at.desc()).limit(limit)))
 
 
 def get_for(user: User, authorization_id: str, *, withdrawn: bool = False) -> Authorization | None:

@@ -78,13 +78,18 @@ class Refusal(Base):
     """
 
     __tablename__ = "refusal"
-    __table_args__ = (Index(None, "client_id", "id"), Index(None, "at"), Index(None, "token_id", "at"))
+    __table_args__ = (
+        Index(None, "client_id", "id"),
+        Index(None, "at"),
+        Index(None, "token_id", "at"),
+        Index(None, "user_id", "at"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("rfs"))
     client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"))
     # Of a developer token, whose user it goes with.
     token_id: Mapped[str | None] = mapped_column(String(40))
-    user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     endpoint: Mapped[str] = mapped_column(String(20))
     error: Mapped[str] = mapped_column(String(40))
     reason: Mapped[str] = mapped_column(String(LONGEST_REASON))

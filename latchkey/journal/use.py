@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from latchkey.journal import counts
 from latchkey.journal.counting import LET_PASS
@@ -131,12 +131,25 @@ def people(client_id: str) -> list[Person]:
     return [Person(*row) for row in db.execute(ordered)]
 
 
-def by_app(user_id: str) -> dict[str, Person]:
-    """A user's calls by each app in 30 days, by the app's id."""
+def by_app(user_id: str, client_ids: Iterable[str]) -> dict[str, Person]:
+    """A user's calls by each of these apps in 30 days, by the app's id."""
     let_pass = func.coalesce(func.sum(CallCount.calls).filter(CallCount.status == LET_PASS), 0)
-    calls, mine = func.sum(CallCount.calls), (CallCount.person_id == user_id, CallCount.day >= counts.first_day())
-    statement = select(CallCount.source_id, calls, calls - let_pass, func.max(CallCount.last_at)).where(*mine)
+    calls, theirs = func.sum(CallCount.calls), _lately(client_ids, user_id)
+    statement = select(CallCount.source_id, calls, calls - let_pass, func.max(CallCount.last_at)).where(theirs)
     return {row[0]: Person(user_id, *row[1:]) for row in db.execute(statement.group_by(CallCount.source_id))}
+
+
+def calls(user_id: str, token_ids: Iterable[str], client_ids: Iterable[str]) -> dict[str, int]:
+    """How many calls came in 30 days with each of these tokens, and for a user by each of these apps, by their ids."""
+    either = or_(_lately(token_ids), _lately(client_ids, user_id))
+    counted = select(CallCount.source_id, func.sum(CallCount.calls)).where(either)
+    return {source_id: int(number) for source_id, number in db.execute(counted.group_by(CallCount.source_id))}
+
+
+def _lately(source_ids: Iterable[str], person_id: str = "") -> ColumnElement[bool]:
+    """What is counted of some sources, along the key: of all that is counted of everybody it is little."""
+    of_these = (CallCount.source_id.in_(list(source_ids)), CallCount.person_id == person_id)
+    return and_(*of_these, CallCount.day >= counts.first_day())
 
 
 def places(token_id: str) -> list[CallPlace]:

@@ -79,7 +79,7 @@ from latchkey.notices.keys import (
     tokens_end,
     tokens_revoked,
 )
-from latchkey.notices.wording import by, device, signed_in_by
+from latchkey.notices.wording import by, device, signed_in_by, signed_in_with
 
 __all__ = [
     "account_deleted",
@@ -141,6 +141,7 @@ __all__ = [
     "sign_in_throttled",
     "signed_in",
     "signed_in_by",
+    "signed_in_with",
     "signed_out",
     "signed_out_everywhere",
     "signed_out_upstream",

@@ -69,6 +69,19 @@ HOW = {
     How.UPSTREAM_STEP: "{upstream}, with a second factor here",
     How.UNKNOWN: "",
 }
+# The same within a sentence.
+SIGNED_IN = {
+    How.PASSWORD: "with your password",
+    How.CODE: "with your password and a code",
+    How.RECOVERY_CODE: "with your password and a recovery code",
+    How.SECOND_PASSKEY: "with your password and a passkey",
+    How.PASSKEY: "with a passkey",
+    How.LINK: "by a mailed link",
+    How.INVITATION: "by an invitation",
+    How.UPSTREAM: "with {upstream}",
+    How.UPSTREAM_FACTOR: "with {upstream} and a second factor there",
+    How.UPSTREAM_STEP: "with {upstream} and a second factor here",
+}
 DOERS = {
     Doer.OWNER: "you",
     Doer.TOKEN: "your token {name}",
@@ -89,6 +102,12 @@ def signed_in_by(session: BrowserSession) -> str:
     """By what a browser was signed in, for people."""
     upstream = settings.current().upstream or "An earlier upstream"
     return HOW[How(session.how)].format(upstream=upstream)
+
+
+def signed_in_with(how: str) -> str:
+    """By what somebody signed in, within a sentence: `with a passkey`; nothing where nobody knows."""
+    upstream = settings.current().upstream or "an earlier upstream"
+    return SIGNED_IN.get(How(how), "").format(upstream=upstream) if how in list(How) else ""
 
 
 def here() -> dict[str, object]:

@@ -1,17 +1,20 @@
-"""What acts for a user: each sign-in of the apps, and pausing all of it, by which nothing is lost."""
+"""What acts for a user: each sign-in of the apps, what acted or was refused last, and pausing, which loses nothing."""
 
 from collections import defaultdict
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
-from latchkey import clock, endings, notices
+from latchkey import clock, endings, grants, notices
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
-from latchkey.grants import Grant
+from latchkey.grants import Authorization, Grant
+from latchkey.journal import counts, refusals, use
+from latchkey.journal.refusals import Refusal
 from latchkey.store.session import db
 from latchkey.tokens import Token
 
@@ -71,6 +74,69 @@ def sign_ins(user: User) -> dict[str, list[SignIn]]:
     for found in latest.values():
         by_authorization[found.authorization_id].append(found)
     return by_authorization
+
+
+class Acting(NamedTuple):
+    """A token or an app that acts for a user, and its calls in 30 days."""
+
+    holder: Token | Authorization
+    calls: int
+
+
+def acting(user: User, used: Iterable[Token], most: int) -> list[Acting]:
+    """What acted for a user last, the latest first, of their tokens that did and of apps."""
+    apps = grants.used_since(user, clock.now() - timedelta(days=counts.DAYS), most)
+    holders: list[Token | Authorization] = [*used, *apps]
+    holders.sort(key=lambda one: one.last_used_at or one.created_at, reverse=True)
+    latest = holders[:most]
+    tokens = [one.id for one in latest if isinstance(one, Token)]
+    by_apps = [one.client_id for one in latest if isinstance(one, Authorization)]
+    made = use.calls(user.id, tokens, by_apps) if latest else {}
+    return [Acting(one, made.get(one.id if isinstance(one, Token) else one.client_id, 0)) for one in latest]
+
+
+class Refused(NamedTuple):
+    """Calls with a token that were refused for one reason, the latest; and whether its former string came with them."""
+
+    token_id: str
+    name: str
+    former: bool
+    reason: str
+    times: int
+    at: datetime
+
+
+def refused(user: User, since: datetime, most: int) -> list[Refused]:
+    """Why calls with a user's tokens were refused since a moment, of each token the last reason; the latest first."""
+    told = _refused_last(user, since, most)
+    columns = select(Token.id, Token.description, Token.successor_id)
+    named = {row.id: row for row in db.execute(columns.where(Token.id.in_(list(told))))} if told else {}
+    found = []
+    for token_id, rows in told.items():
+        if (token := named.get(token_id)) is None:
+            continue
+        last = rows[0]
+        times = sum(row.times for row in rows if (row.error, row.detail) == (last.error, last.detail))
+        page, former = token.successor_id or token_id, token.successor_id is not None
+        found.append(Refused(page, token.description or "", former, last.reason, times, last.at))
+    return found
+
+
+def _refused_last(user: User, since: datetime, most: int) -> dict[str, list[Refusal]]:
+    """The refused calls since a moment of the tokens that were refused last, newest first, by the token.
+
+    Of each as many are read as are kept, so that one which is refused all the time hides no other.
+    """
+    mine = (Refusal.user_id == user.id, Refusal.endpoint == refusals.CALL, Refusal.at > since)
+    latest = select(Refusal).where(*mine).order_by(Refusal.at.desc(), Refusal.id).limit(most * refusals.CALLS_KEPT)
+    told: dict[str, list[Refusal]] = {}
+    for refusal in db.scalars(latest):
+        own = told.get(str(refusal.token_id))
+        if own is not None:
+            own.append(refusal)
+        elif len(told) < most:
+            told[str(refusal.token_id)] = [refusal]
+    return told
 
 
 def pause(user: User) -> bool:

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from latchkey import clock, notices, origin
+from sqlalchemy import select
+
+from latchkey import clock, ids, notices, origin
 from latchkey.accounts import emails, limits, links, passwords, second_factors, sessions, steps, throttle, users
 from latchkey.accounts.limits import Tries
 from latchkey.accounts.links import Link, Purpose
@@ -15,11 +17,14 @@ from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.journal import activity
-from latchkey.journal.activity import EventKind
+from latchkey.journal.activity import Event, EventKind
+from latchkey.store.session import db
 
 VERIFY = Purpose.VERIFY_EMAIL
 # Later on, an account without a sign-in on record is one that was not used for long.
 FIRST_DAY = timedelta(days=1)
+# So many of the latest events a sign-in of more than a week ago is looked for among.
+MOST_READ = 500
 
 
 RESET_HELPS = "If the account is yours, choose “Forgot password?” instead: a new password lets you in at once."
@@ -150,6 +155,30 @@ def is_first(user: User) -> bool:
     if user.created_at <= clock.now() - FIRST_DAY:
         return False
     return len(activity.latest(user, EventKind.SIGNED_IN, 2)) < 2
+
+
+class SignIn(NamedTuple):
+    """When somebody signed in, by what (`How`, of a newer version too), and from where."""
+
+    at: datetime
+    how: str
+    address: str
+    agent: str
+
+
+def other_than(here: BrowserSession) -> SignIn | None:
+    """The last sign-in to the account of a session but the session's own; None: none is on record.
+
+    Of a week it is among the sessions, which are few. Before that, among what happened; of that only so much is read.
+    """
+    other = select(BrowserSession).where(BrowserSession.user_id == here.user_id, BrowserSession.id != here.id)
+    if (last := db.scalar(other.order_by(BrowserSession.id.desc()).limit(1))) is not None:
+        return SignIn(last.created_at, last.how, last.address, last.agent)
+    before = (Event.user_id == here.user_id, Event.id < ids.first("evt", here.created_at))
+    lately = select(Event.id, Event.kind).where(*before).order_by(Event.id.desc()).limit(MOST_READ).subquery()
+    found = select(Event).where(Event.id.in_(select(lately.c.id).where(lately.c.kind == EventKind.SIGNED_IN)))
+    event = db.scalar(found.order_by(Event.id.desc()).limit(1))
+    return None if event is None else SignIn(event.at, event.detail.get("how", ""), event.address, event.agent)
 
 
 def enter_by_link(plaintext: str, here: BrowserSession | None) -> BrowserSession | Step | None:

@@ -27,7 +27,7 @@ def list_authorized_apps() -> str:
     return render_template(
         "portal/authorized_apps/index.html",
         apps=apps,
-        calls=use.by_app(user.id),
+        calls=use.by_app(user.id, [one.client_id for one, _ in apps]),
         sign_ins=agents.sign_ins(user),
         device=notices.device,
         paused_at=user.paused_at,

@@ -13,7 +13,7 @@ from latchkey.tokens.indexes import UNREVOKED
 from latchkey.tokens.listing import statements
 from latchkey.tokens.listing.conditions import ACTIVE, MINE
 from latchkey.tokens.listing.wanted import FILTERS, LAST_PAGE, MOST_CHOSEN, PAGE, SORTS, Wanted
-from latchkey.tokens.record import SOON, Token
+from latchkey.tokens.record import DISUSED, SOON, Token
 
 __all__ = [
     "FILTERS",
@@ -56,7 +56,7 @@ def listing(user: User, wanted: Wanted) -> Listing:
 
 def _given(user: User) -> dict[str, Any]:
     now = clock.now()
-    return {"user": user.id, "now": now, "soon": now + SOON}
+    return {"user": user.id, "now": now, "soon": now + SOON, "idle": now - DISUSED}
 
 
 def latest(user: User) -> list[tuple[str, str]]:

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, String, and_, bindparam, false, literal, or_, text
+from sqlalchemy import ColumnElement, SQLColumnExpression, String, and_, bindparam, false, func, literal, or_, text
 
 from latchkey import scopes
 from latchkey.store.search import like
+from latchkey.store.session import UtcDateTime
 from latchkey.tokens.indexes import LISTED
 from latchkey.tokens.listing.wanted import Wanted
 from latchkey.tokens.record import Token
@@ -14,8 +15,11 @@ from latchkey.tokens.record import Token
 MINE = and_(Token.user_id == bindparam("user"), text(LISTED))
 ACTIVE = and_(Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > bindparam("now")))
 SOON = and_(Token.expires_at.is_not(None), Token.expires_at <= bindparam("soon"))
+idle_since = func.coalesce(Token.last_used_at, Token.renewed_at, Token.created_at, type_=UtcDateTime)
+DISUSED = and_(idle_since <= bindparam("idle", type_=UtcDateTime), Token.waiting_since.is_(None))
 MEANT: dict[str, ColumnElement[bool]] = {
     "never_used": Token.last_used_at.is_(None),
+    "unused": DISUSED,
     "expires_soon": SOON,
     "no_expiry": Token.expires_at.is_(None),
 }

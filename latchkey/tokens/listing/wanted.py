@@ -9,7 +9,7 @@ LAST_PAGE = 1_000
 # So many can be ticked and revoked at a time: a form has no more fields.
 MOST_CHOSEN = 450
 SORTS = ("created", "used", "expires", "name")
-FILTERS = ("never_used", "expires_soon", "no_expiry", "write")
+FILTERS = ("never_used", "unused", "expires_soon", "no_expiry", "write")
 
 
 @dataclass(frozen=True, slots=True)
