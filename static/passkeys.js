@@ -30,15 +30,28 @@
     },
   });
 
-  const say = (form, words) => {
+  const say = (form, ...words) => {
     const note = form.querySelector("[data-passkey-note]");
-    note.hidden = !words;
-    note.querySelector("span").textContent = words;
+    note.hidden = !words.length;
+    note.querySelector("span").replaceChildren(...words);
   };
 
-  const WORDS = {
-    InvalidStateError: "There is a passkey for this account on this device already.",
-    SecurityError: "Passkeys do not work at this address. Open this portal by its name.",
+  /* This page where passkeys work: they belong to a name, and one machine may be reached by several. */
+  const elsewhere = (form) => {
+    const { rpId, rp } = JSON.parse(form.dataset.options);
+    const there = new URL(location.pathname + location.search, location.origin);
+    there.hostname = rpId ?? rp.id;
+    if (there.host === location.host) return [];
+    const link = document.createElement("a");
+    link.href = there.href;
+    link.textContent = `Open this page at ${there.host}`;
+    return [" ", link, "."];
+  };
+
+  const why = (error, form) => {
+    if (error.name === "SecurityError") return ["Passkeys do not work at this address.", ...elsewhere(form)];
+    if (error.name === "InvalidStateError") return ["There is a passkey for this account on this device already."];
+    return ["No passkey was used. Try again, or go another way."];
   };
 
   let waiting = null;
@@ -47,7 +60,7 @@
   const ask = async (form, quietly = false) => {
     waiting?.abort();
     const mine = (waiting = new AbortController());
-    say(form, "");
+    say(form);
     try {
       const publicKey = asked(form);
       const found = form.dataset.passkey === "create"
@@ -56,7 +69,7 @@
       form.elements.credential.value = answered(found);
       form.submit();
     } catch (error) {
-      if (!quietly && error.name !== "AbortError") say(form, WORDS[error.name] ?? "No passkey was used. Try again, or go another way.");
+      if (!quietly && error.name !== "AbortError") say(form, ...why(error, form));
     }
   };
 

@@ -62,3 +62,17 @@ def test_a_passkey_is_added_and_opens_the_account_in_each_way(named_page, alice)
     assert_accessible(page)
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Tokens")
+
+
+def test_where_passkeys_do_not_work_a_link_leads_to_where_they_do(page, live_server):
+    there = live_server.url.replace("127.0.0.1", "localhost")
+
+    page.goto("/login?next=/tokens")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    way = page.get_by_role("alert").get_by_role("link")
+
+    expect(way).to_have_text(f"Open this page at {there.removeprefix('http://')}")
+    assert_accessible(page)
+    way.click()
+    page.wait_for_url(f"{there}/login?next=/tokens")
+    expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_visible()
