@@ -93,7 +93,7 @@ def _mint(by: Writer, caller: Bearer, wanted: dict[str, Any]) -> Made:
         message = "The token that asks works from fewer addresses. Name some of its own, or leave this out."
         raise problems.wrong_fields({"allowed_addresses": message}) from None
     except tokens.ChainTooLong:
-        raise problems.chain_too_long(tokens.DEEPEST + 1) from None
+        raise challenges.chain_too_long(tokens.DEEPEST + 1) from None
     except tokens.ScopeTooWide:
         # The parent was narrowed since the guard read it.
         raise challenges.too_wide(caller, names) from None

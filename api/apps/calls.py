@@ -109,7 +109,7 @@ def _register(by: Writer, wanted: dict[str, Any]) -> Made:
     except BadClient as error:
         raise problems.wrong_fields(error.errors) from None
     except clients.AppsClosed as closed:
-        raise problems.apps_closed(str(closed)) from None
+        raise challenges.apps_closed(str(closed)) from None
     tokens.traces.leave(client, by.lineage, made=True)
     notices.app_registered(user, client)
     once = {} if secret is None else {"client_secret": secret}
@@ -155,7 +155,7 @@ def change_app(call: Call, app_id: str) -> Reply:
         changes = clients.change(client, **settings, by=by.user)
         rekeyed = bool(sent) and app_keys.change(client, sent, keys, by.user)
     except OnlyAdministrator:
-        raise problems.trusted_app() from None
+        raise challenges.trusted_app() from None
     except BadClient as error:
         raise problems.wrong_fields(error.errors) from None
     if changes or rekeyed:
@@ -214,7 +214,7 @@ def _rotate(by: Writer, client: Client) -> Made:
     try:
         secret = clients.rotate_secret(client, by=user)
     except OnlyAdministrator:
-        raise problems.trusted_app() from None
+        raise challenges.trusted_app() from None
     except BadClient as bad:
         raise problems.no_secret(str(bad)) from None
     tokens.traces.leave(client, by.lineage)

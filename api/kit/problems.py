@@ -79,23 +79,6 @@ def token_ended() -> Problem:
     return Problem(409, "token-ended", "The token has ended", detail)
 
 
-def trusted_app() -> Problem:
-    """Nobody is asked about a trusted app, so what it is stays an administrator's to change (K-02)."""
-    detail = "This app is trusted: its name, redirect URIs, PKCE and secret are changed by an administrator alone."
-    return Problem(403, "trusted-app", "Only an administrator can change this", detail)
-
-
-def apps_closed(detail: str) -> Problem:
-    """Only administrators register apps here (LATCHKEY_APPS)."""
-    return Problem(403, "apps-closed", "Only an administrator registers apps here", detail)
-
-
-def chain_too_long(most: int) -> Problem:
-    """A token made by a token made by a token, and so on."""
-    detail = f"The token is the last of {most} that were made by one another. Use one that was made less indirectly."
-    return Problem(403, "chain-too-long", "This token makes no others", detail)
-
-
 def no_secret(detail: str) -> Problem:
     """A public app has no secret, and none that proves itself by keys."""
     return Problem(409, "no-secret", "This app has no secret", detail)

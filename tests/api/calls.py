@@ -11,6 +11,9 @@ from latchkey.credentials import Kind
 from latchkey.store.session import db
 from tests import factories
 
+# Refusals of what a signature or an origin decides: a challenge would promise that a token helps.
+NO_TOKEN_HELPS = ("#problem-not-signed", "#problem-foreign-origin")
+
 
 class Caller:
     """A program with a token."""
@@ -54,6 +57,8 @@ def problem(response: TestResponse, status: int, kind: str | None = None) -> dic
     assert said["detail"]
     assert said["request_id"] == response.headers["X-Request-Id"]
     assert kind is None or said["type"].endswith(f"#problem-{kind}"), said
+    if status in (401, 403) and not said["type"].endswith(NO_TOKEN_HELPS):
+        assert response.headers["WWW-Authenticate"].startswith("Bearer "), said
     return said
 
 

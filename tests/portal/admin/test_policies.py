@@ -103,6 +103,7 @@ def test_only_administrators_register_apps_where_that_is_the_policy(db, app, adm
         headers={"Authorization": f"Bearer {token}"},
     )
     assert (answer.status_code, answer.json["type"].rpartition("#")[2]) == (403, "problem-apps-closed")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
 @pytest.mark.settings(apps="administrators")
