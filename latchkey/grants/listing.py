@@ -48,7 +48,9 @@ def count_for(client: Client, since: datetime | None = None) -> int:
 
 
 def relied_on(client: Client) -> bool:
-    """Whether somebody other than its owner lets a client act for them."""
+    """Whether somebody other than its owner lets a client act for them; of nobody's app anybody may be the maker."""
+    if client.owner_id is None:
+        return False
     others = select(Authorization.id).where(
         Authorization.client_id == client.id,
         Authorization.user_id != client.owner_id,

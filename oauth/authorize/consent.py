@@ -39,7 +39,7 @@ def authorize() -> BaseResponse:
     try:
         grant = asking.validate(asked)
     except OAuth2Error as error:
-        return _to_sign_in(asked) if here is None else stops.to_app(asked, error)
+        return _to_sign_in(asked) if here is None else stops.undecided(asked, error)
     return _signed_out(asked) if here is None else _signed_in(asked, grant, here)
 
 

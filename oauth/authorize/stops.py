@@ -9,11 +9,11 @@ from flask import Response, make_response, render_template, session
 from latchkey import notices, origin, settings
 from latchkey.accounts import sessions
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.clients import Client
+from latchkey.clients import Client, redirects
 from latchkey.journal import refusals
 from latchkey.store.session import db
 from oauth.authorize.request import Asked, Stopped
-from oauth.protocol.server import reason, server
+from oauth.protocol import server
 
 
 class Unanswered(OAuth2Error):
@@ -22,13 +22,26 @@ class Unanswered(OAuth2Error):
 
 def silent(asked: Asked, error: str, description: str) -> Response:
     """What an app that asked for silence is told."""
-    return to_app(asked, Unanswered(description, None, None, asked.state, asked.redirect_uri, error=error))
+    return undecided(asked, Unanswered(description, None, None, asked.state, asked.redirect_uri, error=error))
+
+
+def undecided(asked: Asked, error: OAuth2Error) -> Response:
+    """The error goes back to the app, about which nobody decided anything.
+
+    Anybody makes an app that describes itself, and would lead people off from here to wherever they like (RFC 9700
+    §4.11.2): to another host a link leads that they may follow (B-11).
+    """
+    response, destination = to_app(asked, error), redirects.destination(asked.redirect_uri)
+    if asked.client.owner_id is not None or not destination:
+        return response
+    told = {"client": asked.client, "why": server.told(error), "back": response.headers["Location"]}
+    return _page("oauth/undecided.html", destination=destination, **told)
 
 
 def to_app(asked: Asked, error: OAuth2Error) -> Response:
     """The error goes back to the app, and the reason into its owner's log."""
-    response = server.handle_error_response(None, error)
-    refusals.record(asked.client.id, "authorize", *reason(error))
+    response = server.server.handle_error_response(None, error)
+    refusals.record(asked.client.id, "authorize", *server.reason(error))
     db.commit()
     return response
 

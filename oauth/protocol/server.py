@@ -88,18 +88,18 @@ class Server(AuthorizationServer):
         """Back to the app, at its address; where nobody knows it to be right, nobody is led."""
         if not error.redirect_uri:
             raise error
-        described = _described(error)
+        described = told(error)
         return answers.to_app(error.redirect_uri, error.state, error=str(error.error), error_description=described)
 
 
 def reason(error: OAuth2Error) -> tuple[str, str]:
     """What a refusal is kept as for the app's owner."""
-    return str(error.error), str(getattr(error, "reason", "") or _described(error))
+    return str(error.error), str(getattr(error, "reason", "") or told(error))
 
 
 def refusal(error: OAuth2Error) -> Reply:
     """What a program is told of it (RFC 6749 §5.2)."""
-    body = {"error": error.error, "error_description": _described(error)}
+    body = {"error": error.error, "error_description": told(error)}
     if isinstance(error, InvalidClientError):
         return answers.as_json(401, body, CHALLENGE)
     if isinstance(error, TooOften):
@@ -107,8 +107,8 @@ def refusal(error: OAuth2Error) -> Reply:
     return answers.as_json(error.status_code, body)
 
 
-def _described(error: OAuth2Error) -> str:
-    """A text of ours or Authlib's, never of the request's."""
+def told(error: OAuth2Error) -> str:
+    """What is wrong, in words: a text of ours or Authlib's, never of the request's."""
     if isinstance(error, InvalidClientError):
         return NOT_TRUSTED
     return error.description or DESCRIPTIONS.get(str(error.error), "The request was refused.")
