@@ -127,10 +127,11 @@ def code(user: User, typed: str, *, network: str, device: str | None) -> Tries:
     return tries
 
 
-def passkey(network: str) -> Tries:
-    """Count an answer of an authenticator: it cannot be guessed, but takes work to look at. Raises `TooMany`."""
-    tries = Tries((), of_network("passkey-from", network, NETWORK))
-    throttle.admit(*tries.shared)
+def passkey(user_id: str, *, network: str, device: str | None) -> Tries:
+    """Count an answer of an authenticator: it takes work to look at. `device` is as at `sign_in`. Raises `TooMany`."""
+    own = () if device is None else (Counter(f"passkey-device:{device}:{user_id}", GUESSES),)
+    tries = Tries(own, () if own else of_network("passkey-from", network, NETWORK))
+    throttle.admit(*tries.own, *tries.shared)
     return tries
 
 

@@ -1,5 +1,6 @@
 """Second factors: shown to get in or to prove who one is; set up and taken off, with what it ends. Each verb once."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from latchkey import notices, origin
@@ -46,20 +47,23 @@ def finish(plaintext: str, shown: Shown, device: str | None = None) -> tuple[Bro
     )
 
 
-def enter_alone(answer: Answer) -> BrowserSession | None:
+def enter_alone(answer: Answer, known: Callable[[User | None], str | None]) -> tuple[BrowserSession, Tries] | None:
     """Open a session by a passkey alone, which has looked at who its user is; None if it proves nothing.
 
-    Raises `TooMany`. Whoever calls commits in any case.
+    `known` names the browser, if it opened this account before. Raises `TooMany`. Whoever calls commits in any case,
+    and says then that the tries were right.
     """
-    limits.passkey(origin.current.get().network)
     passkey = passkeys.find(answer)
+    owner = users.find(passkey.user_id) if passkey is not None else None
+    whose = owner.id if owner is not None else ""
+    tries = limits.passkey(whose, network=origin.current.get().network, device=known(owner))
     user = users.lock(passkey.user_id) if passkey is not None else None
     if user is None or user.disabled_at is not None:
         return None
     # After “I have been hacked” a passkey may be the thief's: alone it opens nothing until its owner chose a password.
     if user.needs_password or not _accept_passkey(user, answer, alone=True):
         return None
-    return signin.opened(user, How.PASSKEY, used_at(answer))
+    return signin.opened(user, How.PASSKEY, used_at(answer)), tries
 
 
 def show_again(here: BrowserSession, shown: Shown, device: str | None = None) -> Tries | None:
@@ -81,7 +85,7 @@ def used_at(shown: Shown) -> datetime | None:
 def _count(user: User, shown: Shown, device: str | None) -> Tries:
     network = origin.current.get().network
     if isinstance(shown, Answer):
-        return limits.passkey(network)
+        return limits.passkey(user.id, network=network, device=device)
     return limits.code(user, shown, network=network, device=device)
 
 

@@ -100,9 +100,10 @@ def sign_in_by_passkey() -> ResponseReturnValue:
     """Let somebody in by a passkey alone, which their device asked who they are for."""
     form, next_path = PasskeyForm(), asked_next()
     answer = form.answer(Purpose.SIGN_IN, this_browser()) if form.validate() else None
-    opened = second_factor.enter_alone(answer) if answer is not None else None
-    if opened is not None:
-        return arrival.go_on(opened, next_path, _carried())
+    entered = second_factor.enter_alone(answer, devices.known) if answer is not None else None
+    if entered is not None:
+        opened, right = entered
+        return arrival.go_on(opened, next_path, _carried(), right)
     db.commit()
     return _page(SignInForm(formdata=None), next_path, 422, refusal=NO_PASSKEY, sealed=_carried())
 
