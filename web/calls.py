@@ -11,7 +11,7 @@ from wsgiref.types import WSGIEnvironment
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.http import parse_etags, parse_options_header
+from werkzeug.http import parse_etags
 from werkzeug.wsgi import get_input_stream
 
 from latchkey.tokens.access import Bearer
@@ -24,7 +24,8 @@ Pairs: TypeAlias = list[tuple[str, str]]
 
 # A report of 1,000 credentials, indented. How deep and how many is bounded where it is read.
 LONGEST_BODY = 256 * 1024
-LONGEST_LENGTH = 12
+# Of headers: digits of a length, and tags of what somebody has already, of which many take long to look through.
+LONGEST_LENGTH, LONGEST_TAGS = 12, 4 * 1024
 # For calls that are answered by any method: these, and whatever others somebody makes up.
 EVERY_METHOD = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 # A form with this in it may have to wait for another host, so that nobody may wait for it; a long one is long to read.
@@ -84,8 +85,8 @@ class Call:
 
     @property
     def mimetype(self) -> str:
-        """What the body is said to be."""
-        return parse_options_header(self.header("Content-Type"))[0].lower()
+        """What the body is said to be. What stands behind it says nothing here, and may be long to read."""
+        return (self.header("Content-Type") or "").partition(";")[0].strip(" \t").lower()
 
     @property
     def body(self) -> bytes:
@@ -171,7 +172,7 @@ def at_arrival(view: View) -> View:
 def conditional(call: Call, reply: Reply) -> Reply:
     """304 for who has it already (RFC 9110 §13.1.2)."""
     asked = call.environ.get("HTTP_IF_NONE_MATCH")
-    if asked is None or reply.status != 200 or call.method not in ("GET", "HEAD"):
+    if asked is None or len(asked) > LONGEST_TAGS or reply.status != 200 or call.method not in ("GET", "HEAD"):
         return reply
     etag = next((value for name, value in reply.headers if name == "ETag"), None)
     if etag is None or not parse_etags(asked).contains_weak(etag.strip('"')):
