@@ -232,8 +232,6 @@ def withdraw_all(client: Client, limit: int | None = None) -> list[Authorization
 
     With `limit` at most so many: a caller with a letter to write for each commits in between and repeats.
     """
-    _end(Grant.client_id == client.id, EndReason.CUT_OFF)
-    endings.note(endings.Kind.CLIENT, client.id)
     live = list(
         db.scalars(
             select(Authorization)
@@ -247,4 +245,6 @@ def withdraw_all(client: Client, limit: int | None = None) -> list[Authorization
     for authorization in live:
         authorization.withdrawn_at = clock.now()
     db.flush()
+    _end(Grant.client_id == client.id, EndReason.CUT_OFF)
+    endings.note(endings.Kind.CLIENT, client.id)
     return live

@@ -19,9 +19,6 @@ from latchkey.tokens.imported import lookup
 from latchkey.tokens.issued import device_answers
 from latchkey.tokens.issued.device_codes import DeviceCode
 
-# A letter takes milliseconds, and an embedded database has one writer at a time.
-PART = 20
-
 
 def report(plaintext: str, place: str = "") -> bool:
     """End a credential of any kind and tell its owner. Returns whether it was active; callers must not disclose this.
@@ -58,14 +55,13 @@ def learned(plaintexts: Iterable[str]) -> Iterator[str]:
 
 
 def report_all(found: Iterable[str], places: Mapping[str, str] = MappingProxyType({})) -> Iterator[int]:
-    """End these of ours; yields after each part for the caller to commit, since others write meanwhile.
+    """End these of ours; yields after each for the caller to commit, since others write meanwhile.
 
-    `places` says where they were found.
+    They belong to anybody: several in one transaction would lock users after what hangs on others (conflicts). `places`
+    says where they were found.
     """
-    # In one order for everybody: two reports at once must not wait for each other's rows.
-    ordered = sorted(found)
-    for start in range(0, len(ordered), PART):
-        yield sum(report(text, places.get(text, "")) for text in ordered[start : start + PART])
+    for text in sorted(found):
+        yield report(text, places.get(text, ""))
 
 
 def end(token: Token) -> list[Client]:

@@ -1,6 +1,6 @@
 """Everything that acts for a user, stopped at once; and a user deleted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import and_, or_, select
@@ -142,14 +142,22 @@ def _addresses(user: User) -> set[str]:
     return {user.email, *(address for address in before if users.find_by_email(address) is None)}
 
 
+def hold(user_id: str) -> Sequence[User]:
+    """Lock a user and all administrators, in one order for everybody; who is there.
+
+    Whoever is to act on another user begins with it: two administrators who act on each other lock the same rows.
+    """
+    able = and_(IS_ADMIN, User.disabled_at.is_(None))
+    statement = select(User).where(or_(able, User.id == user_id)).order_by(User.id).with_for_update(key_share=True)
+    return db.scalars(statement.execution_options(populate_existing=True)).all()
+
+
 def _spare_last(user: User) -> None:
     """Lock a user who is to go. Raises `LastAdministrator`, and `users.UserGone` if they went already.
 
     Two that go at once wait for each other: each locks all administrators, and looks at what is stored then.
     """
-    able = and_(IS_ADMIN, User.disabled_at.is_(None))
-    statement = select(User).where(or_(able, User.id == user.id)).order_by(User.id).with_for_update(key_share=True)
-    locked = db.scalars(statement.execution_options(populate_existing=True)).all()
+    locked = hold(user.id)
     if [admin.id for admin in locked if admin.is_admin and admin.disabled_at is None] == [user.id]:
         raise LastAdministrator
     if user.id not in {other.id for other in locked}:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import scopes
 from latchkey.clients import Client
-from latchkey.oversight import approval
+from latchkey.oversight import approval, keys
 from latchkey.oversight.approval import Waiting
 from latchkey.scopes import Scope
 from latchkey.store.session import db
@@ -85,7 +85,9 @@ def decide(kind: str, request_id: str) -> BaseResponse:
     if answer == "refuse" and not form.reason.data:
         form.reason.errors = [WHY]
         return _page(form, request_id, 422)
-    by, shown = begin(form.reason.data), frozenset(request.form.getlist("scope"))
+    token = keys.find_token(request_id) if kind == "tokens" else None
+    by = begin(form.reason.data, over=token.user_id if token is not None else None)
+    shown = frozenset(request.form.getlist("scope"))
     try:
         VERBS[kind](request_id, by=by, approve=answer == "approve", shown=shown)
     except (approval.OwnRequest, approval.Changed) as refused:

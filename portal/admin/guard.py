@@ -13,6 +13,7 @@ from latchkey import ids, origin, texts
 from latchkey.accounts.users import User
 from latchkey.clients import LONGEST_REASON
 from latchkey.origin import Actor, Doer
+from latchkey.safety import lockdown
 from latchkey.store.session import db
 from portal import drafts
 from portal.blueprint import blueprint
@@ -74,8 +75,13 @@ Facts = Sequence[tuple[str, Sequence[str]]]
 CHANGED = "This was changed while the page was open. Look again before you answer."
 
 
-def begin(reason: str | None = None) -> User:
-    """From here on it is this administrator who acts, if they are one still; their account is locked."""
+def begin(reason: str | None = None, over: str | None = None) -> User:
+    """From here on it is this administrator who acts, if they are one still; their account is locked.
+
+    So is the user whom they act `over`, by their id: nobody locks one and then the other (conflicts).
+    """
+    if over is not None:
+        lockdown.hold(over)
     user = acting_user()
     if not user.is_admin:
         abort(404)

@@ -38,7 +38,7 @@ def end_token(token_id: str) -> BaseResponse:
     question = Question(REVOKE, name=keys.name(token), reader=owner.name, back=back)
     if not question.agreed():
         return question.page()
-    begin(question.reason)
+    begin(question.reason, over=token.user_id)
     new = keys.revoke(token)
     db.commit()
     flash(f"Revoked “{keys.name(token)}”." if new else "It had ended already.")
@@ -62,7 +62,7 @@ def end_authorization(authorization_id: str) -> BaseResponse:
     question = Question(WITHDRAW, name=name, reader=authorization.user.name, back=back)
     if not question.agreed():
         return question.page()
-    begin(question.reason)
+    begin(question.reason, over=authorization.user_id)
     new = keys.withdraw(authorization)
     db.commit()
     flash(f"“{name}” acts for {authorization.user.name} no more." if new else "It had ended already.")

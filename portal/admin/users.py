@@ -119,7 +119,7 @@ def change_user(user_id: str, act: str) -> BaseResponse:
     question = Question(doing, name=user.name, reader=user.name, back=back, facts=_facts(user))
     if not question.agreed():
         return question.page()
-    begin(question.reason)
+    begin(question.reason, over=user_id)
     user = users.lock(user_id) or abort(404)
     if doing.vouches and not question.still(user.name, _facts(user)):
         return question.refused(CHANGED)

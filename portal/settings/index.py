@@ -115,6 +115,7 @@ def delete_account() -> ResponseReturnValue:
     if not form.validate():
         return settings_page.show(422, delete=form)
     require_proof()
+    lockdown.hold(this_user().id)
     user = acting_user()
     try:
         commit_parts(lockdown.delete(user))

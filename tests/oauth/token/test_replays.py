@@ -1,25 +1,21 @@
 """What is used twice ends its grant, also while its user is deleted: neither waits for what the other has."""
 
 import threading
-import time
 from functools import partial
 
 import pytest
-from sqlalchemy import text
 
 from latchkey import grants, notices
 from latchkey.accounts import users
 from latchkey.grants import EndReason, Grant
 from latchkey.safety import lockdown
 from latchkey.store import conflicts
-from latchkey.store.session import commit_parts, db, engines
+from latchkey.store.session import commit_parts, db
 from oauth.token.replays import Replayed
 from tests import factories
-from tests.crowd import at_once
+from tests.crowd import SECONDS, at_once, until_somebody_waits_for_a_row
 from tests.oauth import dance
 
-SECONDS = 30
-LOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 REASONS = [EndReason.CODE_REPLAYED, EndReason.REFRESH_REPLAYED]
 
 
@@ -35,18 +31,6 @@ def begun(bob):
 def delete(user_id):
     """Without beginning again, which would hide that two waited for each other."""
     commit_parts(lockdown.delete(users.find(user_id)))
-
-
-def until_somebody_waits_for_a_row():
-    """Where one writes at a time, nobody gets as far as that."""
-    if engines().embedded:
-        return
-    until = time.monotonic() + SECONDS
-    with engines().write.connect() as connection:
-        while not connection.execute(text(LOCKED)).scalar_one():
-            connection.rollback()
-            assert time.monotonic() < until
-            time.sleep(0.005)
 
 
 @pytest.mark.standard("C-07", "E-05")
