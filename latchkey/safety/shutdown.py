@@ -83,8 +83,9 @@ def delete(client: Client) -> Iterator[int]:
         yield 0
     if clients.lock(client.id) is not None:
         notices.app_deleted(client.owner, client)
-        counts.forget(client.id)
         clients.remove(client)
+        # Whoever counts its calls holds it first.
+        counts.forget(client.id)
 
 
 def after_leak(suspects: Iterable[Client]) -> list[Client]:

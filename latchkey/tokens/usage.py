@@ -2,11 +2,11 @@
 
 import threading
 from datetime import datetime, timedelta
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.dml import UpdateBase
 
 from latchkey import clock, origin
 from latchkey.grants import Authorization, Grant
@@ -27,6 +27,7 @@ class Use(NamedTuple):
     agent: str
 
 
+Row: TypeAlias = dict[str, Any]
 _pending: dict[bytes, Use] = {}
 _guard = threading.Lock()
 
@@ -48,6 +49,15 @@ _note_authorization = (
     )
     .values(last_used_at=bindparam("at", type_=UtcDateTime), last_used_address=bindparam("address"))
 )
+# Those of some that nobody holds.
+_keys: Any = bindparam("keys", expanding=True)
+_free_tokens = select(Token.digest).where(Token.digest.in_(_keys)).with_for_update(key_share=True, skip_locked=True)
+_free_grants = (
+    select(Grant.id)
+    .join(Authorization, Authorization.id == Grant.authorization_id)
+    .where(Grant.id.in_(_keys))
+    .with_for_update(of=Authorization, key_share=True, skip_locked=True)
+)
 
 
 def note(digest: bytes, grant_id: str | None) -> None:
@@ -59,7 +69,7 @@ def note(digest: bytes, grant_id: str | None) -> None:
 
 
 def flush() -> int:
-    """Write what was noted, in one transaction; how many tokens. What could not be written stays noted."""
+    """Write what was noted; how many tokens. What could not be written stays noted."""
     with _guard:
         uses = sorted(_pending.values())
         _pending.clear()
@@ -74,16 +84,30 @@ def flush() -> int:
 
 
 def _write(uses: list[Use]) -> None:
-    if not uses:
-        return
-    under_grants: list[dict[str, Any]] = [
+    under_grants: list[Row] = [
         {"of_grant": use.grant_id, "at": use.at, "address": use.address} for use in uses if use.grant_id
     ]
-    under_grants.sort(key=itemgetter("of_grant"))
+    _write_each(_note_authorization, under_grants, "of_grant", _free_grants)
+    of_tokens: list[Row] = [
+        {"of_token": use.digest, "at": use.at, "address": use.address, "agent": use.agent} for use in uses
+    ]
+    _write_each(_note_token, of_tokens, "of_token", _free_tokens)
+
+
+def _write_each(statement: UpdateBase, rows: list[Row], key: str, free: Select[Any]) -> None:
+    """Write these together, but those that somebody holds one by one: whoever waits holds nothing meanwhile.
+
+    They are anybody's, used in any order, and whoever ends several of a user's tokens waits for each of them.
+    """
+    if not rows:
+        return
+    late: list[Row] = []
     with engines().write.begin() as connection:
-        # In the order of locks (conflicts).
-        if under_grants:
-            connection.execute(_note_authorization, under_grants)
-        connection.execute(
-            _note_token, [{"of_token": u.digest, "at": u.at, "address": u.address, "agent": u.agent} for u in uses]
-        )
+        if not engines().embedded:
+            found = {name for (name,) in connection.execute(free, {"keys": [row[key] for row in rows]})}
+            late = [row for row in rows if row[key] not in found]
+        if len(late) < len(rows):
+            connection.execute(statement, [row for row in rows if row not in late] if late else rows)
+    for row in late:
+        with engines().write.begin() as connection:
+            connection.execute(statement, row)

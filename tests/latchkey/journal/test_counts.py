@@ -7,17 +7,20 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from latchkey import clients, credentials, grants, origin, tokens
 from latchkey import clock as real_clock
-from latchkey import credentials, grants, origin, tokens
 from latchkey.credentials import Kind
 from latchkey.journal import adding, counting, counts, places, refusals
 from latchkey.journal.counts import CallCount
 from latchkey.journal.places import CallPlace
 from latchkey.journal.refusals import Reason, Refusal
-from latchkey.store.session import engines
+from latchkey.safety import shutdown
+from latchkey.store import conflicts
+from latchkey.store.session import commit_parts, engines
+from latchkey.store.session import db as session
 from latchkey.tokens import access
 from tests import factories
-from tests.crowd import at_once
+from tests.crowd import SECONDS, at_once, until_somebody_waits_for_a_row
 
 
 @pytest.fixture(autouse=True)
@@ -386,3 +389,44 @@ def test_counts_are_kept_for_thirty_days_and_purged_in_parts(db, minted, clock, 
 
     assert rows(db) == []
     assert db.scalar(select(func.count()).select_from(CallPlace)) == 0
+
+
+def test_calls_of_an_app_are_counted_beside_its_deletion(app, alice, example_client, monkeypatch):
+    """Neither waits for what the other has."""
+    client_id = example_client.client.id
+    plaintext = factories.make_access_token(grants.allow(alice, example_client.client, {"account:read"}))
+    for _ in range(2):
+        # What was counted is there already, and there is more to count.
+        counting.flush()
+        access.admit(plaintext, {"account:read"}, "GET /v1/me")
+    removing, faults, met = threading.Event(), [], conflicts.met
+    monkeypatch.setattr(conflicts, "met", lambda fault: faults.append(fault) or met(fault))
+
+    def in_the_midst(of, name):
+        called = getattr(of, name)
+
+        def then(*given):
+            called(*given)
+            if not removing.is_set():
+                removing.set()
+                until_somebody_waits_for_a_row()
+
+        monkeypatch.setattr(of, name, then)
+
+    def delete():
+        with app.app_context():
+            commit_parts(shutdown.delete(clients.find(client_id)))
+
+    def count():
+        with app.app_context():
+            assert removing.wait(SECONDS)
+            counting.flush()
+
+    session.remove()
+    in_the_midst(counts, "forget")
+    in_the_midst(clients, "remove")
+
+    at_once(delete, count)
+
+    assert faults == []
+    assert session.scalar(select(func.count()).select_from(CallCount).where(CallCount.source_id == client_id)) == 0

@@ -1,13 +1,20 @@
 """When tokens were last used: noted without a write, written together, lost by no fault."""
 
+import threading
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from latchkey import origin
+from latchkey import grants, origin, tokens
+from latchkey.accounts import users
+from latchkey.grants import Authorization
+from latchkey.store import conflicts
+from latchkey.store.session import db as session
 from latchkey.store.session import engines
 from latchkey.tokens import Token, access, usage
 from tests import factories
+from tests.crowd import SECONDS, at_once, until_somebody_waits_for_a_row
 
 
 @pytest.fixture
@@ -64,3 +71,41 @@ def test_what_could_not_be_written_is_written_later(db, minted):
     assert usage.flush() == 1
 
     assert db.get_one(Token, minted.token.id).last_used_at is not None
+
+
+def test_uses_are_written_beside_whoever_holds_what_was_used(app, alice, bob, monkeypatch):
+    """In whatever order: neither waits for what the other has."""
+    made = [factories.make_token(alice, description=f"t{number}") for number in range(8)]
+    grant = grants.allow(alice, factories.make_client(bob).client, {"account:read"})
+    app_token = factories.make_access_token(grant)
+    usage.flush()
+    for plaintext in (app_token, *(each.plaintext for each in made)):
+        access.admit(plaintext)
+    alice_id, authorization_id, held = alice.id, grant.authorization_id, threading.Event()
+    faults, met = [], conflicts.met
+    monkeypatch.setattr(conflicts, "met", lambda fault: faults.append(fault) or met(fault))
+
+    def end_all():
+        """The caller's token first, as in a call that takes an app's access back; then each of hers."""
+        with app.app_context():
+            user = users.hold(alice_id)
+            tokens.changes.locked(session.get(Token, max(made)))
+            held.set()
+            until_somebody_waits_for_a_row()
+            grants.withdraw(session.get(Authorization, authorization_id))
+            tokens.revoke_all(user)
+            session.commit()
+
+    def flush():
+        with app.app_context():
+            assert held.wait(SECONDS)
+            return usage.flush()
+
+    made = [each.token.id for each in made]
+    session.remove()
+
+    _, written = at_once(end_all, flush)
+
+    assert (written, faults) == (9, [])
+    assert all(session.scalars(select(Token.last_used_at).where(Token.id.in_(made))))
+    assert session.get(Authorization, authorization_id).last_used_at is not None
