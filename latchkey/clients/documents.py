@@ -23,6 +23,8 @@ KINDS = frozenset({"application/json"})
 KEPT = timedelta(days=7)
 SECRETS = ("client_secret", "client_secret_expires_at")
 KEYS = "private_key_jwt"
+# What an administrator looked at, beside the keys, before they trusted an app.
+VOUCHED = frozenset({"name", "redirect_uris"})
 
 
 def read(url: str, body: bytes) -> tuple[Said, Wanted | None]:
@@ -70,22 +72,24 @@ def keep(url: str, said: Said, keys: Wanted | None, lasting: timedelta) -> tuple
     client.document_read_at, client.document_fresh_until = now, now + lasting
     if changed:
         client.updated_at = now
-    _prove(client, keys)
+    if _prove(client, keys) or not VOUCHED.isdisjoint(changed):
+        # People would read “Verified” beside what nobody has looked at.
+        client.trusted = False
     db.flush()
     return client, new
 
 
-def _prove(client: Client, keys: Wanted | None) -> None:
-    """Let an app prove itself as its document says now, or by nothing."""
+def _prove(client: Client, keys: Wanted | None) -> bool:
+    """Let an app prove itself as its document says now, or by nothing; whether that is new."""
     if keys is None:
-        changing.take(client, by=None)
         client.confidential = client.trusted = client.resource_server = False
-        return
+        return changing.take(client, by=None)
     client.confidential = True
     known = record.find(client.id)
     # What stands at an address is asked for by whoever needs a key, and kept meanwhile.
     if known is None or not client.keyed or known.url is None or known.url != keys.url:
-        changing.give(client, keys, by=None)
+        return changing.give(client, keys, by=None)
+    return False
 
 
 def _row(url: str, said: Said) -> tuple[Client, bool]:

@@ -768,6 +768,51 @@ def test_a_pinned_copy_holds_its_keys_and_their_host_is_asked_no_more(signed_in,
         assert len(keys.asked) == 2
 
 
+def verified(browser, host):
+    """Whether people read so, and whether it is kept so."""
+    told = "Not verified" not in dance.authorize(browser, host.app).text
+    assert clients.find(host.url).trusted is told
+    return told
+
+
+def trusted(browser, host, pair):
+    """An app of a document that an administrator has looked at."""
+    host.headers["Cache-Control"] = "max-age=60"
+    dance.authorize(browser, described(host, jwks=json.loads(signing.key_set(pair))))
+    oversight.trust(clients.lock(clients.find(host.url).id), on=True)
+    records.commit()
+    assert verified(browser, host)
+
+
+@OPEN
+@pytest.mark.standard("J-04", "J-10")
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"client_name": "Your Bank"},
+        {"redirect_uris": [factories.CALLBACK, "https://evil.example/"]},
+        {"jwks": json.loads(signing.key_set(Pair(kid="other")))},
+    ],
+)
+def test_what_nobody_has_looked_at_is_not_verified(signed_in, host, pair, clock, other):
+    """Whoever has the host would be called verified by whatever name, and wherever it leads back to."""
+    trusted(signed_in, host, pair)
+    described(host, **other)
+    clock.move(minutes=2)
+
+    assert not verified(signed_in, host)
+
+
+@OPEN
+def test_what_is_read_once_more_and_is_the_same_stays_verified(signed_in, host, pair, clock):
+    trusted(signed_in, host, pair)
+    described(host, client_uri="https://fieldnotes.example/new")
+    clock.move(minutes=2)
+
+    assert verified(signed_in, host)
+    assert len(host.asked) == 2
+
+
 @OPEN
 @pytest.mark.standard("J-10")
 def test_an_app_of_a_document_that_has_keys_no_more_is_public_again(signed_in, caller, host, pair, clock):
