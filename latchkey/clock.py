@@ -32,8 +32,17 @@ def told(kept: Kept) -> str:
     return rfc3339(read(kept), "auto")
 
 
+def text(moment: datetime) -> str:
+    """How SQLite keeps a moment, of whatever second."""
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(" ", "microseconds")[: len("2026-11-23 14:41:07.319609")]
+
+
 class Writer:
-    """Writes moments as SQLite keeps them: those of one parameter are mostly of one second, whose text is kept."""
+    """Does the same: moments of one parameter are mostly of one second, whose text is kept.
+
+    Of one second after the other, it takes half as long as `text`; of seconds by turns, three times as long.
+    """
 
     def __init__(self) -> None:
         self._second = (datetime.min.replace(tzinfo=UTC), "")

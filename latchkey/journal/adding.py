@@ -1,17 +1,19 @@
 """Rows that many processes add to: inserted, or added to where they are, many in a statement."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Dialect, bindparam, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from latchkey import clock
 from latchkey.store.prepared import binder
+from latchkey.store.session import UtcDateTime
 
 # Of an embedded database each statement hands the interpreter to another thread, which costs more than a row.
-TOGETHER = 50
+TOGETHER = 100
 
 Row = tuple[Any, ...]
 
@@ -35,19 +37,19 @@ class Adding:
             connection.execute(self._from_arrays, dict(arrays))
             return
         bound = self._bound(rows, connection.dialect)
-        for first in range(0, len(bound), TOGETHER):
-            part = bound[first : first + TOGETHER]
-            if len(part) == TOGETHER:
-                connection.exec_driver_sql(self._texts(TOGETHER), (*chain.from_iterable(part),))
-            else:
-                connection.exec_driver_sql(self._texts(1), part)
+        for _ in range(len(rows) // TOGETHER):
+            part = chain.from_iterable(islice(bound, TOGETHER))
+            connection.exec_driver_sql(self._texts(TOGETHER), (*part,))
+        if left := list(bound):
+            connection.exec_driver_sql(self._texts(1), left)
 
-    def _bound(self, rows: Sequence[Row], dialect: Dialect) -> list[Row]:
+    def _bound(self, rows: Sequence[Row], dialect: Dialect) -> Iterator[Row]:
         columns = []
         for column, values in zip(self._table.c, zip(*rows, strict=True), strict=True):
-            bind = binder(column.type, dialect)
+            # In the order of the rows seconds change all the time.
+            bind = clock.text if isinstance(column.type, UtcDateTime) else binder(column.type, dialect)
             columns.append(values if bind is None else map(bind, values))
-        return list(zip(*columns, strict=True))
+        return zip(*columns, strict=True)
 
     def _text(self, count: int) -> str:
         row = dict.fromkeys(self._table.c.keys())

@@ -14,7 +14,7 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.journal import places, refusals
 from latchkey.journal.adding import Adding
-from latchkey.journal.places import CallPlace
+from latchkey.journal.places import CallPlace, Entry
 from latchkey.store.session import Base, db, engines
 from latchkey.store.sweeping import sweep
 
@@ -90,7 +90,7 @@ class _Shape(NamedTuple):
     scope: str
 
 
-Tallied = tuple[Counted, int, datetime]
+Tallied = tuple[Entry, int, datetime]
 # The columns of a row that are its key, and the others.
 _Key = tuple[str, str, date, int, str]
 _Sum = tuple[str, str, str | None, int, datetime]
@@ -105,17 +105,20 @@ def write(calls: Sequence[Tallied], refused: Sequence[tuple[Turned, int, datetim
 
     Users and apps that are gone meanwhile take their counts with them.
     """
-    keys: list[Counted | Turned] = [key for key, *_ in calls]
-    keys += [key for key, *_ in refused]
+    # Before the transaction, which others who write wait for.
+    rows = _rows(calls)
+    of_clients = {key[0] for key, _, _ in calls} | {key.client_id for key, _, _ in refused}
+    of_users = {key[2] for key, _, _ in calls} | {key.user_id for key, _, _ in refused}
     with engines().write.begin() as connection:
         # In the order of locks (conflicts): what is there stays until the commit.
-        users = _held(connection, _users, {key.user_id for key in keys})
-        clients = _held(connection, _clients, {key.client_id for key in keys})
-        there = [one for one in calls if one[0].user_id in users and one[0].client_id in clients]
-        _add(connection, _rows(there))
-        placed = places.write(connection, there)
-        turned = [one for one in refused if one[0].user_id in users and one[0].client_id in clients]
-        refusals.keep(connection, turned)
+        users, clients = _held(connection, _users, of_users), _held(connection, _clients, of_clients)
+        if not (of_users <= users and of_clients <= clients):
+            calls = [one for one in calls if one[0][2] in users and one[0][0] in clients]
+            refused = [one for one in refused if one[0].user_id in users and one[0].client_id in clients]
+            rows = _rows(calls)
+        _add(connection, rows)
+        placed = places.write(connection, calls)
+        refusals.keep(connection, refused)
     places.remember(placed)
 
 
@@ -135,14 +138,13 @@ def _held(connection: Connection, statement: Select[tuple[str]], ids: set[str | 
 
 def _rows(calls: Iterable[Tallied]) -> list[tuple[Any, ...]]:
     rows: dict[_Key, _Sum] = {}
-    for key, times, at in calls:
-        app, day = key.client_id, _day(key.day)
-        source = str(app or key.token_id)
-        shape = _shape(source, key)
-        told = (shape.call, shape.scope, None if app else key.user_id, times, at)
-        _tally(rows, (source, "", day, key.status, shape.digest), told)
-        if app is not None and key.user_id is not None:
-            _tally(rows, (source, key.user_id, day, key.status, ""), ("", "", key.user_id, times, at))
+    for (app, token, user, ordinal, status, call, wanted, _, _), times, at in calls:
+        source, day = str(app or token), _day(ordinal)
+        shape = _shape(source, ordinal, call, wanted)
+        told = (shape.call, shape.scope, None if app else user, times, at)
+        _tally(rows, (source, "", day, status, shape.digest), told)
+        if app is not None and user is not None:
+            _tally(rows, (source, user, day, status, ""), ("", "", user, times, at))
     # In the order of their keys, so that two processes never wait for each other in a circle.
     return [(*key, *rows[key]) for key in sorted(rows)]
 
@@ -158,9 +160,9 @@ def _tally(rows: dict[_Key, _Sum], key: _Key, told: _Sum) -> None:
 _day = lru_cache(maxsize=DAYS)(date.fromordinal)
 
 
-def _shape(source: str, key: Counted) -> _Shape:
-    shape = _shape_of(key.call[:LONGEST_CALL], ANY if ANY in key.wanted else scopes.serialize(key.wanted))
-    mine = source, key.day
+def _shape(source: str, day: int, call: str, wanted: frozenset[str]) -> _Shape:
+    shape = _shape_of(call, wanted)
+    mine = source, day
     known = _shapes.get(mine, ())
     if shape.digest in known:
         return shape
@@ -173,7 +175,8 @@ def _shape(source: str, key: Counted) -> _Shape:
 
 
 @lru_cache(maxsize=1024)
-def _shape_of(call: str, scope: str) -> _Shape:
+def _shape_of(call: str, wanted: frozenset[str]) -> _Shape:
+    call, scope = call[:LONGEST_CALL], ANY if ANY in wanted else scopes.serialize(wanted)
     return _Shape(hashlib.sha256(f"{call}\n{scope}".encode()).hexdigest()[:32], call, scope)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, ForeignKey, String, bindparam, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -30,29 +30,6 @@ class CallPlace(Base):
     last_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class Called(Protocol):
-    """A kind of call as it is counted in memory."""
-
-    @property
-    def client_id(self) -> str | None: ...
-    @property
-    def token_id(self) -> str | None: ...
-    @property
-    def user_id(self) -> str | None: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def agent(self) -> str: ...
-
-
-class Place(NamedTuple):
-    """An address and a program from which a token was used."""
-
-    token_id: str
-    address: str
-    agent: str
-
-
 class _Stay(NamedTuple):
     """Whose token it is, and since when and until when it was used there: the rest of the row."""
 
@@ -61,29 +38,35 @@ class _Stay(NamedTuple):
     last_at: datetime
 
 
+# One kind of call as it is counted in memory: client, token, user, day, status, call, scopes, address and agent.
+Entry: TypeAlias = tuple[str | None, str | None, str | None, int, int, str, frozenset[str], str, str]
+
+# From where a token was used: its id, the address and the agent.
+Place: TypeAlias = tuple[str, str, str]
+
 # What this process wrote and when, and how many of a token that were.
 _written: dict[Place, datetime] = {}
 _of_token: Counter[str] = Counter()
 
 
-def write(connection: Connection, calls: Iterable[tuple[Called, int, datetime]]) -> dict[Place, datetime]:
+def write(connection: Connection, calls: Iterable[tuple[Entry, int, datetime]]) -> dict[Place, datetime]:
     """Keep from where calls came, where that is new or was last kept a minute ago; users are held.
 
     What is to be remembered once it is committed.
     """
     due: dict[Place, _Stay] = {}
-    for key, _, at in calls:
-        if key.client_id is not None or not key.address:
+    for (app, token, user, _, _, _, _, address, agent), _, at in calls:
+        if app is not None or not address:
             continue
-        place = Place(str(key.token_id), key.address, key.agent)
+        place = str(token), address, agent
         lately = _written.get(place)
         if lately is None or at - lately >= NOTED_EVERY:
             _, first, last = due.get(place, (None, at, at))
-            due[place] = _Stay(str(key.user_id), min(at, first), max(at, last))
+            due[place] = _Stay(str(user), min(at, first), max(at, last))
     kept = _latest(due)
     _add(connection, [(*place, *due[place]) for place in kept])
     # Where all that this process knows of a token is one place, which is there, no other is too many.
-    crowded = {place.token_id for place in kept if place not in _written or _of_token[place.token_id] > 1}
+    crowded = {place[0] for place in kept if place not in _written or _of_token[place[0]] > 1}
     if crowded:
         connection.execute(_crowd_out, [{"of_token": token_id} for token_id in sorted(crowded)])
     return {place: due[place].last_at for place in kept}
@@ -93,8 +76,8 @@ def _latest(due: dict[Place, _Stay]) -> list[Place]:
     """Of many at once only so many of a token reach the database at all."""
     newest: dict[str, list[Place]] = defaultdict(list)
     for place in sorted(due, key=lambda one: due[one].last_at, reverse=True):
-        if len(newest[place.token_id]) < MOST_PLACES:
-            newest[place.token_id].append(place)
+        if len(newest[place[0]]) < MOST_PLACES:
+            newest[place[0]].append(place)
     return sorted(place for places in newest.values() for place in places)
 
 
@@ -102,7 +85,7 @@ def remember(written: dict[Place, datetime]) -> None:
     """These are there now."""
     if len(_written) >= MOST_REMEMBERED:
         forget()
-    _of_token.update(place.token_id for place in written if place not in _written)
+    _of_token.update(place[0] for place in written if place not in _written)
     _written.update(written)
 
 
