@@ -114,7 +114,7 @@ DOERS = {
     Doer.UPSTREAM: "A group of yours at {name}",
     Doer.OTHER: "Somebody else",
 }
-ENDERS = {"user": "You took back", "operator": "An administrator ended"}
+ENDERS = {"user": "You revoked", "operator": "An administrator revoked"}
 CAUSES = {
     Cause.OWNER: " with your account",
     Cause.LEAK: ", because a token that made or changed it has leaked",

@@ -1,13 +1,14 @@
 """What people and programs are told when something is wrong: a page, a problem (RFC 9457) or an OAuth error."""
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 from typing import cast
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError
@@ -22,6 +23,7 @@ from latchkey.store import postgres
 from latchkey.store.session import db
 from web import filters, problems
 from web.layer import faults
+from web.layer.wordings import FOR_PROGRAMS, FORMS_ALONE, STALE, WORDINGS, Wording
 
 # Programs read these, but for those of `faults.OAUTH`.
 PROBLEMS = ("/v1", "/mcp", "/.well-known", "/healthz", "/readyz")
@@ -29,39 +31,6 @@ RETRY_SECONDS = 5
 # Fields that an answer never repeats.
 SECRET_WORDS = ("password", "secret", "token", "code", "credential")
 MOST_FIELDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What a person reads about one status."""
-
-    title: str
-    text: str
-    symbol: str = "circle-alert"
-
-
-WORDINGS = {
-    400: Wording("We could not read that", "Something in the request was not as it should be. Go back and try again."),
-    401: Wording("Sign in first", "This page is for people who are signed in.", "lock"),
-    403: Wording("You cannot do that here", "This page or action is not open to you.", "lock"),
-    404: Wording("There is nothing here", "The address may be mistyped, or the token or app was removed.", "search"),
-    405: Wording("That does not work this way", "This address cannot be used like that. Go back and try again.", "ban"),
-    413: Wording("That is too much", "What was sent is larger than this page takes. Make it shorter and try again."),
-    415: Wording("We could not read that", "This address takes another format."),
-    429: Wording("Too many tries", "Wait {seconds} and try again.", "clock"),
-    500: Wording(
-        "Something broke on our side",
-        "Your tokens are not affected. Try again; if it stays, tell the operator this reference:",
-        "triangle-alert",
-    ),
-    503: Wording("Back in a moment", "We cannot reach our records just now. Your tokens are not affected.", "clock"),
-}
-# What a program can do about it, where a person would go back.
-FOR_PROGRAMS = {
-    400: "Something in the request cannot be read, such as broken percent-encoding.",
-    405: "This address does not take that method. The header Allow names those that it takes.",
-}
-STALE = Wording("This page was open too long", "Nothing was changed. Go back, reload and try again.", "clock")
 
 
 def _wording(status: int, retry_after: int | None) -> Wording:
@@ -100,8 +69,21 @@ def _as_oauth_error(status: int, wording: Wording) -> Response:
     return response
 
 
+def _page_above() -> str:
+    """The nearest page above an address that only forms are sent to: whoever opened that by hand goes on there."""
+    routes, path = current_app.create_url_adapter(request), request.path
+    while routes is not None and path:
+        path = path.rpartition("/")[0]
+        with contextlib.suppress(HTTPException):
+            routes.match(path or "/", method="GET")
+            return path
+    return ""
+
+
 def _as_page(status: int, wording: Wording, fields: list[tuple[str, str]] | None) -> Response:
-    email = None
+    email, above = None, ""
+    if status == 405 and request.method in ("GET", "HEAD"):
+        above, wording = _page_above(), FORMS_ALONE
     if status == 403 and current_user.is_authenticated:
         email = current_user.user.email
     page = render_template(
@@ -109,6 +91,7 @@ def _as_page(status: int, wording: Wording, fields: list[tuple[str, str]] | None
         status=status,
         wording=wording,
         email=email,
+        above=above,
         fields=fields,
         reference=origin.current.get().request_id if status >= 500 else "",
     )

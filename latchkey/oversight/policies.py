@@ -100,7 +100,7 @@ def save(wanted: Mapping[str, str]) -> list[str]:
         try:
             text = _checked(name, text)
         except SettingError as error:
-            errors[name] = str(error).rpartition(": ")[2]
+            errors[name] = str(error).rpartition(": ")[2].removeprefix("allowed is ")
             continue
         _store(name, text)
         changed.append(name)

@@ -15,8 +15,8 @@ REVOKE = Doing(
     danger=True, reasoned=True,
 )  # fmt: skip
 WITHDRAW = Doing(
-    "Take back the access of “{name}”?", "Every sign-in of this app for this person ends. The app may ask again.",
-    "Take back", danger=True, reasoned=True,
+    "Revoke the access of “{name}”?", "Every sign-in of this app for this person ends. The app may ask again.",
+    "Revoke access", danger=True, reasoned=True,
 )  # fmt: skip
 
 

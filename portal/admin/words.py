@@ -29,7 +29,7 @@ WORDINGS = {
     ActKind.APP_UNPINNED: ("let the app follow its document again", "rotate-cw", ""),
     ActKind.APP_KEYS_CHANGED: ("changed the keys of the app", "key-round", ""),
     ActKind.TOKEN_REVOKED: ("revoked the token", "ban", "bad"),
-    ActKind.AUTHORIZATION_WITHDRAWN: ("took back the authorization of", "ban", "bad"),
+    ActKind.AUTHORIZATION_WITHDRAWN: ("revoked the access of", "ban", "bad"),
     ActKind.APPROVAL_GIVEN: ("approved the request of", "user-check", "ok"),
     ActKind.APPROVAL_REFUSED: ("refused the request of", "ban", "bad"),
     ActKind.CREDENTIAL_FOUND: ("looked up a credential of", "scan-line", ""),

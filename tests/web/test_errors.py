@@ -323,3 +323,14 @@ def test_how_long_to_wait_is_said_in_the_unit_that_people_use(app, client, secon
 
     assert answer.status_code == 429
     assert f"Wait {said} and try again." in answer.text
+
+
+@pytest.mark.parametrize(
+    "path, above", [("/tokens/revoke", "/tokens"), ("/authorized-apps/pause", "/authorized-apps"), ("/logout", "/")]
+)
+def test_an_address_that_only_forms_are_sent_to_leads_to_the_page_above_it(signed_in, path, above):
+    page = signed_in.get(path)
+
+    assert page.status_code == 405
+    assert "A form is sent to this address" in page.text
+    assert f'class="btn btn--primary" href="{above}"' in page.text

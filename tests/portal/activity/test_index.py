@@ -111,7 +111,7 @@ def test_an_event_of_a_newer_version_is_told_too(signed_in, alice):
         (EventKind.APP_CUT_OFF, {"count": 1}, "You cut off 1 person from Fieldnotes"),
         (EventKind.AUTHORIZED, {}, "You authorized Fieldnotes to use 2 scopes"),
         (EventKind.AUTHORIZED, {"scopes": ["account:read"]}, "You authorized Fieldnotes to use 1 scope"),
-        (EventKind.AUTHORIZATION_WITHDRAWN, {}, "You took back the access of Fieldnotes"),
+        (EventKind.AUTHORIZATION_WITHDRAWN, {}, "You revoked the access of Fieldnotes"),
         (EventKind.AUTHORIZATION_WITHDRAWN, {"by": "app"}, "The people who run it ended the access of Fieldnotes"),
         (EventKind.EMAIL_CHANGED, {}, "Your e-mail address changed from a@example.com to b@example.com"),
         (EventKind.TOKEN_CREATED, {"description": "{old} %s"}, "You created the token {old} %s"),

@@ -210,6 +210,20 @@ def test_words_that_no_page_may_hold_are_refused(app, db, admin, name, value):
 
 
 @NOBODY
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("token_max_days", "many", "Allowed is a whole number from 1 to 3660."),
+        ("approval_scopes", "nothing:here", "Allowed is scopes of the catalogue."),
+    ],
+)
+def test_a_policy_that_cannot_be_is_answered_by_a_sentence_that_says_what_can(db, admin, name, value, said):
+    errors = re.findall(r'<p class="error"[^>]*>.*?<span>(.*?)</span>', save(admin, **{name: value}).text, re.DOTALL)
+
+    assert errors == [said]
+
+
+@NOBODY
 def test_each_policy_stands_on_the_page_once(admin):
     page = admin.get("/admin/policies").text
 

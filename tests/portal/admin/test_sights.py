@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import event, update
 
 from benchmarks import many
-from latchkey import clock, resources, scopes
+from latchkey import clock, grants, resources, scopes
 from latchkey.endings import Ending, guards
-from latchkey.journal import activity
+from latchkey.journal import activity, refusals
 from latchkey.journal.activity import Event, EventKind
 from latchkey.oversight import gauges
 from latchkey.store.session import engines
@@ -155,3 +155,21 @@ def test_what_operators_did_is_taken_away_as_csv(db, admin, alice):
     [row] = csv.DictReader(io.StringIO(admin.get("/admin/activity/administrators.csv").text))
 
     assert (row["act"], row["target"], row["reason"]) == ("user.suspended", alice.email, "'=cmd()")
+
+
+def test_what_belongs_to_a_person_reads_for_an_administrator_as_it_does_for_them(app, db, admin, alice, example_client):
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    theirs = app.test_client()
+    theirs.environ_base["HTTP_USER_AGENT"] = firefox
+    pages.let_in(theirs, alice)
+    grants.allow(alice, example_client.client, {"account:read"})
+    refusals.record(example_client.client.id, "token", "invalid_scope", "a scope is not in the catalogue")
+    db.commit()
+
+    sessions = admin.get(f"/admin/users/{alice.id}?tab=sessions").text
+    access = admin.get(f"/admin/users/{alice.id}?tab=authorizations").text
+    app_page = admin.get(f"/admin/apps/{example_client.client.id}").text
+
+    assert ">Firefox on Linux<" in sessions
+    assert ">Revoke access<" in access
+    assert "A scope is not in the catalogue" in app_page
