@@ -79,7 +79,8 @@ def understood(values: MultiDict[str, str]) -> Asked:
     doubled = guard.duplicates(values)
     if "client_id" in doubled:
         raise Stopped("the client_id appears more than once")
-    parameters = {name: value for name, value in guard.single(values).items() if name in guard.KNOWN}
+    # What is kept while somebody decides: no secret that an app sends here by mistake.
+    parameters = {name: value for name, value in guard.single(values).items() if name in guard.AUTHORIZATION}
     client = clients.find(parameters.get("client_id", ""))
     if client is None or (client.document_url or parameters["client_id"]) != parameters["client_id"]:
         raise Stopped("there is no app with this client_id", unknown=ids.is_id(parameters.get("client_id", ""), "app"))

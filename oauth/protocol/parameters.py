@@ -17,15 +17,18 @@ from latchkey.clients.keys.assertions import Assertion, BadAssertion
 from web.calls import Call
 
 FORM = "application/x-www-form-urlencoded"
-# What these endpoints understand; each at most once (RFC 6749 §3.1, §3.2), `resource` aside (RFC 8707 §2).
-KNOWN = frozenset(
+# What the authorization endpoint understands, and what all of them do; each at most once (RFC 6749 §3.1, §3.2),
+# `resource` aside (RFC 8707 §2).
+AUTHORIZATION = frozenset(
     {
-        *("client_id", "client_secret", "client_assertion", "client_assertion_type"),
-        *("response_type", "response_mode", "redirect_uri", "scope", "state", "prompt", "request", "request_uri"),
-        *("code_challenge", "code_challenge_method", "code_verifier", "grant_type", "code", "refresh_token"),
-        *("token", "token_type_hint", "client_address", "device_code"),
+        *("client_id", "response_type", "response_mode", "redirect_uri", "scope", "state", "prompt"),
+        *("request", "request_uri", "code_challenge", "code_challenge_method"),
     }
 )
+KNOWN = AUTHORIZATION | {
+    *("client_secret", "client_assertion", "client_assertion_type", "grant_type", "code", "code_verifier"),
+    *("refresh_token", "token", "token_type_hint", "client_address", "device_code"),
+}
 LONGEST_FORM = 64 * 1024
 MOST_FIELDS = 100
 # Both halves with every sign encoded, and then in base64.

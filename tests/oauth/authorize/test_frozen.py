@@ -7,6 +7,7 @@ from latchkey.clients import Client
 from latchkey.grants import Grant
 from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import db
+from oauth.authorize.pending import PendingConsent
 from tests import factories
 from tests.factories import CALLBACK
 from tests.oauth import dance
@@ -40,6 +41,19 @@ def test_what_the_app_got_meanwhile_is_not_granted(signed_in, caller, example_cl
     wider = dance.refresh(caller, example_client, issued["refresh_token"], scope="account:read account:write")
     assert wider.json["error"] == "invalid_scope"
     assert db.query(Event).filter(Event.kind == EventKind.AUTHORIZED).one().detail["scopes"] == ["account:read"]
+
+
+@pytest.mark.standard("E-02")
+def test_no_secret_that_an_app_sends_by_mistake_is_kept_while_somebody_decides(signed_in, example_client):
+    secret = example_client.secret
+
+    page = dance.authorize(signed_in, example_client, client_secret=secret, refresh_token=secret, code=secret)
+
+    assert page.status_code == 200
+    kept = db.query(PendingConsent).one().parameters
+    assert secret not in str(kept)
+    assert kept["state"] == "xyz"
+    assert "code" in dance.back(dance.decide(signed_in, page)).parameters
 
 
 def test_what_the_app_lost_meanwhile_is_not_granted(signed_in, caller, app_of_two):
