@@ -10,6 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField, TextAreaField, ValidationError
 
 from latchkey import ids, origin, texts
+from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.clients import LONGEST_REASON
 from latchkey.origin import Actor, Doer
@@ -23,12 +24,16 @@ PLACE = "/admin"
 LONGEST_SEARCH = 120
 
 
+# By which pages lead there; by a group of theirs only while the upstream says so, whoever let this browser in.
+blueprint.add_app_template_global(identities.administers, "administers")
+
+
 @blueprint.url_value_preprocessor
 def for_administrators_alone(_endpoint: str | None, _values: dict[str, object] | None) -> None:
     """404 for everybody else, before anything is looked at: a new page below `/admin` cannot forget it."""
     if not (request.path == PLACE or request.path.startswith(f"{PLACE}/")):
         return
-    if not current_user.is_authenticated or not this_user().is_admin:
+    if not current_user.is_authenticated or not identities.administers(this_user()):
         abort(404)
     if this_user().needs_password:
         abort(redirect(url_for("portal.end_everything"), 303))
@@ -83,7 +88,7 @@ def begin(reason: str | None = None, over: str | None = None) -> User:
     if over is not None:
         lockdown.hold(over)
     user = acting_user()
-    if not user.is_admin:
+    if not identities.administers(user):
         abort(404)
     origin.act(Actor(Doer.ADMINISTRATOR, user.id, user.name, reason or ""))
     return user

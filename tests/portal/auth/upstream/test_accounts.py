@@ -353,6 +353,21 @@ class TestGroups:
 
         assert by_password.get("/tokens").status_code == 303
 
+    def test_another_sign_in_of_theirs_says_nothing_of_a_group(self, acme, person, another, clock):
+        """Who is removed there must not go on by an account of their own at the same upstream."""
+        person.sign_in(groups=["ops"], auth_time=int(clock.now().timestamp()))
+        asked = pages.submit(person.client, "/settings/security/sign-ins", form="/settings/security")
+        person.come_back(led_to(asked), **ADA | {"subject": "private"})
+        clock.move(hours=6)
+        another.sign_in(subject="private")
+        assert another.client.get("/admin").status_code == 200
+        clock.move(hours=6)
+
+        assert another.client.get("/admin").status_code == 404
+        another.client.post("/logout", data={"csrf_token": pages.csrf(another.client.get("/settings"))})
+        another.sign_in(subject="private")
+        assert another.client.get("/admin").status_code == 404
+
 
 @pytest.mark.standard("P-04")
 def test_what_a_thief_linked_opens_nothing_before_the_new_password_and_is_shown(acme, app, another, ada, mailbox):
