@@ -15,7 +15,7 @@ from latchkey.accounts.users import User
 from latchkey.journal.refusals import Reason
 from latchkey.origin import Actor, Doer
 from latchkey.resources import Resource
-from latchkey.tokens import Token, access
+from latchkey.tokens import Token, access, ranges
 from latchkey.tokens.access import Bearer
 from web import calls
 from web.calls import Call, Reply
@@ -156,8 +156,9 @@ def writer(caller: Bearer) -> Writer:
     """
     user_of(caller)
     lineage = tokens.hold(caller.token_id, caller.digest)
-    if not all(caller.scopes <= held.scopes for held in lineage):
-        # Narrowed since: whether it may do this still, the guard says.
+    here = access.caller()
+    if not all(caller.scopes <= held.scopes and ranges.allows(held.allowed_addresses, here) for held in lineage):
+        # Narrowed since: whether it may do this still, and from here, the guard says.
         raise tokens.ParentEnded
     user = user_of(caller)
     if caller.client_id is None:

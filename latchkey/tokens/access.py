@@ -93,7 +93,7 @@ def _ancestry() -> PreparedSelect:
 _ancestors = _ancestry()
 
 
-def _caller() -> str:
+def caller() -> str:
     """The address that calls; empty where proxies are trusted and none named it."""
     here = origin.current.get()
     return here.forwarded if settings.current().trusted_proxies else here.address
@@ -154,7 +154,7 @@ def _found(
     digest, bearer = known or _read(plaintext, now, last)
     if bearer is None:
         if bound and digest:
-            canaries.look(digest, _caller() if address is None else address)
+            canaries.look(digest, caller() if address is None else address)
         raise InvalidToken(Fault.UNKNOWN)
     above = _ancestors.all(parent_id=bearer.parent_id, now=now) if bearer.parent_id else ()
     if bound and not (_may_call(bearer, address) and (not above or all(_may_call(each, address) for each in above))):
@@ -171,7 +171,7 @@ def _found(
 
 def _may_call(bearer: Any, address: str | None) -> bool:
     ranged: str | None = bearer.allowed_addresses
-    return ranged is None or ranges.allows(ranged, _caller() if address is None else address)
+    return ranged is None or ranges.allows(ranged, caller() if address is None else address)
 
 
 def _within(bearer: Bearer, resource: str) -> Bearer:

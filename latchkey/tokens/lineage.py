@@ -15,7 +15,7 @@ DEEPEST = 5
 
 
 class ParentEnded(Gone):
-    """The token that a call came with ended, or was replaced, since the call was let pass."""
+    """The token that a call came with ended, was replaced or paused, since the call was let pass."""
 
 
 class ChainTooLong(Exception):
@@ -23,7 +23,7 @@ class ChainTooLong(Exception):
 
 
 def hold(token_id: str, digest: bytes) -> list[Token]:
-    """A live token and all those above it, the oldest first; none of them ends or is replaced before the commit.
+    """A live token and all those above it, the oldest first; none ends, is replaced or paused before the commit.
 
     `digest` is of the string that was presented: a regenerated token has another. Raises `ParentEnded`,
     `users.UserGone`, `clients.ClientGone`.
@@ -31,8 +31,8 @@ def hold(token_id: str, digest: bytes) -> list[Token]:
     known = db.execute(select(Token.user_id, Token.grant_id).where(Token.id == token_id)).one_or_none()
     if known is None:
         raise ParentEnded
-    if known.user_id is not None:
-        users.hold(known.user_id)
+    if known.user_id is not None and users.hold(known.user_id).paused_at is not None:
+        raise ParentEnded
     elders = _above(token_id)
     for grant_id in {elder.grant_id for elder in elders if elder.grant_id}:
         _hold_grant(grant_id)

@@ -8,7 +8,7 @@ from api.kit import auth, openapi
 from latchkey import grants, scopes, tokens
 from latchkey.accounts import users
 from latchkey.clients import Cause
-from latchkey.safety import lockdown, shutdown
+from latchkey.safety import agents, lockdown, shutdown
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories
@@ -172,6 +172,10 @@ def end_token(program):
     tokens.revoke(db.get_one(Token, program.token_id))
 
 
+def pause(_program):
+    agents.pause(users.find_by_email("alice@example.com"))
+
+
 def end_app(program):
     shutdown.suspend(db.get_one(Token, program.token_id).grant.client, Cause.ADMINISTRATOR)
 
@@ -185,8 +189,12 @@ def narrow(program):
     tokens.narrow(db.get_one(Token, program.token_id), {"account:read"})
 
 
+def bind(program):
+    tokens.bind(db.get_one(Token, program.token_id), "192.0.2.0/24")
+
+
 @pytest.mark.standard("H-03", "I-08")
-@pytest.mark.parametrize("end", [narrow, end_account, end_token, end_app, end_access])
+@pytest.mark.parametrize("end", [narrow, bind, pause, end_account, end_token, end_app, end_access])
 @pytest.mark.parametrize("case", CHANGING, ids=called)
 def test_a_call_whose_right_ends_behind_the_guard_changes_nothing(
     app, things, monkeypatch, *, alice, hers, example_client, case, end
