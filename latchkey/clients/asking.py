@@ -1,6 +1,9 @@
 """What is fetched from hosts that somebody named for an app: within budgets by host and in all (J-09)."""
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -19,6 +22,8 @@ UNCACHED = re.compile(r"(?:^|[\s,])no-(?:store|cache)(?:$|[\s,=])", re.ASCII)
 OF_PERSON = (Limit(20, timedelta(minutes=10)),)
 OF_HOST = (Limit(30, timedelta(minutes=1)),)
 IN_ALL = (Limit(120, timedelta(minutes=1)),)
+# Of this process, for people who wait for it, at a time: each may take 5 seconds of a thread.
+AT_ONCE = 4
 
 
 class Sort(StrEnum):
@@ -28,8 +33,28 @@ class Sort(StrEnum):
     KEYS = "keys"
 
 
+_places = {sort: threading.BoundedSemaphore(AT_ONCE) for sort in Sort}
+
+
+@contextmanager
+def _place(sort: Sort) -> Iterator[None]:
+    if not _places[sort].acquire(blocking=False):
+        raise NotFetched("too many addresses are being asked: wait a moment")
+    try:
+        yield
+    finally:
+        _places[sort].release()
+
+
 def ask(url: str, sort: Sort, *, most: int, kinds: frozenset[str], person: str = "") -> Answer:
-    """What stands at an address; `person` is the id of whoever made us ask, if it is known. Raises `NotFetched`."""
+    """What stands at an address; `person` is the id of whoever waits for it, if somebody does. Raises `NotFetched`."""
+    if not person:
+        return _counted(url, sort, person, most, kinds)
+    with _place(sort):
+        return _counted(url, sort, person, most, kinds)
+
+
+def _counted(url: str, sort: Sort, person: str, most: int, kinds: frozenset[str]) -> Answer:
     # Without its port: a host has 65,535 of them.
     counters = [Counter(f"{sort}-of:{urlsplit(url).hostname}", OF_HOST), Counter(f"{sort}-in-all", IN_ALL)]
     if person:

@@ -4,10 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TooLate
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from latchkey import clients, clock
+from latchkey import clients, clock, turns
 from latchkey.clients import asking, described, documents
 from latchkey.fetching import NotFetched
 from latchkey.grants import self_registered
@@ -19,8 +20,12 @@ from latchkey.store.session import db
 AT_ONCE = 4
 # How long one process has an address to itself, and how long another waits for it: a request takes 5 seconds.
 HELD, WAITED, LOOK_SECONDS = timedelta(seconds=10), 7.0, 0.1
+# A host of good faith has answered by then. Whoever comes meanwhile waits for no slower one: each takes a thread of
+# those that pages wait for, and nobody counts them.
+YOUNG_SECONDS = 1.0
+BUSY = "somebody else asks for it at this moment: try again"
 
-_asked: dict[str, "Future[None]"] = {}
+_asked: dict[str, tuple[float, "Future[None]"]] = {}
 _guard = threading.Lock()
 
 
@@ -53,8 +58,9 @@ def _read(url: str, person: str, since: datetime) -> None:
     until = time.monotonic() + WAITED
     while not leases.take(name, holder, HELD):
         if time.monotonic() > until:
-            raise NotFetched("somebody else asks for it at this moment: try again")
-        time.sleep(LOOK_SECONDS)
+            raise NotFetched(BUSY)
+        with turns.waiting():
+            time.sleep(LOOK_SECONDS)
     try:
         known = clients.find(url)
         there = known is not None and known.document_read_at is not None and known.document_read_at > since
@@ -71,6 +77,16 @@ def _read(url: str, person: str, since: datetime) -> None:
         leases.end(name, holder)
 
 
+def _join(begun: float, running: "Future[None]") -> None:
+    """Wait for what somebody else asks, as long as that is young."""
+    left = begun + YOUNG_SECONDS - time.monotonic()
+    try:
+        with turns.waiting():
+            running.result(max(0.0, left))
+    except TooLate:
+        raise NotFetched(BUSY) from None
+
+
 def _once(url: str, work: Callable[[], None]) -> None:
     """Do it once in this process; whoever comes meanwhile waits for the same, and meets the same fault."""
     with _guard:
@@ -78,9 +94,10 @@ def _once(url: str, work: Callable[[], None]) -> None:
         if running is None:
             if len(_asked) >= AT_ONCE:
                 raise NotFetched("too many documents are being asked for: wait a moment")
-            mine = _asked[url] = Future()
+            mine: Future[None] = Future()
+            _asked[url] = time.monotonic(), mine
     if running is not None:
-        running.result()
+        _join(*running)
         return
     try:
         work()

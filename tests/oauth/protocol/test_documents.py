@@ -331,6 +331,30 @@ def test_many_at_once_make_one_request(app, alice, host, db):
 
 
 @OPEN
+@pytest.mark.standard("J-09", "A-07")
+def test_nobody_waits_long_for_what_another_asks(app, alice, host, monkeypatch, clock):
+    """One person held all threads that pages are answered by, as long as a host of theirs liked."""
+    monkeypatch.setattr(documented, "YOUNG_SECONDS", 0.0)
+    host.headers["Cache-Control"] = "max-age=60"
+    first, second = (enter(app.test_client(), alice) for _ in range(2))
+    host.wait = 1.0
+    for known in (False, True):
+        clock.move(minutes=2)
+        host.asked.clear()
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(dance.authorize, first, host.app)
+            while not host.asked:
+                time.sleep(0.01)
+            answer = dance.authorize(second, host.app)
+            assert not slow.done()
+            assert slow.result().status_code == 200
+
+        # What was read last goes on for them.
+        assert answer.status_code == (200 if known else 400)
+        assert known or "somebody else asks for it at this moment" in answer.text
+
+
+@OPEN
 @pytest.mark.standard("J-09")
 def test_while_its_host_takes_its_time_nobody_waits_to_write(app, signed_in, host, db):
     host.wait = 1.0

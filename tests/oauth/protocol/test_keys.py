@@ -1,5 +1,6 @@
 """Apps that prove themselves by a key of their own (RFC 7523, D-15): every field of what they sign, attacked."""
 
+import contextlib
 import hmac
 import json
 import socket
@@ -535,6 +536,23 @@ def test_hosts_are_asked_within_budgets_however_many_apps_name_them(caller, addr
         for _ in places:
             proving._places.release()
     assert host.asked == []
+
+
+@pytest.mark.standard("J-09", "A-07")
+def test_people_who_wait_for_addresses_hold_few_threads_and_no_app_up(caller, addressed, host, pair, clock):
+    """One account made twenty hosts be asked at once, each for five seconds of a thread that forms wait for."""
+    url, sort = f"http://127.0.0.1:{host.port}/keys.json", asking.Sort.KEYS
+    host.document = json.loads(signing.key_set(new := Pair(kid="two")))
+    with contextlib.ExitStack() as held:
+        for _ in range(asking.AT_ONCE):
+            held.enter_context(asking._place(sort))
+        with pytest.raises(clients.BadClient, match="too many addresses are being asked"):
+            changing.at(url, "usr_somebody")
+        assert host.asked == []
+        clock.move(hours=2)
+        assert send(caller, new.proof(addressed.client.id)).status_code == 200
+
+    assert changing.at(url, "usr_somebody").keys[0]["kid"] == "two"
 
 
 def test_a_small_modulus_is_small_whatever_zeros_stand_before_it():
