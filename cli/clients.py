@@ -33,6 +33,8 @@ OPTIONS = {
     "trusted": "--trusted",
 }
 
+ASKED_ALWAYS = "--trusted: people are asked all the same, since anybody can pretend to be a public app"
+
 
 @latchkey.group("client")
 def group() -> None:
@@ -80,7 +82,7 @@ def create(
                 optional_scopes=optional_scopes,
                 confidential=not public,
                 device_flow=device_flow,
-                trusted=trusted,
+                trusted=trusted and not public,
             )
         except apps.BadClient as error:
             raise Refused(f"{OPTIONS.get(error.field, error.field)}: {error}") from None
@@ -89,6 +91,8 @@ def create(
         notices.app_registered(user, client)
         db.commit()
         _tell_secret(client, secret)
+        if trusted and public:
+            click.echo(f"latchkey: {ASKED_ALWAYS}", err=True)
 
 
 def _check(owner: User, optional: tuple[str, ...], asked: tuple[str, ...]) -> None:

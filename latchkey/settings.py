@@ -49,10 +49,14 @@ class Settings:
     mail_use_ssl: bool = _setting(values.flag, default=False)
     mail_sender: str = _setting(values.sender, "latchkey@localhost")
     token_prefix: str = _setting(values.matching(r"[a-z][a-z0-9]{1,9}", "2 to 10 of a-z and 0-9, a letter first"), "lk")
-    brand_name: str = _setting(values.matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters"), "Latchkey")
+    brand_name: str = _setting(
+        values.matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters on one line, none of them < or >"), "Latchkey"
+    )
     brand_accent: str = _setting(values.matching(r"#[0-9a-fA-F]{6}", "a colour such as #0b6b5c"), "#0b6b5c")
     brand_logo: str | None = _setting(values.text)
-    brand_tagline: str | None = _setting(values.matching(r"[^\x00-\x1f<>]{1,160}", "1 to 160 characters"))
+    brand_tagline: str | None = _setting(
+        values.matching(r"[^\x00-\x1f<>]{1,160}", "1 to 160 characters on one line, none of them < or >")
+    )
     api_docs_url: str | None = _setting(values.link)
     links: tuple[tuple[str, str], ...] = _setting(values.links, ())
     operator_guides: str = _setting(values.choice("everybody", "administrators"), "administrators")
@@ -72,7 +76,9 @@ class Settings:
     oidc_issuer: str | None = _setting(upstream.issuer)
     oidc_client_id: str | None = _setting(values.matching(r"[!-~]{1,255}", "1 to 255 characters without spaces"))
     oidc_client_secret: str | None = _setting(values.matching(r"[ -~]{1,1000}", "1 to 1000 characters of ASCII"))
-    oidc_name: str | None = _setting(values.matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters"))
+    oidc_name: str | None = _setting(
+        values.matching(r"[^\x00-\x1f<>]{1,40}", "1 to 40 characters on one line, none of them < or >")
+    )
     oidc_groups_claim: str | None = _setting(values.matching(r"[!-~]{1,200}", "the name of one claim"))
     oidc_admin_groups: tuple[str, ...] = _setting(upstream.groups, ())
     passwords: str = _setting(values.choice("on", "off"), "on")

@@ -20,6 +20,8 @@ LETTER = (
 )
 
 HEADERS = [
+    # else the server beneath names itself.
+    ("Server", "portal"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "same-origin"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from latchkey import fetching, origin, settings
 from latchkey.accounts import limits
@@ -47,6 +47,13 @@ def ask_register(_call: Call) -> Reply:
     """A browser asks whether a page may post here."""
     _only_while_open()
     return Reply(204, b"", PREFLIGHT, [])
+
+
+@blueprint.route("/oauth/register", methods=["GET", "PUT", "PATCH", "DELETE"], provide_automatic_options=False)
+def register_otherwise(_call: Call) -> Reply:
+    """While nobody may register there is nothing here, however it is asked for."""
+    _only_while_open()
+    raise MethodNotAllowed(valid_methods=["OPTIONS", "POST"])
 
 
 def _only_while_open() -> None:

@@ -1,5 +1,7 @@
 """`latchkey client`: apps that an operator registers."""
 
+import json
+
 import pytest
 from sqlalchemy import select
 
@@ -42,6 +44,15 @@ def test_an_operator_can_trust_an_app(cli, alice):
     assert clients.find(made["client_id"]).trusted
 
 
+@pytest.mark.standard("K-02")
+def test_people_are_asked_about_a_public_app_whatever_an_operator_says(cli, alice):
+    result = cli(*CREATE, *WHERE, "--public", "--trusted", "--json")
+
+    client = clients.find(json.loads(result.stdout)["client_id"])
+    assert (result.exit_code, client.confidential, client.trusted) == (0, False, False)
+    assert result.stderr.startswith("latchkey: --trusted: people are asked all the same")
+
+
 def test_people_read_both_parts(cli, alice):
     result = cli(*CREATE, *WHERE)
 
@@ -56,7 +67,7 @@ def test_people_read_both_parts(cli, alice):
         (("--redirect-uri", "https://app.example.com/*", "--scope", "account:read"), "wildcard"),
         (("--redirect-uri", CALLBACK, "--scope", "no:such"), "--scope: "),
         (("--redirect-uri", CALLBACK, "--scope", "tokens:write"), "administrator trusts"),
-        ((*WHERE, "--public", "--trusted"), "--trusted: "),
+        (("--redirect-uri", CALLBACK, "--scope", "tokens:write", "--public", "--trusted"), "administrator trusts"),
         ((*WHERE, "--homepage", "http://app.example.com"), "--homepage: "),
     ],
 )

@@ -24,6 +24,11 @@ def refusal(instance, **environment) -> str:
     return line
 
 
+@pytest.mark.parametrize("name", ["brand_name", "brand_tagline", "oidc_name"])
+def test_a_name_with_a_bracket_is_told_what_it_must_not_hold(instance, name):
+    assert "none of them < or >" in refusal(instance, **{name: "a<b"})
+
+
 def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(instance):
     (instance / "config.toml").write_text('brand_name = "Acme"\ntoken_prefix = "acme"\nsignup = "invite"\n')
 

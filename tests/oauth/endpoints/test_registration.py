@@ -49,6 +49,20 @@ def test_nobody_registers_unless_it_is_switched_on(caller, db):
     assert count(db) == 0
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+def test_the_address_is_none_unless_it_is_switched_on(caller, method):
+    assert caller.open("/oauth/register", method=method).status_code == 404
+
+
+@OPEN
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+def test_a_client_registers_by_post_alone(caller, method):
+    answer = caller.open("/oauth/register", method=method)
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
+    assert answer.json["error"] == "invalid_request"
+
+
 @OPEN
 @pytest.mark.standard("J-08", "G-02")
 def test_the_answer_names_the_values_that_hold(caller):

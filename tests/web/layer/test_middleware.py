@@ -1,9 +1,11 @@
 import json
 import re
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from io import BytesIO
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Response, jsonify
@@ -67,6 +69,17 @@ def test_every_answer_is_guarded(client, path):
     assert "camera=()" in headers["Permissions-Policy"]
     assert "Strict-Transport-Security" not in headers
     assert re.search(r"charset=utf-8|json|woff2|png", headers["Content-Type"])
+
+
+@pytest.mark.standard("A-10")
+@pytest.mark.parametrize("path", ["/healthz", "/login", "/v1/me", "/nowhere"])
+def test_no_answer_names_the_server_beneath(live_server, path):
+    with socket.create_connection(("127.0.0.1", urlsplit(live_server.url).port), timeout=60) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        head = connection.makefile("rb").read().lower().partition(b"\r\n\r\n")[0]
+
+    assert [line for line in head.split(b"\r\n") if line.startswith(b"server:")] == [b"server: portal"]
+    assert b"granian" not in head
 
 
 @pytest.mark.standard("N-06")
