@@ -21,7 +21,7 @@ from latchkey.scopes import Scope
 
 ALL_OF = re.compile(r"all:([1-9]\d?)", re.ASCII)
 NO_PASSKEY = "That passkey did not work here, or it took too long. Try again."
-NO_CODE = "This code is not right, or it was used before."
+NO_CODE = "That code is not right, or it was used before."
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -136,9 +136,10 @@ class SecondFactorForm(PasskeyForm):
             return self.answer(purpose, bound)
         return self.code.data or None
 
-    def refuse(self) -> None:
-        """Say that it was not right."""
+    def refuse(self, left: int | None = None) -> None:
+        """Say that it was not right, and how many tries are left where they are few."""
         if self.credential.data:
             self.refusal = NO_PASSKEY
         else:
-            self.code.errors = [NO_CODE if self.code.data else "Type a code."]
+            told = "" if left is None else f" {left} {'try' if left == 1 else 'tries'} left."
+            self.code.errors = [NO_CODE + told if self.code.data else "Type a code."]

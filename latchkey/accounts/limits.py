@@ -105,9 +105,9 @@ def with_password(tries: Tries, user: User, *, network: str, device: str | None)
     return tries._replace(own=(*tries.own, *_own(emails.key(user.email), network, device)))
 
 
-def step(step_id: str) -> None:
-    """Count a code typed in one sign-in. Raises `TooMany` when that is over."""
-    throttle.admit(Counter(f"step:{step_id}", TRIES_OF_STEP))
+def of_step(step_id: str) -> Counter:
+    """What counts the codes typed in one sign-in."""
+    return Counter(f"step:{step_id}", TRIES_OF_STEP)
 
 
 def code(user: User, typed: str, *, network: str, device: str | None) -> Tries:

@@ -85,6 +85,17 @@ def _admitted(counters: tuple[Counter, ...], crowd: Crowd | None, now: datetime)
     return counters
 
 
+def left(counter: Counter) -> int:
+    """How many attempts its fullest window still takes."""
+    now = clock.now()
+    windows = {name: limit.most for name, limit in _limits((counter,))}
+    counted = select(Attempt.key, Attempt.count).where(Attempt.key.in_(windows), Attempt.expires_at > now)
+    with engines().read.connect() as connection:
+        for name, count in connection.execute(counted):
+            windows[name] -= count
+    return min(windows.values())
+
+
 def hit(*counters: Counter) -> int:
     """Count one attempt as `admit` does. Seconds until the next attempt is allowed; 0 if this one is."""
     try:

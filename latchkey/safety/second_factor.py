@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from latchkey import notices, origin
-from latchkey.accounts import challenges, limits, passkeys, passwords, second_factors, sessions, steps, users
+from latchkey.accounts import challenges, limits, passkeys, passwords, second_factors, sessions, steps, throttle, users
 from latchkey.accounts.limits import Tries
 from latchkey.accounts.passkeys import Answer, Passkey
 from latchkey.accounts.sessions import BrowserSession, How
+from latchkey.accounts.steps import Step
 from latchkey.accounts.throttle import TooMany
 from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
@@ -28,7 +29,7 @@ def finish(plaintext: str, shown: Shown, device: str | None = None) -> tuple[Bro
     if step is None:
         raise sessions.NotOpened
     try:
-        limits.step(step.id)
+        throttle.admit(limits.of_step(step.id))
     except TooMany:
         steps.over(plaintext)
         raise sessions.NotOpened from None
@@ -45,6 +46,11 @@ def finish(plaintext: str, shown: Shown, device: str | None = None) -> tuple[Bro
     return signin.opened(user, how, used_at(shown), step.confirmed), limits.with_password(
         tries, user, network=origin.current.get().network, device=device
     )
+
+
+def tries_left(step: Step) -> int:
+    """How many tries a sign-in still hears."""
+    return throttle.left(limits.of_step(step.id))
 
 
 def enter_alone(answer: Answer, known: Callable[[User | None], str | None]) -> tuple[BrowserSession, Tries] | None:

@@ -33,7 +33,13 @@ def ask_second_factor() -> ResponseReturnValue:
             opened, tries = finished
             return arrival.go_on(opened, next_path, step.kept, tries)
         db.commit()
-    if form.is_submitted():
+        left = second_factor.tries_left(step)
+        if not left:
+            steps.over(plaintext)
+            db.commit()
+            return _over(next_path, "That were five tries. Sign in again.")
+        form.refuse(left)
+    elif form.is_submitted():
         form.refuse()
     return _page(form, step, next_path, 422 if form.is_submitted() else 200)
 
@@ -54,9 +60,11 @@ def _page(form: SecondFactorForm, step: Step, next_path: str | None, status: int
     return response
 
 
-def _over(next_path: str | None) -> ResponseReturnValue:
+def _over(
+    next_path: str | None, said: str = "That took too long, or too many tries. Sign in once more."
+) -> ResponseReturnValue:
     session.pop(arrival.STEP, None)
-    flash("That took too long, or too many tries. Sign in once more.")
+    flash(said)
     return redirect(url_for("portal.sign_in", next=next_path), 303)
 
 

@@ -99,11 +99,17 @@ def test_recovery_codes_are_random_enough_and_kept_as_digests(db, alice, codes):
 @pytest.mark.standard("L-05")
 def test_after_five_tries_the_step_is_over_and_the_owner_still_gets_in(app, client, alice, codes, clock):
     half_in(client, alice)
-    for _ in range(5):
-        assert pages.submit(client, AT, code="000000").status_code == 422
+    token = pages.csrf(client.get(AT))
+    for left in ("4 tries left", "3 tries left", "2 tries left", "1 try left"):
+        wrong = client.post(AT, data={"csrf_token": token, "code": "000000"})
+        assert wrong.status_code == 422
+        assert f"That code is not right, or it was used before. {left}." in wrong.text
 
-    sixth = client.post(AT, data={"csrf_token": pages.csrf(client.get(AT)), "code": now(clock)})
+    fifth = client.post(AT, data={"csrf_token": token, "code": "000000"})
 
+    assert (fifth.status_code, fifth.location) == (303, "/login")
+    assert "That were five tries. Sign in again." in client.get("/login").text
+    sixth = client.post(AT, data={"csrf_token": token, "code": now(clock)})
     assert (sixth.status_code, sixth.location) == (303, "/login")
     assert client.get(AT).status_code == 303
     assert not is_in(client)
