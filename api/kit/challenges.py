@@ -46,7 +46,7 @@ _FAULTS = {
     Fault.UNKNOWN: (
         "unknown-token",
         "The token is unknown",
-        "The token is unknown: never issued here, or gone.",
+        "The token is unknown: cut off or mistyped, another credential, or never issued here, or gone.",
     ),
     Fault.EXPIRED: ("expired-token", "The token has expired", "The token has expired."),
     Fault.REVOKED: ("revoked-token", "The token was revoked", "The token was revoked."),
@@ -58,20 +58,14 @@ _FAULTS = {
     ),
     Fault.ELSEWHERE: ("wrong-resource", "The token is for another API", "The token works, but for another API."),
 }
-_MALFORMED = (
-    "malformed-token",
-    "This is not a token",
-    "What was sent does not look like a developer or access token: it may be cut off, or be another credential.",
-)
 
 
 def invalid_token(plaintext: str, refusal: InvalidToken, at: Resource | None = None) -> Problem:
     """The token does not work; says why, and where to get one that does (RFC 6750 §3.1)."""
     formed = _BEARER_FORM.fullmatch(plaintext)
-    # One of another system looks like nothing, and is known all the same.
-    known = formed or refusal.bearer is not None
-    kind, title, why = _FAULTS[refusal.fault] if known else _MALFORMED
-    if known and refusal.fault is Fault.PAUSED:
+    # H-03: what is no token at all is told like one that nobody knows.
+    kind, title, why = _FAULTS[refusal.fault]
+    if refusal.fault is Fault.PAUSED:
         fix_url = _ours("/authorized-apps")
         way = f"It works again when they resume, at {fix_url}."
     elif formed and formed[1] == "oat":

@@ -27,11 +27,13 @@ OAUTH_ERRORS = {
 # Every kind of refusal that the API has, by the last part of its `type`, with its status.
 PROBLEMS: dict[str, tuple[int, str]] = {
     "no-token": (401, "Send a token as “Authorization: Bearer …”."),
-    "malformed-token": (
+    "unknown-token": (
         401,
-        "What was sent is not a token of ours: cut off, mistyped, or another credential such as a refresh token.",
+        (
+            "It is cut off or mistyped, another credential such as a refresh token, never issued here, or long gone."
+            " Look whether it belongs to another portal."
+        ),
     ),
-    "unknown-token": (401, "It was never issued here, or is long gone. Look whether it belongs to another portal."),
     "expired-token": (401, "Make a new one, or refresh the access token."),
     "revoked-token": (401, "Somebody ended it. Make a new one, or ask the person again."),
     "token-waiting": (
