@@ -1,15 +1,19 @@
 """Which apps act for a user, and how many people let an app act for them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import contains_eager, lazyload
 
+from latchkey import clock
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.grants.record import Authorization, standing
 from latchkey.store.session import db
+
+# An app that is younger, and that fewer people use, nobody can have heard much of.
+YOUNG, FEW = timedelta(days=30), 10
 
 
 def list_for(user: User) -> list[Authorization]:
@@ -45,6 +49,12 @@ def count_for(client: Client, since: datetime | None = None) -> int:
     if since is not None:
         statement = statement.where(Authorization.created_at > since)
     return db.scalar(statement) or 0
+
+
+def new_here(client: Client) -> bool:
+    """Whether people should know who runs an app before they let it act for them; a trusted one is the operator's."""
+    young = client.created_at > clock.now() - YOUNG
+    return young and client.owner_id is not None and not client.trusted and count_for(client) < FEW
 
 
 def relied_on(client: Client) -> bool:

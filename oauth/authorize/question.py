@@ -71,6 +71,7 @@ def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, agai
         optional=optional,
         known=known,
         settled=grants.boxes(settled),
+        new_here=grants.new_here(asked.client),
         lasts=grants.LASTS,
         handle=handle,
         destination=redirects.destination(asked.redirect_uri),

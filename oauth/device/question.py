@@ -54,6 +54,7 @@ def question(code: DeviceCode, client: Client, here: BrowserSession, *, again: s
         optional=optional,
         known=standing.agreed & wanted if standing is not None else frozenset(),
         settled={},
+        new_here=grants.new_here(client),
         lasts=grants.LASTS,
         handle=handle,
         lifetime_days=grants.ABSOLUTE.days,

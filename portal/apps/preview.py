@@ -23,6 +23,7 @@ def preview_consent(client_id: str) -> str:
         optional=client.optional,
         known=frozenset(),
         settled={},
+        new_here=grants.new_here(client),
         lasts=grants.LASTS,
         handle="",
         destination=redirects.destination(client.redirect_uris[0]),

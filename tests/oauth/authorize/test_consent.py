@@ -3,6 +3,7 @@
 import pytest
 
 from latchkey import clients, grants
+from latchkey.accounts import users
 from latchkey.grants import Authorization, Grant
 from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import db
@@ -48,6 +49,37 @@ def test_the_page_says_who_asks_for_what_and_where_it_leads(signed_in, bob):
     assert "bob@example.com" not in text
     assert page.headers["Cache-Control"] == "no-store"
     assert "Cookie" in page.headers["Vary"]
+
+
+NEW_HERE = "<b>This app is new here.</b> Continue only if you know who runs it."
+
+
+def test_an_app_is_new_for_30_days(signed_in, bob, clock):
+    app = factories.make_client(bob)
+
+    assert NEW_HERE in dance.authorize(signed_in, app).text
+    clock.move(days=30, seconds=1)
+    pages.sign_in(signed_in, users.find_by_email("alice@example.com"))
+    assert NEW_HERE not in dance.authorize(signed_in, app).text
+
+
+def test_an_app_is_new_until_ten_people_use_it(signed_in, bob):
+    app = factories.make_client(bob)
+    people = [factories.make_user(f"person{number}@example.com") for number in range(10)]
+    for person in people[:9]:
+        grants.allow(person, app.client, frozenset({"account:read"}))
+    db.commit()
+
+    assert NEW_HERE in dance.authorize(signed_in, app).text
+    grants.allow(people[9], app.client, frozenset({"account:read"}))
+    db.commit()
+    assert NEW_HERE not in dance.authorize(signed_in, app).text
+
+
+def test_an_app_of_the_operator_is_not_new(signed_in, bob):
+    app = factories.make_client(bob, trusted=True)
+
+    assert NEW_HERE not in dance.authorize(signed_in, app, prompt="consent").text
 
 
 def test_a_sensitive_scope_is_marked(signed_in, bob):
