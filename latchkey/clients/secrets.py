@@ -49,6 +49,7 @@ def rotate_secret(client: Client, *, by: User | None, newest: str | None = None)
         raise BadClient(confidential="This app proves itself by its own keys, so it has no secret.")
     rules.spare(client, by, "secret")
     lock(client.id)
+    _hold(client)
     live, now = live_secrets(client), clock.now()
     if newest is not None and newest != (live[0].id if live else ""):
         raise AlreadyRotated
@@ -59,8 +60,15 @@ def rotate_secret(client: Client, *, by: User | None, newest: str | None = None)
     return add_secret(client)
 
 
+def _hold(client: Client) -> None:
+    """In the order in which others write down their use (conflicts)."""
+    secrets = select(ClientSecret.id).where(ClientSecret.client_id == client.id).order_by(ClientSecret.id)
+    db.execute(secrets.with_for_update())
+
+
 def end_secrets(client: Client) -> bool:
     """End every secret of a client at once, and what it is known by instead; whether one worked. It is locked."""
+    _hold(client)
     now = clock.now()
     live = or_(ClientSecret.expires_at.is_(None), ClientSecret.expires_at > now)
     statement = update(ClientSecret).where(ClientSecret.client_id == client.id, live)

@@ -3,6 +3,9 @@
 Locks are taken in one order everywhere, so that nobody waits in a circle: user, client, its secrets, authorization,
 grant, token, and then whatever hangs on these; several rows of one table in the order of their ids. The database's own
 cascades do not know that order: it then ends one of the two, which is done again.
+
+Whoever acts on another user locks both at once (`lockdown.hold`); what belongs to anybody is ended in a transaction for
+each (`leaks.report_all`); and the use of tokens is written down by who waits for one alone (`usage.flush`).
 """
 
 import sqlite3

@@ -3,13 +3,15 @@
 import threading
 
 import pytest
+from sqlalchemy import event
 
 from latchkey import clients, grants, notices
 from latchkey.accounts import users
+from latchkey.clients import secrets
 from latchkey.grants import Authorization
 from latchkey.grants import record as grant_record
 from latchkey.safety import leaks, lockdown
-from latchkey.store.session import commit_parts, db
+from latchkey.store.session import commit_parts, db, engines
 from portal.admin import guard
 from portal.settings import index as settings_page
 from tests import factories, pages
@@ -117,6 +119,39 @@ def test_an_app_is_cut_off_beside_somebody_who_takes_back_what_it_may_do(app, al
 
     assert db.get(Authorization, authorization_id).withdrawn_at is not None
     assert not db.get(grant_record.Grant, grant.id).live
+
+
+@pytest.mark.standard("D-12")
+def test_a_secret_is_replaced_beside_the_writing_down_of_its_use(app, example_client):
+    client = example_client.client
+    clients.rotate_secret(client, by=None)
+    db.commit()
+    client_id, both, held = client.id, [secret.id for secret in clients.live_secrets(client)], threading.Event()
+
+    def in_the_midst(_connection, _cursor, statement, *_):
+        """The newer one got an end, and the older one is removed next."""
+        if statement.startswith("DELETE FROM client_secret") and not held.is_set():
+            held.set()
+            until_somebody_waits_for_a_row()
+
+    def replace():
+        with app.app_context():
+            clients.rotate_secret(clients.find(client_id), by=None)
+            db.commit()
+
+    def write_down():
+        assert held.wait(SECONDS)
+        for secret_id in both:
+            secrets.note_secret_use_soon(secret_id)
+        return secrets.flush_secret_uses()
+
+    db.remove()
+    event.listen(engines().write, "before_cursor_execute", in_the_midst)
+
+    _, written = at_once(replace, write_down)
+
+    assert written == 2
+    assert [secret.id for secret in clients.live_secrets(clients.find(client_id))][1:] == both[:1]
 
 
 @pytest.mark.standard("I-10")
