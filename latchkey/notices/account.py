@@ -107,7 +107,7 @@ def resumed(user: User) -> None:
 
 def account_deleted(user: User) -> None:
     """The account is gone, with the events in it."""
-    outbox.post(user.email, "account_deleted", **here())
+    owners.tell(user, "account_deleted", **here())
 
 
 def disabled(user: User) -> None:

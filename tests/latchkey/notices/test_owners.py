@@ -26,6 +26,11 @@ def test_whoever_signs_up_with_a_strangers_address_has_no_letters_sent_there(app
     assert pages.submit(client, "/hacked", since="none").status_code == 303
     assert "in your mailbox" not in client.get("/hacked", follow_redirects=True).text
 
+    again = factories.make_user("another@example.com", verified=False)
+    browser = pages.let_in(app.test_client(), again)
+    fields = {"email": "another@example.com"}
+    assert pages.submit(browser, "/settings/delete", form="/settings", **fields).status_code == 303
+
     # The one that proves the other address, which is counted.
     assert [letter.to for letter in mailbox.letters()] == ["eve@example.com"]
 
