@@ -20,9 +20,9 @@ KEPT = timedelta(days=400)
 MOST_ACCOUNTS = 8
 
 
-def _mark(user: User) -> str:
+def _mark(user: User, *, half: bool = False) -> str:
     # With another password, those who knew the one before are strangers again, in however many browsers.
-    return sha256(f"{user.id} {user.epoch}".encode()).hexdigest()[:24]
+    return sha256(f"{user.id} {user.epoch}{' half' * half}".encode()).hexdigest()[:24]
 
 
 def _read() -> tuple[str, list[str]]:
@@ -36,6 +36,13 @@ def known(user: User | None) -> str | None:
     return device if user is not None and _mark(user) in accounts else None
 
 
+def known_to_password(user: User | None) -> str | None:
+    """The same where it is about the password alone, which a browser may have set without the second factor."""
+    device, accounts = _read()
+    marks = {_mark(user), _mark(user, half=True)} if user is not None else set[str]()
+    return None if marks.isdisjoint(accounts) else device
+
+
 def asker(email: str) -> Asker:
     """Who asks for a letter to an account. Who signed up with an address has not shown that it is theirs."""
     user = users.find_by_email(email)
@@ -43,9 +50,9 @@ def asker(email: str) -> Asker:
     return Asker(origin.current.get().network, device, owner=device is not None and user is not None and user.verified)
 
 
-def remember(response: Response, user: User) -> None:
-    """Let this browser be known from now on."""
+def remember(response: Response, user: User, *, half: bool = False) -> None:
+    """Let this browser be known from now on; `half`, as far as the password: tries at codes are those of a stranger."""
     device, accounts = _read()
-    mark = _mark(user)
+    mark = _mark(user, half=half)
     kept = [mark, *(other for other in accounts if other != mark)][:MOST_ACCOUNTS]
     cookies.write(response, COOKIE, [device or credentials.opaque(), kept], KEPT)

@@ -97,8 +97,7 @@ def _reset(link: Link, prepared: str, *, revoke: bool) -> ResponseReturnValue:
     session.clear()
     flash("Your password is changed. Sign in with the new one.")
     response = redirect(url_for("portal.sign_in", next=link.next_path), 303)
-    if not second_factors.protects(user):
-        devices.remember(response, user)
+    devices.remember(response, user, half=second_factors.protects(user))
     return response
 
 

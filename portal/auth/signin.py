@@ -81,7 +81,7 @@ def _page(form: SignInForm, next_path: str | None, status: int, **more: object) 
 def _attempt(email: str, password: str, next_path: str | None) -> ResponseReturnValue | None:
     """Let somebody in by their password; None, after leaving a trace, if it is not right. 429 after too many."""
     try:
-        proof = signin.attempt(email, password, devices.known)
+        proof = signin.attempt(email, password, devices.known_to_password)
     except TooMany:
         db.commit()
         raise

@@ -3,11 +3,12 @@
 import pyotp
 import pytest
 
-from latchkey.accounts import steps, users
+from latchkey.accounts import limits, steps, users
 from latchkey.safety import lockdown
 from latchkey.store.session import db
 from tests import pages
 from tests.factories import PASSWORD
+from tests.portal.auth.test_guessing import HOME, NEW, Somebody, botnet, reset
 from tests.portal.auth.test_second_factor import AT, codes, half_in, is_in, now, set_up, shown
 
 __all__ = ["codes"]
@@ -94,3 +95,36 @@ def test_a_whole_sign_in_begins_the_count_anew(app, alice, clock):
         clock.move(minutes=1)
         browser = half_in(app.test_client(), alice)
         assert pages.submit(browser, AT, code=now(clock)).status_code == 303
+
+
+@pytest.mark.usefixtures("codes")
+@pytest.mark.slow("guesses hundreds of times")
+@pytest.mark.standard("L-05", "L-11")
+def test_a_reset_lets_who_has_a_second_factor_in_as_far_as_that_while_strangers_guess(
+    app, alice, clock, mailbox, monkeypatch
+):
+    counted, heard = limits.code, []
+
+    def code(*args, device, **kwargs):
+        heard.append(device)
+        return counted(*args, device=device, **kwargs)
+
+    monkeypatch.setattr(limits, "code", code)
+    bots = botnet(app, 12)
+    for bot in bots:
+        bot.guess(alice.email, 9)
+    Somebody(app, HOME).post("/forgot-password", email=alice.email)
+
+    hers = reset(app, mailbox, alice.email)
+    clock.move(minutes=1)
+    for bot in bots:
+        bot.guess(alice.email, 9)
+
+    assert Somebody(app, "203.0.113.78").sign_in(alice.email, NEW).status_code == 429
+    half = hers.sign_in(alice.email, NEW)
+    assert (half.status_code, half.location) == (303, AT)
+    # The mailbox alone gives nobody codes to guess beside those of the account: they count as from any browser.
+    answer = pages.submit(hers.client, AT, code=now(clock))
+    assert answer.status_code == 303
+    assert hers.client.get("/settings").status_code == 200
+    assert heard == [None]
