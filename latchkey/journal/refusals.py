@@ -4,6 +4,7 @@ Requests of an app at the OAuth endpoints are one row each; calls that came with
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,9 +14,8 @@ from sqlalchemy import Connection, ForeignKey, Index, String, bindparam, delete,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, origin
+from latchkey import clock, ids, origin
 from latchkey.clients import Client
-from latchkey.ids import new_id
 from latchkey.store.session import Base, UtcDateTime, db, stamp
 from latchkey.store.sweeping import sweep
 
@@ -24,11 +24,12 @@ KEPT = timedelta(days=30)
 # minute are kept, and so many in all. Others do not count: the reasons are texts of ours, of which there are few, and
 # what strangers can be refused for takes no room from what only the app itself can.
 ALIKE_A_MINUTE = 5
-ALIKE_KEPT = 200
+ALIKE_KEPT = 50
 KINDS_AT_A_TIME = 20
-# Of those that are alike, the owner reads no more among the latest; of all kinds the latest, up to so many kinds.
+# Of those that are alike, the owner reads no more among so many of the latest; of all kinds the latest, up to so many.
 ALIKE_SHOWN = 5
 KINDS_SHOWN = 100
+LOOKED_AT = 500
 LONGEST_REASON = 200
 LONGEST_DETAIL = 200
 # Of a token's or an app's refused calls so many kinds are kept.
@@ -85,7 +86,7 @@ class Refusal(Base):
         Index(None, "user_id", "at"),
     )
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("rfs"))
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: ids.new_id("rfs"))
     client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"))
     # Of a developer token, whose user it goes with.
     token_id: Mapped[str | None] = mapped_column(String(40))
@@ -130,12 +131,14 @@ class Refused(Protocol):
 def record(client_id: str, endpoint: str, error: str, reason: str) -> None:
     """Keep a refusal of a client that exists; `endpoint` is authorize, token, revoke or introspect."""
     now, reason = clock.now(), reason[:LONGEST_REASON]
-    told = (Refusal.client_id == client_id, Refusal.endpoint == endpoint, Refusal.error == error)
-    alike = select(func.count()).where(*told, Refusal.reason == reason, Refusal.at > now - timedelta(minutes=1))
+    told = (Refusal.endpoint == endpoint, Refusal.error == error, Refusal.reason == reason)
+    # Ids begin with the time: of thousands of a client only those of the last minute are looked at.
+    lately = (Refusal.client_id == client_id, Refusal.id > ids.first("rfs", now - timedelta(minutes=1)))
+    alike = select(func.count()).where(*lately, *told, Refusal.at > now - timedelta(minutes=1))
     if (db.scalar(alike) or 0) >= ALIKE_A_MINUTE:
         return
     row = select(
-        literal(new_id("rfs")),
+        literal(ids.new_id("rfs")),
         Client.id,
         literal(endpoint),
         literal(error),
@@ -155,14 +158,15 @@ def list_for(client: Client, limit: int = 50) -> list[Refusal]:
     So no kind hides another, however often it comes. Where there are too many kinds, those that come often give way.
     """
     mine = (Refusal.client_id == client.id, Refusal.endpoint != CALL, Refusal.at > clock.now() - KEPT)
-    turn = func.row_number().over(partition_by=_ALIKE, order_by=Refusal.id.desc()).label("turn")
-    often = func.count().over(partition_by=_ALIKE).label("often")
-    ranked = select(Refusal.id, turn, often).where(*mine).subquery()
-    kinds = db.execute(select(ranked).where(ranked.c.turn <= ALIKE_SHOWN).order_by(ranked.c.id.desc())).all()
-    first = sorted((row for row in kinds if row.turn == 1), key=lambda row: row.often)[:KINDS_SHOWN]
-    more = [row for row in kinds if row.turn > 1][: max(0, limit - len(first))]
-    shown = Refusal.id.in_([row.id for row in (*first, *more)])
-    return list(db.scalars(select(Refusal).where(shown).order_by(Refusal.id.desc())))
+    often, latest = func.count(), func.max(Refusal.id)
+    kinds = db.scalars(select(latest).where(*mine).group_by(*_ALIKE).order_by(often, latest.desc()).limit(KINDS_SHOWN))
+    shown, turns = set(kinds), Counter[tuple[str, ...]]()
+    newest = select(Refusal.id, *_ALIKE).where(*mine).order_by(Refusal.id.desc()).limit(LOOKED_AT)
+    for one, *kind in db.execute(newest):
+        turns[tuple(kind)] += 1
+        if turns[tuple(kind)] <= ALIKE_SHOWN and len(shown) < limit:
+            shown.add(one)
+    return list(db.scalars(select(Refusal).where(Refusal.id.in_(shown)).order_by(Refusal.id.desc())))
 
 
 def calls_of(*, token_id: str | None = None, client_id: str | None = None) -> list[Refusal]:
