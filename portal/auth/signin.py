@@ -68,6 +68,7 @@ def _page(form: SignInForm, next_path: str | None, status: int, **more: object) 
         form=form,
         next_path=next_path,
         app=app,
+        device=waiting_app.is_a_device(next_path),
         question=fields.ask(Purpose.SIGN_IN, this_browser()),
         one_more_step=bool(links.among(proofs.pressed(), signin.VERIFY)),
         open_to_all=settings.current().signup != "invite" and settings.current().passwords == "on",

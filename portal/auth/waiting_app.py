@@ -1,4 +1,4 @@
-"""The app that waits for somebody who signs in here, and pages whose form leads back to it."""
+"""The app or the device that waits for somebody who signs in here, and pages whose form leads back to an app."""
 
 from urllib.parse import parse_qs
 
@@ -9,7 +9,7 @@ from latchkey.accounts import waybacks
 from latchkey.clients import Client, document_urls, redirects
 from web import policy
 
-AUTHORIZE = "/oauth/authorize"
+AUTHORIZE, DEVICE = "/oauth/authorize", "/device"
 
 
 def find(next_path: str | None) -> Client | None:
@@ -24,6 +24,11 @@ def find(next_path: str | None) -> Client | None:
         return None
     sent = query.get("redirect_uri", client.redirect_uris[:1])[0]
     return client if any(redirects.matches(sent, registered) for registered in client.redirect_uris) else None
+
+
+def is_a_device(next_path: str | None) -> bool:
+    """Whether somebody goes on to type a device's code. Whose device, nobody is told before they did (Q-05)."""
+    return waybacks.meant(next_path).partition("?")[0] == DEVICE
 
 
 def asks_again(next_path: str | None) -> bool:

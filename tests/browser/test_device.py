@@ -26,6 +26,20 @@ def looked_at(page: Page, script: bool) -> None:
     assert_fits(page)
 
 
+def test_whoever_is_signed_out_reads_what_they_sign_in_for_and_finds_the_code_filled_in(window, alice: User):
+    page, script = window
+    page.goto("/device?user_code=BCDF-GHJK")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to connect a device")
+    expect(page.get_by_text("Only type a code that you asked for yourself.")).to_be_visible()
+    looked_at(page, script)
+
+    page.get_by_label("Email").fill(alice.email)
+    page.get_by_label("Password", exact=True).fill(factories.PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connect a device")
+    expect(page.get_by_label("Code")).to_have_value("BCDF-GHJK")
+
+
 @pytest.mark.standard("Q-04", "Q-05")
 def test_a_tool_is_signed_in_by_its_code(window, live_server, alice: User, bob: User):
     page, script = window

@@ -145,6 +145,28 @@ def test_whoever_is_not_signed_in_does_so_first_and_comes_back(client):
     assert "user_code" in answer.headers["Location"]
 
 
+@pytest.mark.standard("Q-05")
+def test_signing_in_for_a_device_says_so_with_the_warning_and_names_no_app(client, caller, tool, alice):
+    begun = begin(caller, tool).json
+    page = client.get(client.get(f"/device?user_code={begun['user_code']}").headers["Location"])
+
+    assert "<h1>Sign in to connect a device</h1>" in page.text
+    assert "Only type a code that you asked for yourself." in page.text
+    assert "Tool" not in page.text
+    fields = {"email": alice.email, "password": factories.PASSWORD, "next": pages.hidden(page, "next")}
+    wrong = client.post("/login", data={"csrf_token": pages.csrf(page), **fields, "password": "wrong"})
+    assert "Sign in to connect a device" in wrong.text
+    right = client.post("/login", data={"csrf_token": pages.csrf(wrong), **fields})
+    back = client.get(right.headers["Location"])
+    assert f'value="{begun["user_code"]}"' in back.text
+    assert "Tool" not in back.text
+
+
+@pytest.mark.parametrize("path", ["/tokens", "/device/else", "/devices", "/?next=/device", "//device", "/oauth"])
+def test_signing_in_for_anything_else_says_nothing_of_a_device(client, path):
+    assert "connect a device" not in client.get("/login", query_string={"next": path}).text
+
+
 def test_an_address_that_is_not_verified_comes_first(app, db):
     eve = factories.make_user("eve@example.com", verified=False)
     browser = enter(app.test_client(), eve)
