@@ -27,6 +27,9 @@ VISIBLE = re.compile(f"[^{_BLANK}]")
 # What `line` takes, but for its length, as programs are told it (ECMA-262); JSON has no halves of a character.
 _KEPT = f"[^{_HIDDEN}{_NO_TEXT}]*"
 PATTERN = f"^(?!.*[{_NO_PLANES}]){_KEPT}[^{_BLANK}{_HIDDEN}{_NO_TEXT}]{_KEPT}$"
+# Letters that are written from right to left. Digits and marks beside them are drawn as if they belonged to them.
+LEFTWARD = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]").search
+_ISOLATE, _END = "\u2068", "\u2069"
 # One character can be typed as up to four (NFD), and be trimmed.
 EXPANSION = 4
 # More marks on one letter are no writing; normalising sorts a run of them in the square of its length.
@@ -63,6 +66,11 @@ def _composed(text: str) -> str:
         if run > MOST_MARKS:
             raise BadText(f"Use at most {MOST_MARKS} accents on one letter.")
     return unicodedata.normalize("NFC", text)
+
+
+def apart(name: str) -> str:
+    """A name that somebody chose, to stand within a sentence of ours, which it cannot turn round."""
+    return f"{_ISOLATE}{name}{_END}" if LEFTWARD(name) else name
 
 
 def printable(text: str, longest: int) -> str:

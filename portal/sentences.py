@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from flask import url_for
 
-from latchkey import domains, notices
+from latchkey import domains, notices, texts
 from latchkey.clients import Cause, Client
 from latchkey.journal.activity import Event, EventKind
 from latchkey.origin import Doer
@@ -33,7 +33,7 @@ class Sentence(NamedTuple):
 
     @property
     def text(self) -> str:
-        return self.start + self.name + self.end
+        return self.start + texts.apart(self.name) + self.end
 
 
 NAME = "{name}"
@@ -167,13 +167,13 @@ def _done_by(detail: Mapping[str, Any], start: str) -> str:
     if doer is None or not start.startswith(YOU):
         return start
     name = actor.get("name")
-    return f"{doer.format(name=f'“{name}”' if name else actor.get('id', ''))} {start.removeprefix(YOU)}"
+    return f"{doer.format(name=f'“{texts.apart(name)}”' if name else actor.get('id', ''))} {start.removeprefix(YOU)}"
 
 
 def _reason(detail: Mapping[str, Any]) -> str:
     """Why an operator did it, if they said so."""
     reason = detail.get("actor", {}).get("reason")
-    return f". Reason: {reason}" if reason else ""
+    return f". Reason: {texts.apart(reason)}" if reason else ""
 
 
 def _name(detail: Mapping[str, Any]) -> str:
@@ -245,4 +245,4 @@ def _advice(event: Event) -> tuple[str, str]:
 
 def named(apps: Iterable[Client]) -> str:
     """The names of some apps, to be told."""
-    return _listed([f"“{app.name}”" for app in apps])
+    return _listed([f"“{texts.apart(app.name)}”" for app in apps])

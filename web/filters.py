@@ -12,7 +12,7 @@ from jinja2.compiler import CodeGenerator, Frame
 from jinja2.nodes import Expr
 from markupsafe import Markup, escape
 
-from latchkey import clock, domains
+from latchkey import clock, domains, texts
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 FAR = 30  # days after which the past is a date
@@ -119,6 +119,11 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in (words[0], words[-1]) if word).upper() if len(words) > 1 else name[:1].upper()
 
 
+def apart(name: str) -> str:
+    """A name that somebody chose, within a sentence of ours: if it reads from right to left, only within itself."""
+    return Markup("<bdi>{}</bdi>").format(name) if texts.LEFTWARD(name) else name
+
+
 class Written(CodeGenerator):
     """Has templates write a text that needs no escaping as it is: each of a thousand on a page became markup first."""
 
@@ -150,6 +155,9 @@ def register(app: Flask) -> None:
         few=few,
         initials=initials,
         address=domains.shown_address,
+        apart=apart,
+        # The same for attributes, and for what is put together before it is shown.
+        apart_in_text=texts.apart,
         time_ago=Element(ago),
         time_until=Element(until, never="No expiry"),
         time_date=Element(date, "date"),

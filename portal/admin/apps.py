@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Response, abort, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import clients, grants, scopes
+from latchkey import clients, grants, scopes, texts
 from latchkey.clients import BadClient, Client
 from latchkey.journal import acts, refusals
 from latchkey.oversight import apps, listing
@@ -121,7 +121,10 @@ def _facts(client: Client, doing: Doing) -> Facts:
         return ()
     owner = client.owner
     return (
-        ("Owner", [f"{owner.name}, {owner.email}"] if owner is not None else [client.document_url or "Nobody"]),
+        (
+            "Owner",
+            [f"{texts.apart(owner.name)}, {owner.email}"] if owner is not None else [client.document_url or "Nobody"],
+        ),
         ("Homepage", [client.homepage or "None"]),
         ("Leads back to", list(client.redirect_uris)),
         ("May ask for", [name for name in scopes.catalogue() if name in client.scopes]),
@@ -139,19 +142,19 @@ def _suspend(client: Client, reason: str | None) -> str:
     new = apps.suspend(client, reason)
     db.commit()
     told = commit_parts(shutdown.tell_users(client)) if new else 0
-    return f"Suspended “{client.name}”; {told:,} of its users are told."
+    return f"Suspended “{texts.apart(client.name)}”; {told:,} of its users are told."
 
 
 def _restore(client: Client, _reason: str | None) -> str:
     apps.restore(client)
     db.refresh(client)
-    return f"“{client.name}” {'stays suspended with its owner' if client.suspended_at else 'goes on'}."
+    return f"“{texts.apart(client.name)}” {'stays suspended with its owner' if client.suspended_at else 'goes on'}."
 
 
 def _delete(client: Client, _reason: str | None) -> str:
     name = client.name
     told = commit_parts(apps.delete(client))
-    return f"Deleted “{name}”; {told:,} of its users are told."
+    return f"Deleted “{texts.apart(name)}”; {told:,} of its users are told."
 
 
 def _switch(verb: Callable[..., bool], said: str, *, on: bool) -> Callable[[Client, str | None], str]:

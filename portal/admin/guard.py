@@ -132,8 +132,8 @@ class Question:
             "portal/admin/act.html",
             form=self._form,
             doing=self._doing,
-            title=self._doing.title.format(name=self._name),
-            reader=self._reader,
+            title=self._doing.title.format(name=texts.apart(self._name)),
+            reader=texts.apart(self._reader),
             back=self.back,
             facts=self._facts,
         )

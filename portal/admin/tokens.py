@@ -3,6 +3,7 @@
 from flask import Response, abort, flash, redirect, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from latchkey import texts
 from latchkey.oversight import keys, listing
 from latchkey.store.session import db
 from portal.admin.guard import Doing, Question, asked, begin
@@ -41,7 +42,7 @@ def end_token(token_id: str) -> BaseResponse:
     begin(question.reason, over=token.user_id)
     new = keys.revoke(token)
     db.commit()
-    flash(f"Revoked “{keys.name(token)}”." if new else "It had ended already.")
+    flash(f"Revoked “{texts.apart(keys.name(token))}”." if new else "It had ended already.")
     return redirect(back, 303)
 
 
@@ -65,5 +66,9 @@ def end_authorization(authorization_id: str) -> BaseResponse:
     begin(question.reason, over=authorization.user_id)
     new = keys.withdraw(authorization)
     db.commit()
-    flash(f"“{name}” acts for {authorization.user.name} no more." if new else "It had ended already.")
+    flash(
+        f"“{texts.apart(name)}” acts for {texts.apart(authorization.user.name)} no more."
+        if new
+        else "It had ended already."
+    )
     return redirect(back, 303)

@@ -6,7 +6,7 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import clients, domains, origin
+from latchkey import clients, domains, origin, texts
 from latchkey.accounts import sessions, users
 from latchkey.accounts.users import User
 from latchkey.journal import acts
@@ -145,38 +145,42 @@ def _suspend(user: User) -> str:
     for client_id in stopped:
         if (client := clients.find(client_id)) is not None:
             commit_parts(shutdown.tell_users(client))
-    return f"Suspended {user.name}."
+    return f"Suspended {texts.apart(user.name)}."
 
 
 def _restore(user: User) -> str:
     people.restore(user)
-    return f"Restored {user.name}."
+    return f"Restored {texts.apart(user.name)}."
 
 
 def _sign_out(user: User) -> str:
     ended = people.sign_out(user)
-    return f"Ended {ended} {'session' if ended == 1 else 'sessions'} of {user.name}."
+    return f"Ended {ended} {'session' if ended == 1 else 'sessions'} of {texts.apart(user.name)}."
 
 
 def _reset(user: User) -> str:
     was_on = people.reset_second_factor(user)
-    return f"Two-factor sign-in of {user.name} is off." if was_on else f"{user.name} had no second factor."
+    return (
+        f"Two-factor sign-in of {texts.apart(user.name)} is off."
+        if was_on
+        else f"{texts.apart(user.name)} had no second factor."
+    )
 
 
 def _appoint(user: User) -> str:
     people.appoint(user, on=True)
-    return f"{user.name} is an administrator."
+    return f"{texts.apart(user.name)} is an administrator."
 
 
 def _dismiss(user: User) -> str:
     people.appoint(user, on=False)
-    return f"{user.name} is no administrator."
+    return f"{texts.apart(user.name)} is no administrator."
 
 
 def _delete(user: User) -> str:
     name = user.name
     commit_parts(people.delete(user))
-    return f"Deleted {name}."
+    return f"Deleted {texts.apart(name)}."
 
 
 _VERBS: dict[str, Callable[[User], str]] = {

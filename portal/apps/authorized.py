@@ -4,7 +4,7 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import grants, notices, scopes
+from latchkey import grants, notices, scopes, texts
 from latchkey.grants import Authorization
 from latchkey.journal import use
 from latchkey.safety import agents
@@ -64,7 +64,7 @@ def end_app_sign_in(authorization_id: str, grant_id: str) -> BaseResponse:
     authorization = grants.get_for(user, authorization_id) or abort(404)
     if grants.end_one(authorization, grant_id):
         notices.sign_in_ended(user, authorization.client)
-        flash(f"That sign-in of {authorization.client.name} has ended.")
+        flash(f"That sign-in of {texts.apart(authorization.client.name)} has ended.")
     db.commit()
     return redirect(url_for("portal.list_authorized_apps"), 303)
 
@@ -103,5 +103,5 @@ def revoke_access(authorization_id: str) -> BaseResponse:
     if grants.withdraw(authorization):
         notices.authorization_withdrawn(user, authorization.client, by_user=True)
         db.commit()
-        flash(f"{authorization.client.name} can no longer act for you.")
+        flash(f"{texts.apart(authorization.client.name)} can no longer act for you.")
     return redirect(url_for("portal.list_authorized_apps"), 303)

@@ -4,7 +4,7 @@ from flask import Response, flash, redirect, request, session, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
-from latchkey import credentials, tokens
+from latchkey import credentials, texts, tokens
 from latchkey.credentials import Kind
 from latchkey.tokens import Token
 from portal.blueprint import blueprint
@@ -35,7 +35,7 @@ def _developer_token(token: Token) -> str:
 def _of_an_app(token: Token) -> str:
     what = "an access token" if token.kind == Kind.ACCESS else "a refresh token"
     name = token.grant.client.name if token.grant is not None else "an app"
-    flash(f"This is {what} of “{name}”. Revoke its access to end it.")
+    flash(f"This is {what} of “{texts.apart(name)}”. Revoke its access to end it.")
     return url_for("portal.list_authorized_apps")
 
 

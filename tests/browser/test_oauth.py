@@ -319,3 +319,24 @@ def test_a_request_that_is_too_long_for_an_address_comes_through_sign_in(either_
 
     expect(page.get_by_role("heading", level=1)).to_have_text("At the app")
     assert parse_qs(urlsplit(page.url).query)["state"] == ["é" * 1024]
+
+
+@pytest.mark.standard("J-04")
+def test_a_publisher_from_right_to_left_leaves_the_host_beside_them_as_it_is(page: Page, alice):
+    """Digits beside such letters are drawn as if they belonged to them: the host would read otherwise than it is."""
+    dana = factories.make_user("dana@example.com", name="דנה לוי")
+    app = factories.make_client(dana, name="مفتاح", homepage="https://123.example").client
+    sign_in(page, dana)
+    page.goto(f"/apps/{app.id}/consent")
+
+    by = page.get_by_text("By דנה")
+    ends = """(link) => {
+        const range = document.createRange(), drawn = [0, link.textContent.length - 1].map((at) => {
+            range.setStart(link.firstChild, at);
+            range.setEnd(link.firstChild, at + 1);
+            return range.getBoundingClientRect().x;
+        });
+        return [link.previousElementSibling.getBoundingClientRect().right, ...drawn];
+    }"""
+    name_ends, first, last = by.get_by_role("link", name="123.example").evaluate(ends)
+    assert name_ends < first < last

@@ -112,7 +112,7 @@ def test_whoever_has_a_token_is_welcomed_back_and_still_led_to_tokens(home, sett
     page = home.get("/")
 
     assert "<h1" in page.text
-    assert "Welcome back, <bdi>Alice</bdi></h1>" in page.text
+    assert "Welcome back, Alice</h1>" in page.text
     link = re.search(r'<a [^>]*href="([^"]+)"[^>]*>(?:<svg.*?</svg>)?Create a Token</a>', page.text)
     assert link.group(1) == "/tokens"
     assert f"curl {settings.base_url}/v1/me" in page.text
@@ -139,7 +139,7 @@ def test_what_ends_soon_is_told_with_a_way_to_renew_it(home, token, alice, clock
 
     assert part(page, "Ends soon").startswith("All 1 that end soon Nightly backup in 6 days, used 11 hours ago Renew")
     assert "Later" not in part(page, "Ends soon")
-    assert f'href="/tokens/{token.id}/edit#expires">Renew<span class="vh"> <bdi>Nightly backup</bdi></span>' in page
+    assert f'href="/tokens/{token.id}/edit#expires">Renew<span class="vh"> Nightly backup</span>' in page
     assert home.get(f"/tokens/{token.id}/edit").text.count('id="expires') > 0
 
 
@@ -187,7 +187,7 @@ def test_a_token_that_nobody_uses_is_told_as_its_own_page_and_the_list_do(home, 
 
 def test_one_that_nobody_uses_is_revoked_from_there_and_leads_back(home, token, clock):
     change(token.id, created_at=clock.now() - timedelta(days=90), expires_at=None)
-    path = re.search(r'href="([^"]+)">Revoke<span class="vh"> <bdi>Nightly backup', shown(home))[1]
+    path = re.search(r'href="([^"]+)">Revoke<span class="vh"> Nightly backup', shown(home))[1]
 
     asked = home.get(path)
     action = re.search(r'<form class="panel" method="post" action="([^"]+)"', asked.text)[1]
@@ -391,9 +391,9 @@ def test_nothing_that_somebody_wrote_is_markup_or_turns_a_sentence_round(client,
 
     assert parts(page) == ["Ends soon", "Not used for 90 days", "Acts for you now", "Refused lately"]
     assert "<img" not in page
-    assert " <b>" not in page.replace("sign-in <b>", "")
+    assert f"{HEBREW} <b>" not in page
     written = re.sub(r"<nav.*?</nav>", "", page, flags=re.DOTALL)
-    assert not re.search(rf"(?<!<bdi>)(?<!&gt;){HEBREW}", written)
+    assert len(re.findall(HEBREW, written)) == len(re.findall(rf"<bdi>(?:&lt;[^<]*)?{HEBREW}[^<]*</bdi>", written)) > 9
 
 
 def test_opening_it_changes_nothing(home, alice, clock, monkeypatch):
