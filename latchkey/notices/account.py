@@ -8,7 +8,8 @@ from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from latchkey.mail import outbox
 from latchkey.notices import owners
-from latchkey.notices.wording import here, told, unlinked
+from latchkey.notices.doings import told
+from latchkey.notices.wording import here, unlinked
 
 
 def signed_up(user: User, link: str) -> None:

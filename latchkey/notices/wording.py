@@ -1,7 +1,7 @@
 """What letters say about people, programs and places: in plain words, and with nothing in it that leads elsewhere."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from latchkey import clock, origin, scopes, settings
 from latchkey.accounts.sessions import BrowserSession, How
@@ -120,13 +120,6 @@ def here() -> dict[str, object]:
         "by": by(actor),
         "reason": unlinked(actor.reason) if actor.reason else "",
     }
-
-
-def told(did: Mapping[str, int]) -> str:
-    """What was done how often, by kinds of events: `app registered, token created (3)`."""
-    counted = sorted(did.items(), key=lambda each: -each[1])
-    words = [(kind.replace(".", " ").replace("_", " "), count) for kind, count in counted]
-    return ", ".join(f"{word} ({count})" if count > 1 else word for word, count in words)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from latchkey.accounts.upstream import identities
 from latchkey.accounts.users import User
 from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
-from latchkey.notices import wording
+from latchkey.notices import doings
 from latchkey.origin import Actor, Doer
 from latchkey.oversight import invitations
 from latchkey.safety import hacked, lockdown
@@ -48,7 +48,7 @@ AHEAD = timedelta(hours=14)
 EARLIEST = date(2000, 1, 1)
 # Of what was added or changed.
 MOST_TOLD = 30
-blueprint.add_app_template_filter(wording.told, "told")
+blueprint.add_app_template_filter(doings.told, "told")
 
 
 class HackedForm(FlaskForm):

@@ -486,8 +486,7 @@ def test_the_report_stands_on_the_page_and_comes_by_mail_with_the_thief_first(si
     for told in (words(report), " ".join(letter.text.split()), words_of(letter.html)):
         assert "203.0.113.77" in told
         assert "ever seen before" in told
-        assert "token created" in told
-        assert "app registered" in told
+        assert "Created a token, registered an app" in told
     assert "Sync helper" in letter.text
     assert "evil.example/x" not in letter.text
     first = report.text.split("<tbody>")[1].split("</tr>")[0]
