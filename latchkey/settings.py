@@ -1,5 +1,6 @@
 """Configuration of one installation: defaults, then instance/config.toml, then LATCHKEY_* variables."""
 
+import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -200,8 +201,10 @@ def _completed(settings: Settings) -> Settings:
 def _parsed(name: str, label: str, value: Any) -> Any:
     known = {f.name: f for f in fields(Settings) if "parse" in f.metadata}
     if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        meant = f", {PREFIX}{near[0].upper()} is" if near else ""
         raise SettingError(
-            f"{label} is not a setting; known are {', '.join(sorted(PREFIX + n.upper() for n in known))}"
+            f"{label} is not a setting{meant}; known are {', '.join(sorted(PREFIX + n.upper() for n in known))}"
         )
     if value is None or isinstance(value, Path | Limit):
         return value

@@ -137,8 +137,11 @@ def words(error: Exception) -> str:
         return _reply(code, text)
     if isinstance(error, smtplib.SMTPResponseException):
         return _reply(error.smtp_code, error.smtp_error)
-    reason = error if isinstance(error, smtplib.SMTPServerDisconnected) else getattr(error, "strerror", None)
-    return texts.printable(f"{type(error).__name__}{f': {reason}' if reason else ''}", 200)
+    # What Python calls a fault of the network tells an operator less than what the system says of it.
+    if reason := getattr(error, "strerror", None):
+        return texts.printable(str(reason), 200)
+    said = f": {error}" if isinstance(error, smtplib.SMTPServerDisconnected) else ""
+    return texts.printable(f"{type(error).__name__}{said}", 200)
 
 
 def _reply(code: int, text: bytes | str) -> str:

@@ -66,6 +66,7 @@ def test_json_may_stand_before_the_command_too(cli, alice):
     "given, says",
     [
         ({"nope": "1"}, "LATCHKEY_NOPE is not a setting"),
+        ({"mail_servr": "x"}, "LATCHKEY_MAIL_SERVR is not a setting, LATCHKEY_MAIL_SERVER is; known are"),
         ({"mode": "staging"}, "development or production"),
         ({"secret_key": "changeme"}, "LATCHKEY_SECRET_KEY"),
         ({"mode": "production", "base_url": "http://portal.example.com"}, "https"),
