@@ -1,18 +1,17 @@
 """GET and PATCH /v1/me: the user for whom a token acts."""
 
-from typing import Any
-
 from api.kit import answers, auth, challenges, fields, problems
 from api.kit.blueprint import blueprint
 from api.kit.bodies import Body
 from api.kit.describe import Operation, Shape, describe, flag, moment, text
-from latchkey import notices, texts
+from latchkey import clock, notices, texts
 from latchkey.accounts import users
 from latchkey.store.session import db
 from latchkey.tokens import access
 from latchkey.tokens.access import Bearer
 from web import ahead, calls
 from web.calls import Call, Reply
+from web.encoding import quoted_as_is as quoted
 
 USER = Shape(
     "User",
@@ -39,36 +38,27 @@ CHANGES = Body(
 )
 
 
-def _shown(
-    user_id: str,
-    *,
-    email: str | None,
-    name: str | None,
-    verified: bool,
-    created_at: str | None,
-    updated_at: str | None,
-) -> dict[str, Any]:
-    return {
-        "id": user_id,
-        "email": email,
-        "email_verified": verified,
-        "name": name,
-        "created_at": created_at,
-        "updated_at": updated_at,
-    }
+def _written(user_id: str, *, email: str, name: str, verified: bool, created_at: str, updated_at: str) -> bytes:
+    """It as JSON, put together by hand: no call is more frequent."""
+    return (
+        f'{{"id":"{user_id}","email":{quoted(email)},"email_verified":{"true" if verified else "false"},'
+        f'"name":{quoted(name)},"created_at":"{created_at}","updated_at":"{updated_at}"}}'
+    ).encode()
 
 
-def record(caller: Bearer) -> dict[str, Any]:
+def record(caller: Bearer) -> bytes:
     """The user's record, from the facts that the guard read: no further statement. Raises `problems.Problem`."""
-    if caller.user_id is None:
+    user_id, email, name = caller.user_id, caller.email, caller.name
+    created, updated = caller.user_created, caller.user_updated
+    if user_id is None or email is None or name is None or created is None or updated is None:
         raise challenges.no_user()
-    return _shown(
-        caller.user_id,
-        email=caller.email,
-        name=caller.name,
+    return _written(
+        user_id,
+        email=email,
+        name=name,
         verified=caller.email_verified is not None,
-        created_at=answers.kept(caller.user_created),
-        updated_at=answers.kept(caller.user_updated),
+        created_at=clock.told(created),
+        updated_at=clock.told(updated),
     )
 
 
@@ -107,12 +97,12 @@ def change_me(call: Call) -> Reply:
         notices.renamed(user)
     db.commit()
     return answers.changed(
-        _shown(
+        _written(
             user.id,
             email=user.email,
             name=user.name,
             verified=user.verified,
-            created_at=answers.moment(user.created_at),
-            updated_at=answers.moment(user.updated_at),
+            created_at=clock.rfc3339(user.created_at, "auto"),
+            updated_at=clock.rfc3339(user.updated_at, "auto"),
         )
     )

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from json import encoder
 from typing import Any
 
-# A text as JSON, in ASCII: for what is put together by hand.
+# A text as JSON, in ASCII or with the characters that it has: for what is put together by hand.
 quoted: Callable[[str], str] = encoder.encode_basestring_ascii
+quoted_as_is: Callable[[str], str] = encoder.encode_basestring
 
 
 def compact(*, ascii_only: bool = False, separators: tuple[str, str] = (",", ":")) -> Callable[[Any], str]:

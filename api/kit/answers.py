@@ -43,15 +43,15 @@ def tag(body: bytes) -> str:
     return f'"{sha256(body).hexdigest()[:32]}"'
 
 
-def shown(data: Mapping[str, Any], fixed: list[tuple[str, str]] = PRIVATE) -> Reply:
-    """The answer to a read, with the tag by which it is asked for again."""
-    body = encode(data)
+def shown(data: Mapping[str, Any] | bytes, fixed: list[tuple[str, str]] = PRIVATE) -> Reply:
+    """The answer to a read, with the tag by which it is asked for again; bytes are JSON already."""
+    body = data if isinstance(data, bytes) else encode(data)
     return Reply(200, body, [JSON, ("ETag", tag(body))], fixed)
 
 
-def changed(data: Mapping[str, Any], status: int = 200, **headers: str) -> Reply:
-    """What was made or changed, as it is now; nobody may keep it."""
-    return Reply(status, encode(data), [JSON, *headers.items()], PRIVATE)
+def changed(data: Mapping[str, Any] | bytes, status: int = 200, **headers: str) -> Reply:
+    """What was made or changed, as it is now; nobody may keep it. Bytes are JSON already."""
+    return Reply(status, data if isinstance(data, bytes) else encode(data), [JSON, *headers.items()], PRIVATE)
 
 
 def empty(status: int) -> Reply:

@@ -2,6 +2,9 @@
 
 import pytest
 
+from api.kit import answers
+from latchkey import clock
+from latchkey.accounts import users
 from latchkey.journal import activity
 from tests.api.calls import problem
 
@@ -18,6 +21,28 @@ def test_the_record_is_read_and_changed(hers, alice):
     assert changed["updated_at"] > before["updated_at"]
     assert hers.get("/v1/me").get_json() == changed
     assert [event.kind for event in activity.list_for(alice)] == ["account.renamed"]
+
+
+@pytest.mark.parametrize("name", ['Ada "the\\first" Lindqvist', "Zoë 林 👩‍🚀", "</script>", "a/b", "50 % {name}"])
+@pytest.mark.parametrize("verified", [True, False])
+def test_whatever_stands_in_the_record_is_told_as_json(db, hers, alice, name, verified):
+    hers.patch("/v1/me", {"name": name})
+    user = users.find(alice.id)
+    user.email = 'o\'brien+"x"@example.com'
+    user.email_verified_at = user.created_at if verified else None
+    db.commit()
+
+    record = {
+        "id": user.id,
+        "email": user.email,
+        "email_verified": verified,
+        "name": name,
+        "created_at": clock.rfc3339(user.created_at, "auto"),
+        "updated_at": clock.rfc3339(user.updated_at, "auto"),
+    }
+    for told in (hers.get("/v1/me"), hers.patch("/v1/me", {})):
+        assert told.data == answers.encode(record)
+        assert told.get_json() == record
 
 
 def test_nothing_sent_changes_nothing(hers, alice):
