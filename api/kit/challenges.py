@@ -160,23 +160,18 @@ def unverified() -> Problem:
 def trusted_app() -> Problem:
     """Nobody is asked about a trusted app, so what it is stays an administrator's to change (K-02)."""
     detail = "This app is trusted: its name, redirect URIs, PKCE and secret are changed by an administrator alone."
-    return _refused("trusted-app", "Only an administrator can change this", detail)
+    return Problem(403, "trusted-app", "Only an administrator can change this", detail, headers=challenge())
 
 
 def apps_closed(detail: str) -> Problem:
     """Only administrators register apps here (LATCHKEY_APPS)."""
-    return _refused("apps-closed", "Only an administrator registers apps here", detail)
+    return Problem(403, "apps-closed", "Only an administrator registers apps here", detail, headers=challenge())
 
 
 def chain_too_long(most: int) -> Problem:
     """A token made by a token made by a token, and so on."""
     detail = f"The token is the last of {most} that were made by one another. Use one that was made less indirectly."
-    return _refused("chain-too-long", "This token makes no others", detail)
-
-
-def _refused(kind: str, title: str, detail: str) -> Problem:
-    """No other scope would help: the challenge names no error."""
-    return Problem(403, kind, title, detail, headers=challenge())
+    return Problem(403, "chain-too-long", "This token makes no others", detail, headers=challenge())
 
 
 def closed() -> Problem:

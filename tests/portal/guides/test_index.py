@@ -139,7 +139,7 @@ def test_the_reference_has_every_call_that_the_api_answers(app, client):
 
 def kinds_of_problems() -> set[str]:
     """The kinds that the code names."""
-    kinds = {kind for kind, *_ in (*challenges._FAULTS.values(), challenges._MALFORMED)} | {*problems.KINDS.values()}
+    kinds = {kind for kind, *_ in challenges._FAULTS.values()} | {*problems.KINDS.values()}
     for path in (ROOT / "api").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Problem") and len(node.args) > 1:
@@ -245,3 +245,14 @@ def test_pictures_are_small_and_in_the_readers_theme(client, theme, light, dark)
         picture = client.get(address)
         assert (picture.status_code, picture.content_type) == (200, "image/webp")
         assert len(picture.data) < 40_000
+
+
+@pytest.mark.parametrize(
+    "path, page, heading",
+    [("/docs/tokens", "/docs/authentication", "steps"), ("/docs/errors", "/docs/api", "problems")],
+)
+def test_what_stands_on_another_guide_has_an_address_that_leads_there(client, path, page, heading):
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.location) == (303, f"{page}#{heading}")
+    assert f'id="{heading}"' in client.get(page).text
