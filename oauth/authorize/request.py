@@ -26,13 +26,15 @@ PROMPTS = frozenset({"none", "login", "consent"})
 class Stopped(Exception):
     """Nobody knows where the answer would have to go: an error page here, never a redirect (B-03).
 
-    The message says why, in words for the app's developer; `.client` is the app, if there is such a one. `.unknown`: it
-    may have been one that registered itself, and was forgotten.
+    The message says why, in words for the app's developer; `.client` is the app, if there is such a one. `.unknown`:
+    none is named so; `.forgotten`: it may have been one that registered itself.
     """
 
-    def __init__(self, reason: str, client: Client | None = None, *, unknown: bool = False) -> None:
+    def __init__(
+        self, reason: str, client: Client | None = None, *, unknown: bool = False, forgotten: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.client, self.unknown = client, unknown
+        self.client, self.unknown, self.forgotten = client, unknown, forgotten
 
 
 class NotSupported(OAuth2Error):
@@ -83,7 +85,8 @@ def understood(values: MultiDict[str, str]) -> Asked:
     parameters = {name: value for name, value in guard.single(values).items() if name in guard.AUTHORIZATION}
     client = clients.find(parameters.get("client_id", ""))
     if client is None or (client.document_url or parameters["client_id"]) != parameters["client_id"]:
-        raise Stopped("there is no app with this client_id", unknown=ids.is_id(parameters.get("client_id", ""), "app"))
+        forgotten = ids.is_id(parameters.get("client_id", ""), "app")
+        raise Stopped("there is no app with this client_id", unknown=True, forgotten=forgotten)
     if client.suspended_at is not None:
         raise Stopped("the app is suspended", client)
     state = parameters.get("state", "")

@@ -51,10 +51,11 @@ def stop(stopped: Stopped) -> Response:
     if stopped.client is not None:
         refusals.record(stopped.client.id, "authorize", "invalid_request", str(stopped))
     db.commit()
-    again = stopped.unknown and settings.current().client_registration != "off"
+    again = stopped.forgotten and settings.current().client_registration != "off"
     reference = origin.current.get().request_id
     known = stopped.client is not None
-    return _page("oauth/stopped.html", reason=str(stopped), known=known, reference=reference, again=again)
+    told = {"reason": str(stopped), "known": known, "unknown": stopped.unknown}
+    return _page("oauth/stopped.html", **told, reference=reference, again=again)
 
 
 def over(why: str, client: Client | None = None) -> Response:

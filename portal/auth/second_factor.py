@@ -1,5 +1,7 @@
 """/login/second-factor: a code or a passkey, after the password was right (L-11)."""
 
+from typing import Any
+
 from flask import Response, flash, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
@@ -42,6 +44,13 @@ def ask_second_factor() -> ResponseReturnValue:
     elif form.is_submitted():
         form.refuse()
     return _page(form, step, next_path, 422 if form.is_submitted() else 200)
+
+
+@blueprint.get("/login/second-factor/recovery")
+def ask_recovery_code() -> ResponseReturnValue:
+    """The same form for a recovery code, by an address of its own."""
+    wanted: dict[str, Any] = {"with": "recovery-code", "next": asked_next()}
+    return redirect(url_for("portal.ask_second_factor", **wanted), 303)
 
 
 def _page(form: SecondFactorForm, step: Step, next_path: str | None, status: int) -> Response:

@@ -74,6 +74,18 @@ def guide_authentication() -> str:
     )
 
 
+@blueprint.get("/docs/tokens")
+def find_tokens() -> Response:
+    """Where the guides tell of developer tokens."""
+    return redirect(url_for("portal.guide_authentication", _anchor="steps"), 303)
+
+
+@blueprint.get("/docs/errors")
+def find_errors() -> Response:
+    """Where the reference tells of each kind of refusal."""
+    return redirect(url_for("portal.guide_api", _anchor="problems"), 303)
+
+
 @blueprint.get("/docs/oauth")
 def guide_oauth() -> str:
     """The authorization code flow with the requests and answers spelled out."""

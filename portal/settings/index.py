@@ -36,11 +36,11 @@ def settings() -> ResponseReturnValue:
     return settings_page.show()
 
 
-@blueprint.get("/settings/<any(profile, theme, reminders, email, password, sessions, delete):part>")
+@blueprint.get("/settings/<any(profile, theme, reminders, letters, email, password, sessions, delete):part>")
 @signed_in
 def show_settings(part: str) -> ResponseReturnValue:
     """A part of the page by its own address, which a form that was sent back leaves in the browser."""
-    return redirect(url_for("portal.settings", _anchor=part), 303)
+    return redirect(url_for("portal.settings", _anchor="reminders" if part == "letters" else part), 303)
 
 
 @blueprint.post("/settings/profile")

@@ -24,6 +24,26 @@ def stopped(answer):
     return True
 
 
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        (
+            {"redirect_uri": "https://evil.example/callback"},
+            "asked us to send you to an address it has not registered.",
+        ),
+        ({"client_id": "app_00000000000000000000000000ff"}, "An app we do not know sent you here."),
+        ({"client_id": None}, "An app we do not know sent you here."),
+        ({"state": "x" * 1025}, "An app sent you here in a way we cannot answer."),
+    ],
+)
+def test_people_read_why_a_request_was_stopped(signed_in, example_client, changes, words):
+    page = dance.authorize(signed_in, example_client, **changes).text
+
+    assert "We stopped this request" in page
+    assert words in page
+    assert page.count("That can be a mistake in the app, or somebody trying to get at your sign-in.") == 1
+
+
 @pytest.mark.standard("B-09")
 def test_agreeing_leads_back_with_code_state_and_issuer(signed_in, example_client):
     back = dance.back(dance.decide(signed_in, dance.authorize(signed_in, example_client)))

@@ -444,3 +444,12 @@ def test_a_new_secret_key_leaves_every_app_and_step_working(client, alice, codes
     finally:
         configured.use(before)
     assert pages.submit(client, AT, code=now(clock)).status_code == 303
+
+
+def test_the_form_for_a_recovery_code_has_an_address_of_its_own(client, alice, codes):
+    half_in(client, alice)
+
+    answer = client.get("/login/second-factor/recovery?next=/tokens")
+
+    assert (answer.status_code, answer.location) == (303, "/login/second-factor?with=recovery-code&next=/tokens")
+    assert "Recovery code" in client.get(answer.location).text

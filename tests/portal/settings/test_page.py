@@ -316,3 +316,11 @@ def test_the_address_of_a_deleted_account_is_free(client, signed_in, mailbox):
     pages.submit(client, "/signup", name="Alice", email="alice@example.com", password=NEW)
 
     assert pages.submit(client, mailbox.last("alice@example.com").link("/verify-email/")).status_code == 303
+
+
+@pytest.mark.parametrize("part, leads", [("letters", "reminders"), ("sessions", "sessions")])
+def test_a_part_has_an_address_of_its_own(signed_in, part, leads):
+    answer = signed_in.get(f"/settings/{part}")
+
+    assert (answer.status_code, answer.location) == (303, f"/settings#{leads}")
+    assert f'id="{leads}"' in signed_in.get("/settings").text

@@ -1,6 +1,7 @@
 """Use and least privilege on a token's and an app's page: shown, cut to what is used, given back."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -191,3 +192,20 @@ def test_an_apps_ceiling_is_cut_and_given_back_in_the_same_way(alice, client, cl
     path = f"/apps/{app.id}/scopes/undo"
     assert signed_in.post(path, data=form).status_code == 303
     assert clients.find(app.id).scopes == {"account:read", "activity:read"}
+
+
+def test_an_expired_token_tells_how_often_it_was_called_with_since(client, alice, clock):
+    counting.flush()
+    minted = factories.make_token(alice, scopes=["account:read"], lifetime=timedelta(days=1))
+    clock.move(days=2)
+    pages.sign_in(client, alice)
+    assert "Nothing has called with it since." in page(client, minted)
+
+    for _ in range(3):
+        with pytest.raises(access.InvalidToken):
+            access.admit(minted.plaintext, ["account:read"], "GET /v1/me")
+    counting.flush()
+
+    shown = page(client, minted)
+    assert "Since then 3 calls came with it and were refused, the last one " in shown
+    assert "Something still needs it: regenerate it and update your code." in shown
