@@ -145,7 +145,7 @@ def _to_authlib(asked: Asked) -> Request:
     parameters = asked.parameters
     if asked.resources:
         # Left out, it means all of these resources' scopes (RFC 8707 §2.2).
-        given, ceiling = frozenset(parameters.get("scope", "").split()), _ceiling(asked)
+        given, ceiling = scoping.named(parameters.get("scope", "")), _ceiling(asked)
         if not (given or ceiling) or given - ceiling:
             raise InvalidScopeError
         parameters = parameters | {"scope": scopes.serialize(given or ceiling)}

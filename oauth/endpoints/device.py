@@ -52,7 +52,7 @@ def _begun(form: Form, sent: Presented) -> Body:
 
 def _wanted(asked: str, allowed: frozenset[str]) -> frozenset[str]:
     """What is asked for, or all that may be. Raises `InvalidScopeError`."""
-    wanted = frozenset(asked.split()) or allowed
+    wanted = scoping.named(asked) or allowed
     if not wanted or not wanted <= allowed:
         raise scoping.TooWide(asked, allowed)
     return wanted

@@ -15,6 +15,11 @@ NONE_LEFT = "The app may have none of these scopes any more."
 SHAPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,38}(?::[A-Za-z][A-Za-z0-9_-]{0,38})?", re.ASCII)
 
 
+def named(asked: str) -> frozenset[str]:
+    """The names in a request's scope, apart by spaces alone (RFC 6749 §3.3); none in an empty one."""
+    return frozenset(asked.split(" ")) - {""}
+
+
 class TooWide(InvalidScopeError):
     """Something is asked for that may not be; the app's owner reads nothing that was sent."""
 

@@ -99,6 +99,8 @@ def test_what_cannot_be_answered_at_the_app_is_an_error_page(signed_in, example_
         ({"scope": "account:read account:write"}, "invalid_scope"),
         ({"scope": 'account:read"'}, "invalid_scope"),
         ({"scope": "account:read\taccount:write"}, "invalid_scope"),
+        ({"scope": "account:read\taccount:read", "resource": ISSUER}, "invalid_scope"),
+        ({"scope": "account:read\N{NO-BREAK SPACE}account:read", "resource": ISSUER}, "invalid_scope"),
         ({"scope": "\x00"}, "invalid_scope"),
         ({"code_challenge": None}, "invalid_request"),
         ({"code_challenge": ""}, "invalid_request"),

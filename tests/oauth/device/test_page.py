@@ -312,6 +312,7 @@ def test_a_device_names_its_api(signed_in, caller, bob):
     "fields, error",
     [
         ({"scope": "nothing:here"}, "invalid_scope"),
+        ({"scope": "account:read\taccount:read"}, "invalid_scope"),
         ({"scope": "account:write"}, "invalid_scope"),
         ({"client_secret": "lk_sec_x"}, "invalid_client"),
         ({"client_id": "app_nobody"}, "invalid_client"),
