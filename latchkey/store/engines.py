@@ -56,6 +56,8 @@ class Engines:
                 postgres.settle(engine)
                 postgres.replace_dead(engine)
                 postgres.drop_outdated(engine)
+        if not self.embedded:
+            postgres.give_way(self.read)
         self._local = threading.local()
         self._disposed = False
         self._readers = Readers(self.read)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Connection, Dialect, Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DisconnectionError
 
+from latchkey import turns
 from latchkey.loading import Late, loaded
 
 if TYPE_CHECKING:
@@ -181,3 +182,13 @@ def _answers(dialect: Dialect, connection: Any) -> bool:
         return dialect.do_ping(connection)
     except psycopg.Error:
         return False
+
+
+def give_way(engine: Engine) -> None:
+    """Let others run while an engine that reads waits for the server."""
+
+    @event.listens_for(engine, "do_execute")
+    def ask(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
+        with turns.reading():
+            cursor.execute(statement, parameters)
+        return True

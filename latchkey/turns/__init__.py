@@ -15,17 +15,21 @@ class Turns(Protocol):
     def take_again(self) -> None:
         """Go on, without another wait: what a thread holds meanwhile, others want."""
 
+    def take_turn(self) -> None:
+        """Go on when it is this thread's turn: it holds nothing that others want."""
+
 
 class _Mine(threading.local):
     turns: Turns | None = None
+    patient = False
 
 
 _mine = _Mine()
 
 
-def take_part(turns: Turns) -> None:
-    """From now on this thread runs by these turns."""
-    _mine.turns = turns
+def take_part(turns: Turns, *, patient: bool = False) -> None:
+    """From now on this thread runs by these turns; `patient`: what it reads, it reads without holding anything."""
+    _mine.turns, _mine.patient = turns, patient
 
 
 @contextmanager
@@ -41,3 +45,17 @@ def waiting() -> Iterator[None]:
     finally:
         turns.take_again()
         _mine.turns = turns
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Let others run while a database elsewhere is asked; who is patient goes on in its turn."""
+    turns = _mine.turns
+    if turns is None or not _mine.patient:
+        yield
+        return
+    turns.give()
+    try:
+        yield
+    finally:
+        turns.take_turn()

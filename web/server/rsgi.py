@@ -49,7 +49,7 @@ class Crews(NamedTuple):
 
 # An embedded database takes one who writes at a time, and nobody waits for a network.
 EMBEDDED = Crews(together=(0, 1), readers=(4, 4), writers=(12, 1), pages=(12, 1), forms=(24, 1))
-ELSEWHERE = Crews(together=(4, 2), readers=(4, 4), writers=(12, 4), pages=(12, 2), forms=(24, 2))
+ELSEWHERE = Crews(together=(4, 2), readers=(4, 4), writers=(12, 4), pages=(12, 1), forms=(24, 2))
 
 
 class Exchange:
@@ -140,7 +140,7 @@ class Application:
         self._reading: frozenset[str] = app.extensions[paths.READING]
         crews = EMBEDDED if self._at_arrival else ELSEWHERE
         self._readers, self._writers = Threads("reader", *crews.readers), Threads("writer", *crews.writers)
-        self._pages = ByTurns(Threads("page", *crews.pages))
+        self._pages = ByTurns(Threads("page", *crews.pages, patient=True))
         self._forms = ByTurns(Threads("form", *crews.forms))
         self._together: frozenset[str] = app.extensions[paths.TOGETHER]
         self._sharing = Sharing(self._writers, self._finish, self._write)

@@ -60,13 +60,17 @@ class Threads:
     """So many threads, of which a few run at a time: each more would be one more for whom a quick call waits.
 
     Whoever waits for something gives way to another meanwhile (`turns.waiting`). A thread that has done its job goes on
-    with the next, and the one that had something to do last is woken first: its caches are warm.
+    with the next, and the one that had something to do last is woken first: its caches are warm. Those that are
+    `patient` hold nothing that others want while they read, and then go on in their turn (`turns.reading`).
     """
 
-    def __init__(self, name: str, count: int, running: int | None = None) -> None:
+    def __init__(self, name: str, count: int, running: int | None = None, *, patient: bool = False) -> None:
         self._guard, self._crowded = threading.Lock(), threading.Event()
+        self._patient = patient
         self._jobs: deque[Job] = deque()
         self._idle: list[_Thread] = []
+        # Those that have waited and go on in their turn.
+        self._back: deque[threading.Lock] = deque()
         self._free, self._moves = running or count, 0
         works = [threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(count)]
         for thread in works:
@@ -95,9 +99,25 @@ class Threads:
         with self._guard:
             self._free -= 1
 
+    def take_turn(self) -> None:
+        """Go on after waiting, when it may run: before those that have not begun."""
+        with self._guard:
+            if self._free > 0:
+                self._free -= 1
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._back.append(turn)
+            self._crowded.set()
+        turn.acquire()
+
     def _begin_next(self) -> None:
+        if self._back:
+            self._free -= 1
+            self._moves += 1
+            self._back.popleft().release()
         # Where all threads wait, whichever is done first goes on with it.
-        if self._jobs and self._idle:
+        elif self._jobs and self._idle:
             self._free -= 1
             self._moves += 1
             thread = self._idle.pop()
@@ -105,7 +125,7 @@ class Threads:
             thread.wake.release()
 
     def _work(self) -> None:
-        turns.take_part(self)
+        turns.take_part(self, patient=self._patient)
         me = _Thread()
         with self._guard:
             # As if it had just done something.
@@ -122,10 +142,12 @@ class Threads:
     def _next(self, me: _Thread) -> Job:
         with self._guard:
             self._moves += 1
-            if self._free >= 0 and self._jobs:
+            if self._free >= 0 and self._jobs and not self._back:
                 return self._jobs.popleft()
             self._free += 1
             self._idle.append(me)
+            if self._back and self._free > 0:
+                self._begin_next()
         me.wake.acquire()
         job, me.job = me.job, _nothing
         return job
@@ -135,7 +157,7 @@ class Threads:
             self._crowded.wait()
             self._crowded.clear()
             moves = self._moves
-            while self._jobs:
+            while self._jobs or self._back:
                 time.sleep(STUCK_SECONDS)
                 with self._guard:
                     if moves == self._moves:

@@ -5,6 +5,7 @@ import select
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from latchkey import turns
 from latchkey.loading import Late
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ class Direct:
         if statement is None:
             statement = self._prepare(text)
         values = statement.values(given)
-        self._result = self._checked(self._server.exec_prepared(statement.name, values, statement.formats, TEXT))
+        with turns.reading():
+            result = self._server.exec_prepared(statement.name, values, statement.formats, TEXT)
+        self._result = self._checked(result)
         self._reader = statement.reader
         return self
 

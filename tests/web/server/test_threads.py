@@ -103,6 +103,90 @@ def test_who_waits_without_saying_so_stops_the_others_only_for_a_moment(done):
     finish(done, 4)
 
 
+def test_who_reads_lets_another_one_run_and_goes_on_in_its_turn(done):
+    """One at a time runs, and of those that have begun none waits for one that has not."""
+    threads = Threads("test", 8, 1, patient=True)
+    began, order, running = threading.Event(), [], threading.Semaphore(1)
+
+    def run(name):
+        assert running.acquire(blocking=False)
+        order.append(name)
+        running.release()
+
+    def reader():
+        run("first begins")
+        with turns.reading():
+            assert began.wait(SECONDS)
+        run("first goes on")
+        done.release()
+
+    def other(name):
+        assert running.acquire(blocking=False)
+        began.set()
+        while not threads._back and name == "second":
+            # Until the first is there again.
+            threading.Event().wait(0.001)
+        order.append(name)
+        running.release()
+        done.release()
+
+    threads.submit(reader)
+    for name in ("second", "third"):
+        threads.submit(lambda name=name: other(name))
+    finish(done, 3)
+
+    assert order == ["first begins", "second", "first goes on", "third"]
+
+
+def test_who_came_back_waits_only_for_a_moment_for_one_that_stands_still(done):
+    began, came = threading.Event(), threading.Event()
+    threads = Threads("test", 8, 1, patient=True)
+
+    def reader():
+        with turns.reading():
+            assert began.wait(SECONDS)
+        came.set()
+        done.release()
+
+    threads.submit(reader)
+    threads.submit(lambda: (began.set(), came.wait(SECONDS), done.release()))
+    finish(done, 2)
+
+    assert came.is_set()
+    # The turn is there again, and no second one.
+    test_no_more_run_at_a_time_than_may_and_the_first_come_first(done)
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
+def test_who_reads_in_vain_goes_on_in_its_turn_as_well(done, fault):
+    threads = Threads("test", 4, 1, patient=True)
+
+    def reader():
+        with turns.reading():
+            raise fault
+
+    for _ in range(6):
+        threads.submit(reader)
+    threads.submit(done.release)
+
+    finish(done, 1)
+
+
+def test_who_holds_what_others_want_gives_nobody_its_turn_for_reading(done):
+    threads, came = Threads("test", 4, 1), []
+
+    def reader():
+        with turns.reading():
+            came.append("read")
+        done.release()
+
+    threads.submit(reader)
+    threads.submit(lambda: (came.append("next"), done.release()))
+    finish(done, 2)
+
+    assert came == ["read", "next"]
+
+
 @pytest.mark.parametrize("fault", [ValueError, SystemExit, KeyboardInterrupt])
 def test_a_thread_outlives_what_its_job_raises(done, fault, caplog):
     def fail():

@@ -1,0 +1,74 @@
+"""A page lets others run while PostgreSQL reads for it; who writes holds what others want, and goes on at once."""
+
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from latchkey import turns
+from latchkey.store.drivers.transactions import transaction
+from latchkey.store.session import engines
+
+SELECT = 'SELECT count(*) FROM "user"'
+
+
+class Told:
+    """Turns that are told of and given to everybody."""
+
+    def __init__(self):
+        self.calls = []
+
+    def give(self):
+        self.calls.append("give")
+
+    def take_again(self):
+        self.calls.append("take again")
+
+    def take_turn(self):
+        self.calls.append("take turn")
+
+
+def by_engine():
+    """By a connection that is there: what a new one asks is asked as well."""
+    with engines().read.connect() as connection:
+        assert connection.execute(text(SELECT)).scalar() == 0
+
+
+def by_itself():
+    assert engines().fetch(SELECT, {}) == [(0,)]
+
+
+def write():
+    with transaction() as connection:
+        connection.cursor().execute("UPDATE \"user\" SET name = 'Somebody else'")
+
+
+def told(work, *, patient):
+    turn, faults = Told(), []
+
+    def run():
+        turns.take_part(turn, patient=patient)
+        try:
+            work()
+        except BaseException as fault:
+            faults.append(fault)
+            raise
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert faults == []
+    return turn.calls
+
+
+@pytest.mark.parametrize("read", [by_engine, by_itself])
+def test_who_reads_a_page_lets_others_run_meanwhile(db, read):
+    expected = [] if engines().embedded else ["give", "take turn"]
+    read()
+
+    assert told(read, patient=True) == expected
+
+
+@pytest.mark.parametrize("work, patient", [(by_engine, False), (by_itself, False), (write, True)])
+def test_nobody_else_does(db, work, patient):
+    assert told(work, patient=patient) == []
