@@ -1,5 +1,7 @@
 """“Explain this request”: which token a failing call used, what the rule was, and what to do."""
 
+import re
+
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -19,6 +21,8 @@ from web.htmx import render
 # Where apps prove themselves in another way.
 WITHOUT_TOKEN = ("/oauth/", "/.well-known/")
 LONGEST = 20_000
+# What the guides and README write in place of a token.
+VARIABLE = re.compile(r"(?:(')authorization:\s*)?bearer\s+\$\{?([A-Za-z_]\w{0,40})", re.IGNORECASE | re.ASCII)
 
 
 class ExplainForm(FlaskForm):
@@ -75,7 +79,7 @@ def _about_credential(text: str, findings: list[Finding], *, asked: bool) -> Tok
         elif "authorization:" in lower and not any(word in lower for word in ("bearer", "authorization: basic")):
             findings.append(Finding("bad", "The Authorization header is not of the form “Bearer <token>”."))
         elif asked and not any(path in lower for path in WITHOUT_TOKEN):
-            findings.append(Finding("info", "There is no token in what you pasted."))
+            findings.append(_without_token(text))
         return None
     plaintext = pasted[0]
     kind = credentials.kind_of(plaintext)
@@ -94,17 +98,34 @@ def _about_credential(text: str, findings: list[Finding], *, asked: bool) -> Tok
     return None
 
 
+def _without_token(text: str) -> Finding:
+    begin = f"{settings.current().token_prefix}_"
+    if variable := VARIABLE.search(text):
+        name = variable[2]
+        if variable[1]:
+            said = f"Between single quotes the shell sends ${name} as it stands. Write the header in double quotes."
+            return Finding("bad", said)
+        return Finding(
+            "info",
+            f"The token stands in the shell's variable {name}. If the answer is 401, look whether it is there: "
+            f'echo "${{{name}:0:{len(begin)}}}" writes {begin}',
+        )
+    return Finding(
+        "info",
+        "There is no token in what you pasted. A call with one has the header “Authorization: Bearer <token>”.",
+        url_for("portal.guide_authentication"),
+        "Read the guide",
+    )
+
+
 def _own(plaintext: str, findings: list[Finding]) -> Token | None:
     token = tokens.find(plaintext, *access.BEARERS)
     if token is None or token.user_id != current_user.user.id:
         findings.append(Finding("info", "No token of yours, so this page says nothing about it."))
         return None
     name = f"“{token.description}”" if token.description else "an access token of an app that you authorized"
-    url = (
-        url_for("portal.show_token", token_id=token.id)
-        if token.kind == Kind.DEVELOPER and not token.successor_id
-        else ""
-    )
+    here = token.successor_id or token.id
+    url = url_for("portal.show_token", token_id=here) if token.kind == Kind.DEVELOPER else ""
     try:
         access.find(plaintext, bound=False)
     except access.InvalidToken as refusal:

@@ -33,6 +33,19 @@ def test_a_missing_scope_is_named_with_a_form_that_has_it(signed_in, alice):
     assert "/tokens/new?scopes=account:read+activity:read" in text or "account:read%20activity:read" in text
 
 
+@pytest.mark.parametrize(
+    "header, expected",
+    [
+        ("", "A call with one has the header “Authorization: Bearer <token>”."),
+        ('-H "Authorization: Bearer $TOKEN"', 'look whether it is there: echo "${TOKEN:0:3}" writes lk_'),
+        ('-H "Authorization: Bearer ${MINE}"', "variable MINE."),
+        ("-H 'Authorization: Bearer $TOKEN'", "Between single quotes the shell sends $TOKEN as it stands."),
+    ],
+)
+def test_a_call_without_a_token_is_told_where_it_goes(signed_in, header, expected):
+    assert expected in html.unescape(explained(signed_in, f"curl {header} http://localhost/v1/me"))
+
+
 def test_a_call_that_works_is_said_to_work(signed_in, alice):
     minted = factories.make_token(alice)
 
@@ -51,6 +64,17 @@ def test_a_wrong_method_or_address_is_named(signed_in, alice, more, path, expect
     minted = factories.make_token(alice)
 
     assert expected in explained(signed_in, curl(minted.plaintext, path, more))
+
+
+def test_a_token_from_before_it_was_regenerated_leads_to_the_page_of_what_replaced_it(signed_in, alice, db):
+    minted = factories.make_token(alice)
+    tokens.regenerate(minted.token)
+    db.commit()
+
+    text = explained(signed_in, curl(minted.plaintext))
+
+    assert "The token was revoked." in text
+    assert f'href="/tokens/{minted.token.id}"' in text
 
 
 def test_a_revoked_token_is_said_to_be_revoked(signed_in, alice, db):
