@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import settings as configured
-from latchkey.accounts import links, second_factors, sessions, steps, users
+from latchkey.accounts import limits, links, second_factors, sessions, steps, users
 from latchkey.safety import lockdown, second_factor
 from latchkey.store.session import db
 from tests import pages
@@ -323,15 +323,18 @@ def test_another_session_brings_a_thief_no_more_tries(app, inside, alice, codes,
 
 
 @pytest.mark.standard("L-07", "L-11")
-def test_a_reset_by_mail_still_owes_the_second_factor_and_makes_no_known_browser(app, alice, codes):
+def test_a_reset_by_mail_still_owes_the_second_factor_whose_tries_count_as_a_strangers(app, alice, codes, monkeypatch):
+    heard = []
+    monkeypatch.setattr(limits, "code", lambda *_args, device, **_more: heard.append(device) or limits.UNCOUNTED)
     browser, plaintext = app.test_client(), links.issue(alice, links.Purpose.RESET_PASSWORD)
     db.commit()
     browser.get(f"/reset-password/{plaintext}")
     assert pages.submit(browser, "/reset-password", password="lantern-orchid-57-gravel").status_code == 303
 
-    assert browser.get_cookie("device") is None
     answer = pages.submit(browser, "/login", email=alice.email, password="lantern-orchid-57-gravel")
     assert answer.location == AT
+    assert pages.submit(browser, AT, code="000000").status_code == 422
+    assert heard == [None]
 
 
 def test_next_leads_on_after_the_code(client, alice, codes, clock):
