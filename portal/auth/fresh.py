@@ -1,5 +1,6 @@
 """Fresh proof: in answer to what takes it, the person shows once more that it is them, and comes back (L-09)."""
 
+import re
 from datetime import datetime
 
 from flask import Response, flash, redirect, render_template, request, url_for
@@ -30,6 +31,20 @@ from portal.guards import (
     this_session,
     this_user,
 )
+
+# What somebody is about to do, by the page where they do it; the first that fits.
+ABOUT = {
+    "/tokens/new": "create a token",
+    "/tokens/[^/]+/regenerate": "regenerate a token",
+    "/tokens/[^/]+": "change a token",
+    "/apps/new": "register an app",
+    "/apps/[^/]+": "change an app",
+    "/authorized-apps": "let everything that acts for you go on",
+    "/hacked": "end everything",
+    "/settings/security": "change how you sign in",
+    "/settings": "change your account",
+    "/admin": "act as an administrator",
+}
 
 
 class PasswordProof(FlaskForm):
@@ -95,6 +110,7 @@ def _page(back: str, sealed: str | None = None, form: FlaskForm | None = None) -
         form=form or type(_form())(formdata=None),
         back=back,
         sealed=sealed,
+        about=next((words for page, words in ABOUT.items() if re.match(rf"{page}(?:[/?#]|$)", back)), None),
         by_link=by_link,
         by_app=second_factors.find(this_user()) is not None,
         upstream=bool(identities.usable(this_user())) and not second_factors.protects(this_user()),

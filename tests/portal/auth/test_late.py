@@ -268,3 +268,27 @@ def test_a_stranger_at_a_closed_page_keeps_the_forms_of_other_tabs(client, alice
     answer = client.post("/login", data={"csrf_token": form, "email": alice.email, "password": PASSWORD})
 
     assert answer.status_code == 303
+
+
+@pytest.mark.standard("L-09")
+def test_who_is_asked_for_proof_reads_what_it_is_for(signed_in, alice, clock):
+    token, about = factories.make_token(alice).token, "You are about to {}, and you signed in a while ago."
+    clock.move(minutes=16)
+
+    new = signed_in.post("/tokens/new", data=new_token(signed_in))
+    again = signed_in.post(
+        f"/tokens/{token.id}/regenerate",
+        data={"csrf_token": pages.csrf(new), "form_id": "x" * 43, "expires": "30", "keep": "0"},
+    )
+
+    assert about.format("create a token") in new.text
+    assert "What you typed is kept" in new.text
+    assert about.format("regenerate a token") in again.text
+    for page, words in {
+        "/settings/security/authenticator": "change how you sign in",
+        "/login/again?next=/apps/new": "register an app",
+        "/login/again?next=/apps/app_1/edit": "change an app",
+        "/login/again?next=/admin/users": "act as an administrator",
+    }.items():
+        assert about.format(words) in signed_in.get(page).text
+    assert '<p class="muted">You signed in a while ago.' in signed_in.get("/login/again?next=/administer").text

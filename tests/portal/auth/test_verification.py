@@ -163,7 +163,7 @@ def test_the_link_never_counts_as_a_password_given_lately(app, newcomer, mailed)
 
     asked = newcomer.get("/settings/security/authenticator")
     assert pages.asks_for_proof(asked)
-    assert "The link in your e-mail signed you in, without your password." in asked.text
+    assert "You are about to change how you sign in, and the link in your e-mail signed you in, without" in asked.text
 
 
 def test_a_password_given_before_the_link_counts_as_long_as_it_would_have(clock, newcomer, mailed):
