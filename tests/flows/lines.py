@@ -11,7 +11,7 @@ class Line:
     """A connection, as bytes."""
 
     def __init__(self, server: servers.Server, *sent: bytes) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=25)
+        self.socket = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=120)
         self.send(*sent)
 
     def send(self, *parts: bytes) -> None:

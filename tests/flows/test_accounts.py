@@ -56,7 +56,9 @@ def at_once(act, crowd=CROWD):
         return list(pool.map(one, range(crowd)))
 
 
-def test_of_sixteen_who_use_one_reset_link_one_succeeds(app, db, alice):
+def test_of_sixteen_who_use_one_reset_link_one_succeeds(app, db, alice, monkeypatch):
+    # However many new passwords are hashed at a time.
+    monkeypatch.setattr(passwords, "AT_ONCE", CROWD)
     plaintext = links.issue(alice, Purpose.RESET_PASSWORD)
     db.commit()
 
