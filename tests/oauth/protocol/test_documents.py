@@ -313,7 +313,9 @@ def test_one_person_makes_a_host_be_asked_so_often_and_no_more(signed_in, host, 
 
 @OPEN
 @pytest.mark.standard("J-09")
-def test_many_at_once_make_one_request(app, alice, host, db):
+def test_many_at_once_make_one_request(app, alice, host, db, monkeypatch):
+    # However busy the machine is, they wait for the one that asks.
+    monkeypatch.setattr(documented, "YOUNG_SECONDS", 60.0)
     host.wait = 0.5
     browsers = [enter(app.test_client(), alice) for _ in range(16)]
     barrier = threading.Barrier(16)
