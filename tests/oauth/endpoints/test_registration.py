@@ -202,7 +202,7 @@ def test_the_whole_way_of_a_stranger(signed_in, caller):
         shown = html.unescape(page.text)
         assert "It registered itself: nobody here knows who made it." in shown
         assert "It says that it is from fieldnotes.example." in shown
-        assert "any program there can call itself Fieldnotes" in shown
+        assert "Any program on this device can say that it is Fieldnotes" in shown
         assert "Not verified" in shown
         assert 'href="https://fieldnotes.example' not in shown
         code = dance.back(dance.decide(signed_in, page)).parameters["code"]

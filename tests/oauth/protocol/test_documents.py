@@ -61,9 +61,9 @@ def test_the_whole_way_of_an_app_that_describes_itself(signed_in, caller, host, 
     assert caller.get("/.well-known/oauth-authorization-server").json["client_id_metadata_document_supported"] is True
     page = dance.authorize(signed_in, host.app)
     shown = html.unescape(page.text)
-    assert f"It is described by <b>127.0.0.1:{host.port}</b>" in shown
+    assert f"Described by <b>127.0.0.1:{host.port}</b>. The name comes from there. Latchkey did not check it." in shown
     assert "It leads back to <b>app.example.com</b>" in shown
-    assert "any program there" not in shown
+    assert "Any program on this device" not in shown
 
     code = dance.back(dance.decide(signed_in, page)).parameters["code"]
     issued = dance.redeem(caller, host.app, code).json
@@ -88,7 +88,7 @@ def test_one_that_leads_to_programs_on_the_device_alone_is_warned_of(signed_in, 
 
     page = dance.authorize(signed_in, host.app, redirect_uri="http://127.0.0.1:4711/callback")
 
-    assert "any program there can call itself Fieldnotes" in page.text
+    assert "Any program on this device can say that it is Fieldnotes" in page.text
 
 
 @OPEN
