@@ -219,7 +219,7 @@ def test_consent_names_the_hosts_and_warns_only_of_programs_on_the_device(signed
     page = dance.authorize(signed_in, registered(caller)).text
 
     assert "It leads back to <b>app.example.com</b>" in page
-    assert "any program there" not in page
+    assert "Any program on this device" not in page
 
 
 @OPEN
