@@ -1,11 +1,11 @@
 """The one error shape of the API: problem documents (RFC 9457)."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from api.kit.answers import PRIVATE
 from latchkey import settings
+from web import problems
 from web.calls import Refusal, Reply
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,8 +31,8 @@ class Problem(Refusal):
         self.headers, self.members = headers or {}, members
 
     def reply(self, request_id: str) -> Reply:
-        """The problem document. As ASCII: a name that is echoed may hold half a surrogate pair."""
-        text = json.dumps(body(self, request_id)).encode()
+        """The problem document."""
+        text = problems.encoded(body(self, request_id))
         return Reply(self.status, text, [("Content-Type", MEDIA_TYPE), *self.headers.items()], PRIVATE)
 
 

@@ -253,3 +253,7 @@ def test_answers_carry_the_promised_shape(hers, nobody, things):
     assert list(me) == ["id", "email", "email_verified", "name", "created_at", "updated_at"]
     assert me["created_at"].endswith("Z")
     assert set(nobody.get("/v1/scopes").get_json()) == {"data", "next_cursor"}
+
+
+def test_a_refusal_is_read_in_a_terminal_as_it_is_written(client):
+    assert "Send a token as “Authorization: Bearer …”." in client.get("/v1/me").get_data(as_text=True)

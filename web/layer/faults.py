@@ -74,7 +74,7 @@ def _plain(environ: WSGIEnvironment, start: StartResponse, status: str, title: s
         private.append(("Pragma", "no-cache"))
     elif path.startswith(MACHINES):
         problem = problems.document(path, int(status[:3]), title, text, origin.current.get().request_id)
-        body, kind = json.dumps(problem).encode(), "application/problem+json"
+        body, kind = problems.encoded(problem), "application/problem+json"
     else:
         body, kind = PAGE.format(title=title, text=text).encode(), "text/html; charset=utf-8"
     start(status, [("Content-Type", kind), ("Content-Length", str(len(body))), *private])
