@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, scoped_
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
 
-from latchkey import clock
+from latchkey import clock, turns
 from latchkey.store.engines import Engines
 
 
@@ -95,6 +95,7 @@ class RoutingSession(Session):
         locking = isinstance(clause, Select) and clause._for_update_arg is not None  # noqa: SLF001 - no public way to ask
         if self._flushing or locking or isinstance(clause, UpdateBase):
             self.info["writing"] = True
+            turns.hold(something=True)
         return engines().write if self.info.get("writing") else engines().read
 
 
@@ -102,6 +103,7 @@ class RoutingSession(Session):
 def _back_to_reading(session: Session, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
         session.info.pop("writing", None)
+        turns.hold(something=False)
 
 
 db = scoped_session(sessionmaker(class_=RoutingSession, expire_on_commit=False))

@@ -21,7 +21,7 @@ class Turns(Protocol):
 
 class _Mine(threading.local):
     turns: Turns | None = None
-    patient = False
+    patient = holding = False
 
 
 _mine = _Mine()
@@ -30,6 +30,11 @@ _mine = _Mine()
 def take_part(turns: Turns, *, patient: bool = False) -> None:
     """From now on this thread runs by these turns; `patient`: what it reads, it reads without holding anything."""
     _mine.turns, _mine.patient = turns, patient
+
+
+def hold(*, something: bool) -> None:
+    """From now on this thread holds something that others want, or nothing any more."""
+    _mine.holding = something
 
 
 @contextmanager
@@ -49,9 +54,9 @@ def waiting() -> Iterator[None]:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Let others run while a database elsewhere is asked; who is patient goes on in its turn."""
+    """Let others run while a database elsewhere is asked; who is patient and holds nothing goes on in its turn."""
     turns = _mine.turns
-    if turns is None or not _mine.patient:
+    if turns is None or not _mine.patient or _mine.holding:
         yield
         return
     turns.give()

@@ -3,11 +3,12 @@
 import threading
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from latchkey import turns
+from latchkey.accounts.users import User
 from latchkey.store.drivers.transactions import transaction
-from latchkey.store.session import engines
+from latchkey.store.session import db, engines
 
 SELECT = 'SELECT count(*) FROM "user"'
 
@@ -61,6 +62,14 @@ def told(work, *, patient):
     return turn.calls
 
 
+def in_a_session_that_writes():
+    """By itself, while the session holds what it has written."""
+    db.execute(text(SELECT))
+    db.execute(update(User).values(name="Somebody else"))
+    by_itself()
+    db.commit()
+
+
 @pytest.mark.parametrize("read", [by_engine, by_itself])
 def test_who_reads_a_page_lets_others_run_meanwhile(db, read):
     expected = [] if engines().embedded else ["give", "take turn"]
@@ -72,3 +81,12 @@ def test_who_reads_a_page_lets_others_run_meanwhile(db, read):
 @pytest.mark.parametrize("work, patient", [(by_engine, False), (by_itself, False), (write, True)])
 def test_nobody_else_does(db, work, patient):
     assert told(work, patient=patient) == []
+
+
+def test_who_has_begun_to_write_keeps_the_turn_until_the_commit(db):
+    expected = [] if engines().embedded else ["give", "take turn"]
+    in_a_session_that_writes()
+
+    # What it read before, and what another transaction reads after it.
+    assert told(in_a_session_that_writes, patient=True) == expected
+    assert told(lambda: (in_a_session_that_writes(), by_itself()), patient=True) == 2 * expected
