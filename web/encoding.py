@@ -20,3 +20,11 @@ def compact(*, ascii_only: bool = False, separators: tuple[str, str] = (",", ":"
     item, key = separators
     parts = quick(None, made.default, quoted, None, key, item, made.sort_keys, made.skipkeys, made.allow_nan)
     return lambda data: "".join(parts(data, 0))
+
+
+def readable(document: dict[str, Any]) -> bytes:
+    """A document that people read in a terminal, too: quotation marks stay what they are.
+
+    A name that is echoed may hold half a surrogate pair, which alone is written as an escape of JSON.
+    """
+    return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")

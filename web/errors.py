@@ -21,7 +21,7 @@ from latchkey.accounts.limits import QuotaReached
 from latchkey.accounts.throttle import TooMany
 from latchkey.store import postgres
 from latchkey.store.session import db
-from web import filters, problems
+from web import encoding, filters, problems
 from web.layer import faults
 from web.layer.wordings import FOR_PROGRAMS, FORMS_ALONE, STALE, WORDINGS, Wording
 
@@ -55,7 +55,7 @@ def _wait(seconds: int | None) -> str:
 def _as_problem(status: int, wording: Wording) -> Response:
     request_id = origin.current.get().request_id
     body = problems.document(request.path, status, wording.title, wording.text, request_id)
-    response = Response(problems.encoded(body), status, content_type="application/problem+json")
+    response = Response(encoding.readable(body), status, content_type="application/problem+json")
     if request.path.startswith(("/v1", "/mcp")):
         # Browser apps of any origin call the API, and read what it refuses.
         response.headers["Access-Control-Allow-Origin"] = "*"

@@ -1,6 +1,5 @@
 """Problem documents (RFC 9457) for what the framework refuses, under the API with types of our own."""
 
-import json
 from typing import Any
 
 from latchkey import settings
@@ -31,11 +30,3 @@ def document(path: str, status: int, title: str, detail: str, request_id: str) -
         "detail": detail,
         "request_id": request_id,
     }
-
-
-def encoded(problem: dict[str, Any]) -> bytes:
-    """The document as it is sent: people read it in a terminal, so quotation marks stay what they are.
-
-    A name that is echoed may hold half a surrogate pair, which alone is written as an escape of JSON.
-    """
-    return json.dumps(problem, ensure_ascii=False).encode(errors="backslashreplace")

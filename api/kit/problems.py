@@ -5,7 +5,7 @@ from typing import Any
 
 from api.kit.answers import PRIVATE
 from latchkey import settings
-from web import problems
+from web import encoding
 from web.calls import Refusal, Reply
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,7 +32,7 @@ class Problem(Refusal):
 
     def reply(self, request_id: str) -> Reply:
         """The problem document."""
-        text = problems.encoded(body(self, request_id))
+        text = encoding.readable(body(self, request_id))
         return Reply(self.status, text, [("Content-Type", MEDIA_TYPE), *self.headers.items()], PRIVATE)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from latchkey import origin, settings
-from web import problems
+from web import encoding, problems
 
 log = logging.getLogger("latchkey.web")
 
@@ -74,7 +74,7 @@ def _plain(environ: WSGIEnvironment, start: StartResponse, status: str, title: s
         private.append(("Pragma", "no-cache"))
     elif path.startswith(MACHINES):
         problem = problems.document(path, int(status[:3]), title, text, origin.current.get().request_id)
-        body, kind = problems.encoded(problem), "application/problem+json"
+        body, kind = encoding.readable(problem), "application/problem+json"
     else:
         body, kind = PAGE.format(title=title, text=text).encode(), "text/html; charset=utf-8"
     start(status, [("Content-Type", kind), ("Content-Length", str(len(body))), *private])
