@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import exists, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.orm import aliased
 
 from latchkey import clock, endings, grants, notices
@@ -122,20 +122,18 @@ def refused(user: User, since: datetime, most: int) -> list[Refused]:
     return found
 
 
-def _refused_last(user: User, since: datetime, most: int) -> dict[str, list[Refusal]]:
+def _refused_last(user: User, since: datetime, most: int) -> dict[str, list[Row[*tuple[Any, ...]]]]:
     """The refused calls since a moment of the tokens that were refused last, newest first, by the token.
 
     Of each as many are read as are kept, so that one which is refused all the time hides no other.
     """
     mine = (Refusal.user_id == user.id, Refusal.endpoint == refusals.CALL, Refusal.at > since)
-    latest = select(Refusal).where(*mine).order_by(Refusal.at.desc(), Refusal.id).limit(most * refusals.CALLS_KEPT)
-    told: dict[str, list[Refusal]] = {}
-    for refusal in db.scalars(latest):
-        own = told.get(str(refusal.token_id))
-        if own is not None:
-            own.append(refusal)
-        elif len(told) < most:
-            told[str(refusal.token_id)] = [refusal]
+    latest = select(Refusal.token_id, Refusal.error, Refusal.detail, Refusal.reason, Refusal.times, Refusal.at)
+    latest = latest.where(*mine).order_by(Refusal.at.desc(), Refusal.id).limit(most * refusals.CALLS_KEPT)
+    told: dict[str, list[Row[*tuple[Any, ...]]]] = {}
+    for refusal in db.execute(latest):
+        if refusal.token_id in told or len(told) < most:
+            told.setdefault(refusal.token_id, []).append(refusal)
     return told
 
 

@@ -305,11 +305,12 @@ def test_one_that_came_after_this_one_is_the_last(app, home, alice, clock):
 
 def test_a_sign_in_of_weeks_ago_is_found_among_what_happened(app, home, alice, clock):
     clock.move(days=20)
-    while sessions.purge():
-        db.commit()
+    assert not sessions.purge()
+    db.commit()
     browser = pages.sign_in(app.test_client(), alice)
     clock.move(hours=1)
 
+    assert db.query(BrowserSession).count() == 1
     assert "Last sign-in 20 days ago with your password" in plain(shown(browser))
 
 
@@ -355,6 +356,20 @@ def test_tokens_that_wait_for_an_administrator_are_told_of(home, alice, clock, n
 
     assert f"{said} for an administrator." in page
     assert parts(page) == []
+
+
+def test_those_that_wait_hide_none_that_works(home, token, alice, clock):
+    now = clock.now()
+    old = now - timedelta(days=200)
+    change(token.id, expires_at=now + timedelta(days=5), created_at=now - timedelta(days=100))
+    waits = {"waiting_since": lambda n: now, "created_at": lambda n: old, "last_used_at": lambda n: None}
+    more(alice, 4, expires_at=lambda n: now + timedelta(days=1), **waits)
+
+    page = shown(home)
+
+    for title in ("Ends soon", "Not used for 90 days"):
+        assert part(page, title).startswith("All 1 ")
+        assert "Nightly backup" in part(page, title)
 
 
 @pytest.mark.parametrize("values", [{"verified": False}, {"admin": True}])
