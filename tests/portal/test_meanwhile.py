@@ -190,7 +190,7 @@ def test_an_app_that_was_deleted_before_an_administrator_acts_on_it_is_not_there
     "act", ["suspend", "restore", "sign-out", "reset-second-factor", "appoint", "dismiss", "delete"]
 )
 def test_somebody_who_was_deleted_before_an_administrator_acts_on_them_is_not_there(client, alice, bob, meanwhile, act):
-    bob_id, browser, deletion = bob.id, browsers.enter(client, alice), meanwhile("hold")
+    bob_id, browser, deletion = bob.id, browsers.enter(client, alice), meanwhile("hold", lockdown)
     page = browser.get(f"/admin/users/{bob_id}/{act}")
     form = {"csrf_token": pages.csrf(page), "read": pages.hidden(page, "read"), "reason": "As agreed"}
     db.rollback()
