@@ -11,10 +11,12 @@ from sqlalchemy.sql.dml import UpdateBase
 from latchkey import clock, origin
 from latchkey.grants import Authorization, Grant
 from latchkey.store import conflicts
-from latchkey.store.session import UtcDateTime, engines
+from latchkey.store.session import Base, UtcDateTime, engines
 from latchkey.tokens import Token
 
 NOTED_EVERY = timedelta(minutes=1)
+# In one statement, which takes no more than 65,535 values; what could not be written for a while may be more.
+AT_A_TIME = 1_000
 
 
 class Use(NamedTuple):
@@ -49,15 +51,10 @@ _note_authorization = (
     )
     .values(last_used_at=bindparam("at", type_=UtcDateTime), last_used_address=bindparam("address"))
 )
-# Those of some that nobody holds.
+# Those of some that are there: an app that acts as itself has no authorization.
 _keys: Any = bindparam("keys", expanding=True)
-_free_tokens = select(Token.digest).where(Token.digest.in_(_keys)).with_for_update(key_share=True, skip_locked=True)
-_free_grants = (
-    select(Grant.id)
-    .join(Authorization, Authorization.id == Grant.authorization_id)
-    .where(Grant.id.in_(_keys))
-    .with_for_update(of=Authorization, key_share=True, skip_locked=True)
-)
+_tokens = select(Token.digest).where(Token.digest.in_(_keys))
+_grants = select(Grant.id).join(Authorization, Authorization.id == Grant.authorization_id).where(Grant.id.in_(_keys))
 
 
 def note(digest: bytes, grant_id: str | None) -> None:
@@ -87,14 +84,16 @@ def _write(uses: list[Use]) -> None:
     under_grants: list[Row] = [
         {"of_grant": use.grant_id, "at": use.at, "address": use.address} for use in uses if use.grant_id
     ]
-    _write_each(_note_authorization, under_grants, "of_grant", _free_grants)
     of_tokens: list[Row] = [
         {"of_token": use.digest, "at": use.at, "address": use.address, "agent": use.agent} for use in uses
     ]
-    _write_each(_note_token, of_tokens, "of_token", _free_tokens)
+    for first in range(0, len(uses), AT_A_TIME):
+        part = slice(first, first + AT_A_TIME)
+        _write_each(_note_authorization, under_grants[part], "of_grant", _grants, Authorization)
+        _write_each(_note_token, of_tokens[part], "of_token", _tokens, Token)
 
 
-def _write_each(statement: UpdateBase, rows: list[Row], key: str, free: Select[Any]) -> None:
+def _write_each(statement: UpdateBase, rows: list[Row], key: str, there: Select[Any], held: type[Base]) -> None:
     """Write these together, but those that somebody holds one by one: whoever waits holds nothing meanwhile.
 
     They are anybody's, used in any order, and whoever ends several of a user's tokens waits for each of them.
@@ -104,10 +103,14 @@ def _write_each(statement: UpdateBase, rows: list[Row], key: str, free: Select[A
     late: list[Row] = []
     with engines().write.begin() as connection:
         if not engines().embedded:
-            found = {name for (name,) in connection.execute(free, {"keys": [row[key] for row in rows]})}
-            late = [row for row in rows if row[key] not in found]
-        if len(late) < len(rows):
-            connection.execute(statement, [row for row in rows if row not in late] if late else rows)
+            keys = {"keys": [row[key] for row in rows]}
+            unheld = there.with_for_update(of=held, key_share=True, skip_locked=True)
+            free, known = set(connection.scalars(unheld, keys)), set(connection.scalars(there, keys))
+            taken = known - free
+            late = [row for row in rows if row[key] in taken]
+            rows = [row for row in rows if row[key] in free]
+        if rows:
+            connection.execute(statement, rows)
     for row in late:
         with engines().write.begin() as connection:
             connection.execute(statement, row)

@@ -1,14 +1,15 @@
 """When tokens were last used: noted without a write, written together, lost by no fault."""
 
+import os
 import threading
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from latchkey import grants, origin, tokens
 from latchkey.accounts import users
-from latchkey.grants import Authorization
+from latchkey.grants import Authorization, Grant
 from latchkey.store import conflicts
 from latchkey.store.session import db as session
 from latchkey.store.session import engines
@@ -71,6 +72,40 @@ def test_what_could_not_be_written_is_written_later(db, minted):
     assert usage.flush() == 1
 
     assert db.get_one(Token, minted.token.id).last_used_at is not None
+
+
+def test_what_nobody_holds_is_written_together_whatever_else_is_missing(db, minted, bob):
+    """An app that acts as itself has no authorization, and a token may be gone: neither is waited for by itself."""
+    own = [Grant(client=factories.make_client(bob).client, scope="account:read") for _ in range(3)]
+    db.add_all(own)
+    db.flush()
+    apps_own = [factories.make_access_token(grant) for grant in own]
+    gone = factories.make_token(bob)
+    for plaintext in (*apps_own, minted.plaintext, gone.plaintext):
+        access.admit(plaintext)
+    db.delete(gone.token)
+    db.commit()
+    commits, engine = [], engines().write
+    event.listen(engine, "commit", lambda _: commits.append(1))
+
+    assert usage.flush() == 5
+
+    # Of authorizations, and of tokens.
+    assert len(commits) == 2
+    used = db.scalars(select(Token.last_used_at)).all()
+    assert len(used) == 4 and all(used)
+
+
+def test_of_any_number_each_is_written(db, minted):
+    """PostgreSQL takes 65,535 values in one statement; whatever could not be written for a while may be more."""
+    access.admit(minted.plaintext)
+    for _ in range(66_000):
+        usage.note(os.urandom(32), None)
+
+    assert usage.flush() == 66_001
+
+    assert db.get_one(Token, minted.token.id, populate_existing=True).last_used_at is not None
+    assert usage.flush() == 0
 
 
 def test_uses_are_written_beside_whoever_holds_what_was_used(app, alice, bob, monkeypatch):
