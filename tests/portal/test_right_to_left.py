@@ -10,6 +10,7 @@ from latchkey.clients import Client
 from latchkey.store.session import db
 from tests import factories, pages
 from tests.oauth import dance
+from tests.oauth.authorize.test_undecided import ELSEWHERE, described
 from tests.oauth.conftest import enter
 from tests.portal.test_welcome_back import let_act
 from web import filters
@@ -64,6 +65,22 @@ def test_whoever_is_asked_reads_who_asks_and_of_where(app, signed_in, app_of_her
     assert f"{MARKUP.format(APP)} wants to use your" in asked.text
     assert f'By <b>{MARKUP.format(PERSON)}</b>, <a href="https://123.example"' in asked.text
     stands_apart(asked.text, APP)
+
+
+def test_whoever_is_led_nowhere_reads_whom_by(signed_in):
+    stranger = described(db, ELSEWHERE, name=APP)
+
+    stopped = dance.authorize(signed_in, stranger, redirect_uri=ELSEWHERE, scope="bogus")
+
+    assert f"An app that calls itself <b>{MARKUP.format(APP)}</b>" in stopped.text
+    stands_apart(stopped.text, APP)
+
+
+def test_its_owner_reads_with_what_they_run_the_flow(app, dana, app_of_hers):
+    page = enter(app.test_client(), dana).get(f"/apps/{app_of_hers.client.id}/run").text
+
+    assert f"The code flow with {MARKUP.format(APP)}’s real settings" in page
+    assert f"Run the flow: {TEXT.format(APP)}" in page
 
 
 def test_whoever_let_it_act_reads_what_it_is(signed_in, alice, app_of_hers, clock):

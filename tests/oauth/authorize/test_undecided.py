@@ -20,9 +20,9 @@ WRONG = [
 ]
 
 
-def described(db, uri, **options):
+def described(db, uri, name="Fieldnotes", **options):
     """An app that describes itself, which anybody can make without being asked who they are."""
-    made = clients.add(Said("Fieldnotes", "", [uri], "account:read"), **options)
+    made = clients.add(Said(name, "", [uri], "account:read"), **options)
     db.commit()
     return Registered(made, None)
 
