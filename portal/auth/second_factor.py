@@ -39,7 +39,7 @@ def ask_second_factor() -> ResponseReturnValue:
         if not left:
             steps.over(plaintext)
             db.commit()
-            return _over(next_path, "That were five tries. Sign in again.")
+            return _over(next_path, "Those were five tries. Sign in again.")
         form.refuse(left)
     elif form.is_submitted():
         form.refuse()

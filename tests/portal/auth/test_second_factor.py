@@ -108,7 +108,7 @@ def test_after_five_tries_the_step_is_over_and_the_owner_still_gets_in(app, clie
     fifth = client.post(AT, data={"csrf_token": token, "code": "000000"})
 
     assert (fifth.status_code, fifth.location) == (303, "/login")
-    assert "That were five tries. Sign in again." in client.get("/login").text
+    assert "Those were five tries. Sign in again." in client.get("/login").text
     sixth = client.post(AT, data={"csrf_token": token, "code": now(clock)})
     assert (sixth.status_code, sixth.location) == (303, "/login")
     assert client.get(AT).status_code == 303
