@@ -18,9 +18,23 @@ class Host:
         self.url = f"http://127.0.0.1:{port}/client.json"
         self.document = {"client_id": self.url, "client_name": "Fieldnotes", "redirect_uris": [CALLBACK]}
         self.body = None
+        self._begun, self._go = threading.Event(), threading.Event()
+        self._go.set()
+
+    @contextlib.contextmanager
+    def silent(self):
+        """Whoever asks meanwhile is answered afterwards; waits until somebody does when it is called."""
+        self._begun.clear()
+        self._go.clear()
+        try:
+            yield lambda: self._begun.wait(60)
+        finally:
+            self._go.set()
 
     def serve(self, handler):
         self.asked.append(dict(handler.headers))
+        self._begun.set()
+        self._go.wait(60)
         time.sleep(self.wait)
         body = json.dumps(self.document).encode() if self.body is None else self.body
         handler.send_response(self.status)
