@@ -28,7 +28,7 @@ LONGEST_SEARCH = 120
 blueprint.add_app_template_global(identities.administers, "administers")
 
 
-@blueprint.url_value_preprocessor
+@blueprint.app_url_value_preprocessor
 def for_administrators_alone(_endpoint: str | None, _values: dict[str, object] | None) -> None:
     """404 for everybody else, before anything is looked at: a new page below `/admin` cannot forget it."""
     if not (request.path == PLACE or request.path.startswith(f"{PLACE}/")):

@@ -90,6 +90,22 @@ def test_for_everybody_else_there_is_nothing_whatever_they_send(app, db, there, 
     assert state(db) == before
 
 
+@pytest.mark.standard("H-06")
+@pytest.mark.parametrize("who", ["signed out", "a plain user"])
+def test_nor_is_there_by_a_method_that_an_address_does_not_take(app, there, admin, bob, who):
+    browser = app.test_client() if who == "signed out" else pages.sign_in(app.test_client(), bob)
+
+    asked = {path for _, path in addresses(app, there)}
+    for method in ("GET", "DELETE"):
+        for path in asked:
+            answer = browser.open(path, method=method)
+            assert (answer.status_code, "/admin" in answer.text) == (404, False), (method, path)
+
+    page = admin.get("/admin/mail/retry")
+    assert page.status_code == 405
+    assert 'href="/admin/mail"' in page.text
+
+
 @pytest.mark.standard("L-08")
 def test_who_was_made_an_administrator_proves_the_address_before_anything_is_shown(app, db, there):
     squatter = factories.make_user("boss@example.com", admin=True, verified=False)
