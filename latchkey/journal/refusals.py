@@ -239,6 +239,7 @@ def purge() -> bool:
         alike = [Refusal.client_id == client_id, *(column == value for column, value in zip(_ALIKE, kind, strict=True))]
         newest = select(Refusal.id).where(*alike).order_by(Refusal.id.desc())
         last = db.scalar(newest.offset(ALIKE_KEPT - 1).limit(1))
-        if sweep(Refusal, *alike, Refusal.id < last):
+        # None: the app was deleted meanwhile, and these with it.
+        if last is not None and sweep(Refusal, *alike, Refusal.id < last):
             return True
     return len(crowded) == KINDS_AT_A_TIME

@@ -27,14 +27,21 @@ class Stopped(Exception):
     """Nobody knows where the answer would have to go: an error page here, never a redirect (B-03).
 
     The message says why, in words for the app's developer; `.client` is the app, if there is such a one. `.unknown`:
-    none is named so; `.forgotten`: it may have been one that registered itself.
+    none is named so; `.forgotten`: it may have been one that registered itself; `.unregistered`: the redirect URI is
+    none of its own.
     """
 
     def __init__(
-        self, reason: str, client: Client | None = None, *, unknown: bool = False, forgotten: bool = False
+        self,
+        reason: str,
+        client: Client | None = None,
+        *,
+        unknown: bool = False,
+        forgotten: bool = False,
+        unregistered: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.client, self.unknown, self.forgotten = client, unknown, forgotten
+        self.client, self.unknown, self.forgotten, self.unregistered = client, unknown, forgotten, unregistered
 
 
 class NotSupported(OAuth2Error):
@@ -107,7 +114,7 @@ def _redirect_uri(client: Client, parameters: dict[str, str]) -> str:
             raise Stopped("the redirect_uri is missing, and the app has more than one", client)
         return _readable(client, client.redirect_uris[0])
     if not any(redirects.matches(sent, registered) for registered in client.redirect_uris):
-        raise Stopped(redirects.difference(sent, client.redirect_uris), client)
+        raise Stopped(redirects.difference(sent, client.redirect_uris), client, unregistered=True)
     return _readable(client, sent)
 
 

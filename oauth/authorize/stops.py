@@ -53,8 +53,8 @@ def stop(stopped: Stopped) -> Response:
     db.commit()
     again = stopped.forgotten and settings.current().client_registration != "off"
     reference = origin.current.get().request_id
-    known = stopped.client is not None
-    told = {"reason": str(stopped), "known": known, "unknown": stopped.unknown}
+    told = {"reason": str(stopped), "known": stopped.client is not None, "unknown": stopped.unknown}
+    told["unregistered"] = stopped.unregistered
     return _page("oauth/stopped.html", **told, reference=reference, again=again)
 
 
