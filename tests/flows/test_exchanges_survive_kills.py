@@ -23,6 +23,7 @@ from oauth.token import codes
 from tests import factories, servers
 from tests.factories import CALLBACK
 from tests.oauth import dance
+from tests.oauth.conftest import enter
 
 CODES, THREADS, ANSWERED = 20, 16, 4
 
@@ -96,30 +97,40 @@ def test_what_a_killed_server_answered_is_kept_and_the_rest_can_be_asked_again(s
 
 @pytest.fixture(scope="module")
 def cluster():
-    with servers.postgres() as cluster:
+    # What is committed is there after a crash, too.
+    with servers.postgres(synchronous_commit="on") as cluster:
         cluster.create("latchkey")
         yield cluster
 
 
 @pytest.fixture
-def there(cluster, tmp_path):
-    """An application on a database that can be stopped, a code, and what redeems it."""
+def on_cluster(cluster, tmp_path):
+    """An application on a database that can be stopped."""
     given = {"base_url": "http://localhost", "mode": "development", "instance": tmp_path}
     settings.use(settings.load({}, **given, database_url=cluster.url("latchkey")))
     app = create_app(settings.current())
     migrations.upgrade()
+    yield app
+    db.remove()
+    store.dispose()
+    if not cluster.answers():
+        cluster.start()
+
+
+@pytest.fixture
+def there(on_cluster, tmp_path):
+    """A code, and what redeems it."""
     user = factories.make_user(f"{tmp_path.name}@example.com")
     registered = factories.make_client(user)
     [(code, grant_id)] = made(user, registered, 1).items()
     db.remove()
 
     def redeem():
-        answer = dance.redeem(app.test_client(use_cookies=False), registered, code)
+        answer = dance.redeem(on_cluster.test_client(use_cookies=False), registered, code)
         db.remove()
         return answer
 
-    yield redeem, grant_id
-    store.dispose()
+    return redeem, grant_id
 
 
 def is_told_to_ask_again(answer):
@@ -137,7 +148,7 @@ def test_a_code_is_still_good_whose_exchange_the_database_did_not_finish(cluster
         other.execute("SELECT FROM authorization_code WHERE grant_id = %s FOR UPDATE", [grant_id])
         asked = pool.submit(redeem)
         servers.wait_until(lambda: watch.execute(waits).fetchone()[0], "the exchange")
-        cluster.stop()
+        cluster.stop(at_once=True)
         assert is_told_to_ask_again(asked.result())
         other.close()
         watch.close()
@@ -149,6 +160,49 @@ def test_a_code_is_still_good_whose_exchange_the_database_did_not_finish(cluster
     assert sorted(answer.status_code for answer in answers) == [200, 400, 400]
     assert {answer.json["error"] for answer in answers if answer.status_code == 400} == {"invalid_grant"}
     assert len(issued(grant_id)) == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.standard("C-08")
+def test_a_database_that_crashed_is_told_as_away_and_then_everything_goes_on(cluster, on_cluster):
+    """Connections that a crash ended are met by whatever is asked next, each by its own way to the database."""
+    browser, caller = on_cluster.test_client(), on_cluster.test_client(use_cookies=False)
+    user = factories.make_user("crash@example.com")
+    registered = factories.make_client(user)
+    token = factories.make_token(user, scopes=["account:read", "tokens:read", "tokens:write"]).plaintext
+    enter(browser, user)
+    bearing, new = {"Authorization": f"Bearer {token}"}, {"description": "one", "scopes": ["account:read"]}
+    reading = {
+        "/v1/me": lambda: caller.get("/v1/me", headers=bearing),
+        "/oauth/check": lambda: caller.get("/oauth/check", headers=bearing),
+        "/oauth/introspect": lambda: dance.post(caller, "/oauth/introspect", registered, token=token),
+    }
+    asked = reading | {
+        "/v1/tokens": lambda: caller.get("/v1/tokens", headers=bearing),
+        "new token": lambda: caller.post("/v1/tokens", headers=bearing, json=new),
+        "/tokens": lambda: browser.get("/tokens"),
+    }
+
+    def statuses(those):
+        told = {}
+        for name, ask in those.items():
+            told[name] = ask().status_code
+            db.remove()
+        return told
+
+    before = statuses(asked)
+    assert set(before.values()) == {200, 201}
+    for _ in range(2):
+        cluster.stop(at_once=True)
+        for _ in range(3):
+            # A gateway makes a 500 of any other status than these.
+            assert statuses(asked) == dict.fromkeys(asked, 503) | {"/oauth/check": 403}
+        cluster.start()
+        assert statuses(asked) == before
+    cluster.stop(at_once=True)
+    cluster.start()
+    # What reads is asked again at once, as when the server restarts.
+    assert statuses(reading) == dict.fromkeys(reading, 200)
 
 
 @pytest.mark.postgres

@@ -148,9 +148,12 @@ class Direct:
         if result.status in self._good:
             return result
         error = psycopg.errors.error_from_result(result)
-        if self._server.status == psycopg.pq.ConnStatus.BAD and not isinstance(error, psycopg.OperationalError):
-            # It broke off, of which the server says nothing.
-            raise psycopg.OperationalError(str(error)) from None
+        if error.diag.sqlstate is None or self._server.status == psycopg.pq.ConnStatus.BAD:
+            # It broke off, of which the server says nothing. Where a crash sent a warning first, which is read before
+            # the end is met, the library still takes it for good.
+            self._server.finish()
+            if not isinstance(error, psycopg.OperationalError):
+                raise psycopg.OperationalError(str(error)) from None
         raise error
 
 
