@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from latchkey import clients, credentials
-from latchkey.clients import BadClient
+from latchkey.clients import BadClient, described
 from latchkey.credentials import Kind
 from latchkey.store.session import db as session
 from tests import factories
@@ -115,6 +115,14 @@ def test_a_client_that_an_administrator_trusts_may_ask_for_scopes_that_make_cred
     client, _ = registered(alice, trusted=True, scopes=["tokens:write"])
 
     assert client.scopes == {"tokens:write"}
+
+
+def test_an_operators_sensitive_scope_takes_no_trust_but_is_for_no_app_that_comes_by_itself(two_apis, alice):
+    client, _ = registered(alice, scopes=["billing:read", "billing:refund"])
+
+    assert client.askable == {"billing:read", "billing:refund"}
+    assert "billing:read" in described.offered()
+    assert "billing:refund" not in described.offered()
 
 
 def test_a_form_that_is_sent_twice_registers_once(alice, bob):

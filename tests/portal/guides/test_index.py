@@ -113,6 +113,12 @@ def test_the_scopes_guide_is_made_from_the_catalogue_and_the_calls(client):
     assert "DELETE /v1/tokens/" in text
 
 
+def test_the_scopes_guide_says_that_trust_is_for_scopes_that_make_credentials_alone(client):
+    [about] = [line for line in client.get("/docs/scopes").text.splitlines() if "administrator trusts" in line]
+
+    assert set(re.findall(r"[a-z]+:[a-z]+", about)) == scopes.CREDENTIAL
+
+
 def test_an_operators_scope_appears_in_the_guide(instance, settings):
     (instance / "scopes.toml").write_text(
         '["projects:read"]\ntitle = "See your projects"\ndescription = "List projects."\ngroup = "Projects"\n'
