@@ -127,6 +127,11 @@ def test_the_database_is_healthy_once_it_can_be_reached_as_the_portal_reaches_it
     assert asked[1:] == ["pg_isready", "--username", "latchkey", "--host", "127.0.0.1"]
 
 
+def test_no_proxy_passes_on_which_trace_a_stranger_would_join():
+    assert re.search(r'^ +proxy_set_header traceparent +"";$', (DEPLOY / "nginx.conf").read_text(), re.MULTILINE)
+    assert re.search(r"^\t+header_up -traceparent$", (DEPLOY / "Caddyfile").read_text(), re.MULTILINE)
+
+
 def test_probes_ask_what_answers(client):
     kinds = {one["kind"]: one for one in yaml.safe_load_all((DEPLOY / "kubernetes.yml").read_text())}
     container = kinds["Deployment"]["spec"]["template"]["spec"]["containers"][0]
