@@ -700,6 +700,8 @@ def test_an_export_comes_in_elsewhere_with_all_that_works(cli, elsewhere, alice,
     assert path.stat().st_mode & 0o777 == 0o600
     for secret in (kept.plaintext, *strings, example_client.secret, "argon2"):
         assert secret not in written
+    # A field without a value is left out, also within another.
+    assert "null" not in written
 
     came = elsewhere.json("import", str(path))
 

@@ -87,8 +87,8 @@ def _apps(connection: Connection) -> Iterator[dict[str, Any]]:
     secrets: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(select(ClientSecret.__table__)):
         if row.expires_at is None or row.expires_at > clock.now():
-            kept = {"digest": _digest(row.digest), "last4": row.last4, "expires_at": _at(row.expires_at)}
-            secrets.setdefault(row.client_id, []).append(kept)
+            end = {"expires_at": _at(row.expires_at)} if row.expires_at else {}
+            secrets.setdefault(row.client_id, []).append({"digest": _digest(row.digest), "last4": row.last4} | end)
     for row in connection.execute(owned):
         yield {
             "type": APP,
