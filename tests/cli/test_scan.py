@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -178,7 +179,7 @@ def test_a_hundred_megabytes_take_a_second(settings):
 
 
 @pytest.mark.slow("runs a hook that starts the command several times")
-def test_the_hook_stops_what_would_be_committed_and_nothing_else(tmp_path):
+def test_the_hook_stops_what_would_be_committed_and_nothing_else(settings, tmp_path):
     """Takes seconds: git and the command run as they do for a developer."""
 
     def git(*arguments: str) -> subprocess.CompletedProcess:
@@ -199,10 +200,16 @@ def test_the_hook_stops_what_would_be_committed_and_nothing_else(tmp_path):
     stopped = git("commit", "-m", "Leak")
 
     assert stopped.returncode == 1
-    assert "a name.env:1: dev" in stopped.stdout + stopped.stderr
+    # As it is called in the repository, not where it was looked at.
+    assert re.search(r"^a name\.env:1: dev", stopped.stdout + stopped.stderr, re.MULTILINE)
     assert token not in stopped.stdout + stopped.stderr
     git("add", "a name.env")
     (tmp_path / "a name.env").write_text(token)
+    environment["LATCHKEY"] = str(tmp_path / "nowhere")
+    unseen = git("commit", "-m", "Unseen")
+    assert (unseen.returncode, "could not be looked at" in unseen.stderr) == (1, True)
+    assert "has to be revoked" not in unseen.stderr
+    environment["LATCHKEY"] = str(command)
     assert git("commit", "-m", "Clean").returncode == 0
 
 
