@@ -220,3 +220,24 @@ def test_the_action_runs_the_command_on_what_it_is_given():
     assert steps[-1]["env"]["LATCHKEY_TOKEN_PREFIX"] == "${{ inputs.prefix }}"
     assert "token scan" in steps[-1]["run"]
     assert not any("${{" in step.get("run", "") for step in steps)
+
+
+@pytest.mark.slow("installs the command as the action does")
+def test_the_command_that_the_action_installs_finds_what_is_there(settings, tmp_path):
+    """It is no link into a checkout there: what its packages read has to come along."""
+    source, site = tmp_path / "source", tmp_path / "site"
+    for name in ("latchkey", "web", "portal", "oauth", "api", "cli"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("app.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
+    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--target", str(site)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *flags, str(source)], check=True, capture_output=True)
+    (tmp_path / "leak.env").write_text(credentials.generate(Kind.DEVELOPER))
+
+    told = subprocess.run(
+        [sys.executable, site / "bin" / "latchkey", "token", "scan", "--", "leak.env"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (told.returncode, told.stderr) == (1, "")
+    assert told.stdout.startswith("leak.env:1: dev")
