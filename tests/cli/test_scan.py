@@ -18,6 +18,9 @@ from latchkey.safety import scanner
 from latchkey.settings import ROOT
 from tests import processor
 
+# As a developer's or a runner's, who has no settings of a portal.
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("LATCHKEY_")}
+
 pytestmark = pytest.mark.standard("I-01")
 
 
@@ -189,7 +192,7 @@ def test_the_hook_stops_what_would_be_committed_and_nothing_else(settings, tmp_p
         )
 
     command = Path(sys.executable).with_name("latchkey")
-    environment = os.environ | {"LATCHKEY": str(command), "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+    environment = CLEAN | {"LATCHKEY": str(command), "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
     git("init", "--quiet")
     shutil.copy(ROOT / "examples" / "leaks" / "pre-commit", tmp_path / ".git" / "hooks" / "pre-commit")
     token = credentials.generate(Kind.DEVELOPER)
@@ -236,7 +239,7 @@ def test_the_command_that_the_action_installs_finds_what_is_there(settings, tmp_
 
     told = subprocess.run(
         [sys.executable, site / "bin" / "latchkey", "token", "scan", "--", "leak.env"],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True, check=False,
+        cwd=tmp_path, env=CLEAN | {"PYTHONPATH": str(site)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert (told.returncode, told.stderr) == (1, "")
