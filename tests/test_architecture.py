@@ -472,6 +472,17 @@ def test_every_page_of_the_docs_is_in_their_index():
         assert pages[path].startswith(f"# {number}. {title}\n")
 
 
+@pytest.mark.parametrize("decision", sorted((ROOT / "docs" / "decisions").iterdir()), ids=lambda path: path.stem)
+def test_every_decision_begins_with_a_summary(decision):
+    _title, _, rest = decision.read_text(encoding="utf-8").partition("\n\n")
+
+    assert re.findall(r"^> - \*(\w+):\* ", rest.partition("\n\n")[0], re.MULTILINE) == [
+        "Context",
+        "Decision",
+        "Consequence",
+    ]
+
+
 def test_each_of_the_three_jobs_is_followed_by_opening_at_most_five_files():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     jobs = page.partition("## Three jobs")[2].partition("\n## ")[0].split("\n**")[1:]
