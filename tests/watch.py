@@ -37,6 +37,7 @@ TOLD = re.compile(r"INSERT INTO ending\b")
 EXEMPT = {
     ("latchkey/worker/ended.py", "purge"): "removes what was over long before",
     ("latchkey/worker/ended.py", "_purge_sign_ins"): "removes what was over before",
+    ("latchkey/tokens/issued/room.py", "part"): "removes what was used up or over before",
     ("latchkey/grants/record.py", "allow"): "gives back; what it cuts, _cut notes",
     ("latchkey/accounts/users.py", "enable"): "gives back",
     ("latchkey/clients/suspension.py", "restore"): "gives back",

@@ -16,6 +16,7 @@ from latchkey.oversight import policies
 from latchkey.store.session import db, shrink
 from latchkey.tokens import usage
 from latchkey.tokens.imported import record as imported
+from latchkey.tokens.issued import room
 from latchkey.turns import heap
 from latchkey.upstream import earlier
 from latchkey.worker import alarms, housekeeping
@@ -107,6 +108,7 @@ def _write_uses() -> None:
     alarms.sound()
     guards.flush()
     clients.flush_secret_uses()
+    room.make()
 
 
 def start(app: Flask, purges: Iterable[Purge] = ()) -> Worker:

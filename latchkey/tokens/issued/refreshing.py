@@ -14,7 +14,7 @@ from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.store.prepared import PreparedSelect, PreparedWrite
 from latchkey.store.session import UtcDateTime
-from latchkey.tokens.issued import issuing
+from latchkey.tokens.issued import issuing, room
 from latchkey.tokens.issued.issuing import Facts, Insert, Issued, Under
 from latchkey.tokens.record import Token
 
@@ -162,7 +162,9 @@ def exchange(old: Found, under: Under) -> Issued | None:
     Two successors of one token are two branches: the first use of either ends the other.
     """
     facts = {"token_id": old.token_id, "now": clock.now()}
-    return issuing.exchange(_retire, facts, under, old.scope, otherwise=_again)
+    issued = issuing.exchange(_retire, facts, under, old.scope, otherwise=_again)
+    room.note(old.token_id, old.user_id, old.grant_id)
+    return issued
 
 
 def _again(connection: DBAPIConnection, facts: Facts, insert: Insert) -> bool:
