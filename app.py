@@ -67,11 +67,6 @@ def begin_server(app: Flask) -> rsgi.Application:
     return rsgi.Application(app)
 
 
-def create_server_app() -> rsgi.Application:
-    """Both in one, for who runs a worker by itself."""
-    return begin_server(prepare_server(settings.load()))
-
-
 def _composed(ours: Settings) -> Flask:
     settings.use(ours)
     presets.load_catalogue(ours.instance)

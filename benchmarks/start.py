@@ -19,8 +19,9 @@ ROUNDS = 3
 SETTLING_SECONDS = 2.0
 MADE = """
 import os, time
-from app import create_server_app
-create_server_app()
+from app import begin_server, prepare_server
+from latchkey import settings
+begin_server(prepare_server(settings.load()))
 print(time.process_time(), flush=True)
 os._exit(0)
 """

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from latchkey import clients, clock, credentials, origin, tokens
 from latchkey import scopes as scope_names
-from latchkey.accounts import emails, passwords
+from latchkey.accounts import emails, passwords, users
 from latchkey.accounts.users import User
 from latchkey.clients import Client, ClientSecret
 from latchkey.clients.keys import changing
@@ -52,6 +52,11 @@ def make_user(
     db.add(user)
     db.commit()
     return user
+
+
+def set_password(user: User, password: str) -> None:
+    """Give a user another password, as pages do: hashed first, then kept."""
+    users.store_password(user, users.prepare_password(user, password))
 
 
 def make_client(

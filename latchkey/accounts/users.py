@@ -208,11 +208,6 @@ def prepare_password(user: User, password: str) -> str:
     return passwords.prepare(password, known=(user.email, user.name), whose=user.id)
 
 
-def set_password(user: User, password: str) -> None:
-    """Give a user another password. Raises `WeakPassword`."""
-    store_password(user, prepare_password(user, password))
-
-
 def store_password(user: User, prepared: str) -> None:
     """Give a user another password, of which `prepare_password` made the hash."""
     user.password_hash = prepared

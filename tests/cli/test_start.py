@@ -34,7 +34,8 @@ def test_what_workers_share_holds_no_connection_and_no_thread(settings):
 def test_what_is_seldom_needed_is_loaded_neither_at_the_start_nor_by_who_comes_to_sign_in(database, instance):
     asked = (
         "import json, sys; from cli import latchkey; from cli.installation import prepare; from app import *;"
-        "prepare(); create_server_app(); create_app().test_client().get('/login').text.index('data-passkey=');"
+        "prepare(); begin_server(prepare_server(settings.load()));"
+        "create_app().test_client().get('/login').text.index('data-passkey=');"
         "print(json.dumps(list(sys.modules)))"
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LATCHKEY_")}

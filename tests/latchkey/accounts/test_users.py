@@ -11,6 +11,7 @@ from latchkey.journal import activity
 from latchkey.journal.activity import Event, EventKind
 from latchkey.oversight import doctor
 from latchkey.texts import BadText
+from tests import factories
 from tests.factories import PASSWORD, make_client, make_token, make_user
 
 pytestmark = pytest.mark.usefixtures("settings")
@@ -138,13 +139,13 @@ def test_verifying_another_address_replaces_the_first_and_never_one_of_somebody_
 def test_a_changed_password_is_the_only_one(db):
     user = make_user()
 
-    users.set_password(user, "lantern-orchid-57-gravel")
+    factories.set_password(user, "lantern-orchid-57-gravel")
     db.commit()
 
     assert users.authenticate(users.find_by_email(user.email), PASSWORD) is None
     assert users.authenticate(users.find_by_email(user.email), "lantern-orchid-57-gravel") is user
     with pytest.raises(passwords.WeakPassword):
-        users.set_password(user, "alice@example.com")
+        factories.set_password(user, "alice@example.com")
 
 
 def test_renaming_moves_the_time_of_the_last_change(db, clock):

@@ -180,7 +180,7 @@ def test_a_code_dies_with_its_cause(signed_in, caller, *, alice, example_client,
     if cause == "disabled":
         users.disable(alice)
     elif cause == "password":
-        users.set_password(alice, "another-umbrella-quarry-17")
+        factories.set_password(alice, "another-umbrella-quarry-17")
     elif cause == "withdrawn":
         grants.withdraw(grants.find_authorization(alice, example_client.client))
     else:

@@ -326,7 +326,7 @@ class TestGroups:
         """A removed person must not keep the right by a way in of their own."""
         person.sign_in(groups=["ops"])
         user = users.find_by_email("ada@example.com")
-        users.set_password(users.lock(user.id), PASSWORD)
+        factories.set_password(users.lock(user.id), PASSWORD)
         db.commit()
         clock.move(hours=11)
         by_password = pages.sign_in(app.test_client(), user)
@@ -341,7 +341,7 @@ class TestGroups:
     def test_a_session_from_before_the_right_rests_on_the_upstream_from_then_on(self, acme, person, app, clock):
         person.sign_in(groups=[])
         user = users.find_by_email("ada@example.com")
-        users.set_password(users.lock(user.id), PASSWORD)
+        factories.set_password(users.lock(user.id), PASSWORD)
         db.commit()
         by_password = pages.sign_in(app.test_client(), user)
         person.client.post("/logout", data={"csrf_token": pages.csrf(person.client.get("/settings"))})

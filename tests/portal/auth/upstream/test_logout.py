@@ -8,7 +8,7 @@ from latchkey.accounts import users
 from latchkey.accounts.challenges import SpentChallenge
 from latchkey.store.session import db
 from latchkey.upstream import provider as known
-from tests import pages
+from tests import factories, pages
 from tests.crowd import at_once
 from tests.factories import PASSWORD
 from tests.portal.auth.upstream.conftest import ADA
@@ -182,7 +182,7 @@ def test_no_page_has_to_ask_for_it(acme, person, app):
 def test_a_session_by_a_password_of_ones_own_goes_on(acme, person, app):
     person.sign_in()
     user = users.find_by_email("ada@example.com")
-    users.set_password(users.lock(user.id), PASSWORD)
+    factories.set_password(users.lock(user.id), PASSWORD)
     db.commit()
     by_password = pages.sign_in(app.test_client(), user)
 

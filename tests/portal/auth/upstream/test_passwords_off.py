@@ -14,7 +14,7 @@ from latchkey.accounts.upstream.identities import UpstreamFirst
 from latchkey.oversight.invitations import Invitation
 from latchkey.safety import second_factor, signin
 from latchkey.store.session import db
-from tests import pages
+from tests import factories, pages
 from tests.factories import PASSWORD
 
 pytestmark = [pytest.mark.standard("L-13"), pytest.mark.settings(passwords="off")]
@@ -56,7 +56,7 @@ def _token(client) -> str:
 def test_the_password_of_before_is_no_fresh_proof(acme, person):
     person.sign_in()
     user = users.find_by_email("ada@example.com")
-    users.set_password(users.lock(user.id), PASSWORD)
+    factories.set_password(users.lock(user.id), PASSWORD)
     db.commit()
     asked = pages.submit(person.client, "/settings/email", form="/settings", email="new@example.com")
     assert pages.asks_for_proof(asked)

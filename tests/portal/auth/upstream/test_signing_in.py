@@ -12,7 +12,7 @@ from latchkey.accounts.upstream import identities
 from latchkey.accounts.upstream.identities import Identity
 from latchkey.accounts.users import User
 from latchkey.store.session import db
-from tests import pages
+from tests import factories, pages
 from tests.factories import PASSWORD
 from tests.portal.auth.upstream.conftest import led_to
 
@@ -275,7 +275,7 @@ def test_the_last_way_in_stays(acme, person, both, clock):
     [identity] = db.scalars(select(Identity))
     user = users.lock(identity.user_id)
     if both:
-        users.set_password(user, PASSWORD)
+        factories.set_password(user, PASSWORD)
     db.commit()
 
     answer = pages.submit(person.client, f"/settings/security/sign-ins/{identity.id}/remove")
@@ -288,7 +288,7 @@ def test_unlinking_ends_what_came_in_by_it(acme, person, another, mailbox):
     person.sign_in(auth_time=int(time.time()))
     another.sign_in()
     [identity] = db.scalars(select(Identity))
-    users.set_password(users.lock(identity.user_id), PASSWORD)
+    factories.set_password(users.lock(identity.user_id), PASSWORD)
     db.commit()
 
     pages.submit(person.client, f"/settings/security/sign-ins/{identity.id}/remove")
