@@ -19,9 +19,10 @@ STATUS = re.compile(
     r"(?:HTTP/[\d.]+ |\"status\": ?|returned error: |status(?: code)?[ :=]{1,3})(\d{3})\b", re.IGNORECASE
 )
 CHALLENGE = re.compile(r"www-authenticate:\s*bearer\b([^\r\n]{0,2000})", re.IGNORECASE)
-# Header fields of an answer whose addresses nobody called.
+# Header fields of an answer whose addresses nobody called. What stands before one is of its own line and short: across
+# lines each line would be read as often as there are lines before it.
 LEADING = re.compile(
-    r"^[<\s]*(?:www-authenticate|(?:content-)?location|link):[^\r\n]{0,4000}", re.IGNORECASE | re.MULTILINE
+    r"^[< \t]{0,20}(?:www-authenticate|(?:content-)?location|link):[^\r\n]{0,4000}", re.IGNORECASE | re.MULTILINE
 )
 PARAMETER = re.compile(r"(\w+)=\"([^\"]{0,1000})\"", re.ASCII)
 GATEWAY = re.compile(

@@ -7,7 +7,8 @@ from latchkey import ids
 MASK = "…"
 # Of ours or another installation, however little of it is there.
 CREDENTIAL = re.compile(r"([a-z][a-z0-9]{0,15}_(?:dev|oat|ort|sec|dvc)_)[0-9a-z]+", re.ASCII | re.IGNORECASE)
-JWT = re.compile(r"\beyJ[\w-]{6,2000}(?:\.[\w-]{0,2000}){1,4}", re.ASCII)
+# Nothing is given back: what begins like one again and again would be read that often.
+JWT = re.compile(r"\beyJ[\w-]{6,2000}+(?:\.[\w-]{0,2000}+){1,4}", re.ASCII)
 # Names whose values are secret, in JSON, headers, forms and addresses. `code` also matches code_verifier and its like.
 NAMES = (
     r"(?:[\w-]{0,40}(?:secret|password|passwd|passphrase|token|api[_-]?key|apikey|assertion|cookie|credential|session|signature)"

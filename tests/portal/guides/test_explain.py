@@ -8,7 +8,7 @@ import pytest
 
 from latchkey import credentials, tokens
 from latchkey.credentials import Kind
-from tests import factories, pages
+from tests import factories, pages, processor
 
 PATH = "/docs/explain"
 
@@ -305,3 +305,26 @@ def test_a_message_to_the_mcp_server_is_known_and_may_be_json(signed_in, alice):
     assert "/docs/agents" in text
     assert "The body is JSON" not in text
     assert "no such address" not in text
+
+
+@pytest.mark.standard("A-07")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 19_990 + "x",
+        "<\n" * 9_990 + "x",
+        "\r\n\t" * 6_600 + "x",
+        "-eyJ" * 4_999,
+        "token-" * 3_300,
+        "x-auth-" * 2_800,
+    ],
+    ids=["lines", "lines of an answer", "lines of a browser", "JWTs", "tokens", "headers"],
+)
+def test_no_text_however_it_is_made_keeps_the_processor_busy(signed_in, text):
+    """20,000 empty lines took eleven seconds, in which nobody else was answered."""
+    form = {"csrf_token": pages.csrf(signed_in.get(PATH)), "text": text}
+
+    def send() -> None:
+        assert signed_in.post(PATH, data=form).status_code == 200
+
+    processor.takes_less(1, send)
