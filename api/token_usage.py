@@ -6,10 +6,10 @@ from api.kit import answers, auth
 from api.kit.blueprint import blueprint
 from api.kit.describe import Operation, Shape, describe, maybe, moment, text
 from api.token_shapes import TOKEN_ID, own
-from latchkey.journal import use
-from latchkey.journal.places import CallPlace
+from latchkey.journal.calls import use
+from latchkey.journal.calls.places import CallPlace
+from latchkey.journal.calls.use import Day
 from latchkey.journal.refusals import Refusal
-from latchkey.journal.use import Day
 from latchkey.safety import least
 from web.calls import Call, Reply
 

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from latchkey import clock, notices, settings
-from latchkey.journal import counts
+from latchkey.journal.calls import counts
 from latchkey.safety import agents, signin
 from latchkey.tokens.listing import glance
 from portal.blueprint import blueprint

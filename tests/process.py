@@ -6,7 +6,7 @@ from latchkey import ids
 from latchkey.clients import document_urls, secrets
 from latchkey.endings import guards, waiting
 from latchkey.grants import documented
-from latchkey.journal import counting, places
+from latchkey.journal.calls import counting, places
 from latchkey.naming import presets
 from latchkey.safety import scanner_keys
 from latchkey.store import prepared, rates

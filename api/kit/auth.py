@@ -12,7 +12,7 @@ from latchkey import credentials, origin, resources, tokens
 from latchkey.accounts import users
 from latchkey.accounts.throttle import TooMany
 from latchkey.accounts.users import User
-from latchkey.journal.refusals import Reason
+from latchkey.journal.calls.refused_calls import Reason
 from latchkey.origin import Actor, Doer
 from latchkey.resources import Resource
 from latchkey.tokens import Token, access, ranges

@@ -7,6 +7,7 @@ from api.kit import answers, auth, problems
 from api.kit.describe import Operation, Parameter, Shape, describe, text
 from api.token_shapes import TOKEN_ID, own
 from latchkey.journal import advice, refusals
+from latchkey.journal.calls import refused_calls
 from latchkey.journal.refusals import Refusal
 from web.calls import Call, Reply
 
@@ -61,7 +62,7 @@ def _answer(whose: str, found: list[Refusal]) -> Reply:
 def explain_token(call: Call, token_id: str) -> Reply:
     """Of one of the user's developer tokens."""
     token = own(auth.user_of(call.bearer), token_id)
-    return _answer(token.id, refusals.calls_of(token_id=token.id))
+    return _answer(token.id, refused_calls.latest_of(token_id=token.id))
 
 
 @auth.require_scope("apps:read")
@@ -77,7 +78,7 @@ def explain_token(call: Call, token_id: str) -> Reply:
 def explain_app(call: Call, app_id: str) -> Reply:
     """Of one of the user's apps: at the OAuth endpoints, and calls with its tokens, without those whose they were."""
     client = own_app(auth.user_of(call.bearer), app_id)
-    found = [*refusals.list_for(client), *refusals.calls_of(client_id=client.id)]
+    found = [*refusals.list_for(client), *refused_calls.latest_of(client_id=client.id)]
     return _answer(client.id, sorted(found, key=lambda one: one.at, reverse=True))
 
 

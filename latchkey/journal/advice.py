@@ -1,6 +1,6 @@
 """What to do about what was refused, in words: by the errors of OAuth, and by why a call with a token was."""
 
-from latchkey.journal.refusals import Reason
+from latchkey.journal.calls.refused_calls import Reason
 
 OAUTH_ERRORS = {
     "access_denied": "the person said no. Say so in your app, and let them try again",

@@ -13,7 +13,8 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
 from latchkey.grants import Authorization, Grant
-from latchkey.journal import counts, refusals, use
+from latchkey.journal import refusals
+from latchkey.journal.calls import counts, refused_calls, use
 from latchkey.journal.refusals import Refusal
 from latchkey.store.session import db
 from latchkey.tokens import Token
@@ -129,7 +130,7 @@ def _refused_last(user: User, since: datetime, most: int) -> dict[str, list[Row[
     """
     mine = (Refusal.user_id == user.id, Refusal.endpoint == refusals.CALL, Refusal.at > since)
     latest = select(Refusal.token_id, Refusal.error, Refusal.detail, Refusal.reason, Refusal.times, Refusal.at)
-    latest = latest.where(*mine).order_by(Refusal.at.desc(), Refusal.id).limit(most * refusals.CALLS_KEPT)
+    latest = latest.where(*mine).order_by(Refusal.at.desc(), Refusal.id).limit(most * refused_calls.CALLS_KEPT)
     told: dict[str, list[Row[*tuple[Any, ...]]]] = {}
     for refusal in db.execute(latest):
         if refusal.token_id in told or len(told) < most:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import aliased
 from latchkey import clients, clock, notices, scopes, tokens
 from latchkey.accounts.users import User
 from latchkey.clients import Client
-from latchkey.journal import counts, refusals, use
+from latchkey.journal.calls import counts, refused_calls, use
+from latchkey.journal.calls.use import Failing, ScopeUse, Use
 from latchkey.journal.refusals import Refusal
-from latchkey.journal.use import Failing, ScopeUse, Use
 from latchkey.scopes import Scope
 from latchkey.store.session import db
 from latchkey.tokens import Token
@@ -53,7 +53,7 @@ def report(holder: Holder, without: frozenset[str] = frozenset()) -> Report:
         unused=scopes.serialize(unused(holder, seen)).split(),
         removed=scopes.serialize(back).split(),
         undo_until=holder.dropped_at + UNDO if back and holder.dropped_at else None,
-        refused=refusals.calls_of(**whose),
+        refused=refused_calls.latest_of(**whose),
         without=asked,
         failing=seen.without(asked) if without else None,
     )

@@ -14,7 +14,7 @@ from latchkey import clients, clock, endings, grants, notices, origin
 from latchkey.accounts.users import User
 from latchkey.clients import Cause, Client
 from latchkey.grants import Authorization, EndReason, Grant
-from latchkey.journal import counts
+from latchkey.journal.calls import counts
 from latchkey.store.session import affected, db
 from latchkey.tokens import Token
 

@@ -12,8 +12,9 @@ from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.credentials import Kind
 from latchkey.grants import Grant
-from latchkey.journal import counting
-from latchkey.journal.refusals import LONGEST_DETAIL, Reason
+from latchkey.journal.calls import counting
+from latchkey.journal.calls.refused_calls import Reason
+from latchkey.journal.refusals import LONGEST_DETAIL
 from latchkey.resources import Resource
 from latchkey.store.drivers.foresight import Wanted
 from latchkey.store.prepared import PreparedSelect

@@ -18,7 +18,8 @@ from latchkey.clients.keys import record as keys
 from latchkey.endings import guards
 from latchkey.endings import record as numbered
 from latchkey.grants import self_registered
-from latchkey.journal import activity, acts, chain, counts, idempotency, refusals
+from latchkey.journal import activity, acts, chain, idempotency, refusals
+from latchkey.journal.calls import counts
 from latchkey.mail import outbox, processes
 from latchkey.oversight import invitations
 from latchkey.store import conflicts, leases

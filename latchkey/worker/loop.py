@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from latchkey import clients
 from latchkey.endings import guards, known
-from latchkey.journal import chain, counting
+from latchkey.journal import chain
+from latchkey.journal.calls import counting
 from latchkey.mail import outbox
 from latchkey.oversight import policies
 from latchkey.store.session import db, shrink

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import grants, notices, scopes, texts
 from latchkey.grants import Authorization
-from latchkey.journal import use
+from latchkey.journal.calls import use
 from latchkey.safety import agents
 from latchkey.scopes import Scope
 from latchkey.store.session import db

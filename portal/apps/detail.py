@@ -10,7 +10,8 @@ from latchkey import clients, clock, grants, notices, tokens
 from latchkey.accounts import sessions
 from latchkey.clients import BadClient, Client
 from latchkey.clients.keys import record as key_records
-from latchkey.journal import refusals, use
+from latchkey.journal import refusals
+from latchkey.journal.calls import use
 from latchkey.safety import least
 from latchkey.store.session import db
 from portal import drafts

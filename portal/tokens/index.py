@@ -10,7 +10,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import StringField
 
 from latchkey import clock, notices, scopes, tokens
-from latchkey.journal import activity, use
+from latchkey.journal import activity
+from latchkey.journal.calls import use
 from latchkey.safety import leaks, least
 from latchkey.store.session import db
 from latchkey.tokens import Token, listing

@@ -1,8 +1,8 @@
 """What a token was used for, over the API: counted wherever it was asked about."""
 
 from latchkey import tokens
-from latchkey.journal import counting
-from latchkey.journal.counts import CallCount
+from latchkey.journal.calls import counting
+from latchkey.journal.calls.counts import CallCount
 from latchkey.store.session import db
 from tests import factories
 from tests.api.calls import Caller, caller, problem

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from latchkey import clock, scopes
-from latchkey.journal import counting
+from latchkey.journal.calls import counting
 from latchkey.store.session import db
 from latchkey.tokens import Token, access
 from tests.browser.conftest import assert_accessible, assert_fits, sign_in

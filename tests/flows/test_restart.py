@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 
-from latchkey.journal import use
+from latchkey.journal.calls import use
 from tests import factories, servers
 from tests.factories import CALLBACK
 from tests.flows.person import Person

@@ -15,9 +15,9 @@ from latchkey.accounts.sessions import BrowserSession
 from latchkey.accounts.users import User
 from latchkey.clients import Client
 from latchkey.grants import Authorization
-from latchkey.journal import counts
 from latchkey.journal.activity import Event
-from latchkey.journal.counts import CallCount
+from latchkey.journal.calls import counts
+from latchkey.journal.calls.counts import CallCount
 from latchkey.journal.refusals import CALL, Refusal
 from latchkey.safety import agents
 from latchkey.store.session import db, engines

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import settings, tokens
-from latchkey.journal import counting
-from latchkey.journal.counts import CallCount
+from latchkey.journal.calls import counting
+from latchkey.journal.calls.counts import CallCount
 from latchkey.store.session import db
 from tests.api.calls import Caller, app_caller, caller, problem
 from tests.oauth import dance

@@ -8,8 +8,9 @@ import pytest
 
 from api.mcp.tools import TOOLS
 from latchkey import credentials, grants, scopes
-from latchkey.journal import counting, refusals
+from latchkey.journal import refusals
 from latchkey.journal.activity import Event
+from latchkey.journal.calls import counting
 from latchkey.store.session import db
 from latchkey.tokens import Token
 from tests import factories

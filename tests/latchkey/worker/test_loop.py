@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import settings as settings_module
-from latchkey.journal.counts import CallCount
+from latchkey.journal.calls.counts import CallCount
 from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
 from latchkey.settings import ROOT

@@ -7,7 +7,7 @@ import pytest
 from latchkey import credentials, resources
 from latchkey.accounts import users
 from latchkey.credentials import Kind
-from latchkey.journal import counting, refusals
+from latchkey.journal.calls import counting, refused_calls
 from latchkey.store import session as database
 from latchkey.store.session import db
 from latchkey.tokens import Token, usage
@@ -334,5 +334,5 @@ def test_a_call_from_outside_is_told_to_the_owner_and_is_no_use(caller, alice):
     usage.flush()
     counting.flush()
     assert db.get(Token, made.token.id).last_used_at is None
-    told = {(each.reason, each.address) for each in refusals.calls_of(token_id=made.token.id)}
+    told = {(each.reason, each.address) for each in refused_calls.latest_of(token_id=made.token.id)}
     assert told == {("It came from an address outside the allowed ranges", "198.51.100.1")}

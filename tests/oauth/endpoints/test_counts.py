@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from latchkey import tokens
-from latchkey.journal import counting
-from latchkey.journal.counts import CallCount
+from latchkey.journal.calls import counting
+from latchkey.journal.calls.counts import CallCount
 from latchkey.store.session import db
 from tests import factories
 from tests.oauth import dance

@@ -11,8 +11,9 @@ from latchkey import grants
 from latchkey.accounts.users import User
 from latchkey.endings import Ending
 from latchkey.grants import EndReason, Grant
-from latchkey.journal import activity, counting
+from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
+from latchkey.journal.calls import counting
 from latchkey.safety import agents
 from latchkey.store.session import db
 from latchkey.tokens import Token, usage

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import func, select, text
 
 from latchkey import grants, tokens
-from latchkey.journal import activity, counting
+from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
+from latchkey.journal.calls import counting
 from latchkey.mail import outbox
 from latchkey.mail.outbox import Letter
 from latchkey.safety import takeaway

@@ -7,8 +7,9 @@ import pytest
 
 from latchkey import clients, tokens
 from latchkey import clock as real_clock
-from latchkey.journal import activity, counting
+from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
+from latchkey.journal.calls import counting
 from latchkey.safety import least
 from latchkey.store.session import db
 from latchkey.tokens import Token, access

@@ -10,10 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from latchkey import clients, credentials, grants, origin, tokens
 from latchkey import clock as real_clock
 from latchkey.credentials import Kind
-from latchkey.journal import adding, counting, counts, places, refusals
-from latchkey.journal.counts import CallCount
-from latchkey.journal.places import CallPlace
-from latchkey.journal.refusals import Reason, Refusal
+from latchkey.journal.calls import adding, counting, counts, places, refused_calls
+from latchkey.journal.calls.counts import CallCount
+from latchkey.journal.calls.entries import ANY, Counted
+from latchkey.journal.calls.places import CallPlace
+from latchkey.journal.calls.refused_calls import Reason, RefusedCall
+from latchkey.journal.refusals import Refusal
 from latchkey.safety import shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import commit_parts, engines
@@ -94,7 +96,7 @@ def test_refused_calls_are_told_by_their_reason(db, minted, clock):
     counting.flush()
 
     assert [(row.status, row.calls) for row in rows(db)] == [(401, 1), (403, 11)]
-    found = refusals.calls_of(token_id=minted.token.id)
+    found = refused_calls.latest_of(token_id=minted.token.id)
     assert [(one.reason, one.times, one.call, one.address) for one in found] == [
         ("It was revoked", 1, "/oauth/check", "192.0.2.7"),
         ("It lacks the scope tokens:read", 11, "GET /v1/tokens", "192.0.2.7"),
@@ -151,11 +153,10 @@ def test_kinds_of_calls_are_bounded_and_those_beyond_use_every_scope(db, minted,
     found = rows(db)
     assert len(found) == 4
     assert sum(row.calls for row in found) == 8
-    assert [row.calls for row in found if row.scope == counts.ANY] == [5]
+    assert [row.calls for row in found if row.scope == ANY] == [5]
 
 
-def test_refusals_of_a_token_are_bounded(db, minted, clock, monkeypatch):
-    monkeypatch.setattr(refusals, "CALLS_KEPT", 50)
+def test_refusals_of_a_token_are_bounded(db, minted, clock):
     tokens.revoke(minted.token)
     db.commit()
     for number in range(120):
@@ -164,8 +165,8 @@ def test_refusals_of_a_token_are_bounded(db, minted, clock, monkeypatch):
             called(minted, call="/oauth/check", address=f"192.0.2.{number}")
     counting.flush()
 
-    assert db.scalar(select(func.count()).select_from(Refusal)) == 50
-    assert refusals.calls_of(token_id=minted.token.id)[0].address == "192.0.2.119"
+    assert db.scalar(select(func.count()).select_from(Refusal)) == refused_calls.CALLS_KEPT < 120
+    assert refused_calls.latest_of(token_id=minted.token.id)[0].address == "192.0.2.119"
 
 
 def test_memory_is_bounded_and_the_calls_are_counted_all_the_same(db, minted, monkeypatch):
@@ -333,9 +334,9 @@ def test_a_call_is_not_taken_back_before_it_is_written(db, minted, monkeypatch):
 
 def test_several_writers_at_once_lose_nothing(db, minted, alice, example_client):
     day = real_clock.now().toordinal()
-    app = counts.Counted(example_client.client.id, None, alice.id, day, 200, "GET /v1/me", frozenset(), "", "")
-    own = counts.Counted(None, minted.token.id, alice.id, day, 200, "GET /v1/me", frozenset(), "192.0.2.1", "curl")
-    turned = counts.Turned(None, minted.token.id, alice.id, day, Reason.SCOPE, "tokens:read", "GET /v1/tokens", "")
+    app = Counted(example_client.client.id, None, alice.id, day, 200, "GET /v1/me", frozenset(), "", "")
+    own = Counted(None, minted.token.id, alice.id, day, 200, "GET /v1/me", frozenset(), "192.0.2.1", "curl")
+    turned = RefusedCall(None, minted.token.id, alice.id, day, Reason.SCOPE, "tokens:read", "GET /v1/tokens", "")
 
     def write():
         for _ in range(10):
@@ -346,7 +347,7 @@ def test_several_writers_at_once_lose_nothing(db, minted, alice, example_client)
 
     assert {row.source_id: row.calls for row in rows(db)} == {minted.token.id: 80, example_client.client.id: 160}
     assert [row.calls for row in rows(db, alice.id)] == [160]
-    assert [one.times for one in refusals.calls_of(token_id=minted.token.id)] == [80]
+    assert [one.times for one in refused_calls.latest_of(token_id=minted.token.id)] == [80]
 
 
 def test_counts_of_who_is_gone_meanwhile_stop_nobody_elses(db, minted, bob):

@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeAlias
 from sqlalchemy import Connection, ForeignKey, String, bindparam, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey.journal.adding import Adding
+from latchkey.journal.calls.adding import Adding
+from latchkey.journal.calls.entries import Entry
 from latchkey.store.session import Base
 
 MOST_PLACES = 20
@@ -37,9 +38,6 @@ class _Stay(NamedTuple):
     first_at: datetime
     last_at: datetime
 
-
-# One kind of call as it is counted in memory: client, token, user, day, status, call, scopes, address and agent.
-Entry: TypeAlias = tuple[str | None, str | None, str | None, int, int, str, frozenset[str], str, str]
 
 # From where a token was used: its id, the address and the agent.
 Place: TypeAlias = tuple[str, str, str]

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from latchkey.journal import counts
-from latchkey.journal.counting import LET_PASS
-from latchkey.journal.counts import ANY, CallCount
-from latchkey.journal.places import MOST_PLACES, CallPlace
+from latchkey.journal.calls import counts
+from latchkey.journal.calls.counting import LET_PASS
+from latchkey.journal.calls.counts import CallCount
+from latchkey.journal.calls.entries import ANY
+from latchkey.journal.calls.places import MOST_PLACES, CallPlace
 from latchkey.store.session import db
 
 PEOPLE = 50

@@ -12,20 +12,20 @@ from sqlalchemy.orm import Mapped, mapped_column
 from latchkey import clock, scopes
 from latchkey.accounts.users import User
 from latchkey.clients import Client
-from latchkey.journal import places, refusals
-from latchkey.journal.adding import Adding
-from latchkey.journal.places import CallPlace, Entry
+from latchkey.journal.calls import places, refused_calls
+from latchkey.journal.calls.adding import Adding
+from latchkey.journal.calls.entries import ANY, CLIENT, USER, Entry
+from latchkey.journal.calls.places import CallPlace
+from latchkey.journal.calls.refused_calls import RefusedCall
+from latchkey.journal.refusals import LONGEST_CALL
 from latchkey.store.session import Base, db, engines
 from latchkey.store.sweeping import sweep
 
 DAYS = 30
 AT_A_TIME = 1_000
-LONGEST_CALL = 60
 # Kinds of calls a token has rows for, a day and a process: what comes besides is counted as one kind.
 MOST_SHAPES = 50
 MOST_REMEMBERED = 20_000
-# The scopes of calls that were too many kinds to tell apart: each counts as used.
-ANY = "*"
 
 
 class CallCount(Base):
@@ -50,38 +50,6 @@ class CallCount(Base):
     last_at: Mapped[datetime]
 
 
-class Counted(NamedTuple):
-    """One kind of call as it is counted in memory. A developer token has no client, an app's tokens are all one."""
-
-    client_id: str | None
-    token_id: str | None
-    user_id: str | None
-    day: int
-    status: int
-    call: str
-    wanted: frozenset[str]
-    address: str
-    agent: str
-
-    @property
-    def plain(self) -> "Counted":
-        """The same without its details; nobody knows what such calls took."""
-        return self._replace(call="", wanted=frozenset({ANY}), address="", agent="")
-
-
-class Turned(NamedTuple):
-    """One kind of refused call."""
-
-    client_id: str | None
-    token_id: str | None
-    user_id: str | None
-    day: int
-    reason: refusals.Reason
-    detail: str
-    call: str
-    address: str
-
-
 class _Shape(NamedTuple):
     """What a kind of call was, and by what it is told from others."""
 
@@ -100,25 +68,25 @@ _BEYOND = _Shape(ANY, "", ANY)
 _shapes: dict[tuple[str, int], tuple[str, ...]] = {}
 
 
-def write(calls: Sequence[Tallied], refused: Sequence[tuple[Turned, int, datetime]]) -> None:
+def write(calls: Sequence[Tallied], refused: Sequence[tuple[RefusedCall, int, datetime]]) -> None:
     """Add what was counted to what is there, in one transaction; other processes do the same at the same time.
 
     Users and apps that are gone meanwhile take their counts with them.
     """
     # Before the transaction, which others who write wait for.
     rows = _rows(calls)
-    of_clients = {key[0] for key, _, _ in calls} | {key.client_id for key, _, _ in refused}
-    of_users = {key[2] for key, _, _ in calls} | {key.user_id for key, _, _ in refused}
+    of_clients = {key[CLIENT] for key, _, _ in calls} | {key.client_id for key, _, _ in refused}
+    of_users = {key[USER] for key, _, _ in calls} | {key.user_id for key, _, _ in refused}
     with engines().write.begin() as connection:
         # In the order of locks (conflicts): what is there stays until the commit.
         users, clients = _held(connection, _users, of_users), _held(connection, _clients, of_clients)
         if not (of_users <= users and of_clients <= clients):
-            calls = [one for one in calls if one[0][2] in users and one[0][0] in clients]
+            calls = [one for one in calls if one[0][USER] in users and one[0][CLIENT] in clients]
             refused = [one for one in refused if one[0].user_id in users and one[0].client_id in clients]
             rows = _rows(calls)
         _add(connection, rows)
         placed = places.write(connection, calls)
-        refusals.keep(connection, refused)
+        refused_calls.keep(connection, refused)
     places.remember(placed)
 
 
