@@ -9,6 +9,7 @@ from latchkey import addresses, grants
 from latchkey.accounts import second_factors, sessions, waybacks
 from latchkey.accounts.sessions import BrowserSession, SessionEnded
 from latchkey.clients import redirects
+from latchkey.notices import agreed
 from latchkey.store.session import db
 from oauth.authorize import pending
 from oauth.authorize.pending import Shown
@@ -77,6 +78,7 @@ def question(asked: Asked, wanted: frozenset[str], here: BrowserSession, *, agai
         destination=redirects.destination(asked.redirect_uri),
         lifetime_days=grants.ABSOLUTE.days,
         again=again,
+        since=agreed.since(standing, asked.redirect_uri) if standing is not None else None,
         device=None,
     )
     response = make_response(page)

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import addresses, credentials, grants, origin, scopes
 from latchkey.accounts.sessions import BrowserSession, SessionEnded
 from latchkey.clients import Client
+from latchkey.notices import agreed
 from latchkey.store.session import db
 from latchkey.tokens.issued import device_answers
 from latchkey.tokens.issued.device_codes import DeviceCode, Question
@@ -59,5 +60,6 @@ def question(code: DeviceCode, client: Client, here: BrowserSession, *, again: s
         handle=handle,
         lifetime_days=grants.ABSOLUTE.days,
         again=again,
+        since=agreed.since(standing) if standing is not None else None,
     )
     return Response(page, headers={"Cache-Control": "no-store"})
