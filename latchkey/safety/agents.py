@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import Row, exists, func, select, update
 from sqlalchemy.orm import aliased
 
-from latchkey import clock, endings, grants, notices
+from latchkey import clock, endings, grants, ids, notices
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
@@ -20,6 +20,9 @@ from latchkey.store.session import db
 from latchkey.tokens import Token
 
 MOST_ROWS = 5_000
+LONGEST_ID = 40
+
+_BY_A_PAUSE = (Refusal.endpoint == refusals.CALL, Refusal.error == refused_calls.Reason.PAUSED)
 
 
 class SignIn(NamedTuple):
@@ -138,15 +141,42 @@ def _refused_last(user: User, since: datetime, most: int) -> dict[str, list[Row[
     return told
 
 
+class HeldBack(NamedTuple):
+    """Calls with a token, or with its former string, that were refused since its user paused everything."""
+
+    token_id: str
+    name: str
+    times: int
+
+
+def held_back(user: User) -> list[HeldBack]:
+    """What the pause has kept from a user's tokens so far, most calls first; an app's calls are not told by user."""
+    if user.paused_at is None:
+        return []
+    page, times = func.coalesce(Token.successor_id, Token.id), func.sum(Refusal.times)
+    mine = (Refusal.user_id == user.id, Refusal.at > user.paused_at, *_BY_A_PAUSE)
+    rows = select(page, func.max(Token.description), times).join(Token, Token.id == Refusal.token_id).where(*mine)
+    found = db.execute(rows.group_by(page).order_by(times.desc(), page))
+    return [HeldBack(token_id, name or "", number) for token_id, name, number in found]
+
+
 def pause(user: User) -> bool:
     """From the next call on every token that acts for a user is refused. Whether that is new. Raises `UserGone`."""
     users.hold(user.id)
     if user.paused_at is not None:
         return False
     user.paused_at = clock.now()
+    _count_anew(user)
     endings.note(endings.Kind.USER, user.id)
     notices.paused(user)
     return True
+
+
+def _count_anew(user: User) -> None:
+    """Let what an earlier pause refused stand by itself: alike calls of a day are one row, found by its id."""
+    lately = (Refusal.user_id == user.id, Refusal.at > clock.now() - timedelta(days=1), *_BY_A_PAUSE)
+    apart = update(Refusal).where(*lately, func.length(Refusal.id) < LONGEST_ID)
+    db.execute(apart.values(id=Refusal.id + ids.draw()[:8]).execution_options(synchronize_session=False))
 
 
 def resume(user: User) -> bool:

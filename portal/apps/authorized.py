@@ -31,6 +31,7 @@ def list_authorized_apps() -> str:
         sign_ins=agents.sign_ins(user),
         device=notices.device,
         paused_at=user.paused_at,
+        held_back=agents.held_back(user),
     )
 
 

@@ -12,7 +12,7 @@ from wtforms import StringField
 from latchkey import clock, notices, scopes, tokens
 from latchkey.journal import activity
 from latchkey.journal.calls import use
-from latchkey.safety import leaks, least
+from latchkey.safety import agents, leaks, least
 from latchkey.store.session import db
 from latchkey.tokens import Token, listing
 from latchkey.tokens.listing import Listing, Wanted
@@ -123,6 +123,7 @@ def show_token(token_id: str) -> str:
         former=tokens.former(token),
         report=least.report(token, frozenset(request.args.getlist("without"))),
         places=use.places(token.id),
+        held_back=sum(one.times for one in agents.held_back(user) if one.token_id == token.id),
         events=[
             (event, sentences.of(event))
             for event in activity.list_for(user, group="token", search=token.id, limit=EVENTS)

@@ -2,18 +2,19 @@
 
 import html
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from latchkey import clock as real_clock
-from latchkey import grants
+from latchkey import grants, tokens
 from latchkey.accounts.users import User
 from latchkey.endings import Ending
 from latchkey.grants import EndReason, Grant
 from latchkey.journal import activity
 from latchkey.journal.activity import EventKind
-from latchkey.journal.calls import counting
+from latchkey.journal.calls import counting, refused_calls
 from latchkey.safety import agents
 from latchkey.store.session import db
 from latchkey.tokens import Token, usage
@@ -222,3 +223,58 @@ class TestPause:
                 return new
 
         assert sorted(at_once(*[pause] * 8)) == [False] * 7 + [True]
+
+
+def pause(browser, act: str = "pause") -> None:
+    form = {"csrf_token": pages.csrf(browser.get(PAGE))}
+    assert browser.post(f"{PAGE}/{act}", data=form).status_code == 303
+
+
+def test_a_pause_tells_what_it_kept_from_which_token(app, signed_in, alice, bob):
+    made = [factories.make_token(alice, description=name) for name in ("Laptop", "Nightly", "Board", "Spare")]
+    call(app, made[0].plaintext)
+    pause(signed_in)
+    pause(bobs := pages.sign_in(app.test_client(), bob))
+    assert "in the meantime" not in text(signed_in.get(PAGE))
+    for minted, times in zip(made, (4, 3, 2, 1), strict=True):
+        for _ in range(times):
+            assert call(app, minted.plaintext).status_code == 401
+    counting.flush()
+
+    page = signed_in.get(PAGE)
+
+    told = "10 calls with your tokens were refused in the meantime: Laptop 4 times, Nightly 3 times, Board 2 times"
+    assert told in text(page)
+    assert "and 1 other token" in text(page)
+    assert f'href="/tokens/{made[0].token.id}#calls-refused-h"' in page.text
+    own = text(signed_in.get(f"/tokens/{made[1].token.id}"))
+    assert "3 calls with this one were refused in the meantime." in own
+    assert " Paused " in own and " Active " not in own
+    assert "in the meantime" not in text(bobs.get(PAGE))
+
+
+def test_calls_of_an_earlier_pause_of_the_day_are_not_counted_again(app, signed_in, alice):
+    minted = factories.make_token(alice, description="Laptop")
+    for times in (3, 1):
+        pause(signed_in)
+        for _ in range(times):
+            call(app, minted.plaintext)
+        counting.flush()
+        page = text(signed_in.get(PAGE))
+        pause(signed_in, "resume")
+
+    assert "1 call with your tokens was refused in the meantime: Laptop 1 time" in page
+    counting.flush()
+    assert sum(one.times for one in refused_calls.calls_of(token_id=minted.token.id)) == 4
+
+
+def test_calls_with_a_former_string_are_told_of_its_token(app, signed_in, alice):
+    minted = factories.make_token(alice, description="Laptop")
+    renewed = tokens.regenerate(minted.token, tokens.Renewal(keep=timedelta(days=1)))
+    db.commit()
+    pause(signed_in)
+    for plaintext in (minted.plaintext, renewed):
+        call(app, plaintext)
+    counting.flush()
+
+    assert "2 calls with your tokens were refused in the meantime: Laptop 2 times" in text(signed_in.get(PAGE))
