@@ -21,7 +21,7 @@ from latchkey.tokens.developer import (
 from latchkey.tokens.lifetimes import LifetimeTooLong
 from latchkey.tokens.lineage import DEEPEST, ChainTooLong, ParentEnded, hold
 from latchkey.tokens.ranges import BadRange, RangeTooWide
-from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, find, last_issued, revoke, revoke_many
+from latchkey.tokens.record import KEPT, LONGEST_DESCRIPTION, Token, find, last_issued, revoke, revoke_many
 from latchkey.tokens.renewal import (
     KEEP,
     LONGEST_KEEP,
@@ -38,6 +38,7 @@ from latchkey.tokens.renewal import (
 __all__ = [
     "DEEPEST",
     "KEEP",
+    "KEPT",
     "LONGEST_DESCRIPTION",
     "LONGEST_KEEP",
     "PAGE",

@@ -31,6 +31,8 @@ from latchkey.tokens.indexes import INDEXES, LISTED
 LONGEST_DESCRIPTION = 80
 DISUSED = timedelta(days=90)
 SOON = timedelta(days=7)
+# People see for so long what a developer token was.
+KEPT = timedelta(days=90)
 # By what tokens were made that came from elsewhere: their strings begin as they please.
 IMPORTED = "latchkey import"
 
@@ -147,6 +149,12 @@ class Token(Base):
     def disused(self) -> bool:
         """Whether it works and nobody has used it for long."""
         return self.status == "active" and clock.now() - self.idle_since >= DISUSED
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When the record of a developer token is removed that has an end; None while it has none."""
+        ends = [moment for moment in (self.expires_at, self.revoked_at) if moment is not None]
+        return min(ends) + KEPT if ends else None
 
     @property
     def hint(self) -> str:

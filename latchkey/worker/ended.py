@@ -9,11 +9,10 @@ from latchkey.credentials import Kind
 from latchkey.grants import Grant
 from latchkey.store.session import db
 from latchkey.store.sweeping import sweep
-from latchkey.tokens import Token
+from latchkey.tokens import KEPT, Token
 from latchkey.tokens.indexes import NOT_REFRESH
 
-# People see for so long what a developer token was; an access token has only to be told from one that never was.
-KEPT = timedelta(days=90)
+# An access token has only to be told from one that never was.
 ACCESS_KEPT = timedelta(days=1)
 # Each of them may have thousands of tokens, which are removed before it.
 GRANTS_AT_A_TIME = 50

@@ -8,6 +8,7 @@ import pytest
 
 from latchkey import tokens
 from latchkey.tokens import Renewal, Token, access, usage
+from latchkey.worker import ended
 from tests import pages
 from tests.bearers import fault
 from tests.factories import make_token
@@ -164,6 +165,25 @@ def test_a_child_is_not_regenerated_past_its_parent(signed_in, alice):
     assert refused.status_code == 422
     assert "no longer than the one that made it" in refused.text
     assert shown(regenerate(signed_in, child))
+
+
+def test_it_is_told_how_long_what_has_ended_is_kept(signed_in, alice, db, clock):
+    token, _ = make_token(alice, lifetime=200 * DAY)
+    regenerate(signed_in, token, keep="0")
+    gone = clock.now() + tokens.KEPT
+
+    here = words(signed_in.get(f"/tokens/{token.id}"))
+    assert f"What is known of it is kept until {gone.day} {gone:%B %Y} ." in here
+    assert "This page stays until" not in here
+
+    tokens.revoke(token)
+    db.commit()
+    assert f"This page stays until {gone.day} {gone:%B %Y} ," in words(signed_in.get(f"/tokens/{token.id}"))
+    clock.move(days=90, minutes=1)
+    while ended.purge():
+        db.commit()
+    db.commit()
+    assert signed_in.get(f"/tokens/{token.id}").status_code in (303, 404)
 
 
 @pytest.mark.standard("L-09")
