@@ -7,11 +7,17 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from latchkey import clock, notices, settings
+from latchkey.accounts.users import User
+from latchkey.journal import activity
+from latchkey.journal.activity import Event
 from latchkey.journal.calls import counts
 from latchkey.safety import agents, signin
+from latchkey.tokens import listing
 from latchkey.tokens.listing import glance
+from portal import sentences
 from portal.blueprint import blueprint
 from portal.guards import signed_in, this_session, this_user
+from portal.sentences import Sentence
 
 LATELY = timedelta(days=7)
 
@@ -34,15 +40,26 @@ def _begin() -> str:
     if not tokens.any:
         return render_template("portal/welcome/welcome.html")
     last = signin.other_than(this_session())
+    # Nothing does while all of it is paused.
+    acting = [] if user.paused_at else agents.acting(user, tokens.used, glance.MOST)
+    refused = agents.refused(user, now - LATELY, glance.MOST)
+    parts = sum(map(bool, (tokens.ending, tokens.disused, acting, refused)))
     return render_template(
         "portal/welcome/back.html",
         tokens=tokens,
         last=last,
         by=notices.signed_in_with(last.how) if last else "",
-        # Nothing does while all of it is paused.
-        acting=[] if user.paused_at else agents.acting(user, tokens.used, glance.MOST),
-        refused=agents.refused(user, now - LATELY, glance.MOST),
+        acting=acting,
+        refused=refused,
+        quiet=not parts,
+        # They stand in pairs: what happened last fills a place that is left over.
+        events=_happened(user) if parts in (0, 1, 3) else [],
+        latest=listing.newest(user, glance.MOST) if not parts and tokens.works else [],
     )
+
+
+def _happened(user: User) -> list[tuple[Event, Sentence]]:
+    return [(event, sentences.of(event)) for event in activity.list_for(user, limit=glance.MOST)]
 
 
 # The same address by another name, for those who mean it signed out.

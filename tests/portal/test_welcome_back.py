@@ -27,6 +27,7 @@ from tests import factories, pages
 from tests.portal.tokens.test_many import many
 from tests.statements import counted
 
+QUIET = ("Your tokens", "What happened last")
 PARTS = ("Ends soon", "Not used for 90 days", "Acts for you now", "Refused lately")
 # Letters that are written from right to left, which no rule about names keeps out.
 HEBREW = "שלום"
@@ -418,6 +419,48 @@ def test_opening_it_changes_nothing(home, alice, clock, monkeypatch):
     shown(home)
 
     assert {one.split()[0] for one in told} <= {"SELECT", "WITH"}
+
+
+def test_where_nothing_needs_anybody_the_latest_tokens_and_doings_are_shown(home, token, alice, bob):
+    more(alice, 3, description=lambda n: f"Made {n}", expires_at=lambda n: None)
+    more(bob, 1, description=lambda n: "His")
+    tokens.revoke(factories.make_token(alice, description="Revoked").token)
+    db.commit()
+
+    page = shown(home)
+
+    assert "Nothing needs you now." in page
+    assert part(page, "Your tokens").startswith("All 4 that work ")
+    assert re.findall(r"(?:Made \d|Nightly backup|His|Revoked)(?= \w)", part(page, "Your tokens")) == [
+        "Made 2", "Made 1", "Made 0",
+    ]  # fmt: skip
+    assert "Made 2 no expiry, never used" in part(page, "Your tokens")
+    assert "You signed in" in part(page, "What happened last")
+    assert 'href="/activity">All of it' in page
+
+
+@pytest.mark.parametrize("number, beside", [(1, ["What happened last"]), (2, [])])
+def test_what_needs_somebody_comes_first_and_what_happened_fills_a_place_left_over(home, token, clock, number, beside):
+    change(token.id, expires_at=clock.now() + timedelta(days=2))
+    if number == 2:
+        change(token.id, last_used_at=clock.now())
+
+    page = shown(home)
+
+    assert len(parts(page)) == number
+    assert [title for title in QUIET if part(page, title)] == beside
+    assert "Nothing needs you now." not in page
+
+
+def test_where_no_token_works_none_is_shown_as_if_it_did(home, token):
+    tokens.revoke(token)
+    db.commit()
+
+    page = shown(home)
+
+    assert part(page, "Your tokens") == ""
+    assert "Nothing needs you now." not in page
+    assert part(page, "What happened last")
 
 
 def furnish(user: User, owner: User, clock, number: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, text
+from sqlalchemy.orm import load_only
 
 from latchkey import clock, settings
 from latchkey.accounts.limits import QuotaReached
@@ -28,6 +29,7 @@ __all__ = [
     "listing",
     "live",
     "matching",
+    "newest",
     "number",
 ]
 
@@ -63,6 +65,12 @@ def latest(user: User) -> list[tuple[str, str]]:
     """Ids and descriptions of the tokens that a user made last and that work."""
     rows = select(Token.id, Token.description).where(MINE, ACTIVE).order_by(Token.id.desc()).limit(PAGE)
     return [(str(row.id), row.description or "") for row in db.execute(rows, _given(user))]
+
+
+def newest(user: User, most: int) -> list[Token]:
+    """The tokens that a user made last and that work, as they are listed."""
+    rows = select(Token).where(MINE, ACTIVE).order_by(Token.id.desc()).limit(most)
+    return list(db.scalars(rows.options(load_only(*statements.SHOWN, raiseload=True)), _given(user)))
 
 
 def live(user: User, token_ids: Iterable[str]) -> list[Token]:

@@ -265,7 +265,7 @@ def test_calls_of_an_earlier_pause_of_the_day_are_not_counted_again(app, signed_
 
     assert "1 call with your tokens was refused in the meantime: Laptop 1 time" in page
     counting.flush()
-    assert sum(one.times for one in refused_calls.calls_of(token_id=minted.token.id)) == 4
+    assert sum(one.times for one in refused_calls.latest_of(token_id=minted.token.id)) == 4
 
 
 def test_calls_with_a_former_string_are_told_of_its_token(app, signed_in, alice):
