@@ -4,47 +4,34 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import aliased
-
 from latchkey import clock, credentials, origin, resources, scopes, settings
-from latchkey.accounts.users import User
-from latchkey.clients import Client
 from latchkey.credentials import Kind
-from latchkey.grants import Grant
 from latchkey.journal.calls import counting
 from latchkey.journal.calls.refused_calls import Reason
 from latchkey.journal.refusals import LONGEST_DETAIL
 from latchkey.resources import Resource
 from latchkey.store.drivers.foresight import Wanted
-from latchkey.store.prepared import PreparedSelect
-from latchkey.tokens import Token, canaries, ranges, usage
-from latchkey.tokens.bearer import (
-    FAMILY,
-    Bearer,
-    Fault,
-    InvalidToken,
-    NoCredential,
-    ScopeTooNarrow,
-    beside,
-    columns,
-    fault_of,
-)
+from latchkey.tokens import canaries, ranges, usage
+from latchkey.tokens.bearer import Bearer, Fault, InvalidToken, NoCredential, ScopeTooNarrow
+from latchkey.tokens.bearer.reading import ALL, PERSON, WHO, ancestors, moments, read_to
 from latchkey.tokens.imported import lookup
 
 __all__ = [
+    "ALL",
     "BEARERS",
+    "PERSON",
+    "WHO",
     "Bearer",
     "Fault",
     "InvalidToken",
     "NoCredential",
     "ScopeTooNarrow",
     "admit",
+    "caller",
     "find",
     "forwarded",
-    "moments",
     "turn_away",
-    "unread",
+    "wanted",
 ]
 
 BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
@@ -59,39 +46,6 @@ _REASONS = {
     Fault.ELSEWHERE: Reason.RESOURCE,
     Fault.UNKNOWN: Reason.ADDRESS,
 }
-
-
-def unread(after: str, before: str | None = None) -> tuple[Any, ...]:
-    """What stands for the fields between two of them, where they are not read; None: up to the end."""
-    end = None if before is None else Bearer._fields.index(before)
-    return tuple(Bearer._field_defaults[name] for name in Bearer._fields[Bearer._fields.index(after) + 1 : end])
-
-
-def _reading(last: str) -> PreparedSelect:
-    found = beside(select(*columns(first="token_id", last=last)).select_from(Token))
-    found = found.where(Token.digest == bindparam("digest"))
-    return PreparedSelect("Bearer", found, row=tuple, replica=True)
-
-
-# Each column takes the driver as long as calling a function takes. So who tells no more reads up to the address, as
-# gateways are told, or up to the end of the user's record.
-WHO, PERSON, ALL = "email", "user_updated", "above"
-_read_to = {last: (_reading(last), unread(last)) for last in (WHO, PERSON, ALL)}
-
-
-def _ancestry() -> PreparedSelect:
-    above = select(Token.id, Token.parent_id).where(Token.id == bindparam("parent_id")).cte("above", recursive=True)
-    elder = aliased(Token)
-    above = above.union_all(select(elder.id, elder.parent_id).join(above, elder.id == above.c.parent_id))
-    held = (Token.scope, Token.resource, Token.allowed_addresses, Token.parent_id, FAMILY)
-    ends = (Token.id, Token.grant_id, Grant.authorization_id, Grant.client_id, Token.expires_at)
-    grant_ends = Grant.expires_at.label("grant_expires_at")
-    fault = fault_of(Token, User, Grant, Client).label("fault")
-    statement = select(*held, *ends, grant_ends, fault).select_from(Token).join(above, above.c.id == Token.id)
-    return PreparedSelect("Ancestor", beside(statement), replica=True)
-
-
-_ancestors = _ancestry()
 
 
 def caller() -> str:
@@ -119,22 +73,17 @@ def find(plaintext: str, address: str | None = None, *, bound: bool = True) -> B
 Read: TypeAlias = tuple[bytes, Bearer | None]
 
 
-def moments(now: datetime) -> dict[str, datetime]:
-    """What a token is read by beside its digest."""
-    return {"now": now, "lately": now - usage.NOTED_EVERY}
-
-
 def wanted(plaintext: str, last: str = ALL) -> Wanted | None:
     """What will be read for one of ours up to its `last` field; None: it is none by its form."""
     if credentials.kind_of(plaintext) not in BEARERS:
         return None
-    return Wanted(_read_to[last][0], {"digest": credentials.digest(plaintext)}, moments(clock.now()))
+    return Wanted(read_to[last][0], {"digest": credentials.digest(plaintext)}, moments(clock.now()))
 
 
 def _read(plaintext: str, now: datetime, last: str) -> Read:
     if credentials.kind_of(plaintext) in BEARERS:
         digest = credentials.digest(plaintext)
-        reading, rest = _read_to[last]
+        reading, rest = read_to[last]
         row = reading.one(digest=digest, now=now, lately=now - usage.NOTED_EVERY)
         return digest, None if row is None else tuple.__new__(Bearer, (digest, *row, *rest))
     if credentials.may_be_foreign(plaintext):
@@ -157,7 +106,7 @@ def _found(
         if bound and digest:
             canaries.look(digest, caller() if address is None else address)
         raise InvalidToken(Fault.UNKNOWN)
-    above = _ancestors.all(parent_id=bearer.parent_id, now=now) if bearer.parent_id else ()
+    above = ancestors.all(parent_id=bearer.parent_id, now=now) if bearer.parent_id else ()
     if bound and not (_may_call(bearer, address) and (not above or all(_may_call(each, address) for each in above))):
         if not above:
             # As many statements as for one that nobody knows.

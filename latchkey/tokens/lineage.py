@@ -1,6 +1,6 @@
 """Tokens that made tokens: a family stands and falls together, and is held together while one of it makes something."""
 
-from sqlalchemy import select
+from sqlalchemy import CTE, BindParameter, select
 from sqlalchemy.orm import aliased
 
 from latchkey import clients
@@ -22,6 +22,13 @@ class ChainTooLong(Exception):
     """The token was made by a token that was made by a token, and so on, too often already."""
 
 
+def line_of(token_id: str | BindParameter[str]) -> CTE:
+    """The ids of a token and of all those above it, `id` and `parent_id` of each."""
+    line = select(Token.id, Token.parent_id).where(Token.id == token_id).cte("above", recursive=True)
+    elder = aliased(Token)
+    return line.union_all(select(elder.id, elder.parent_id).join(line, elder.id == line.c.parent_id))
+
+
 def hold(token_id: str, digest: bytes) -> list[Token]:
     """A live token and all those above it, the oldest first; none ends, is replaced or paused before the commit.
 
@@ -33,7 +40,8 @@ def hold(token_id: str, digest: bytes) -> list[Token]:
         raise ParentEnded
     if known.user_id is not None and users.hold(known.user_id).paused_at is not None:
         raise ParentEnded
-    elders = _above(token_id)
+    line = line_of(token_id)
+    elders = db.scalars(select(Token).join(line, line.c.id == Token.id)).all()
     for grant_id in {elder.grant_id for elder in elders if elder.grant_id}:
         _hold_grant(grant_id)
     held = _locked([elder.id for elder in elders])
@@ -54,13 +62,6 @@ def room_under(parent: Token) -> list[Token]:
     if len(chain) > DEEPEST:
         raise ChainTooLong
     return chain
-
-
-def _above(token_id: str) -> list[Token]:
-    above = select(Token.id, Token.parent_id).where(Token.id == token_id).cte("above", recursive=True)
-    elder = aliased(Token)
-    above = above.union_all(select(elder.id, elder.parent_id).join(above, elder.id == above.c.parent_id))
-    return list(db.scalars(select(Token).join(above, above.c.id == Token.id)))
 
 
 def _hold_grant(grant_id: str) -> None:

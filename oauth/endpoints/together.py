@@ -11,8 +11,9 @@ from latchkey.clients import Client, ClientSecret
 from latchkey.store.drivers.foresight import Wanted
 from latchkey.store.prepared import PreparedSelect
 from latchkey.store.session import UtcDateTime
-from latchkey.tokens import Token, access, bearer
+from latchkey.tokens import Token, access
 from latchkey.tokens.access import Bearer, Read
+from latchkey.tokens.bearer import reading
 from oauth.protocol import parameters, parties
 from oauth.protocol.parameters import Presented
 
@@ -32,14 +33,14 @@ class Asking(NamedTuple):
 _issued_to = aliased(Client)
 # Of a token more is told nobody: neither a name nor an address.
 TOLD = [
-    *bearer.columns(_issued_to, "token_id", "client_url"),
-    *bearer.columns(_issued_to, "created", "expires"),
+    *reading.columns(_issued_to, "token_id", "client_url"),
+    *reading.columns(_issued_to, "created", "expires"),
 ]
-_UNTOLD, _UNREAD = access.unread("client_url", "created"), access.unread("expires")
+_UNTOLD, _UNREAD = reading.unread("client_url", "created"), reading.unread("expires")
 _unnoted = or_(ClientSecret.last_used_at.is_(None), ClientSecret.last_used_at < bindparam("lately", type_=UtcDateTime))
 _both = PreparedSelect(
     "Both",
-    bearer.beside(
+    reading.beside(
         select(Client.resource_server, case((_unnoted, ClientSecret.id)), *TOLD)
         .select_from(Client)
         .join(ClientSecret, ClientSecret.client_id == Client.id)
@@ -65,13 +66,13 @@ def wanted(environ: WSGIEnvironment) -> Wanted | None:
     """What will be read for a request, as its form tells; None: it is to ask by itself."""
     sent = parameters.quickly(environ)
     facts = None if sent is None else _facts(sent.presented, sent.form.parameters.get("token"))
-    return None if facts is None else Wanted(_both, facts, access.moments(clock.now()))
+    return None if facts is None else Wanted(_both, facts, reading.moments(clock.now()))
 
 
 def find(sent: Presented, text: str | None) -> Asking | None:
     """Both; None: they are still to be asked for, or whoever asks is none of ours by a secret."""
     facts = _facts(sent, text)
-    row = None if facts is None else _both.one(**facts, **access.moments(clock.now()))
+    row = None if facts is None else _both.one(**facts, **reading.moments(clock.now()))
     if facts is None or row is None:
         return None
     digest: bytes = facts["digest"]

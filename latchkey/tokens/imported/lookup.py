@@ -22,7 +22,8 @@ from latchkey.credentials import Kind
 from latchkey.store import prepared
 from latchkey.store.prepared import PreparedSelect
 from latchkey.store.session import db
-from latchkey.tokens.bearer import Bearer, selection
+from latchkey.tokens.bearer import Bearer
+from latchkey.tokens.bearer.reading import selection
 from latchkey.tokens.imported import forms, proofs
 from latchkey.tokens.imported.record import ForeignSigner, ForeignToken, learn
 from latchkey.tokens.record import Token

@@ -17,7 +17,7 @@ from latchkey.endings import Kind, guards
 from latchkey.endings.waiting import feed
 from latchkey.store import prepared
 from latchkey.store.session import db
-from latchkey.tokens import access
+from latchkey.tokens.bearer import reading
 from tests import factories, servers
 from tests.oauth import dance, signing
 
@@ -294,7 +294,7 @@ def test_who_remembers_is_never_answered_by_a_replica(caller, alice, settings):
 
     assert guarded(caller, made.plaintext)["X-Auth-Remember"] == "60"
     with prepared.primary_alone():
-        assert [reading._at_replica({}) for reading, _ in access._read_to.values()] == [[]] * 3
+        assert [row._at_replica({}) for row, _ in reading.read_to.values()] == [[]] * 3
 
 
 def test_gateways_keep_nothing_by_themselves(caller, alice):

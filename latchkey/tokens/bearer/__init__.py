@@ -5,17 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, case, func, literal_column, or_, select
-
 from latchkey import clock, resources, scopes
-from latchkey.accounts.users import User
-from latchkey.clients import Client
 from latchkey.clock import Kept
-from latchkey.grants import Grant
 from latchkey.resources import Resource
-from latchkey.store.prepared import kept
-from latchkey.store.session import UtcDateTime
-from latchkey.tokens.record import Token
 
 
 class Fault(StrEnum):
@@ -172,78 +164,3 @@ class Bearer(NamedTuple):
         if self.resource is not None:
             return resource.key in self.resource.split()
         return resource.name in resources.reached(self.scopes, self.kind)
-
-
-def fault_of(token: Any, user: Any, grant: Any, client: Any) -> Any:
-    """What is wrong with a token, as an expression of SQL; empty: nothing."""
-    now = bindparam("now", type_=UtcDateTime)
-    ended = or_(
-        token.revoked_at.is_not(None),
-        token.consumed_at.is_not(None),
-        user.disabled_at.is_not(None),
-        grant.ended_at.is_not(None),
-        client.suspended_at.is_not(None),
-    )
-    over = or_(token.expires_at <= now, grant.expires_at <= now)
-    return case(
-        (ended, literal_column(f"'{Fault.REVOKED}'")),
-        (over, literal_column(f"'{Fault.EXPIRED}'")),
-        (user.paused_at.is_not(None), literal_column(f"'{Fault.PAUSED}'")),
-        (token.waiting_since.is_not(None), literal_column(f"'{Fault.WAITING}'")),
-        else_=literal_column("''"),
-    )
-
-
-# A former string that is kept working is of the family of what took its place.
-FAMILY = func.coalesce(
-    case((Token.user_id.is_(None), Grant.client_id)), Token.grant_id, Token.successor_id, Token.id
-).label("family")
-
-
-def columns(client: Any = Client, first: str = "digest", last: str = "above") -> list[Any]:
-    """What reads the fields of a `Bearer` from the `first` to the `last`, by `now` and `lately`, in their order."""
-    every = [
-        Token.digest,
-        Token.id.label("token_id"),
-        Token.kind,
-        fault_of(Token, User, Grant, client).label("fault"),
-        kept(Token.last_used_at > bindparam("lately", type_=UtcDateTime)).label("used_lately"),
-        Token.parent_id,
-        Token.grant_id,
-        Token.scope,
-        Token.resource,
-        Token.allowed_addresses,
-        Token.user_id,
-        client.id.label("client_id"),
-        client.document_url.label("client_url"),
-        User.email,
-        FAMILY,
-        User.name,
-        kept(User.email_verified_at).label("email_verified"),
-        kept(User.created_at).label("user_created"),
-        kept(User.updated_at).label("user_updated"),
-        kept(Token.created_at).label("created"),
-        kept(Token.expires_at).label("expires"),
-        Token.last4,
-        Token.replaces_id,
-        Token.description,
-        client.name.label("client_name"),
-        kept(Grant.expires_at).label("grant_expires"),
-        Grant.authorization_id,
-        literal_column("''").label("above"),
-    ]
-    return every[Bearer._fields.index(first) : Bearer._fields.index(last) + 1]
-
-
-def beside(statement: Select[*tuple[Any, ...]], client: Any = Client) -> Select[*tuple[Any, ...]]:
-    """With what a token hangs on beside it: `columns` read of that, too."""
-    return (
-        statement.outerjoin(User, User.id == Token.user_id)
-        .outerjoin(Grant, Grant.id == Token.grant_id)
-        .outerjoin(client, client.id == Grant.client_id)
-    )
-
-
-def selection() -> Select[*tuple[Any, ...]]:
-    """What reads `Bearer`s."""
-    return beside(select(*columns()).select_from(Token))
