@@ -26,11 +26,18 @@ IN_ALL = (Limit(120, timedelta(minutes=1)),)
 AT_ONCE = 4
 
 
+class NotAsked(NotFetched):
+    """So much is asked for that the host was not: what it said last may be out of date."""
+
+
 class Sort(StrEnum):
     """What is asked for; each sort has budgets and places of its own, so that none starves another."""
 
     DOCUMENTS = "documents"
     KEYS = "keys"
+    # What was read before, of which strangers cannot name as much as they like.
+    DOCUMENTS_AGAIN = "documents-again"
+    KEYS_AGAIN = "keys-again"
 
 
 _places = {sort: threading.BoundedSemaphore(AT_ONCE) for sort in Sort}
@@ -39,7 +46,7 @@ _places = {sort: threading.BoundedSemaphore(AT_ONCE) for sort in Sort}
 @contextmanager
 def _place(sort: Sort) -> Iterator[None]:
     if not _places[sort].acquire(blocking=False):
-        raise NotFetched("too many addresses are being asked: wait a moment")
+        raise NotAsked("too many addresses are being asked: wait a moment")
     try:
         yield
     finally:
@@ -47,7 +54,10 @@ def _place(sort: Sort) -> Iterator[None]:
 
 
 def ask(url: str, sort: Sort, *, most: int, kinds: frozenset[str], person: str = "") -> Answer:
-    """What stands at an address; `person` is the id of whoever waits for it, if somebody does. Raises `NotFetched`."""
+    """What stands at an address; `person` is the id of whoever waits for it, if somebody does.
+
+    Raises `NotFetched`, and `NotAsked` where the host said nothing since nobody asked it.
+    """
     if not person:
         return _counted(url, sort, person, most, kinds)
     with _place(sort):
@@ -60,7 +70,7 @@ def _counted(url: str, sort: Sort, person: str, most: int, kinds: frozenset[str]
     if person:
         counters.append(Counter(f"{sort}-by:{person}", OF_PERSON))
     if throttle.hit(*counters):
-        raise NotFetched("too many addresses were asked for: wait a minute")
+        raise NotAsked("too many addresses were asked for: wait a minute")
     return fetching.ask(url, most=most, kinds=kinds, queue=sort)
 
 

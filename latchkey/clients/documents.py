@@ -21,6 +21,8 @@ from latchkey.store.session import db
 KINDS = frozenset({"application/json"})
 # How long what was read last holds while its host does not answer.
 KEPT = timedelta(days=7)
+# How long it holds past its time while so much is asked for that its host is not: strangers can see to that.
+OVERDUE = timedelta(hours=1)
 SECRETS = ("client_secret", "client_secret_expires_at")
 KEYS = "private_key_jwt"
 # What an administrator looked at, beside the keys, before they trusted an app.

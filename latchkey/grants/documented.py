@@ -10,13 +10,14 @@ from hashlib import sha256
 
 from latchkey import clients, clock, turns
 from latchkey.clients import asking, described, documents
+from latchkey.clients.asking import NotAsked, Sort
 from latchkey.fetching import NotFetched
 from latchkey.grants import self_registered
 from latchkey.mail import processes
 from latchkey.store import leases
 from latchkey.store.session import db
 
-# Of this process, at a time; more would hold up those who wait for pages.
+# Of this process and one sort, at a time; more would hold up those who wait for pages.
 AT_ONCE = 4
 # How long one process has an address to itself, and how long another waits for it: a request takes 5 seconds.
 HELD, WAITED, LOOK_SECONDS = timedelta(seconds=10), 7.0, 0.1
@@ -25,7 +26,7 @@ HELD, WAITED, LOOK_SECONDS = timedelta(seconds=10), 7.0, 0.1
 YOUNG_SECONDS = 1.0
 BUSY = "somebody else asks for it at this moment: try again"
 
-_asked: dict[str, tuple[float, "Future[None]"]] = {}
+_asked: dict[str, tuple[float, Sort, "Future[None]"]] = {}
 _guard = threading.Lock()
 
 
@@ -44,15 +45,19 @@ def bring_up_to_date(url: str, person: str) -> None:
     now = clock.now()
     if fresh_until is not None and fresh_until > now:
         return
+    sort = Sort.DOCUMENTS if read_at is None else Sort.DOCUMENTS_AGAIN
     try:
-        _once(url, lambda: _read(url, person, now))
+        _once(url, sort, lambda: _read(url, sort, person, now))
+    except NotAsked:
+        # Its host may have taken back what people would be led to, and would say so.
+        if fresh_until is None or fresh_until <= now - documents.OVERDUE:
+            raise
     except NotFetched:
-        if read_at is not None and read_at > now - documents.KEPT:
-            return
-        raise
+        if read_at is None or read_at <= now - documents.KEPT:
+            raise
 
 
-def _read(url: str, person: str, since: datetime) -> None:
+def _read(url: str, sort: Sort, person: str, since: datetime) -> None:
     """Ask for it and keep it, one process of all hosts at a time; not if another one has meanwhile."""
     name, holder = f"document:{sha256(url.encode()).hexdigest()[:30]}", processes.name()
     until = time.monotonic() + WAITED
@@ -67,7 +72,7 @@ def _read(url: str, person: str, since: datetime) -> None:
         db.rollback()
         if there:
             return
-        answer = asking.ask(url, asking.Sort.DOCUMENTS, most=described.LONGEST, kinds=documents.KINDS, person=person)
+        answer = asking.ask(url, sort, most=described.LONGEST, kinds=documents.KINDS, person=person)
         said, keys = documents.read(url, answer.body)
         _, new = documents.keep(url, said, keys, asking.lifetime(answer.cache_control))
         if new:
@@ -87,17 +92,18 @@ def _join(begun: float, running: "Future[None]") -> None:
         raise NotFetched(BUSY) from None
 
 
-def _once(url: str, work: Callable[[], None]) -> None:
+def _once(url: str, sort: Sort, work: Callable[[], None]) -> None:
     """Do it once in this process; whoever comes meanwhile waits for the same, and meets the same fault."""
     with _guard:
         running = _asked.get(url)
         if running is None:
-            if len(_asked) >= AT_ONCE:
-                raise NotFetched("too many documents are being asked for: wait a moment")
+            if sum(sort is other for _, other, _ in _asked.values()) >= AT_ONCE:
+                raise NotAsked("too many documents are being asked for: wait a moment")
             mine: Future[None] = Future()
-            _asked[url] = time.monotonic(), mine
+            _asked[url] = time.monotonic(), sort, mine
     if running is not None:
-        _join(*running)
+        begun, _, others = running
+        _join(begun, others)
         return
     try:
         work()

@@ -192,6 +192,8 @@ def signed(sent: Presented) -> Presented:
         return sent._replace(proof=proving.prove(sent.assertion))
     except BadAssertion as bad:
         raise NotProved(sent, str(bad)) from None
+    except proving.NotNow as many:
+        raise TooOften(many.wait, "The address of the app's keys cannot be asked at this moment.") from None
     except TooMany as many:
         raise TooOften(many.wait, "Too many assertions of this app in a few minutes. Use tokens for longer.") from None
 

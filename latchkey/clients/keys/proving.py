@@ -1,15 +1,18 @@
 """An app proves itself by its key; where the key is new, the app's address is asked for it, seldom (J-09)."""
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from latchkey import clock, ids, settings
+from latchkey import clock, ids, settings, turns
+from latchkey.accounts.throttle import TooMany
 from latchkey.clients import asking, document_urls
+from latchkey.clients.asking import NotAsked, Sort
 from latchkey.clients.keys import assertions, record, sets
 from latchkey.clients.keys.assertions import Assertion, BadAssertion
 from latchkey.clients.keys.record import ClientKeys
@@ -25,10 +28,15 @@ EVERY = timedelta(minutes=5)
 LONGEST = timedelta(hours=1)
 # How long what was read last holds while its host does not answer.
 KEPT = timedelta(hours=24)
-# Of this process, at a time: each may take 5 seconds of a thread.
+# Of this process and one sort, at a time: each may take 5 seconds of a thread. And of those who wait for what somebody
+# else is told.
 AT_ONCE = 4
+# A host of good faith has answered by then; and by then nobody is asking any more, also who was killed meanwhile.
+YOUNG_SECONDS, LOOK_SECONDS, SETTLED = 1.0, 0.05, timedelta(seconds=6)
+MOMENT_SECONDS = 1
 
-_places = threading.BoundedSemaphore(AT_ONCE)
+_places = {sort: threading.BoundedSemaphore(AT_ONCE) for sort in Sort}
+_waiting = threading.BoundedSemaphore(AT_ONCE)
 _facts = (
     select(
         Client.id,
@@ -47,6 +55,11 @@ _facts = (
 )
 _known = PreparedSelect("KeysOfApp", _facts.where(Client.id == bindparam("client_id"), Client.document_url.is_(None)))
 _documented = PreparedSelect("KeysOfDocument", _facts.where(Client.document_url == bindparam("client_id")))
+_same = PreparedSelect("KeysOfSame", _facts.where(Client.id == bindparam("id")))
+
+
+class NotNow(TooMany):
+    """An app's keys are out of date, and so much is asked for that its host is not."""
 
 
 def prove(assertion: Assertion) -> str:
@@ -69,48 +82,92 @@ def prove(assertion: Assertion) -> str:
 
 
 def _key(found: Any, assertion: Assertion) -> Jwk | None:
+    """The key of the app that it names, if that is still one. Raises `BadAssertion`, `TooMany`."""
     key = assertions.pick(found.keys, assertion)
     if found.url is None or found.pinned:
         return key
+    if key is not None:
+        return _still(found, assertion, key)
+    with suppress(NotAsked):
+        newer = _newer(found, Sort.KEYS)
+        return None if newer is None else assertions.pick(newer, assertion)
+    return None
+
+
+def _still(found: Any, assertion: Assertion, key: Jwk) -> Jwk | None:
+    """This key, as long as the set holds that it is in; then the one of this name that stands at the address now."""
     now = clock.now()
-    stale = found.fresh_until is None or found.fresh_until <= now
-    if key is not None and not stale:
+    if found.fresh_until is not None and found.fresh_until > now:
         return key
-    newer = _asked_again(found)
+    # Who does not have it makes nobody ask: so what strangers have asked takes no turn away from this.
+    assertions.verify(assertion, key)
+    try:
+        newer = _newer(found, Sort.KEYS_AGAIN)
+    except NotAsked:
+        # Its host would say whether the key was taken out of the set, and strangers may see to it that nobody asks.
+        if found.fresh_until is None or found.fresh_until <= now - LONGEST:
+            raise NotNow(MOMENT_SECONDS) from None
+        return key
     if newer is not None:
         return assertions.pick(newer, assertion)
     return key if found.read_at is not None and found.read_at > now - KEPT else None
 
 
-def _asked_again(found: Any) -> list[Jwk] | None:
-    """What stands at the app's address now; None where it may not be asked, or says nothing that can be used."""
+def _newer(found: Any, sort: Sort) -> list[Jwk] | None:
+    """What stands at the app's address now; None where its host says nothing that can be used. Raises `NotAsked`."""
     if found.asked_at is not None and found.asked_at > clock.now() - EVERY:
-        return None
-    with _place() as free:
-        if not free or not record.claim(found.id, EVERY):
-            return None
+        return _brought(found, sort)
+    with _place(_places[sort]):
+        if not record.claim(found.id, EVERY):
+            return _brought(found, sort)
         try:
-            answer = ask(found.url)
-            keys = sets.read(answer.body, most=sets.LONGEST_FETCHED)
+            answer = ask(found.url, sort=sort)
+            keys = sets.read(answer.body, most=sets.LONGEST_FETCHED, none=True)
+        except NotAsked:
+            record.asked(found.id, found.asked_at)
+            raise
         except (NotFetched, BadKeys):
+            # So nobody waits for it any more.
+            record.asked(found.id, clock.now() - SETTLED)
             return None
     record.keep(found.id, found.url, keys, holds(answer))
     return keys
 
 
+def _brought(found: Any, sort: Sort) -> list[Jwk] | None:
+    """What somebody else is told who asks at this moment; None where that was nothing, or takes long.
+
+    Only who has a key waits for it. Raises `NotAsked` where many do.
+    """
+    if sort is not Sort.KEYS_AGAIN:
+        return None
+    with _place(_waiting):
+        until = time.monotonic() + YOUNG_SECONDS
+        while True:
+            other, now = _same.one(id=found.id), clock.now()
+            if other is None or other.read_at != found.read_at:
+                return [] if other is None else list(other.keys)
+            if other.asked_at is None or other.asked_at <= now - EVERY:
+                raise NotAsked("whoever wanted to ask could not")
+            if other.asked_at <= now - SETTLED or time.monotonic() > until:
+                return None
+            with turns.waiting():
+                time.sleep(LOOK_SECONDS)
+
+
 @contextmanager
-def _place() -> Iterator[bool]:
-    free = _places.acquire(blocking=False)
+def _place(place: threading.BoundedSemaphore) -> Iterator[None]:
+    if not place.acquire(blocking=False):
+        raise NotAsked("too many addresses are being asked: wait a moment")
     try:
-        yield free
+        yield
     finally:
-        if free:
-            _places.release()
+        place.release()
 
 
-def ask(url: str, person: str = "") -> Answer:
+def ask(url: str, person: str = "", *, sort: Sort = Sort.KEYS) -> Answer:
     """What stands at the address of a key set. Raises `NotFetched`."""
-    return asking.ask(url, asking.Sort.KEYS, most=sets.LONGEST_FETCHED, kinds=KINDS, person=person)
+    return asking.ask(url, sort, most=sets.LONGEST_FETCHED, kinds=KINDS, person=person)
 
 
 def holds(answer: Answer) -> timedelta:

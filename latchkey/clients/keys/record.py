@@ -75,6 +75,12 @@ def claim(client_id: str, every: timedelta) -> bool:
         return connection.execute(claimed).rowcount == 1
 
 
+def asked(client_id: str, at: datetime | None) -> None:
+    """Say when an app's address was asked last, for whoever claimed it and is told nothing."""
+    with engines().write.begin() as connection:
+        connection.execute(update(ClientKeys).where(ClientKeys.client_id == client_id).values(asked_at=at))
+
+
 def keep(client_id: str, url: str, keys: list[Jwk], lasting: timedelta) -> None:
     """What stands at the address of an app, if that is still its address and nobody pinned what it has."""
     now = clock.now()

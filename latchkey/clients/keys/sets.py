@@ -39,17 +39,17 @@ class BadKeys(ValueError):
     """A key set cannot be taken; the message says why."""
 
 
-def read(body: bytes, *, most: int = LONGEST) -> list[Jwk]:
-    """The keys of a set, or of one key alone. Raises `BadKeys`."""
+def read(body: bytes, *, most: int = LONGEST, none: bool = False) -> list[Jwk]:
+    """The keys of a set, or of one key alone; also `none` where that is allowed. Raises `BadKeys`."""
     if len(body) > most:
         raise BadKeys(f"The key set is longer than {most:,} bytes.")
     try:
-        return check(fetching.read_object(body))
+        return check(fetching.read_object(body), none=none)
     except fetching.NotAnObject:
         raise BadKeys("This is no JSON object, or a name comes twice in it.") from None
 
 
-def check(document: Mapping[str, Any]) -> list[Jwk]:
+def check(document: Mapping[str, Any], *, none: bool = False) -> list[Jwk]:
     """The same of an object that was read. Keys of other kinds are left out (RFC 7517 §5). Raises `BadKeys`."""
     given = document.get("keys", [document] if "kty" in document else None)
     if not isinstance(given, list) or not all(isinstance(key, dict) for key in given):
@@ -60,7 +60,7 @@ def check(document: Mapping[str, Any]) -> list[Jwk]:
         raise BadKeys("A private or symmetric key is in it. Make a new pair, and give us the public keys alone.")
     keys = [_kept(number, key) for number, key in enumerate(given, 1)]
     usable = [key for key in keys if key]
-    if not usable:
+    if not usable and not none:
         raise BadKeys(
             "No key in it can be used here. We take ES256, EdDSA, PS256 and RS256, RSA from 2048 to 4096 bits."
         )

@@ -1,5 +1,6 @@
 """Apps whose id is the address of what they say of themselves (J-09, J-10, J-11), against a host of their own."""
 
+import contextlib
 import gzip
 import html
 import json
@@ -22,6 +23,7 @@ from latchkey.oversight import policies
 from latchkey.safety import shutdown
 from latchkey.store import leases
 from latchkey.store.session import db as records
+from latchkey.values import Limit
 from latchkey.worker import housekeeping
 from tests import factories
 from tests.factories import CALLBACK
@@ -237,6 +239,54 @@ def test_what_is_no_plain_answer_is_not_kept_and_a_known_document_holds_meanwhil
 )
 def test_it_is_kept_as_long_as_its_host_says_within_bounds(cache, minutes):
     assert asking.lifetime(cache).total_seconds() == minutes * 60
+
+
+@OPEN
+@pytest.mark.standard("J-09", "J-11")
+def test_people_are_led_to_no_address_that_was_taken_out_because_strangers_have_much_asked_for(
+    signed_in, bobs_browser, *, alice, bob, host, clock, monkeypatch
+):
+    """Whoever has that address now would see to it that the document is not asked for."""
+    monkeypatch.setattr(asking, "OF_HOST", (Limit(1, timedelta(minutes=1)),))
+    assert dance.authorize(signed_in, host.app).status_code == 200
+    host.document["redirect_uris"] = ["https://other.example/callback"]
+    clock.move(hours=20)
+    for name in ("?1", "?2"):
+        other = SimpleNamespace(client=SimpleNamespace(id=host.url + name), secret=None)
+        assert stopped(dance.authorize(enter(bobs_browser, bob), other))
+
+    assert "redirect URI" in dance.authorize(enter(signed_in, alice), host.app).text
+    assert len(host.asked) == 3
+
+
+@OPEN
+@pytest.mark.standard("J-09", "J-11")
+@pytest.mark.parametrize("how", ["places", "budget"])
+def test_a_document_that_cannot_be_asked_for_holds_an_hour_past_its_time(
+    signed_in, alice, *, host, clock, monkeypatch, how
+):
+    assert dance.authorize(signed_in, host.app).status_code == 200
+
+    def crowded():
+        enter(signed_in, alice)
+        with contextlib.ExitStack() as held:
+            if how == "budget":
+                monkeypatch.setattr(asking, "IN_ALL", (Limit(1, timedelta(minutes=1)),))
+                asking.ask(host.url, asking.Sort.DOCUMENTS_AGAIN, most=9_000, kinds=documents.KINDS)
+                host.asked.clear()
+            else:
+                for _ in range(asking.AT_ONCE):
+                    held.enter_context(asking._place(asking.Sort.DOCUMENTS_AGAIN))
+            return dance.authorize(signed_in, host.app)
+
+    clock.move(minutes=119)
+    assert crowded().status_code == 200
+    clock.move(minutes=2)
+    page = crowded()
+
+    assert stopped(page)
+    assert "wait a m" in page.text
+    assert len(host.asked) == (how == "places")
 
 
 @OPEN

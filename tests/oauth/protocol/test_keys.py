@@ -524,17 +524,22 @@ def test_nobody_is_asked_for_what_would_be_refused_anyway(caller, addressed, hos
     assert host.asked == []
 
 
+@contextlib.contextmanager
+def taken(sort):
+    """Others have all places of one sort."""
+    with contextlib.ExitStack() as held:
+        for _ in range(proving.AT_ONCE):
+            held.enter_context(proving._place(proving._places[sort]))
+        yield
+
+
 @pytest.mark.standard("J-09")
 def test_hosts_are_asked_within_budgets_however_many_apps_name_them(caller, addressed, host, clock, monkeypatch):
     monkeypatch.setattr("latchkey.clients.asking.OF_HOST", ())
     monkeypatch.setattr("latchkey.clients.asking.IN_ALL", ())
     clock.move(minutes=6)
-    places = [proving._places.acquire(blocking=False) for _ in range(proving.AT_ONCE)]
-    try:
+    with taken(asking.Sort.KEYS):
         assert send(caller, Pair(kid="two").proof(addressed.client.id)).status_code == 401
-    finally:
-        for _ in places:
-            proving._places.release()
     assert host.asked == []
 
 
@@ -606,7 +611,7 @@ def test_keys_that_are_changed_while_their_address_is_asked_prove_nobody(
     name, mallory = addressed.client.id, pair if away else Pair(kid="mallory")
     clock.move(hours=2)
 
-    def slow(url, person=""):
+    def slow(url, **_):
         with caller.application.app_context():
             client = clients.lock(name)
             if change == "other_keys":
