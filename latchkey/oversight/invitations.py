@@ -52,10 +52,11 @@ def invite(email: str, *, admin: bool) -> Invitation:
     Raises `emails.InvalidEmail`, and `users.EmailTaken` for whoever has an account already.
     """
     email = emails.address(email)
-    if users.find_by_email(email) is not None:
-        raise users.EmailTaken
     plaintext, actor = credentials.opaque(), origin.current.get().actor
     invitation = _place_of(emails.key(email))
+    # Whoever accepts the earlier one has an account when its place is free again.
+    if users.find_by_email(email) is not None:
+        raise users.EmailTaken
     # As a new one: the list has the latest first, and a page that names the earlier one finds it gone.
     invitation.id, invitation.created_at = new_id("inv"), clock.now()
     invitation.digest, invitation.email, invitation.as_admin = credentials.digest(plaintext), email, admin

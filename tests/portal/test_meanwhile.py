@@ -10,9 +10,10 @@ from latchkey import clients, grants
 from latchkey.accounts import sessions, users
 from latchkey.accounts.passkeys import Passkey
 from latchkey.accounts.upstream import identities
+from latchkey.oversight import invitations
 from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
-from latchkey.store.session import commit_parts, db
+from latchkey.store.session import commit_parts, db, engines
 from latchkey.tokens import access, canaries
 from tests import factories, pages, statements
 from tests.crowd import at_once
@@ -214,6 +215,28 @@ def test_a_token_whose_owner_is_deleted_before_it_is_shown_is_shown_to_nobody(cl
     answer = browser.post(path, data=fields | {"description": "Another", "scope": "account:read"})
 
     assert (deletion.happened, answer.status_code) == (True, 401)
+
+
+def test_nobody_is_invited_who_accepts_an_earlier_invitation_in_this_moment(app, client, alice, meanwhile):
+    browser, acceptance = browsers.enter(client, alice), meanwhile("_place_of", invitations)
+    with app.app_context():
+        invitations.invite("carol@example.com", admin=False)
+        db.commit()
+    form = {"csrf_token": pages.csrf(browser.get("/admin/invitations")), "email": "carol@example.com"}
+    db.rollback()
+
+    def accept():
+        invitations.accept(invitations.waiting("carol@example.com"), name="Carol", password=factories.PASSWORD)
+        db.commit()
+
+    acceptance.arrange(accept)
+    if engines().embedded:
+        # Whoever invites is the only one who writes by then: nobody comes in between.
+        acceptance.happen()
+    answer = browser.post("/admin/invitations", data=form)
+
+    assert (acceptance.happened, answer.status_code) == (True, 409)
+    assert invitations.waiting("carol@example.com") is None
 
 
 def test_what_is_begun_again_says_and_keeps_nothing_of_the_first_time(app, client):
