@@ -46,6 +46,11 @@ MOST_REFUSED = 10_000
 WAIT_SECONDS, PAUSE_SECONDS = 1, 0.25
 LONGEST_ANSWER = 1024 * 1024
 LONGEST_HEADER, LONGEST_ADDRESS = 4096, 64
+# By these some frameworks take a call for another than it came as; scopes are chosen by what it came as.
+OVERRIDES = frozenset(
+    {b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-original-url", b"x-rewrite-url"}
+)
+OVERRIDES_IN_ENVIRON = frozenset("HTTP_" + name.decode().upper().replace("-", "_") for name in OVERRIDES)
 IDENTITY = ("X-Auth-User-Id", "X-Auth-Email", "X-Auth-Client-Id", "X-Auth-Scope", "X-Auth-Token-Id")
 
 # Counts on while the machine sleeps, where the system has such a clock.
@@ -483,7 +488,7 @@ class Guard:
         """A WSGI application behind this guard; who calls stands in its environ as headers `X-Auth-`."""
 
         def guarded(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-            for name in [name for name in environ if name.startswith("HTTP_X_AUTH")]:
+            for name in [name for name in environ if name.startswith("HTTP_X_AUTH") or name in OVERRIDES_IN_ENVIRON]:
                 del environ[name]
             needed = _needed(scope, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
             preflight = environ["REQUEST_METHOD"] == "OPTIONS" and (
@@ -526,7 +531,7 @@ class Guard:
             if asked["type"] not in ("http", "websocket"):
                 await application(asked, receive, send)
                 return
-            named = [(name, value) for name, value in asked["headers"] if not _is_identity(name)]
+            named = [(name, value) for name, value in asked["headers"] if not _is_said_by_us(name)]
             headers = _joined(named)
             method = asked.get("method", "GET")
             needed = _needed(scope, method, asked["path"])
@@ -617,9 +622,10 @@ def _needed(scope: Scopes, method: str, path: str) -> str | None:
     return scope if isinstance(scope, str) else scope(method.upper(), path)
 
 
-def _is_identity(name: bytes) -> bool:
-    """Whether a caller tries to say who calls, also as servers would read it."""
-    return name.lower().replace(b"_", b"-").startswith(b"x-auth")
+def _is_said_by_us(name: bytes) -> bool:
+    """Whether a caller tries to say who calls, or what, also as servers would read it."""
+    read = name.lower().replace(b"_", b"-")
+    return read.startswith(b"x-auth") or read in OVERRIDES
 
 
 def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

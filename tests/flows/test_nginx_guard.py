@@ -282,6 +282,10 @@ def test_a_caller_cannot_ask_for_less_than_the_path_takes(gateway, stage, path):
         "/projects/./../public/1",
         "/public/..;/projects/1",
         "/public/%2e%2E;a=b/projects/1",
+        "/public/..%3B/projects/1",
+        "/public/..\\projects/1",
+        "/public/..%5cprojects/1",
+        "/public/%2e%2e%5Cprojects/1",
     ],
 )
 def test_no_spelling_of_a_path_leads_round_the_guard(gateway, path):

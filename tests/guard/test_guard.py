@@ -442,6 +442,24 @@ def test_a_method_in_small_letters_takes_what_it_takes_in_large_ones(guard):
     assert asked == ["DELETE"]
 
 
+OTHERWISE = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL")
+
+
+@pytest.mark.standard("A-07")
+@pytest.mark.parametrize("open_to_all", [False, True])
+def test_no_header_makes_another_call_of_one_that_passed(guard, open_to_all):
+    """Some frameworks take the method or path from these, by which nobody chose the scope."""
+    scope = (lambda method, path: None) if open_to_all else "projects:read"
+    as_environ = {"HTTP_" + name.upper().replace("-", "_"): "DELETE" for name in OTHERWISE}
+    spelt = [(name.encode(), b"DELETE") for name in (*OTHERWISE, *(name.replace("-", "_") for name in OTHERWISE))]
+
+    _, _, [environ] = wsgi(guard, scope, **as_environ)
+    [seen], _ = asgi(guard, headers=spelt, guarded=scope)
+
+    assert not as_environ.keys() & environ.keys()
+    assert b"DELETE" not in dict(seen["headers"]).values()
+
+
 def test_the_callers_address_is_the_rightmost_that_no_proxy_of_ours_is(latchkey):
     for proxies, forwarded, expected in (
         (0, "203.0.113.9", "192.0.2.1"),
@@ -453,7 +471,7 @@ def test_the_callers_address_is_the_rightmost_that_no_proxy_of_ours_is(latchkey)
         assert latchkey.headers[-1]["X-Forwarded-For"] == expected
 
 
-def asgi(guard, kind="http", headers=(), **scope):
+def asgi(guard, kind="http", headers=(), guarded="projects:read", **scope):
     seen, sent = [], []
 
     async def application(scope, receive, send):
@@ -463,7 +481,7 @@ def asgi(guard, kind="http", headers=(), **scope):
         sent.append(message)
 
     asked = {"type": kind, "method": "GET", "path": "/", "headers": [(b"authorization", TOKEN.encode()), *headers]}
-    asyncio.run(guard.asgi(application, "projects:read")(asked | {"client": ("192.0.2.1", 5)} | scope, None, send))
+    asyncio.run(guard.asgi(application, guarded)(asked | {"client": ("192.0.2.1", 5)} | scope, None, send))
     return seen, sent
 
 
