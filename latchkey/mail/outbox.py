@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
 
 from latchkey import clock, vault, watching
 from latchkey.ids import new_id
-from latchkey.mail import processes, transport
+from latchkey.mail import order, processes, transport
 from latchkey.store.session import Base, RoutingSession, UtcDateTime, affected, db, some, stamp
 from latchkey.store.sweeping import sweep
 
@@ -127,10 +127,8 @@ def deliver(limit: int = 50, *, impatient: bool = False) -> Delivery:
 
     Commits, once a letter. Any number of processes may do it at the same time.
     """
-    now = clock.now()
-    due = select(Letter.id).where(_free(now, impatient=impatient)).order_by(Letter.next_attempt_at, Letter.id)
     sent = failed = 0
-    for letter_id in db.scalars(due.limit(limit)).all():
+    for letter_id in order.next_of(Letter, _free(clock.now(), impatient=impatient), limit):
         letter = _claim(letter_id, impatient=impatient)
         if letter is None:
             continue
