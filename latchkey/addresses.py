@@ -21,11 +21,14 @@ ENCODED = re.compile(r"%([0-9A-Fa-f]{2})", re.ASCII)
 UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 
 
-@lru_cache(maxsize=1024)
 def parse(text: str) -> str:
     """The address alone: without port, brackets, quotes or zone, an IPv4 one as such. Empty: this is no address."""
-    if len(text) > LONGEST:
-        return ""
+    # What is long is not remembered: strangers write it.
+    return _parsed(text) if len(text) <= LONGEST else ""
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> str:
     text = text.strip(" \t")
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1]

@@ -1,5 +1,7 @@
 """Addresses as servers and proxies write them: read once, and counted by network."""
 
+import tracemalloc
+
 import pytest
 
 from latchkey import addresses
@@ -60,3 +62,15 @@ def test_what_is_no_address_is_none(written):
 )
 def test_a_whole_network_of_version_six_counts_as_one(address, counted):
     assert addresses.network(address) == counted
+
+
+@pytest.mark.standard("A-07")
+def test_nothing_is_remembered_of_what_is_too_long_to_be_an_address():
+    """An app names its caller in a form of 64 KB: a thousand of them stayed, 62 MB in each process."""
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            assert addresses.parse(f"{number}" + "x" * 60_000) == ""
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
