@@ -1,17 +1,20 @@
 """What is made or changed with a token: while that token stands, not too deep, and known by it afterwards."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
-from latchkey import clients, grants, tokens
+from latchkey import clients, clock, grants, tokens
 from latchkey.accounts import users
 from latchkey.clients import Cause
 from latchkey.journal.activity import Event
 from latchkey.safety import lockdown, shutdown
 from latchkey.store.session import db
-from latchkey.tokens import Token
+from latchkey.tokens import Renewal, Token
 from tests import factories, pages
 from tests.api.apps.test_calls import NEW as NEW_APP
 from tests.api.calls import Caller, caller, problem
+from tests.oauth import dance
 
 NEW = {"description": "Child", "scopes": ["tokens:write", "account:read"]}
 
@@ -42,6 +45,27 @@ def test_a_chain_of_tokens_is_five_deep_and_no_deeper(hers, db):
 
     problem(youngest.post("/v1/tokens", NEW), 403, "chain-too-long")
     assert db.query(Token).count() == 1 + tokens.DEEPEST
+
+
+@pytest.mark.standard("F-07", "I-06")
+@pytest.mark.parametrize("how", ["shortened", "regenerated"])
+def test_it_is_told_to_end_with_the_first_of_those_above_it(hers, alice, bob, how):
+    """An API that keeps the answer until then would let it pass for weeks after it ended."""
+    youngest = child(child(hers, expires_in_days=20), expires_in_days=10)
+    parent, an_hour = db.get(Token, hers.token_id), timedelta(hours=1)
+    if how == "shortened":
+        tokens.shorten(parent, clock.now() + an_hour)
+    else:
+        tokens.regenerate(parent, Renewal(keep=an_hour))
+    db.commit()
+    over = clock.now() + an_hour
+
+    asker = factories.make_client(bob)
+    told = dance.post(youngest.client, "/oauth/introspect", asker, token=youngest.plaintext).json
+    assert (told["active"], told["exp"]) == (True, pytest.approx(over.timestamp(), abs=60))
+    shown = youngest.get("/v1/token").get_json()["expires_at"]
+    assert datetime.fromisoformat(shown).timestamp() == pytest.approx(over.timestamp(), abs=60)
+    assert youngest.post("/v1/tokens", NEW | {"scopes": ["account:read"]}).status_code == 201, "what is left of it"
 
 
 @pytest.mark.standard("I-06")

@@ -85,7 +85,7 @@ class Bearer(NamedTuple):
     replaces_id: str | None = None
     description: str | None = None
     client_name: str | None = None
-    # When its sign-in is over, or the first of those above it.
+    # When its sign-in is over.
     grant_expires: Kept | None = None
     authorization_id: str | None = None
     # The ids of those above it, and of what they hang on.
@@ -138,7 +138,7 @@ class Bearer(NamedTuple):
         Raises `InvalidToken`.
         """
         held, resource, family = self.scopes, self.resource, self.family
-        ends, names, addresses = [self.grant_expires_at], [family], self.allowed_addresses
+        ends, names, addresses = [self.expires_at, self.grant_expires_at], [family], self.allowed_addresses
         for elder in above:
             if elder.fault:
                 raise InvalidToken(Fault(elder.fault), self)
@@ -150,7 +150,8 @@ class Bearer(NamedTuple):
             names += elder.id, elder.family, elder.grant_id, elder.authorization_id, elder.client_id
         first, all_above = min(filter(None, ends), default=None), " ".join(filter(None, names))
         narrower = self._replace(scope=scopes.serialize(held), resource=resource, family=family, above=all_above)
-        return narrower._replace(grant_expires=first, allowed_addresses=addresses)
+        # Whoever is told when it ends remembers it until then: those above may have been given an earlier end since.
+        return narrower._replace(expires=first, allowed_addresses=addresses)
 
     @property
     def resources(self) -> tuple[Resource, ...]:
