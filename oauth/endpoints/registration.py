@@ -15,6 +15,7 @@ from oauth.blueprint import blueprint
 from oauth.protocol import answers, server
 from oauth.protocol.cross_origin import EVERYBODY
 from oauth.protocol.parties import TooOften
+from web import calls
 from web.calls import Call, Reply
 
 PREFLIGHT = [
@@ -25,40 +26,30 @@ PREFLIGHT = [
 ]
 
 
-@blueprint.post("/oauth/register", provide_automatic_options=False)
+@blueprint.route("/oauth/register", methods=calls.EVERY_METHOD, provide_automatic_options=False)
 def register(call: Call) -> Reply:
-    """RFC 7591 §3. Pages of any origin may ask: nobody's sign-in is part of it."""
-    _only_while_open()
+    """RFC 7591 §3. While nobody may register there is nothing here, by whatever method it is asked for."""
+    if settings.current().client_registration == "off":
+        raise NotFound
+    if call.method == "OPTIONS":
+        return Reply(204, b"", PREFLIGHT, [])
+    if call.method != "POST":
+        raise MethodNotAllowed(valid_methods=["OPTIONS", "POST"])
+    return _readable(_answered(call))
+
+
+def _answered(call: Call) -> Reply:
     try:
         said = described.read(_document(call))
         _count()
     except BadMetadata as bad:
         error = "invalid_redirect_uri" if bad.field == "redirect_uris" else "invalid_client_metadata"
-        return _readable(server.refusal(OAuth2Error(str(bad), error=error)))
+        return server.refusal(OAuth2Error(str(bad), error=error))
     except TooOften as often:
-        return _readable(server.refusal(often))
+        return server.refusal(often)
     client = self_registered.register(said)
     db.commit()
-    return _readable(answers.as_json(201, _registered(client)))
-
-
-@blueprint.route("/oauth/register", methods=["OPTIONS"])
-def ask_register(_call: Call) -> Reply:
-    """A browser asks whether a page may post here."""
-    _only_while_open()
-    return Reply(204, b"", PREFLIGHT, [])
-
-
-@blueprint.route("/oauth/register", methods=["GET", "PUT", "PATCH", "DELETE"], provide_automatic_options=False)
-def register_otherwise(_call: Call) -> Reply:
-    """While nobody may register there is nothing here, however it is asked for."""
-    _only_while_open()
-    raise MethodNotAllowed(valid_methods=["OPTIONS", "POST"])
-
-
-def _only_while_open() -> None:
-    if settings.current().client_registration == "off":
-        raise NotFound
+    return answers.as_json(201, _registered(client))
 
 
 def _document(call: Call) -> dict[str, Any]:
@@ -95,4 +86,5 @@ def _registered(client: Client) -> dict[str, Any]:
 
 
 def _readable(reply: Reply) -> Reply:
+    """Pages of any origin may ask: nobody's sign-in is part of it."""
     return reply._replace(headers=[*reply.headers, EVERYBODY])

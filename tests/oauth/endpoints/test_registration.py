@@ -49,13 +49,13 @@ def test_nobody_registers_unless_it_is_switched_on(caller, db):
     assert count(db) == 0
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 def test_the_address_is_none_unless_it_is_switched_on(caller, method):
     assert caller.open("/oauth/register", method=method).status_code == 404
 
 
 @OPEN
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 def test_a_client_registers_by_post_alone(caller, method):
     answer = caller.open("/oauth/register", method=method)
 
