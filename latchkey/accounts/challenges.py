@@ -11,11 +11,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from sqlalchemy import LargeBinary
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials, vault
-from latchkey.store.session import Base, db
+from latchkey.store.session import Base, db, insert_into
 from latchkey.store.sweeping import sweep
 
 LIFETIME = timedelta(minutes=10)
@@ -67,8 +66,7 @@ def read(sealed: str, purpose: Purpose, bound: str) -> bytes | None:
 
 def spend(random: bytes, lifetime: timedelta = LIFETIME) -> bool:
     """Use one up that counts no longer than this; whether it was not used before."""
-    insert = (sqlite if db.get_bind().dialect.name == "sqlite" else postgresql).insert(SpentChallenge)
-    once = insert.values(
+    once = insert_into(SpentChallenge).values(
         digest=credentials.digest(base64.b64encode(random).decode()), expires_at=clock.now() + lifetime
     )
     return db.scalar(once.on_conflict_do_nothing().returning(SpentChallenge.digest)) is not None

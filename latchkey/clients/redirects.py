@@ -41,9 +41,13 @@ def _pattern() -> str:
 PATTERN = _pattern()
 
 
-def still_named(uri: str | None, registered: list[str]) -> bool:
-    """Whether an app that describes itself still names the address that a person was led back to; None: none was."""
-    return uri is None or any(matches(uri, one) for one in registered)
+def still_named(uri: str | None, described: list[str] | None) -> bool:
+    """Whether an app still names the address that a person was led back to (None: nobody was).
+
+    `described` are those of the document in which the app describes itself; None: it does not, so it is not asked.
+    Whoever has an address that the document names no more may not be the app any more.
+    """
+    return uri is None or described is None or any(matches(uri, one) for one in described)
 
 
 class BadRedirectURI(Exception):

@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ForeignKey, String, and_, case, column, func, or_, select, table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
 from latchkey.endings.record import Ending, moment
-from latchkey.store.session import Base, db
+from latchkey.store.session import Base, db, insert_into
 from latchkey.store.sweeping import sweep
 
 LONGEST_NAME = 40
@@ -125,8 +124,7 @@ def _row(client_id: str, name: str, heard: Heard) -> dict[str, Any]:
 
 
 def _written() -> Any:
-    dialect: Any = sqlite if db.get_bind().dialect.name == "sqlite" else postgresql
-    statement: Any = dialect.insert(Guard.__table__)
+    statement = insert_into(Guard.__table__)
     new, old = statement.excluded, Guard.__table__.c
     # Each process hears a guard now and then: the first that heard a number knows how long it took.
     sooner = or_(old.took_ms.is_(None), new.took_ms < old.took_ms)

@@ -4,11 +4,10 @@ import json
 from datetime import datetime, timedelta
 
 from sqlalchemy import LargeBinary, String, Text, delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock, credentials
-from latchkey.store.session import Base, db, engines
+from latchkey.store.session import Base, db, insert_into
 from latchkey.store.sweeping import sweep
 
 KEPT = timedelta(hours=24)
@@ -49,9 +48,8 @@ def begin(caller: str, key: str, content: str) -> bytes:
     """
     name, fingerprint, now = credentials.digest(f"{caller}\n{key}"), credentials.digest(content), clock.now()
     db.execute(delete(Request).where(Request.key == name, Request.expires_at <= now))
-    insert = (sqlite if engines().write.dialect.name == "sqlite" else postgresql).insert(Request)
     values = {"key": name, "fingerprint": fingerprint, "made": "", "answer": None, "expires_at": now + KEPT}
-    if db.scalar(insert.values(values).on_conflict_do_nothing().returning(Request.key)) is not None:
+    if db.scalar(insert_into(Request).values(values).on_conflict_do_nothing().returning(Request.key)) is not None:
         return name
     before = db.get_one(Request, name, populate_existing=True)
     if not credentials.matches(content, before.fingerprint):

@@ -7,11 +7,10 @@ still, do no harm: what is done under it is safe to be done twice.
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, String, delete, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
-from latchkey.store.session import Base, db, engines
+from latchkey.store.session import Base, db, engines, insert_into
 from latchkey.store.sweeping import sweep
 
 # One number for whatever must not run twice at once, whoever has which lease.
@@ -53,10 +52,11 @@ def purge() -> bool:
 
 def _write(name: str, holder: str, length: timedelta, free: ColumnElement[bool]) -> bool:
     with engines().write.begin() as connection:
-        insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(Lease)
         values = {"holder": holder, "until": clock.now() + length}
-        statement = insert.values(name=name, **values).on_conflict_do_update(
-            index_elements=[Lease.name], set_=values, where=free
+        statement = (
+            insert_into(Lease)
+            .values(name=name, **values)
+            .on_conflict_do_update(index_elements=[Lease.name], set_=values, where=free)
         )
         return connection.execute(statement.returning(Lease.name)).one_or_none() is not None
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, DateTime, Dialect, Engine, Index, MetaData, Select, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, scoped_session, sessionmaker
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
@@ -113,6 +114,11 @@ def reads_only() -> bool:
     """Whether the session has written nothing yet, and has nothing to write."""
     session = db()
     return not (session.info or session.new or session.dirty or session.deleted or session.in_nested_transaction())
+
+
+def insert_into(record: Any) -> sqlite.Insert | postgresql.Insert:
+    """An insert into a record's table that may say what becomes of a row that is there already (`on_conflict_do_…`)."""
+    return (sqlite.insert if engines().embedded else postgresql.insert)(record)
 
 
 def rest() -> None:

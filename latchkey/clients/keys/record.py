@@ -3,14 +3,13 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, delete, exists, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from latchkey import clock
 from latchkey.accounts.throttle import TooMany
 from latchkey.clients.keys.sets import Jwk
 from latchkey.clients.record import Client
-from latchkey.store.session import Base, UtcDateTime, db, engines, stamp
+from latchkey.store.session import Base, UtcDateTime, db, engines, insert_into, stamp
 from latchkey.store.sweeping import sweep
 
 LONGEST_URL = 500
@@ -112,9 +111,8 @@ def use(client_id: str, digest: bytes, until: datetime, *, most: int, of: dateti
             raise KeysGone
         if now_theirs.full is not None:
             raise TooMany(OVER)
-        insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(UsedAssertion)
         values = {"client_id": client_id, "digest": digest, "expires_at": until}
-        fresh = insert.values(**values).on_conflict_do_nothing().returning(UsedAssertion.client_id)
+        fresh = insert_into(UsedAssertion).values(**values).on_conflict_do_nothing().returning(UsedAssertion.client_id)
         return connection.execute(fresh).one_or_none() is not None
 
 

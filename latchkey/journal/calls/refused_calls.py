@@ -7,11 +7,10 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from latchkey import clock
 from latchkey.journal.refusals import CALL, KEPT, LONGEST_CALL, LONGEST_DETAIL, LONGEST_REASON, Refusal
-from latchkey.store.session import db
+from latchkey.store.session import db, insert_into
 
 # Of a token's or an app's refused calls so many kinds are kept.
 CALLS_KEPT = 50
@@ -80,8 +79,7 @@ def keep(connection: Connection, refused: Sequence[tuple[RefusedCall, int, datet
         rows.setdefault(row["id"], row)["times"] += times
     if not rows:
         return
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement: Any = dialect.insert(Refusal)
+    statement = insert_into(Refusal)
     again = {"times": Refusal.times + statement.excluded.times, "at": statement.excluded.at}
     statement = statement.on_conflict_do_update(index_elements=["id"], set_=again)
     connection.execute(statement, [rows[key] for key in sorted(rows)])

@@ -148,10 +148,7 @@ def find(plaintext: str) -> Found | None:
     """
     digest = digest_of(plaintext)
     found: Found | None = None if digest is None else _found.one(digest=digest, now=clock.now())
-    if found is None or found.described_uris is None:
-        return found
-    if not redirects.still_named(found.redirect_uri, found.described_uris):
-        # Whoever has that address may not be the app any more.
+    if found is None or not redirects.still_named(found.redirect_uri, found.described_uris):
         return None
     return found
 
