@@ -1,16 +1,14 @@
 """OAuth clients, called apps on screens, and their secrets."""
 
 from latchkey.clients.described import BadMetadata, Said, add
-from latchkey.clients.listing import get_for, list_for, owned, page_of
+from latchkey.clients.listing import PAGE, any_speaks_from, get_for, list_for, owned, page_of
 from latchkey.clients.record import (
     LONGEST_HOMEPAGE,
     LONGEST_NAME,
     LONGEST_REASON,
-    PAGE,
     Client,
     ClientGone,
     ClientSecret,
-    any_speaks_from,
     find,
     hold,
     lock,

@@ -4,9 +4,13 @@ from sqlalchemy import func, select
 
 from latchkey.accounts import users
 from latchkey.accounts.users import User
-from latchkey.clients.record import PAGE, Client
+from latchkey.clients import origins
+from latchkey.clients.origins import ClientOrigin
+from latchkey.clients.record import Client
 from latchkey.store.search import mentions
 from latchkey.store.session import db
+
+PAGE = 30
 
 
 def list_for(owner: User) -> list[Client]:
@@ -37,3 +41,15 @@ def get_for(owner: User, client_id: str, *, lock: bool = False) -> Client | None
     if lock:
         statement = statement.with_for_update(of=Client, key_share=True).execution_options(populate_existing=True)
     return db.scalar(statement)
+
+
+def any_speaks_from(origin: str) -> bool:
+    """Whether any public app has pages of this origin."""
+    asked = (
+        select(ClientOrigin.client_id)
+        .join(Client)
+        .where(
+            ClientOrigin.origin == origins.kept(origin), Client.confidential.is_(False), Client.suspended_at.is_(None)
+        )
+    )
+    return db.scalar(asked.limit(1)) is not None

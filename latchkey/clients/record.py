@@ -26,7 +26,6 @@ from latchkey.naming import names
 from latchkey.store.conflicts import Gone
 from latchkey.store.session import Base, db, some, stamp
 
-PAGE = 30
 LONGEST_NAME = 60
 LONGEST_HOMEPAGE = 500
 LONGEST_REASON = 200
@@ -73,6 +72,8 @@ class Client(Base):
     confidential: Mapped[bool]
     # Whether it proves itself by keys of its own (RFC 7523), and so has no secret.
     keyed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # How often all that proved it was ended at once: whoever proved itself before begins nothing after.
+    proofs_ended: Mapped[int] = mapped_column(default=0, server_default="0")
     pkce_required: Mapped[bool] = mapped_column(default=True)
     trusted: Mapped[bool] = mapped_column(default=False)
     # Whether it may sign in devices by a code that people type (RFC 8628).
@@ -208,18 +209,6 @@ def _named(client_id: str) -> ColumnElement[bool] | None:
 def find(client_id: str) -> Client | None:
     which = _named(client_id)
     return db.scalar(select(Client).where(which)) if which is not None else None
-
-
-def any_speaks_from(origin: str) -> bool:
-    """Whether any public app has pages of this origin."""
-    asked = (
-        select(ClientOrigin.client_id)
-        .join(Client)
-        .where(
-            ClientOrigin.origin == origins.kept(origin), Client.confidential.is_(False), Client.suspended_at.is_(None)
-        )
-    )
-    return db.scalar(asked.limit(1)) is not None
 
 
 def hold(client_id: str) -> Client | None:

@@ -67,8 +67,12 @@ def _hold(client: Client) -> None:
 
 
 def end_secrets(client: Client) -> bool:
-    """End every secret of a client at once, and what it is known by instead; whether one worked. It is locked."""
+    """End every secret of a client at once, and what it is known by instead; whether one worked. It is locked.
+
+    Whoever has proved itself by one and waits for this lock begins nothing either.
+    """
     _hold(client)
+    client.proofs_ended += 1
     now = clock.now()
     live = or_(ClientSecret.expires_at.is_(None), ClientSecret.expires_at > now)
     statement = update(ClientSecret).where(ClientSecret.client_id == client.id, live)

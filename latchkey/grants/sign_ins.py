@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import String, bindparam, delete, insert, select, update
+from sqlalchemy import Integer, String, bindparam, delete, insert, select, update
 
 from latchkey import clock, endings
 from latchkey.clients import Client
@@ -39,7 +39,7 @@ def end_own(client_ids: Iterable[str]) -> int:
     return affected(update(Grant).where(*live).values(ended_at=clock.now(), end_reason=EndReason.SECRETS_ENDED))
 
 
-# The client is held: suspending it waits for this, or this finds it suspended.
+# The client is held: suspending it, or ending its secrets, waits for this, or this finds that it was done.
 _standing = select(
     bindparam("grant_id", type_=String),
     Client.id,
@@ -47,8 +47,12 @@ _standing = select(
     bindparam("resource", type_=String),
     bindparam("now", type_=UtcDateTime),
     bindparam("ends_at", type_=UtcDateTime),
-).where(Client.id == bindparam("client_id"), Client.suspended_at.is_(None))
-# Lets an app act as itself (RFC 6749 §4.4), unless it is gone.
+).where(
+    Client.id == bindparam("client_id"),
+    Client.suspended_at.is_(None),
+    Client.proofs_ended == bindparam("proofs_ended", type_=Integer),
+)
+# Lets an app act as itself (RFC 6749 §4.4), unless it is gone, or what proved it.
 BEGIN = insert(Grant).from_select(
     ["id", "client_id", "scope", "resource", "created_at", "expires_at"],
     _standing.with_for_update(read=True, of=Client),

@@ -115,6 +115,7 @@ FACTS = (
         Client.owner_id.is_not(None).label("answered_for"),
         Client.device_flow,
         Client.resource_server,
+        Client.proofs_ended,
         Client.suspended_at.is_not(None).label("suspended"),
         ClientSecret.id.label("secret_id"),
         ClientSecret.digest,

@@ -34,6 +34,8 @@ class Known(Protocol):
     def device_flow(self) -> bool: ...
     @property
     def resource_server(self) -> bool: ...
+    @property
+    def proofs_ended(self) -> int: ...
 
 
 class Party(ClientMixin):
@@ -48,6 +50,7 @@ class Party(ClientMixin):
         "id",
         "keyed",
         "pkce_required",
+        "proofs_ended",
         "redirect_uris",
         "resource_server",
     )
@@ -56,6 +59,7 @@ class Party(ClientMixin):
         self._known, self.redirect_uris = known, redirect_uris
         self.id, self.confidential, self.pkce_required = known.id, known.confidential, known.pkce_required
         self.resource_server, self.device_flow, self.keyed = known.resource_server, known.device_flow, known.keyed
+        self.proofs_ended = known.proofs_ended
         # Whether it can prove itself, and somebody here answers for it: one that describes itself is anybody's.
         self.answered_for = known.answered_for and known.confidential
         # The secret that proved it, if its use is to be noted, once in a while.

@@ -183,7 +183,7 @@ class ClientCredentialsFlow(TokenFlow, grants.ClientCredentialsGrant):
         party = party_of(self.request)
         allowed = self.left_of(" ".join(party.scopes))
         access = self.within(allowed, targets.free(allowed, cast("Request", self.request).resources))
-        return 200, answered(issuing.as_itself(party.id, *access)), HEADERS
+        return 200, answered(issuing.as_itself(party.id, party.proofs_ended, *access)), HEADERS
 
 
 class DeviceCodeFlow(TokenFlow, DeviceCodeGrant):

@@ -120,3 +120,6 @@ def test_what_ends_behind_the_proof_of_the_app_is_refused_or_of_no_use(app, alic
     of_user = asked in ("code", "refresh")
     if "access_token" in answer.text and (gone in ("app", "owner", "suspended app") or (of_user and "user" in gone)):
         assert not dance.works(caller, answer.json["access_token"])
+    if asked == "itself" and gone == "secret":
+        # Whoever ends the secrets also ends what they began, of which this would be left.
+        assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")

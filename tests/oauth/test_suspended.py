@@ -160,7 +160,7 @@ def test_a_suspended_client_gets_no_grant(example_client, alice):
     db.commit()
 
     with pytest.raises(clients.ClientGone):
-        issuing.as_itself(example_client.client.id, frozenset({"account:read"}), None)
+        issuing.as_itself(example_client.client.id, 0, frozenset({"account:read"}), None)
     with pytest.raises(clients.ClientGone):
         grants.allow(alice, example_client.client, {"account:read"})
     db.rollback()

@@ -134,12 +134,23 @@ def exchange(
     return None
 
 
-def as_itself(client_id: str, wanted: frozenset[str], resource: str | None) -> Issued:
-    """Let an app act as itself (RFC 6749 §4.4): a grant for its one token, which ends with it. Raises `ClientGone`."""
+def as_itself(client_id: str, proofs_ended: int, wanted: frozenset[str], resource: str | None) -> Issued:
+    """Let an app act as itself (RFC 6749 §4.4): a grant for its one token, which ends with it.
+
+    `proofs_ended` is how often its secrets or keys had been ended when it proved itself. Raises `ClientGone`, also
+    where they were since.
+    """
     now, grant_id = clock.now(), new_id("grt")
     ends_at = now + ACCESS_LIFETIME
     tokens, row = _issued(Under(grant_id, None, ends_at, wanted, resource), now)
-    begun = {"client_id": client_id, "scope": tokens.scope, "resource": resource, "ends_at": ends_at, "now": now}
+    begun = {
+        "client_id": client_id,
+        "proofs_ended": proofs_ended,
+        "scope": tokens.scope,
+        "resource": resource,
+        "ends_at": ends_at,
+        "now": now,
+    }
     if not _as_itself.run(row | begun):
         raise clients.ClientGone
     return tokens
