@@ -3,22 +3,17 @@
 Their identifiers (RFC 8707) are compared as RFC 3986 §6.2.2 and §6.2.3 normalise them, and by nothing else.
 """
 
-import re
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from latchkey import addresses, scopes, settings, texts
+from latchkey import addresses, scopes, settings
 from latchkey.credentials import Kind
+from latchkey.parsing import resource_file
 from latchkey.scopes import BadCatalogue
 
-LONGEST_TITLE = 80
-NAME = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
-KEYS = frozenset({"identifier", "title", "scopes", "documentation"})
 ACCOUNT, MCP = "account", "mcp"
 
 
@@ -72,7 +67,10 @@ _owners: dict[str, str] = {}
 
 def load(path: Path) -> None:
     """Make this process's resources from the file, if it is there; the scopes are loaded. Raises `BadCatalogue`."""
-    found = _parsed(path) if path.is_file() else []
+    try:
+        found = _described(path)
+    except ValueError as error:
+        raise BadCatalogue(str(error)) from None
     _operators.clear()
     _operators.update((resource.name, resource) for resource in found)
     _owners.clear()
@@ -81,59 +79,18 @@ def load(path: Path) -> None:
         kept.cache_clear()
 
 
-def _parsed(path: Path) -> list[Resource]:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadCatalogue(f"resources.toml cannot be read: {error}") from None
-    found = [_entry(name, entry) for name, entry in table.items()]
+def _described(path: Path) -> list[Resource]:
+    shipped = {scope.name for scope in scopes.SHIPPED}
+    known = resource_file.Known(resources=(ACCOUNT, MCP), scopes=scopes.catalogue(), shipped=shipped)
+    found = [Resource(**described._asdict()) for described in resource_file.read(path, known)]
     taken = {resource.normal: resource.name for resource in (account(), mcp())}
     for resource in found:
         for claim in (resource.normal, *sorted(resource.own or ())):
             if claim in taken:
-                raise _bad(resource.name, f'has {claim}, as "{taken[claim]}" has; it belongs to one resource')
+                fault = f'has {claim}, as "{taken[claim]}" has; it belongs to one resource'
+                raise resource_file.bad(resource.name, fault)
             taken[claim] = resource.name
     return found
-
-
-def _bad(name: str, fault: str) -> BadCatalogue:
-    return BadCatalogue(f'resources.toml: "{name[:60]}" {fault}')
-
-
-def _entry(name: str, entry: Any) -> Resource:
-    if not NAME.fullmatch(name):
-        raise _bad(name, "is no name of a resource; it takes 1 to 40 of a-z, 0-9 and -")
-    if name in (ACCOUNT, MCP):
-        raise _bad(name, "is built in and cannot be defined again")
-    if not isinstance(entry, dict):
-        raise _bad(name, "must be a table with identifier, title and scopes")
-    if unknown := set(entry) - KEYS:
-        raise _bad(name, f"has an unknown key {min(unknown)[:40]!r}")
-    identifier, documentation = entry.get("identifier"), entry.get("documentation", "")
-    normal = addresses.normalised(identifier) if isinstance(identifier, str) else None
-    if normal is None:
-        raise _bad(name, "needs identifier, an address such as https://api.example.com, without a fragment")
-    if documentation != "" and (
-        not isinstance(documentation, str) or not addresses.normalised(documentation.partition("#")[0])
-    ):
-        raise _bad(name, "has documentation, which must be an address such as https://docs.example.com")
-    try:
-        title = texts.line(entry.get("title"), LONGEST_TITLE)
-    except texts.BadText:
-        raise _bad(name, f"needs title, a text of 1 to {LONGEST_TITLE} characters on one line") from None
-    return Resource(name, str(identifier), normal, title, documentation, _scopes(name, entry.get("scopes")))
-
-
-def _scopes(name: str, given: Any) -> frozenset[str]:
-    if not isinstance(given, list) or not given or not all(isinstance(scope, str) for scope in given):
-        raise _bad(name, "needs scopes, a list of names from scopes.toml")
-    shipped = {scope.name for scope in scopes.SHIPPED}
-    for scope in given:
-        if scope not in scopes.catalogue():
-            raise _bad(name, f"names the scope {scope[:80]!r}, which is not in scopes.toml")
-        if scope in shipped:
-            raise _bad(name, f"names the scope {scope}, which belongs to the built-in account")
-    return frozenset(given)
 
 
 def account() -> Resource:

@@ -1,7 +1,6 @@
 """The scope catalogue: the shipped scopes and those of instance/scopes.toml."""
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from latchkey import texts
+from latchkey.parsing import sources
 
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,38}:[a-z][a-z0-9_.-]{0,38}", re.ASCII)
 TEXTS = {"title": 80, "description": 200, "group": 40}
@@ -150,23 +150,19 @@ def waiting(names: Iterable[str]) -> frozenset[str]:
 
 def load(path: Path) -> None:
     """Make this process's catalogue: the file's scopes, if it is there, and the shipped ones. Raises `BadCatalogue`."""
-    extra = _parsed(path) if path.is_file() else {}
+    extra = {name: _entry(name, entry) for name, entry in tables(path).items() if name != PRESETS}
     _catalogue.clear()
     _catalogue.update(extra | _shipped())
     for remembered in (held, parse, _serialized):
         remembered.cache_clear()
 
 
-def _parsed(path: Path) -> dict[str, Scope]:
-    return {name: _entry(name, entry) for name, entry in tables(path).items() if name != PRESETS}
-
-
 def tables(path: Path) -> dict[str, Any]:
-    """What stands in the file. Raises `BadCatalogue`."""
+    """What stands in a file of the catalogue; nothing if it is not there. Raises `BadCatalogue`."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadCatalogue(f"scopes.toml cannot be read: {error}") from None
+        return sources.table(path)
+    except ValueError as error:
+        raise BadCatalogue(str(error)) from None
 
 
 def _entry(name: str, entry: Any) -> Scope:

@@ -46,7 +46,7 @@ DRIVERS = {"latchkey/tokens/issued/issuing.py", "latchkey/tokens/issued/refreshi
 # Counters and uses of tokens, which count in transactions of their own, and what asks which database there is.
 ENGINES = {
     "latchkey/clients/keys/record.py",
-    "latchkey/accounts/throttle.py", "latchkey/journal/calls/counts.py", "latchkey/journal/idempotency.py",
+    "latchkey/accounts/throttle.py", "latchkey/journal/calls/counts.py",
     "latchkey/tokens/usage.py", "web/layer/paths.py", "latchkey/oversight/doctor.py", "cli/installation.py",
 }  # fmt: skip
 # Where the doors of programs make a blueprint, or see to a person's browser; machine endpoints see a `Call`.

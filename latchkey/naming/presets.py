@@ -21,7 +21,7 @@ def load_catalogue(instance: Path) -> None:
     path = instance / "scopes.toml"
     scopes.load(path)
     resources.load(instance / "resources.toml")
-    found = scopes.tables(path).get(scopes.PRESETS, {}) if path.is_file() else {}
+    found = scopes.tables(path).get(scopes.PRESETS, {})
     if not isinstance(found, dict):
         raise BadCatalogue('scopes.toml: "presets" must hold tables such as [presets."Read only"]')
     if len(found) > MOST:

@@ -1,1 +1,1 @@
-"""Where settings are read from, and parsers of those that make sense together alone."""
+"""The environment and the files of the instance folder, and parsers of what makes sense together alone."""

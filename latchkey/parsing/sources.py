@@ -1,4 +1,4 @@
-"""Where settings are written: the environment and config.toml, each with how its key is called there."""
+"""Where settings are written: the environment and the files of the instance folder."""
 
 import re
 import tomllib
@@ -21,11 +21,15 @@ def environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
 
 
 def file(path: Path) -> dict[str, tuple[str, Any]]:
-    """What the file says, if there is one. Raises `ValueError`."""
+    """Settings in config.toml: under each name the key as it is called there, and its value. Raises `ValueError`."""
+    return {key.lower(): (f"{key} in config.toml", value) for key, value in table(path).items()}
+
+
+def table(path: Path) -> dict[str, Any]:
+    """What a TOML file says; nothing if it is not there. Raises `ValueError`, which names it."""
     if not path.is_file():
         return {}
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"config.toml cannot be read: {error}") from None
-    return {key.lower(): (f"{key} in config.toml", value) for key, value in table.items()}
+        raise ValueError(f"{path.name} cannot be read: {error}") from None
