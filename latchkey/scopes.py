@@ -165,7 +165,7 @@ def tables(path: Path) -> dict[str, Any]:
         raise BadCatalogue(str(error)) from None
 
 
-def _entry(name: str, entry: Any) -> Scope:
+def _entry(name: str, entry: object) -> Scope:
     if not NAME.fullmatch(name):
         raise BadCatalogue(f'scopes.toml: "{name[:60]}" is no scope name; it takes the form noun:verb in lower case')
     if name in _shipped():
@@ -183,7 +183,7 @@ def _entry(name: str, entry: Any) -> Scope:
     return Scope(name=name, sensitive=sensitive, offered=offered, kind=kind, approval=approval, **said)
 
 
-def _line(name: str, key: str, text: Any, longest: int) -> str:
+def _line(name: str, key: str, text: object, longest: int) -> str:
     try:
         return texts.line(text, longest)
     except texts.BadText:

@@ -21,11 +21,11 @@ class SettingError(Exception):
     """A setting is unknown or has a bad value; the text is one line that names the key and what is allowed."""
 
 
-def _folder(value: Any) -> Path:
+def _folder(value: object) -> Path:
     return Path(values.text(value)).resolve()
 
 
-def _setting(parse: Callable[[Any], Any], default: Any = None) -> Any:
+def _setting(parse: Callable[[object], Any], default: Any = None) -> Any:
     return field(default=default, metadata={"parse": parse})
 
 
@@ -198,7 +198,7 @@ def _completed(settings: Settings) -> Settings:
     return Settings(**{f.name: getattr(settings, f.name) for f in fields(Settings)} | defaults)
 
 
-def _parsed(name: str, label: str, value: Any) -> Any:
+def _parsed(name: str, label: str, value: object) -> Any:
     known = {f.name: f for f in fields(Settings) if "parse" in f.metadata}
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
@@ -245,6 +245,6 @@ def base() -> Settings:
     return _base[0]
 
 
-def parse(name: str, value: Any) -> Any:
+def parse(name: str, value: object) -> Any:
     """The value of a setting, as it is written. Raises `SettingError`."""
     return _parsed(name, name, value)

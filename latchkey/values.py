@@ -11,7 +11,7 @@ from email.policy import SMTP
 from email.utils import formataddr
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from latchkey import domains
 from latchkey.addresses import DEFAULT_PORTS
@@ -40,14 +40,14 @@ class Limit(NamedTuple):
     window: timedelta
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a text that is not empty")
     return value.strip()
 
 
-def flag(value: Any) -> bool:
+def flag(value: object) -> bool:
     """Yes or no, as people write it."""
     known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     if str(value).strip().lower() not in known:
@@ -55,10 +55,10 @@ def flag(value: Any) -> bool:
     return known[str(value).strip().lower()]
 
 
-def number(least: int, most: int) -> Callable[[Any], int]:
+def number(least: int, most: int) -> Callable[[object], int]:
     """A whole number from `least` to `most`."""
 
-    def parse(value: Any) -> int:
+    def parse(value: object) -> int:
         digits = str(value).strip()
         if not re.fullmatch(r"[0-9]{1,9}", digits) or not least <= int(digits) <= most:
             raise ValueError(f"a whole number from {least} to {most}")
@@ -67,10 +67,10 @@ def number(least: int, most: int) -> Callable[[Any], int]:
     return parse
 
 
-def choice(*allowed: str) -> Callable[[Any], str]:
+def choice(*allowed: str) -> Callable[[object], str]:
     """One of these words."""
 
-    def parse(value: Any) -> str:
+    def parse(value: object) -> str:
         if value not in allowed:
             raise ValueError(" or ".join(allowed))
         return str(value)
@@ -78,10 +78,10 @@ def choice(*allowed: str) -> Callable[[Any], str]:
     return parse
 
 
-def matching(pattern: str, allowed: str) -> Callable[[Any], str]:
+def matching(pattern: str, allowed: str) -> Callable[[object], str]:
     """A text of this form; `allowed` says in words which."""
 
-    def parse(value: Any) -> str:
+    def parse(value: object) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value.strip()):
             raise ValueError(allowed)
         return value.strip()
@@ -89,7 +89,7 @@ def matching(pattern: str, allowed: str) -> Callable[[Any], str]:
     return parse
 
 
-def rate(value: Any) -> Limit:
+def rate(value: object) -> Limit:
     """How many within how long: `60/minute`, `20/10 minutes`."""
     found = RATE.fullmatch(text(value)) if isinstance(value, str) else None
     if found is None:
@@ -98,7 +98,7 @@ def rate(value: Any) -> Limit:
     return Limit(int(most), int(periods or 1) * timedelta(**{f"{unit}s": 1}))
 
 
-def origin(value: Any) -> str:
+def origin(value: object) -> str:
     """A scheme, host and port, as browsers write an origin."""
     found = ORIGIN.fullmatch(text(value).lower())
     if found is None or int(found[3] or 1) > 65535:
@@ -108,7 +108,7 @@ def origin(value: Any) -> str:
     return f"{scheme}://{host}" if port in (None, DEFAULT_PORTS[scheme]) else f"{scheme}://{host}:{port}"
 
 
-def secret(value: Any) -> str:
+def secret(value: object) -> str:
     """A secret that was not made up by a person."""
     given = text(value)
     if len(given) < SHORTEST_SECRET or given.lower() in SAMPLE_SECRETS or len(set(given)) < 10:
@@ -116,13 +116,13 @@ def secret(value: Any) -> str:
     return given
 
 
-def secrets(value: Any) -> tuple[str, ...]:
+def secrets(value: object) -> tuple[str, ...]:
     """Several secrets: separated by commas, or a list."""
     given = value if isinstance(value, list) else text(value).split(",")
     return tuple(secret(each) for each in given)
 
 
-def sender(value: Any) -> str:
+def sender(value: object) -> str:
     """One mail address, with a name before it or not; its domain as it is sent."""
     allowed = 'one address such as "Acme, Inc." <no-reply@example.com>, its name in quotes if it holds a comma'
     given = text(value)
@@ -145,7 +145,7 @@ def sender(value: Any) -> str:
     return formataddr((found.display_name, f"{local}@{sent}"))
 
 
-def signup(value: Any) -> str:
+def signup(value: object) -> str:
     """Who may sign up: `open`, `invite`, or mail domains."""
     given = text(value)
     if given.lower() in ("open", "invite"):
@@ -156,7 +156,7 @@ def signup(value: Any) -> str:
         raise ValueError("open, invite, or mail domains separated by commas") from None
 
 
-def web_address(value: Any) -> str:
+def web_address(value: object) -> str:
     """An address on the web, also one of this machine for trying things out."""
     given = text(value)
     if len(given) > LONGEST_CONTACT or not re.fullmatch(r"https?://[!-~]+", given) or "@" in given:
@@ -164,7 +164,7 @@ def web_address(value: Any) -> str:
     return given
 
 
-def contact(value: Any) -> str:
+def contact(value: object) -> str:
     """Whom to tell of a weakness, as the URI that RFC 9116 asks for: a mail address or a page."""
     given = text(value)
     address = given.removeprefix("mailto:")
@@ -175,7 +175,7 @@ def contact(value: Any) -> str:
     return given
 
 
-def link(value: Any) -> str:
+def link(value: object) -> str:
     """An https address that pages may lead to."""
     given = text(value)
     if len(given) > LONGEST_CONTACT or not CONTACT.fullmatch(given):
@@ -183,7 +183,7 @@ def link(value: Any) -> str:
     return given
 
 
-def links(value: Any) -> tuple[tuple[str, str], ...]:
+def links(value: object) -> tuple[tuple[str, str], ...]:
     """A few names, each with an address: `Terms=https://…,Privacy=https://…`."""
     allowed = f"up to {MOST_LINKS} of Name=https://…, separated by commas"
     pairs = [each.strip().partition("=") for each in text(value).split(",")]

@@ -1,7 +1,7 @@
 """JSON that somebody else wrote, read so that no two readers of it see different things."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 
 class NotAnObject(ValueError):
@@ -23,12 +23,12 @@ def read_object(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a name comes twice")
     return found
 
 
-def _refuse(_constant: str) -> Any:
+def _refuse(_constant: str) -> NoReturn:
     raise ValueError("no number of JSON")

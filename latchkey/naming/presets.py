@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from latchkey import resources, scopes, texts
 from latchkey.scopes import BadCatalogue
@@ -33,16 +32,17 @@ def load_catalogue(instance: Path) -> None:
     _named.update(checked)
 
 
-def _checked(name: str, entry: Any) -> tuple[str, tuple[str, ...]]:
+def _checked(name: str, entry: object) -> tuple[str, tuple[str, ...]]:
     try:
         line = texts.line(name, LONGEST_NAME)
     except texts.BadText:
         said = f"scopes.toml: a preset's name takes 1 to {LONGEST_NAME} characters on one line, unlike {name[:60]!r}"
         raise BadCatalogue(said) from None
-    wanted = entry.get("scopes") if isinstance(entry, dict) else None
+    table = entry if isinstance(entry, dict) else {}
+    wanted = table.get("scopes")
     if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
         raise BadCatalogue(f'scopes.toml: the preset "{line}" needs scopes, a list of names')
-    if unknown := entry.keys() - {"scopes"}:
+    if unknown := table.keys() - {"scopes"}:
         raise BadCatalogue(f'scopes.toml: the preset "{line}" has an unknown key {min(unknown)[:40]!r}')
     if not 1 <= len(wanted) <= MOST_SCOPES:
         raise BadCatalogue(

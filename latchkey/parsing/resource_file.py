@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from latchkey import addresses, texts
 from latchkey.parsing import sources
@@ -42,7 +42,7 @@ def bad(name: str, fault: str) -> ValueError:
     return ValueError(f'resources.toml: "{name[:60]}" {fault}')
 
 
-def _entry(name: str, entry: Any, known: Known) -> Described:
+def _entry(name: str, entry: object, known: Known) -> Described:
     if not NAME.fullmatch(name):
         raise bad(name, "is no name of a resource; it takes 1 to 40 of a-z, 0-9 and -")
     if name in known.resources:
@@ -66,7 +66,7 @@ def _entry(name: str, entry: Any, known: Known) -> Described:
     return Described(name, str(identifier), normal, title, documentation, _own(name, entry.get("scopes"), known))
 
 
-def _own(name: str, given: Any, known: Known) -> frozenset[str]:
+def _own(name: str, given: object, known: Known) -> frozenset[str]:
     if not isinstance(given, list) or not given or not all(isinstance(scope, str) for scope in given):
         raise bad(name, "needs scopes, a list of names from scopes.toml")
     for scope in given:

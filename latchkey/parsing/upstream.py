@@ -19,7 +19,7 @@ ISSUER = re.compile(
 OF_IT = ("oidc_client_id", "oidc_client_secret", "oidc_name", "oidc_groups_claim", "oidc_admin_groups")
 
 
-def issuer(value: Any) -> str:
+def issuer(value: object) -> str:
     """The address by which an OpenID provider names itself; plain http on this machine alone."""
     given = value.strip() if isinstance(value, str) else ""
     found = ISSUER.fullmatch(given)
@@ -29,7 +29,7 @@ def issuer(value: Any) -> str:
     return given
 
 
-def groups(value: Any) -> tuple[str, ...]:
+def groups(value: object) -> tuple[str, ...]:
     """Names of groups: separated by commas, or a list."""
     given = value if isinstance(value, list) else str(value).split(",")
     named = tuple(each.strip() if isinstance(each, str) else "" for each in given)
