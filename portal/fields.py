@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import date
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from flask import session
 from flask_wtf import FlaskForm
@@ -19,6 +19,7 @@ from latchkey.accounts.users import User
 from latchkey.naming import names
 from latchkey.scopes import Scope
 
+Value = TypeVar("Value")
 ALL_OF = re.compile(r"all:([1-9]\d?)", re.ASCII)
 NO_PASSKEY = "That passkey did not work here, or it took too long. Try again."
 NO_CODE = "That code is not right, or it was used before."
@@ -81,6 +82,17 @@ def ticked(do: str | None, groups: Iterable[Iterable[Scope]], chosen: Iterable[s
     if which is None or int(which[1]) > len(members):
         return None
     return list(dict.fromkeys([*chosen, *members[int(which[1]) - 1]]))
+
+
+def unless_touched(typed: Value, was: Value, now: Value) -> Value:
+    """What a field comes to whose page had held `was`: as others have left it since, unless it was changed there."""
+    return now if typed == was else typed
+
+
+def boxes_touched(typed: Iterable[str], was: Iterable[str], now: Iterable[str]) -> list[str]:
+    """The same of boxes: what was ticked or cleared on the page, on top of what others have done since."""
+    ticked_now, ticked_then = frozenset(typed), frozenset(was)
+    return sorted((frozenset(now) | ticked_now - ticked_then) - (ticked_then - ticked_now))
 
 
 class Question(NamedTuple):

@@ -46,6 +46,7 @@ APP = {
     "scope": b"account:read", "type": b"confidential", "logo": b"",
 }  # fmt: skip
 EDIT_APP = {name: APP[name] for name in ("name", "homepage", "scope", "logo")}
+EDIT_APP |= {"was_name": b"Notes", "was_homepage": b"", "was_scope": b"account:read", "was_pkce_required": b"y"}
 FORMS: dict[str, dict[str, bytes]] = {
     "portal.sign_up": {"name": b"Ada", "email": b"new@example.com", "password": PASSWORD.encode(), "next": b"/tokens"},
     "portal.sign_in": {"email": b"nobody@example.com", "password": b"wrong", "next": b"/tokens"},
@@ -83,7 +84,14 @@ FORMS: dict[str, dict[str, bytes]] = {
     "portal.verify_email": {"do": b"sign-out"},
     "portal.new_token": TOKEN,
     "portal.find_token": {"token": b"lk_dev_x"},
-    "portal.edit_token": {"description": b"Backup", "scope": b"account:read", "password": b""},
+    "portal.edit_token": {
+        "description": b"Backup",
+        "scope": b"account:read",
+        "password": b"",
+        "was_description": b"Old",
+        "was_scope": b"account:read",
+        "was_allowed_addresses": b"",
+    },
     "portal.regenerate_token": {"form_id": b""},
     "portal.revoke_token": {},
     "portal.revoke_tokens": {"token": b"tok_x", "do": b"revoke", "next": b"/tokens"},

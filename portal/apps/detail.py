@@ -1,10 +1,11 @@
 """One app: what it is, how it is doing, how to begin with it, and changing it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import BooleanField, Field
+from wtforms import BooleanField, Field, HiddenField
 
 from latchkey import clients, clock, grants, notices, tokens
 from latchkey.accounts import sessions
@@ -20,10 +21,12 @@ from portal.apps.form import AppForm, UriForm, offered
 from portal.apps.owner import own_app
 from portal.apps.proof import shown
 from portal.blueprint import blueprint, takes_a_picture
+from portal.fields import boxes_touched, unless_touched
 from portal.guards import require_proof, signed_in, this_session, this_user, verified
 from web import htmx
 
 WEEK = timedelta(days=7)
+OPENED = ("name", "homepage", "scope", "optional", "pkce_required", "device_flow")
 REFUSALS_SHOWN = 20
 
 
@@ -59,15 +62,44 @@ class EditAppForm(AppForm):
 
     pkce_required = BooleanField("Require PKCE")
     remove_logo = BooleanField("Remove the logo")
+    # What the page held when it was opened.
+    was_name = HiddenField()
+    was_homepage = HiddenField()
+    was_scope = HiddenField()
+    was_optional = HiddenField()
+    was_pkce_required = HiddenField()
+    was_device_flow = HiddenField()
 
-    def __init__(self, client: Client, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, client: Client, *, data: Mapping[str, object] | None = None, **kwargs: object) -> None:
+        then = {
+            "was_name": client.name,
+            "was_homepage": client.homepage,
+            "was_scope": " ".join(sorted(client.scopes | client.waiting_scopes)),
+            "was_optional": " ".join(sorted(client.optional)),
+            "was_pkce_required": "y" if client.pkce_required else "",
+            "was_device_flow": "y" if client.device_flow else "",
+        }
+        super().__init__(data={**then, **(data or {})}, **kwargs)
+        self._typed = dict(self.data)
         self.client, self.trusted, self.ceiling = client, client.trusted, client.ceiling
         if not client.confidential:
             del self.pkce_required
         if client.logo_version is None:
             del self.remove_logo
         self.protected = clients.protected(client, this_user())
+
+    def keep_untouched(self, client: Client) -> None:
+        """Let what was not changed on the page be as it is now: it may have been opened long ago."""
+        typed, then = self._typed, {name: self._typed[f"was_{name}"] or "" for name in OPENED}
+        self.name.data = unless_touched(typed["name"], then["name"], client.name)
+        self.homepage.data = unless_touched((typed["homepage"] or "").strip(), then["homepage"], client.homepage)
+        held = client.scopes | client.waiting_scopes
+        self.scope.data = boxes_touched(typed["scope"] or (), then["scope"].split(), held)
+        self.optional.data = boxes_touched(typed["optional"] or (), then["optional"].split(), client.optional)
+        self.device_flow.data = unless_touched(typed["device_flow"], then["device_flow"] == "y", client.device_flow)
+        if self.pkce_required:
+            ticked, before = typed["pkce_required"], then["pkce_required"] == "y"
+            self.pkce_required.data = unless_touched(ticked, before, client.pkce_required)
 
     def validate(self, extra_validators: object = None) -> bool:
         """What only an administrator changes of a trusted app is said beside its field, and not dropped."""
@@ -102,11 +134,14 @@ def edit_app(client_id: str) -> BaseResponse:
     form = EditAppForm(client)
     if form.wants_all():
         return _page(client, form)
+    form.keep_untouched(client)
     if not form.validate():
         return _page(client, form, 422)
     require_proof()
     try:
-        _change(own_app(client_id, lock=True), form)
+        client = own_app(client_id, lock=True)
+        form.keep_untouched(client)
+        _change(client, form)
     except BadClient as bad:
         # What it may be changed to is other than when the form was looked at.
         db.rollback()

@@ -32,6 +32,7 @@ def edit_token(token_id: str) -> BaseResponse:
         return _page(token, form, linked=linked)
     if form.wants_all(_allowed(token)):
         return _page(token, form)
+    form.keep_untouched(token)
     if not form.validate():
         return _page(token, form, 422)
     added = frozenset(form.scope.data or ()) - token.scopes

@@ -19,7 +19,7 @@ from wtforms import (
 from latchkey import clock, credentials, scopes, texts
 from latchkey.naming import listed
 from latchkey.tokens import LONGEST_DESCRIPTION, Renewal, Token, lifetimes, ranges
-from portal.fields import day, ticked
+from portal.fields import boxes_touched, day, ticked, unless_touched
 
 DAYS = (7, 30, 90, 365)
 LONGEST_ADDRESSES = 4_000
@@ -164,14 +164,31 @@ class NewTokenForm(TokenForm, ExpiryForm, AddressesForm, OneTimeForm):
 
 
 class EditTokenForm(TokenForm, ExpiryForm, AddressesForm):
-    """What may be changed about a token; what is not sent stays."""
+    """What may be changed about a token; what is not sent stays, and what was not changed since its page was opened."""
+
+    was_description = HiddenField()
+    was_scope = HiddenField()
+    was_allowed_addresses = HiddenField()
 
     def __init__(self, token: Token, **given: Any) -> None:
         end = token.expires_at
         self.same = Life("same", f"{_named(end.date())}, as now" if end else "No expiry, as now", end and end.date())
         ours = "\n".join((token.allowed_addresses or "").split())
-        given["data"] = {"expires": "same", "allowed_addresses": ours, **given.get("data", {})}
+        then = {
+            "was_description": token.description,
+            "was_scope": scopes.serialize(token.scopes),
+            "was_allowed_addresses": ours,
+        }
+        given["data"] = {"expires": "same", "allowed_addresses": ours, **then, **given.get("data", {})}
         super().__init__(**given)
+
+    def keep_untouched(self, token: Token) -> None:
+        """Let what was not changed on the page be as it is now: it may have been opened long ago."""
+        self.description.data = unless_touched(self.description.data, self.was_description.data, token.description)
+        self.scope.data = boxes_touched(self.scope.data or (), _words(self.was_scope), token.scopes)
+        now = (token.allowed_addresses or "").split()
+        addresses = unless_touched(_words(self.allowed_addresses), _words(self.was_allowed_addresses), now)
+        self.allowed_addresses.data = "\n".join(addresses)
 
 
 class RegenerateForm(ExpiryForm, OneTimeForm):
@@ -196,6 +213,10 @@ class RegenerateForm(ExpiryForm, OneTimeForm):
         if self.expires.data == "same":
             return Renewal(keep=keep)
         return Renewal(self.lifetime(), as_before=False, keep=keep)
+
+
+def _words(field: Field) -> list[str]:
+    return (field.data or "").split()
 
 
 def _named(end: date) -> str:

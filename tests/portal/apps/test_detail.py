@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -106,6 +107,23 @@ def test_changing_an_app_keeps_what_was_not_touched(signed_in, alice, mine):
     event = activity.list_for(alice)[0]
     assert event.kind == EventKind.APP_CHANGED
     assert set(event.detail["changes"]) == {"name", "scope"}
+
+
+def test_a_page_that_was_opened_before_takes_back_nothing_that_was_changed_since(signed_in, mine):
+    path = f"/apps/{mine.id}/edit"
+    page = signed_in.get(path)
+    old = {name: pages.hidden(page, name) for name in re.findall(r'name="(was_\w+)"', page.text)}
+    old |= {"csrf_token": pages.csrf(page), "homepage": mine.homepage, "scope": sorted(mine.scopes)}
+    edit(signed_in, mine, homepage="https://other.example", scope=["account:read", "tokens:read"], device_flow="y")
+
+    assert signed_in.post(path, data=old | {"name": "Renamed", "pkce_required": "y"}).status_code == 303
+
+    session.expire_all()
+    now = clients.find(mine.id)
+    assert (now.name, now.homepage, now.device_flow, now.pkce_required) == (
+        "Renamed", "https://other.example", True, True,
+    )  # fmt: skip
+    assert now.scopes == {"account:read", "tokens:read"}
 
 
 def test_saving_without_a_change_leaves_no_trace(signed_in, alice, mine):

@@ -50,6 +50,39 @@ def test_saving_without_a_change_leaves_no_trace(signed_in, token):
     assert "You changed the token" not in signed_in.get(f"/tokens/{token.id}").text
 
 
+def opened(client, path):
+    """What a browser sends of a page that it holds, before anything on it is changed."""
+    page = client.get(path).text
+    fields = {"csrf_token": pages.csrf(page)}
+    fields |= {name: pages.hidden(page, name) for name in re.findall(r'name="(was_\w+)"', page)}
+    return fields
+
+
+@pytest.mark.standard("I-03")
+def test_a_page_that_was_opened_before_takes_back_nothing_that_was_changed_since(signed_in, token, db):
+    path = f"/tokens/{token.id}/edit"
+    old = opened(signed_in, path) | {"description": token.description, "scope": BOTH, "allowed_addresses": ""}
+    edit(signed_in, token, scope=["account:read"], allowed_addresses="192.0.2.0/24")
+
+    answer = signed_in.post(path, data=old | {"description": "CI deploy, eu"})
+
+    assert answer.status_code == 303
+    now = stored(db, token)
+    assert (now.description, now.scopes, now.allowed_addresses) == ("CI deploy, eu", {"account:read"}, "192.0.2.0/24")
+    assert "may do more" not in signed_in.get(answer.location).text
+
+
+def test_of_a_page_that_was_opened_before_what_was_changed_on_it_counts(signed_in, token, db):
+    path = f"/tokens/{token.id}/edit"
+    old = opened(signed_in, path)
+    edit(signed_in, token, description="Renamed", scope=[*BOTH, "apps:read"])
+
+    signed_in.post(path, data=old | {"description": "CI deploy", "scope": ["tokens:read"], "allowed_addresses": ""})
+
+    now = stored(db, token)
+    assert (now.description, now.scopes) == ("Renamed", {"tokens:read", "apps:read"})
+
+
 def test_scopes_are_taken_away_without_a_password(signed_in, alice):
     token, plaintext = make_token(alice, scopes=BOTH)
 
