@@ -20,26 +20,26 @@ from latchkey.store.sweeping import sweep
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
 RECENT = timedelta(minutes=15)
-# So long after the upstream named somebody, a session that rests on its word ends: it is asked again.
+# A session that was opened by upstream sign-in ends this long after it: the upstream is asked again.
 CONFIRMED = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
 LONGEST_SID = 255
-# Of one user; past it the oldest goes.
+# Sessions of one user; one more removes the oldest.
 MOST = 100
-# When no password was given in a session: it was opened by a mailed link.
+# `authenticated_at` of a session that was opened by a mailed link: nobody proved anything in it.
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SessionEnded(Exception):
-    """The session, or its user's account, ended before what was asked of it was done."""
+    """The session or its user's account ended while the request was being handled."""
 
 
 class NotOpened(Exception):
-    """What was proved does not count any more: another password, a suspension, or the account is gone."""
+    """The proof stopped counting meanwhile: a new password, a suspension, or the account is gone."""
 
 
 class How(StrEnum):
-    """By what a browser was signed in."""
+    """How a browser was signed in."""
 
     PASSWORD = "password"
     CODE = "code"
@@ -51,9 +51,9 @@ class How(StrEnum):
     UPSTREAM = "upstream"
     # The upstream says that it asked for a second factor.
     UPSTREAM_FACTOR = "upstream_factor"
-    # And one was shown here.
+    # By upstream sign-in, and a second factor shown here.
     UPSTREAM_STEP = "upstream_step"
-    # Opened before this was kept.
+    # Sessions from before this was recorded.
     UNKNOWN = ""
 
 
@@ -81,7 +81,7 @@ class BrowserSession(UserMixin, Base):
     authenticated_at: Mapped[datetime] = mapped_column(default=stamp)
     ended_at: Mapped[datetime | None]
     how: Mapped[str] = mapped_column(String(20), default=How.UNKNOWN)
-    # What it rests on, if the upstream's word is needed for it.
+    # The identity, the session and the time of the upstream sign-in, if it rests on one.
     identity_id: Mapped[str | None] = mapped_column(String(40))
     upstream_sid: Mapped[str | None] = mapped_column(String(LONGEST_SID))
     confirmed_at: Mapped[datetime | None]
@@ -137,7 +137,7 @@ _MAKE_ROOM = Within(delete(BrowserSession).where(BrowserSession.id.in_(_OLD)))
 
 
 def hold(session: BrowserSession) -> User:
-    """The user of a session, locked: until the commit both stay what they are now. Raises `SessionEnded`.
+    """The user of a session. Both are locked until the commit. Raises `SessionEnded`.
 
     Whatever makes or changes a credential begins with it: the session that the request came with may have ended since.
     """
@@ -161,7 +161,7 @@ def find(plaintext: str) -> BrowserSession | None:
 
 
 def seen(session: BrowserSession) -> bool:
-    """Note that a session was used, once a minute; whether there was something to note."""
+    """Note that a session was used, at most once a minute. Returns whether anything was written."""
     now = clock.now()
     if session.last_seen_at > now - SEEN_EVERY:
         return False
@@ -217,7 +217,7 @@ def end(session: BrowserSession) -> None:
 
 
 def end_all(user: User, keep: BrowserSession | None = None) -> int:
-    """Sign a user out everywhere, but for the session to keep; how many were ended. The user is locked."""
+    """End every session of a user except `keep`; locks the user. Returns how many were ended."""
     users.lock(user.id)
     statement = update(BrowserSession).where(BrowserSession.user_id == user.id, BrowserSession.ended_at.is_(None))
     if keep is not None:
@@ -226,18 +226,18 @@ def end_all(user: User, keep: BrowserSession | None = None) -> int:
 
 
 def recently_authenticated(session: BrowserSession) -> bool:
-    """Whether whose session it is was proved within the last 15 minutes (L-09)."""
+    """Whether the user proved who they are within the last 15 minutes (L-09)."""
     return session.authenticated_at > clock.now() - RECENT
 
 
 def reauthenticate(session: BrowserSession, at: datetime | None = None) -> None:
-    """Whose session it is was proved again, now or a moment ago: a new id, too (M-02)."""
+    """Record fresh proof, now or at `at`, and give the session a new id (M-02)."""
     session.authenticated_at = at or clock.now()
     renew(session)
 
 
 def renew(session: BrowserSession) -> None:
-    """A new id for the cookie, in `.plaintext`."""
+    """Give the session a new id; `.plaintext` is what its cookie holds now."""
     plaintext = credentials.opaque()
     session.digest = credentials.digest(plaintext)
     session.plaintext = plaintext
@@ -245,5 +245,5 @@ def renew(session: BrowserSession) -> None:
 
 
 def purge() -> bool:
-    """Remove some sessions that nobody could be in any more; whether there may be more."""
+    """Remove some sessions that are past their longest life. Returns whether there may be more."""
     return sweep(BrowserSession, BrowserSession.created_at < clock.now() - ABSOLUTE)

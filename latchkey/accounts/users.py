@@ -31,7 +31,7 @@ class SignupClosed(Exception):
     """This installation does not let this address sign up; the message says who may."""
 
 
-# Whoever administers, as the index says it: otherwise SQLite does not see that it holds all that is looked for.
+# Written exactly as in the partial index of administrators, or SQLite does not use it.
 IS_ADMIN = text('"user".is_admin')
 FALLEN_TOGETHER = "lower(email) <> email_key"
 
@@ -40,7 +40,7 @@ class User(Base):
     """A person; tokens, apps and authorizations belong to one and go with them."""
 
     __tablename__ = "user"
-    # For an operator's lists of the few among all.
+    # Partial indexes for the operator's lists of a few users among many.
     __table_args__ = (
         some("ix_user_admins", "id", where="is_admin"),
         some("ix_user_fallen_together", "id", where=FALLEN_TOGETHER),
@@ -56,13 +56,13 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(200))
     password_changed_at: Mapped[datetime] = mapped_column(default=stamp)
     is_admin: Mapped[bool] = mapped_column(default=False)
-    # Rises whenever what was proved before counts no more: a new password, a first second factor, a suspension.
+    # Incremented whenever earlier proofs stop counting: a new password, a first second factor, a suspension.
     epoch: Mapped[int] = mapped_column(default=0, server_default="0")
-    # Whether letters tell before a token ends, and when the last one did.
+    # Whether the user wants reminders before tokens end, and when the last one was sent.
     reminders: Mapped[bool] = mapped_column(default=True, server_default=true())
     reminded_at: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
-    # Since when nothing may act for them, until they resume.
+    # Since when the user has paused everything that acts for them.
     paused_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
@@ -80,7 +80,7 @@ class User(Base):
 
 _EITHER = [bindparam(name, type_=String) for name in ("kept", "typed")]
 _SPELT = Found(User, select(User).where(User.email_key.in_(_EITHER)))
-# Not plain FOR UPDATE: that would wait for every row that is being written with a reference to the user.
+# FOR NO KEY UPDATE, since FOR UPDATE would wait for every transaction that writes a row with a reference to the user.
 _HELD = Locked(User, select(User).where(User.id == bindparam("key")).with_for_update(key_share=True))
 
 
@@ -102,7 +102,7 @@ def may_have(email: str) -> None:
 def sign_up(
     *, email: str, name: str, password: str | None, verified: bool = False, admin: bool = False, judged: bool = False
 ) -> User:
-    """Make an account; `judged`: a form found the password good just now. Without one there are other ways in.
+    """Make an account. `judged`: the form has checked the password already. Without a password there are other ways in.
 
     Raises `emails.InvalidEmail`, `texts.BadText`, `WeakPassword`, and `EmailTaken` after equal work.
     """
@@ -127,7 +127,7 @@ def find_by_email(email: str) -> User | None:
     except emails.InvalidEmail:
         return None
     found = _SPELT.all(kept=kept.lower(), typed=(typed := email.strip().lower()))
-    # Where two accounts fell together, one is left with the spelling that it had: who types that means this one.
+    # If normalisation made two addresses equal, one account kept its exact spelling, and whoever types that means it.
     return max(found, key=lambda user: user.email_key == typed, default=None)
 
 
@@ -152,7 +152,7 @@ def find(user_id: str) -> User | None:
 
 
 def lock(user_id: str) -> User | None:
-    """The user as stored now, for this transaction alone to act for, if there still is one.
+    """The user as stored now, locked until the commit; None if there is none.
 
     Whatever makes a credential begins with it: before or after a lockdown, never beside. Users, then what is theirs.
     """
@@ -160,7 +160,7 @@ def lock(user_id: str) -> User | None:
 
 
 def hold(user_id: str) -> User:
-    """The same for whatever makes something for a user. Raises `UserGone`, also for a suspended one."""
+    """Like `lock`, for making something for a user. Raises `UserGone` if the user is gone or suspended."""
     user = lock(user_id)
     if user is None or user.disabled_at is not None:
         raise UserGone
@@ -198,7 +198,7 @@ def rename(user: User, name: str) -> None:
 
 
 def set_reminders(user: User, *, on: bool) -> None:
-    """Whether letters tell a user before a token ends."""
+    """Turn reminders before tokens end on or off."""
     user.reminders = on
     db.flush()
 
@@ -217,7 +217,7 @@ def store_password(user: User, prepared: str) -> None:
 
 
 def outdate(user: User) -> None:
-    """What was proved before counts no more. The user is locked."""
+    """Let earlier proofs stop counting. The caller has locked the user."""
     user.epoch += 1
     db.flush()
 

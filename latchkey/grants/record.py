@@ -16,7 +16,7 @@ from latchkey.grants.reasons import EndReason
 from latchkey.ids import new_id
 from latchkey.store.session import Base, affected, db, some, stamp
 
-# E-08: however often it is refreshed, a grant ends after half a year.
+# E-08: a grant ends after half a year, however often it is refreshed.
 ABSOLUTE = timedelta(days=180)
 
 
@@ -33,15 +33,15 @@ class Authorization(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
     scope: Mapped[str] = mapped_column(String(4000))
-    # What the user unticked, so that the app is not asked about for it again at each sign-in.
+    # The optional scopes that the user unticked: they are not asked about again at each sign-in.
     declined_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
-    # Of it, what the app has because it was trusted: nobody was asked.
+    # The scopes among them that the app got because it was trusted, without asking the user.
     unasked_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
     last_used_at: Mapped[datetime | None]
     last_used_address: Mapped[str | None] = mapped_column(String(45))
-    # When the user wanted it to be over by itself.
+    # When the access that the user gave ends by itself; None: until it is withdrawn.
     expires_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
 
@@ -55,7 +55,7 @@ class Authorization(Base):
 
     @property
     def agreed(self) -> frozenset[str]:
-        """Of it, what the user was asked about."""
+        """Of these scopes, those that the user was asked about."""
         return self.scopes - scopes.held(self.unasked_scope)
 
     @property
@@ -69,7 +69,7 @@ class Grant(Base):
 
     __tablename__ = "grant"
     __table_args__ = (
-        # An app as itself has neither, and begins one for each of its tokens.
+        # The grants of an app that acts as itself have neither, and there is one for each of its tokens.
         some(None, "authorization_id", where="authorization_id IS NOT NULL"),
         some(None, "user_id", where="user_id IS NOT NULL"),
         Index(None, "client_id", "ended_at"),
@@ -80,9 +80,9 @@ class Grant(Base):
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     authorization_id: Mapped[str | None] = mapped_column(ForeignKey("authorization.id", ondelete="CASCADE"))
     scope: Mapped[str] = mapped_column(String(4000))
-    # The resources that the app named; None: those of its scopes.
+    # The resources that the app asked for; None: those that its scopes belong to.
     resource: Mapped[str | None] = mapped_column(Text)
-    # Where it led back to, which what an app says of itself may name no more.
+    # The redirect URI of this sign-in. The metadata document of an app may have stopped naming it since.
     redirect_uri: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime] = mapped_column(default=lambda: clock.now() + ABSOLUTE, index=True)
@@ -104,13 +104,13 @@ class Grant(Base):
 
 
 def standing() -> ColumnElement[bool]:
-    """The condition under which an authorization counts: neither taken back nor over."""
+    """The condition that an authorization is live: neither withdrawn nor expired."""
     lasting = or_(Authorization.expires_at.is_(None), Authorization.expires_at > clock.now())
     return and_(Authorization.withdrawn_at.is_(None), lasting)
 
 
 def find_authorization(user: User, client: Client, *, lock: bool = False) -> Authorization | None:
-    """What a user lets a client do now; with `lock` it stays so until the commit."""
+    """The live authorization of a client by a user; with `lock` it cannot change before the commit."""
     statement = select(Authorization).where(*_between(user, client), standing())
     if lock:
         statement = statement.with_for_update(of=Authorization).execution_options(populate_existing=True)
@@ -185,7 +185,7 @@ def allow(
 
 
 def _cut(found: Authorization, ends_at: datetime) -> None:
-    """Let no sign-in of before outlive what its user reads of the app, or it would act and stand in no list."""
+    """End earlier grants with the authorization's new end: one that outlived it would act without being listed."""
     longer = (Grant.authorization_id == found.id, Grant.ended_at.is_(None), Grant.expires_at > ends_at)
     endings.note(endings.Kind.AUTHORIZATION, found.id)
     db.execute(update(Grant).where(*longer).values(expires_at=ends_at))
@@ -205,9 +205,9 @@ def _standing(user: User, client: Client) -> Authorization:
 
 
 def end(grant_id: str, reason: EndReason) -> bool:
-    """End one grant: every token under it is dead at the next request. Whether it was live."""
+    """End one grant, and with it every token under it, from the next request on. Returns whether it was live."""
     if _end(Grant.id == grant_id, reason) != 1:
-        # It was told when it ended: who has a dead token may say so again and again, and would fill the list.
+        # Its end was noted before. Whoever has a dead token can ask this again and again, and would fill the list.
         return False
     endings.note(endings.Kind.GRANT, grant_id)
     return True
@@ -219,7 +219,7 @@ def _end(which: ColumnElement[bool], reason: EndReason) -> int:
 
 
 def withdraw(authorization: Authorization, reason: EndReason = EndReason.WITHDRAWN) -> bool:
-    """Take back what a user let an app do: ends all its grants. Whether there was something to take back."""
+    """Withdraw an authorization, which ends all of its grants. Returns whether it was live."""
     statement = update(Authorization).where(Authorization.id == authorization.id, Authorization.withdrawn_at.is_(None))
     withdrawn = affected(statement.values(withdrawn_at=clock.now()))
     if _end(Grant.authorization_id == authorization.id, reason) or withdrawn:
@@ -228,7 +228,7 @@ def withdraw(authorization: Authorization, reason: EndReason = EndReason.WITHDRA
 
 
 def withdraw_all(client: Client, limit: int | None = None) -> list[Authorization]:
-    """Cut off everybody from an app: every token of it is dead at once. The authorizations that this took back.
+    """End every grant and authorization of an app, for all users. Returns the authorizations that were live.
 
     With `limit` at most so many: a caller with a letter to write for each commits in between and repeats.
     """

@@ -37,7 +37,7 @@ __all__ = [
 BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
 
 
-# What its owner reads of a token that does not work. Known and yet told as unknown is one that is bound to addresses.
+# The reason that the owner of a refused token reads. A known token is told as unknown when it is bound to addresses.
 _REASONS = {
     Fault.EXPIRED: Reason.EXPIRED,
     Fault.REVOKED: Reason.REVOKED,
@@ -49,13 +49,13 @@ _REASONS = {
 
 
 def caller() -> str:
-    """The address that calls; empty where proxies are trusted and none named it."""
+    """The address of the caller; empty if proxies are trusted and none of them named it."""
     here = origin.current.get()
     return here.forwarded if settings.current().trusted_proxies else here.address
 
 
 def forwarded() -> str:
-    """For whom a gateway asks, by the word of trusted proxies alone: its own address is no caller's."""
+    """The address of the caller that a gateway asks about, which only trusted proxies name; empty if none did."""
     return origin.current.get().forwarded if settings.current().trusted_proxies else ""
 
 
@@ -69,12 +69,12 @@ def find(plaintext: str, address: str | None = None, *, bound: bool = True) -> B
     return _found(plaintext, clock.now(), address, bound=bound)
 
 
-# By which digest a token was looked for, if it may be a canary, and what was found.
+# The digest that was looked for (empty if the string cannot be a canary), and the token that was found.
 Read: TypeAlias = tuple[bytes, Bearer | None]
 
 
 def wanted(plaintext: str, last: str = ALL) -> Wanted | None:
-    """What will be read for one of ours up to its `last` field; None: it is none by its form."""
+    """What to read ahead for a credential, up to the `last` field; None if it does not have the form of ours."""
     if credentials.kind_of(plaintext) not in BEARERS:
         return None
     return Wanted(read_to[last][0], {"digest": credentials.digest(plaintext)}, moments(clock.now()))
@@ -87,7 +87,7 @@ def _read(plaintext: str, now: datetime, last: str) -> Read:
         row = reading.one(digest=digest, now=now, lately=now - usage.NOTED_EVERY)
         return digest, None if row is None else tuple.__new__(Bearer, (digest, *row, *rest))
     if credentials.may_be_foreign(plaintext):
-        # Canaries look like ours.
+        # Strings of other systems are no canaries: those have the form of our own tokens.
         return b"", lookup.find(plaintext, now, now - usage.NOTED_EVERY)
     return b"", None
 
@@ -109,7 +109,7 @@ def _found(
     above = ancestors.all(parent_id=bearer.parent_id, now=now) if bearer.parent_id else ()
     if bound and not (_may_call(bearer, address) and (not above or all(_may_call(each, address) for each in above))):
         if not above:
-            # As many statements as for one that nobody knows.
+            # The same number of statements as for an unknown token, so that timing does not tell them apart.
             canaries.look(digest, "")
         raise InvalidToken(Fault.UNKNOWN, bearer)
     if bearer.fault:
@@ -125,7 +125,7 @@ def _may_call(bearer: Any, address: str | None) -> bool:
 
 
 def _within(bearer: Bearer, resource: str) -> Bearer:
-    """What was named for it and is still there; of its scopes those that still belong there."""
+    """The token, with those of its scopes that belong to the resources that were named for it and still exist."""
     named = resources.held(resource)
     if not named:
         raise InvalidToken(Fault.ELSEWHERE, bearer)
@@ -162,7 +162,7 @@ def admit(
         raise
     if not bearer.used_lately:
         usage.note(bearer.digest, bearer.grant_id)
-        # Uses are written by the process that gathers, or every call comes here.
+        # In a process without the thread that gathers counts, uses are never written either, so every call passes here.
         counting.limit()
     if not (wanted <= bearer.scopes and _cover(at, wanted)):
         counting.refuse(bearer, call, Reason.SCOPE, now, scopes.serialize(wanted - bearer.scopes or wanted))
@@ -172,7 +172,7 @@ def admit(
 
 
 def _cover(at: Collection[Resource], wanted: frozenset[str]) -> bool:
-    """Whether the scopes mean something at each; a loop, since every call asks, and mostly of one."""
+    """Whether the scopes mean something at each resource. A loop, since every call asks this, and mostly of one."""
     for resource in at:  # noqa: SIM110 - a generator costs more than what it asks
         if not resource.covers(wanted):
             return False
@@ -188,5 +188,5 @@ def _detail(fault: Fault, bearer: Bearer) -> str:
 
 
 def turn_away(bearer: Bearer, needed: Iterable[str], call: str, reason: Reason) -> None:
-    """A call that was let pass is refused after all, such as one too many."""
+    """Count a call that was let pass as refused after all, such as one that exceeds a rate limit."""
     counting.turn_away(bearer, call, frozenset(needed), reason, clock.now())

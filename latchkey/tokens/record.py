@@ -31,14 +31,14 @@ from latchkey.tokens.indexes import INDEXES, LISTED
 LONGEST_DESCRIPTION = 80
 DISUSED = timedelta(days=90)
 SOON = timedelta(days=7)
-# People see for so long what a developer token was.
+# How long the record of an ended developer token stays visible.
 KEPT = timedelta(days=90)
-# By what tokens were made that came from elsewhere: their strings begin as they please.
+# What made the tokens that were imported: their strings do not have our form.
 IMPORTED = "latchkey import"
 
 
 class Token(Base):
-    """One credential's record. What it may do at most stands here; whether it may, `access` decides."""
+    """The record of one credential. It says what the token may do at most; `access` decides whether it may now."""
 
     __tablename__ = "token"
     __table_args__ = (
@@ -57,35 +57,35 @@ class Token(Base):
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     grant_id: Mapped[str | None] = mapped_column(ForeignKey("grant.id", ondelete="CASCADE"))
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("token.id", ondelete="CASCADE"))
-    # The row of the string that it had before it was last regenerated.
+    # The row of its former string, since it was last regenerated.
     replaces_id: Mapped[str | None] = mapped_column(String(40))
     description: Mapped[str | None] = mapped_column(String(LONGEST_DESCRIPTION))
     scope: Mapped[str] = mapped_column(String(4000))
-    # The resources that an app named for it; None: those of its scopes.
+    # The resources that the app asked it for; None: those that its scopes belong to.
     resource: Mapped[str | None] = mapped_column(Text)
-    # Since when it has had these scopes and its calls are counted; None: since it was made.
+    # Since when it has these scopes, from which on calls by scope are counted; None: since it was made.
     counted_since: Mapped[datetime | None]
-    # What was taken away because it was not used, and when, so that it can be given back.
+    # The scopes that were removed because they were not used, and when, so that they can be restored.
     dropped_scope: Mapped[str | None] = mapped_column(String(4000))
     dropped_at: Mapped[datetime | None]
-    # None: from anywhere.
+    # The address ranges that it works from; None: any address.
     allowed_addresses: Mapped[str | None] = mapped_column(String(ranges.LONGEST_KEPT))
     form_id: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     created_address: Mapped[str] = mapped_column(String(45))
     created_agent: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime | None]
-    # For how long its owner last let it work; None: without end. By itself it renews itself for no longer.
+    # The lifetime that its owner chose last; None: no end. A token that renews itself gets no longer one.
     term_seconds: Mapped[int | None]
     renewed_at: Mapped[datetime | None]
-    # How many days before its end the last letter about that was due, and when one said that it is not used.
+    # How many days before its end the last reminder was sent, and when a letter said that it is not used.
     reminded_days: Mapped[int | None]
     told_disused_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     # Since when it waits for an administrator, because of one of its scopes; None: it does not.
     waiting_since: Mapped[datetime | None]
-    # A refresh token that was used, or the string that a regenerated token had before, and what took its place. Of two
-    # refresh tokens that took one's place, each names the other until either is used.
+    # When a refresh token was used or a former string replaced, and its successor. Where a refresh token has two
+    # successors (within the grace period), each names the other here until one is used.
     consumed_at: Mapped[datetime | None]
     successor_id: Mapped[str | None] = mapped_column(String(40))
     last_used_at: Mapped[datetime | None]
@@ -106,7 +106,7 @@ class Token(Base):
 
     @property
     def access(self) -> str:
-        """`read` when it only looks, else `write`."""
+        """`read` if all of its scopes only read, else `write`."""
         every = scopes.catalogue()
         return "write" if "write" in [every[name].access for name in self.scopes] else "read"
 
@@ -126,7 +126,7 @@ class Token(Base):
 
     @property
     def ends_soon(self) -> bool:
-        """Whether it works, and will not for long."""
+        """Whether it works but expires soon."""
         return self.expires_at is not None and self.expires_at - clock.now() < SOON and self.status == "active"
 
     @property
@@ -137,39 +137,39 @@ class Token(Base):
 
     @property
     def replaces(self) -> "Token | None":
-        """The former string while it still works beside this one."""
+        """The record of its former string, while that still works; else None."""
         return self.replaced if self.replaced is not None and self.replaced.status == "active" else None
 
     @property
     def idle_since(self) -> datetime:
-        """When it was last used, or made or renewed if it was not used since."""
+        """When it was last used; if it was not, when it was last renewed or made."""
         return self.last_used_at or self.renewed_at or self.created_at
 
     @property
     def disused(self) -> bool:
-        """Whether it works and nobody has used it for long."""
+        """Whether it works but was not used for a long time."""
         return self.status == "active" and clock.now() - self.idle_since >= DISUSED
 
     @property
     def kept_until(self) -> datetime | None:
-        """When the record of a developer token is removed that has an end; None while it has none."""
+        """When the record of a developer token will be removed; None if the token has no end."""
         ends = [moment for moment in (self.expires_at, self.revoked_at) if moment is not None]
         return min(ends) + KEPT if ends else None
 
     @property
     def hint(self) -> str:
-        """What may be shown of it: of what another system made, its end alone."""
+        """The part of its string that may be shown; of an imported token only the end."""
         brought = self.created_agent == IMPORTED and self.renewed_at is None
         return f"…{self.last4}" if brought else f"{settings.current().token_prefix}_{self.kind}_…{self.last4}"
 
 
 def serialized(wanted: Iterable[str]) -> str:
-    """What to keep of at least one known scope. Raises `scopes.NoScopes`, `scopes.UnknownScope`."""
+    """Scopes as they are stored. Raises `scopes.NoScopes` if there are none, `scopes.UnknownScope`."""
     return scopes.serialize(scopes.check(wanted))
 
 
 def columns(plaintext: str, kind: Kind) -> dict[str, object]:
-    """What the row of a new token keeps of its string, and from where it was made."""
+    """The columns of a new token that describe its string, and the request that made it."""
     here = origin.current.get()
     return {
         "kind": kind.value,
@@ -181,7 +181,7 @@ def columns(plaintext: str, kind: Kind) -> dict[str, object]:
 
 
 def find(plaintext: str, *kinds: Kind) -> Token | None:
-    """The token that this is, a dead one too: a replay must be recognised. Only of these kinds, if any are named."""
+    """The token of a plaintext, also an ended one, so that a replay is recognised; of these kinds, if any are given."""
     kind = credentials.kind_of(plaintext)
     wanted = set(kinds or Kind) if credentials.may_be_foreign(plaintext) else {kind} & set(kinds or Kind)
     known = select(Token).where(Token.digest == credentials.digest(plaintext), Token.kind.in_(wanted))
@@ -208,7 +208,7 @@ def revoke(token: Token) -> bool:
 
 
 def revoke_many(user_id: str, token_ids: Iterable[str]) -> list[Token]:
-    """End those of some developer tokens that are a user's and still work, and what they made; which these were."""
+    """Revoke those of these developer tokens that are the user's and still work, and all they made. Returns them."""
     ids = list(token_ids)
     live = select(Token).where(Token.id.in_(ids), Token.user_id == user_id, text(LISTED), Token.revoked_at.is_(None))
     ended = [token for token in db.scalars(live.order_by(Token.id)) if not token.ended]
@@ -221,7 +221,7 @@ def revoke_many(user_id: str, token_ids: Iterable[str]) -> list[Token]:
 
 
 def revoke_descendants(token_id: str, now: datetime) -> int:
-    """End what a token made, and what that made; how many of them still worked."""
+    """Revoke all that a token made, directly or not. Returns how many of them still worked."""
     return affected(
         update(Token)
         .where(Token.id.in_(_family(token_id)), Token.id != token_id, Token.revoked_at.is_(None))

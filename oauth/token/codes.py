@@ -160,21 +160,21 @@ def save(
 
 
 def beside(asked: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """The columns of `Found` beside those of a statement about a client; empty where the code is none of its own."""
+    """A statement about a client with the columns of `Found` added; they are empty if the code is not the client's."""
     issued = asked.add_columns(*_columns).outerjoin(AuthorizationCode, _this)
     under = and_(Grant.id == AuthorizationCode.grant_id, Grant.client_id == Client.id)
     return issued.outerjoin(Grant, under).outerjoin(User, User.id == Grant.user_id)
 
 
 def digest_of(plaintext: str) -> bytes | None:
-    """What a code is kept as; None where this is none by its form."""
+    """The digest of a code; None if the string does not have the form of one."""
     return credentials.digest(plaintext) if len(plaintext) == FORM_LENGTH else None
 
 
 def find(plaintext: str) -> Found | None:
     """The code that this is; a consumed one too, so that its replay is recognised (C-07).
 
-    None as well where an app's own document names the address no more that its person was led back to.
+    Also None if the app's metadata document no longer names the redirect URI of this sign-in.
     """
     digest = digest_of(plaintext)
     found: Found | None = None if digest is None else _found.one(digest=digest, now=clock.now())
@@ -184,7 +184,7 @@ def find(plaintext: str) -> Found | None:
 
 
 def exchange(code: Found, under: Under) -> Issued | None:
-    """Use a code up and issue tokens for it, in one transaction, for one caller (C-06); None if it was used before."""
+    """Redeem a code: spend it and issue tokens in one transaction, once (C-06). None if it was used before."""
     facts = {"code_id": code.code_id, "now": clock.now()}
     return issuing.exchange(_consume, facts, under, code.scope)
 

@@ -1,4 +1,4 @@
-"""Who is calling, and what may be wrong with the credential that came."""
+"""Who is calling, and what can be wrong with the credential that they presented."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,7 +11,7 @@ from latchkey.resources import Resource
 
 
 class Fault(StrEnum):
-    """What is wrong with a credential. A wrong checksum is unknown, too: it must not look different (I-02)."""
+    """What is wrong with a credential. A wrong checksum is `UNKNOWN` as well: it must not look different (I-02)."""
 
     UNKNOWN = "unknown"
     EXPIRED = "expired"
@@ -54,12 +54,12 @@ class ScopeTooNarrow(Exception):
 class Bearer(NamedTuple):
     """Who is calling and what they may do: the facts of token, user and client in one row."""
 
-    # Of the string that came, known before anything is read; a token that is regenerated keeps its id.
+    # Of the presented string, so it is known before anything is read. A regenerated token keeps its id, not its digest.
     digest: bytes
     token_id: str
     kind: str
     fault: str
-    # True, or what the database has for it.
+    # Truthy or falsy: SQLite gives 0 and 1, PostgreSQL booleans.
     used_lately: bool | int | None
     parent_id: str | None
     grant_id: str | None
@@ -68,48 +68,49 @@ class Bearer(NamedTuple):
     allowed_addresses: str | None
     user_id: str | None
     client_id: str | None
-    # Where the app describes itself, if it does: its client_id then.
+    # The address of its metadata document, which is the client_id of an app that describes itself.
     client_url: str | None
-    # From here on some read no further than they tell.
+    # The fields from here on are read only by callers that use them (`last` of `admit`).
     email: str | None = None
-    # What replacing, refreshing or minting tokens does not change: the grant, the token that all others came from, or
-    # the app that acts as itself, whose every token has a grant of its own.
+    # What stays the same when a token is replaced, refreshed or mints others: its grant, the first token of its line,
+    # or its app where that acts as itself, since each of its tokens has a grant of its own.
     family: str = ""
     name: str | None = None
     email_verified: Kept | None = None
     user_created: Kept | None = None
     user_updated: Kept | None = None
     created: Kept = ""
+    # When it ends, or the first of the tokens above it and their grants.
     expires: Kept | None = None
     last4: str = ""
     replaces_id: str | None = None
     description: str | None = None
     client_name: str | None = None
-    # When its sign-in is over.
+    # When its grant ends.
     grant_expires: Kept | None = None
     authorization_id: str | None = None
-    # The ids of those above it, and of what they hang on.
+    # The ids of the tokens above it, and of their families, grants, authorizations and clients.
     above: str = ""
 
     @property
     def bound(self) -> bool:
-        """Whether it works from some addresses alone."""
+        """Whether it works only from some addresses."""
         return self.allowed_addresses is not None
 
     @property
     def ends_with(self) -> str:
-        """The ids of all with which it ends, or does less: what remembers an answer about it forgets that then."""
+        """The ids of all whose end ends or narrows it: a remembered answer is forgotten when one of them ends."""
         own = (self.token_id, self.family, self.grant_id, self.authorization_id, self.client_id, self.user_id)
         return " ".join(dict.fromkeys(filter(None, (*own, *self.above.split()))))
 
     def seconds_left(self, now: datetime, most: int) -> int:
-        """For how long what is said of it holds, if nothing ends before its time."""
+        """For how many seconds, `most` at the most, an answer about it holds unless something is revoked."""
         ends = min(filter(None, (self.expires_at, self.grant_expires_at)), default=None)
         return most if ends is None else min(most, max(0, int((ends - now).total_seconds())))
 
     @property
     def app_id(self) -> str | None:
-        """What its app is called in the protocol."""
+        """The client_id of its app in the protocol."""
         return self.client_url or self.client_id
 
     @property
@@ -119,12 +120,12 @@ class Bearer(NamedTuple):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When it ends, if it does by itself."""
+        """When it expires; None if it never does."""
         return None if self.expires is None else clock.read(self.expires)
 
     @property
     def grant_expires_at(self) -> datetime | None:
-        """When its sign-in is over."""
+        """When its grant ends; None if it has no end."""
         return None if self.grant_expires is None else clock.read(self.grant_expires)
 
     @property
@@ -133,9 +134,9 @@ class Bearer(NamedTuple):
         return scopes.held(self.scope)
 
     def under(self, above: Iterable[Any]) -> "Bearer":
-        """A token made by a token dies with it and can never do more than all those above it (I-06).
+        """The same bearer, narrowed to what all tokens above it may do (I-06).
 
-        Raises `InvalidToken`.
+        A token made by a token ends with it and never does more. Raises `InvalidToken`.
         """
         held, resource, family = self.scopes, self.resource, self.family
         ends, names, addresses = [self.expires_at, self.grant_expires_at], [family], self.allowed_addresses
@@ -155,13 +156,13 @@ class Bearer(NamedTuple):
 
     @property
     def resources(self) -> tuple[Resource, ...]:
-        """The APIs that it is for: those that were named for it, else those of its scopes."""
+        """The APIs that it is for: those named when it was issued, else those that its scopes belong to."""
         if self.resource is not None:
             return resources.held(self.resource)
         return resources.of(self.scopes, self.kind)
 
     def is_for(self, resource: Resource) -> bool:
-        """Whether this is one of them."""
+        """Whether it is for this API."""
         if self.resource is not None:
             return resource.key in self.resource.split()
         return resource.name in resources.reached(self.scopes, self.kind)

@@ -17,7 +17,7 @@ from latchkey.tokens.record import Token
 
 
 def fault_of(token: Any, user: Any, grant: Any, client: Any) -> Any:
-    """What is wrong with a token, as an expression of SQL; empty: nothing."""
+    """An SQL expression for the `Fault` of a token; empty if nothing is wrong with it."""
     now = bindparam("now", type_=UtcDateTime)
     ended = or_(
         token.revoked_at.is_not(None),
@@ -36,14 +36,14 @@ def fault_of(token: Any, user: Any, grant: Any, client: Any) -> Any:
     )
 
 
-# A former string that is kept working is of the family of what took its place.
+# The former string of a regenerated token, while it still works, is of the family of its successor.
 FAMILY = func.coalesce(
     case((Token.user_id.is_(None), Grant.client_id)), Token.grant_id, Token.successor_id, Token.id
 ).label("family")
 
 
 def columns(client: Any = Client, first: str = "digest", last: str = "above") -> list[Any]:
-    """What reads the fields of a `Bearer` from the `first` to the `last`, by `now` and `lately`, in their order."""
+    """The columns of a `Bearer` from the field `first` to `last`, in their order; their parameters are `moments`."""
     every = [
         Token.digest,
         Token.id.label("token_id"),
@@ -78,7 +78,7 @@ def columns(client: Any = Client, first: str = "digest", last: str = "above") ->
 
 
 def beside(statement: Select[*tuple[Any, ...]], client: Any = Client) -> Select[*tuple[Any, ...]]:
-    """With what a token hangs on beside it: `columns` read of that, too."""
+    """The statement, joined with the user, grant and client of a token, which `columns` read as well."""
     return (
         statement.outerjoin(User, User.id == Token.user_id)
         .outerjoin(Grant, Grant.id == Token.grant_id)
@@ -87,17 +87,17 @@ def beside(statement: Select[*tuple[Any, ...]], client: Any = Client) -> Select[
 
 
 def selection() -> Select[*tuple[Any, ...]]:
-    """What reads `Bearer`s."""
+    """A statement whose rows are all fields of `Bearer`s."""
     return beside(select(*columns()).select_from(Token))
 
 
 def moments(now: datetime) -> dict[str, datetime]:
-    """What a token is read by beside its digest."""
+    """The parameters of `columns`: now, and since when a use counts as noted lately."""
     return {"now": now, "lately": now - usage.NOTED_EVERY}
 
 
 def unread(after: str, before: str | None = None) -> tuple[Any, ...]:
-    """What stands for the fields between two of them, where they are not read; None: up to the end."""
+    """The defaults of the fields after one and before another (None: up to the last), for those that were not read."""
     end = None if before is None else Bearer._fields.index(before)
     return tuple(Bearer._field_defaults[name] for name in Bearer._fields[Bearer._fields.index(after) + 1 : end])
 
@@ -108,8 +108,8 @@ def _reading(last: str) -> PreparedSelect:
     return PreparedSelect("Bearer", found, row=tuple, replica=True)
 
 
-# Each column takes the driver as long as calling a function takes. So who tells no more reads up to the address, as
-# gateways are told, or up to the end of the user's record.
+# Every column costs about as much as a function call. So a caller names the last field that it needs: `WHO` reads up to
+# the e-mail address, which gateways are told, `PERSON` up to the end of the user's record.
 WHO, PERSON, ALL = "email", "user_updated", "above"
 read_to = {last: (_reading(last), unread(last)) for last in (WHO, PERSON, ALL)}
 

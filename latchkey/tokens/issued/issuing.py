@@ -1,4 +1,4 @@
-"""Access and refresh tokens, issued under a grant in the transaction that used up what they were exchanged for."""
+"""Issuing access and refresh tokens under a grant, in the transaction that spends the code or token they replace."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -40,7 +40,7 @@ Facts: TypeAlias = dict[str, Any]
 
 
 def _row(kind: Kind, name: str) -> Row:
-    """The columns of a new token; parameters that begin with its name are its own, the others of all in a statement."""
+    """The columns of a new token. Parameters that begin with `name` are its own, the others shared by the statement."""
     own = {
         **{column: bindparam(f"{name}_{column}", type_=String) for column in ("id", "last4", "scope", "resource")},
         "digest": bindparam(f"{name}_digest", type_=LargeBinary),
@@ -61,13 +61,13 @@ _as_itself = PreparedExchange(sign_ins.BEGIN, Token, _access)
 
 
 def for_both(spend: UpdateBase) -> PreparedExchange:
-    """What a statement uses up, exchanged for an access and a refresh token."""
+    """An exchange: what `spend` uses up, for an access and a refresh token."""
     return PreparedExchange(spend, Token, _access, _refresh)
 
 
-# Of a statement that spends something: user and grant are held first, in the order in which deleting a user or an app
-# meets them. In any other order each would wait for what the other has. The user whole: a key alone is lent beside who
-# deletes them, and has the grant already.
+# A statement that spends something locks user and grant first, in the order in which deleting a user or an app locks
+# them: any other order could deadlock. The user is locked fully, since a key lock is also given beside a deletion that
+# has the grant already.
 user_held = exists(select(User.id).where(User.id == bindparam("user_id")).with_for_update(read=True))
 held = exists(
     select(Grant.id).where(Grant.id == bindparam("grant_id"), user_held).with_for_update(read=True, key_share=True)
@@ -75,13 +75,13 @@ held = exists(
 
 
 def asked_in(record: type[Base], session_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-    """That the session has not ended in which a record was asked for: what a thief's session asked for ends with it."""
+    """The condition that the session it was granted in has not ended: what a thief's session grants ends with it."""
     session = BrowserSession.id == session_id, BrowserSession.ended_at.is_(None)
     return exists(select(BrowserSession.id).where(*session)).correlate(record)
 
 
 class Under(NamedTuple):
-    """The grant that tokens are issued under, and what an access token may do: within which scopes, at which APIs."""
+    """The grant that tokens are issued under, and the scopes and APIs of the new access token."""
 
     grant_id: str
     user_id: str | None
@@ -91,7 +91,7 @@ class Under(NamedTuple):
 
 
 class Issued(NamedTuple):
-    """What an app was issued: strings that exist only here, and what it is told of them."""
+    """What an app is issued: the plaintexts, which exist only here, and what the answer says of them."""
 
     access: str
     refresh: str | None
@@ -100,7 +100,8 @@ class Issued(NamedTuple):
 
 
 Insert: TypeAlias = Callable[[], object]
-# Another way to use it up, told by the parameters of all and by what then inserts the tokens; whether it did so.
+# A second way to spend it if the first fails: takes the parameters and a function that inserts the tokens, and returns
+# whether it called that.
 Otherwise: TypeAlias = Callable[[DBAPIConnection, Facts, Insert], bool]
 
 
@@ -112,7 +113,7 @@ def exchange(
     *,
     otherwise: Otherwise | None = None,
 ) -> Issued | None:
-    """Use a code or refresh token up and issue tokens for it, in one transaction. None if it was used before.
+    """Spend a code or refresh token and issue tokens for it, in one transaction. None if it was used before.
 
     `facts` are the parameters of what uses it up, with `now`; `refresh` is the scope that a refresh token stands for.
     `otherwise` is tried in a transaction of its own, which holds nothing of what was locked before.
@@ -120,7 +121,7 @@ def exchange(
     now = facts["now"]
     tokens, row = _issued(under, now)
     successor = credentials.generate(Kind.REFRESH)
-    # Neither outlives the grant (E-08).
+    # Neither token outlives the grant (E-08).
     idle = min(now + REFRESH_IDLE, under.expires_at)
     row |= _columns("refresh", successor, refresh, idle, new_id("tok")) | facts
     tokens = tokens._replace(refresh=successor)
@@ -135,7 +136,7 @@ def exchange(
 
 
 def as_itself(client_id: str, proofs_ended: int, wanted: frozenset[str], resource: str | None) -> Issued:
-    """Let an app act as itself (RFC 6749 §4.4): a grant for its one token, which ends with it.
+    """Issue a token to an app that acts as itself (RFC 6749 §4.4), under a grant of its own.
 
     `proofs_ended` is how often its secrets or keys had been ended when it proved itself. Raises `ClientGone`, also
     where they were since.
@@ -157,7 +158,7 @@ def as_itself(client_id: str, proofs_ended: int, wanted: frozenset[str], resourc
 
 
 def _issued(under: Under, now: datetime) -> tuple[Issued, Facts]:
-    """An access token, and the parameters of its row."""
+    """A new access token, and the parameters for its row."""
     token, scope = credentials.generate(Kind.ACCESS), scopes.serialize(under.scopes)
     expires_at, here = min(now + ACCESS_LIFETIME, under.expires_at), origin.current.get()
     row = _columns("access", token, scope, expires_at, new_id("tok"))
@@ -177,6 +178,6 @@ def _columns(name: str, plaintext: str, scope: str, expires_at: datetime, id_: s
 
 
 def remove_unused(begun: Iterable[str | None]) -> None:
-    """Remove those of these grants under which no token was issued: sign-ins that nobody went on with."""
+    """Remove those of these grants under which no token was issued: sign-ins that were never completed."""
     unused = Grant.id.in_([each for each in begun if each]), ~exists().where(Token.grant_id == Grant.id)
     db.execute(delete(Grant).where(*unused).execution_options(synchronize_session=False))

@@ -1,4 +1,4 @@
-"""Refresh tokens: found again when they were used, and followed by a successor once, or twice within the grace."""
+"""Refresh tokens: exchanged for a successor once, or twice within the grace period, and recognised when replayed."""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ class Found(NamedTuple):
     grant_expires_at: datetime
     scope: str
     resource: str | None
-    # Where the person was led back to, and where an app that describes itself leads now.
+    # The redirect URI of the sign-in, and those that the document of an app that describes itself names now.
     redirect_uri: str | None
     described_uris: list[str] | None
     retired: bool
@@ -65,7 +65,7 @@ _columns: tuple[Any, ...] = (
         Client.suspended_at.is_not(None),
     ).label("orphaned"),
 )
-# As a parameter SQLite would compile the statement anew for each value of it: partial indexes depend on that.
+# Not a parameter: partial indexes depend on its value, so SQLite would compile the statement again for each.
 _presented = and_(Token.digest == bindparam("digest"), Token.kind == literal_column(f"'{Kind.REFRESH}'"))
 _found = PreparedSelect(
     "FoundRefresh",
@@ -87,23 +87,23 @@ _others_place = (
     .scalar_subquery()
 )
 
-# If it is the only one of its place. Of all who use it at once one does (E-06).
+# Only if it has no rival. Of all that use it at the same time exactly one succeeds (E-06).
 _retire = issuing.for_both(
     update(Token)
     .where(_this, *_unused, Token.successor_id.is_(None), issuing.held)
     .values(consumed_at=_now, successor_id=bindparam("refresh_id"))
 )
-# Until the commit the uses of this grant that come here go one after the other. Held, not changed: most come to
-# nothing, and PostgreSQL can take a change that was just undone for one that still goes on.
+# Serialises the uses of one grant until the commit. The row is locked, not changed: most of these attempts are rolled
+# back, and PostgreSQL can mistake a change that was just undone for one that is still under way.
 _hold = PreparedWrite(
     select(Grant.id).where(Grant.id == bindparam("grant_id"), issuing.user_held).with_for_update(key_share=True)
 )
-# Of two branches the one that is not used: each names the other until one of them is.
+# Ends the branch that was not used. Until one of two branches is used, each names the other.
 _end_rival = PreparedWrite(update(Token).where(Token.id == _others_place, *_unused).values(revoked_at=_now))
 _retire_branch = PreparedWrite(
     update(Token).where(_this, *_unused).values(consumed_at=_now, successor_id=bindparam("refresh_id"))
 )
-# E-07: once more, shortly after, by the immediate predecessor alone. That it was done shows in revoked_at.
+# E-07: the immediate predecessor may be used once more within the grace period; `revoked_at` records that it was.
 _retire_again = PreparedWrite(
     update(Token)
     .where(
@@ -128,14 +128,14 @@ _name_first = PreparedWrite(update(Token).where(Token.id == bindparam("refresh_i
 
 
 def beside(asked: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """The columns of `Found` beside those of a statement about a client; empty where the token is none of its own."""
+    """A statement about a client with the columns of `Found` added; they are empty if the token is not the client's."""
     issued = asked.add_columns(*_columns).outerjoin(Token, _presented)
     under = and_(Grant.id == Token.grant_id, Grant.client_id == Client.id)
     return issued.outerjoin(Grant, under).outerjoin(User, User.id == Grant.user_id)
 
 
 def digest_of(plaintext: str) -> bytes | None:
-    """What a refresh token is kept as; None where this is none by its form."""
+    """The digest of a refresh token; None if the string does not have the form of one."""
     if credentials.kind_of(plaintext) is not Kind.REFRESH and not credentials.may_be_foreign(plaintext):
         return None
     return credentials.digest(plaintext)
@@ -144,7 +144,7 @@ def digest_of(plaintext: str) -> bytes | None:
 def find(plaintext: str) -> Found | None:
     """The refresh token that this is; a retired one too, so that its replay is recognised (E-05).
 
-    None as well where an app's own document names the address no more that its person was led back to.
+    Also None if the app's metadata document no longer names the redirect URI of this sign-in.
     """
     digest = digest_of(plaintext)
     found: Found | None = None if digest is None else _found.one(digest=digest, now=clock.now())
@@ -177,6 +177,6 @@ def _again(connection: DBAPIConnection, facts: Facts, insert: Insert) -> bool:
     if _name_second.run(connection, facts.copy()) != 1:
         return False
     insert()
-    # The second one is there: it names the first.
+    # Only now that the second one exists can the first name it.
     _name_first.run(connection, facts.copy())
     return True
