@@ -1,7 +1,7 @@
-"""By what guessing, sign-ups and letters are counted, and how much of each is heard.
+"""The limits of guessing, sign-ups and letters: by what each is counted, and how much of it is allowed.
 
-A limit is no weapon against whoever it protects: what strangers do never stops a browser that the account knows, and a
-letter that opens the account can always be had.
+A limit must not become a weapon against the person it protects. So what strangers do never stops a browser that the
+account knows, and a letter that opens the account can always be sent.
 """
 
 from datetime import timedelta
@@ -16,50 +16,50 @@ from latchkey.values import Limit
 
 # Guessing grows slower the longer it lasts: a handful at once, then a few an hour, then a few a day.
 GUESSES = (Limit(10, timedelta(minutes=1)), Limit(25, timedelta(minutes=15)), Limit(60, timedelta(hours=12)))
-# At one account from many networks. No longer window: it would shut out for as long whoever the account belongs to.
+# Guesses at one account from all networks. The window is short, since its owner is shut out for as long.
 ACCOUNT = (Limit(100, timedelta(hours=1)),)
 NETWORK = (Limit(60, timedelta(minutes=1)), Limit(400, timedelta(hours=1)))
-# Of one IPv6 site, which has 65,536 networks, as much as of so many networks.
+# An IPv6 site (a /48) has 65,536 networks (/64) and gets the limit of so many of them.
 NETWORKS_OF_SITE = 10
 EVERYWHERE = (Limit(600, timedelta(minutes=1)),)
-# While more than that are made everywhere, a network has fewer, and nobody is shut out by what others do.
+# The limit of a network while `EVERYWHERE` is exceeded; nobody is shut out by what other networks do.
 UNDER_ATTACK = (Limit(5, timedelta(minutes=15)),)
-# An app's code is guessed more easily than a password, by whoever has that already.
+# Codes of an authenticator app: guessed more easily than passwords, by somebody who has the password already.
 CODES = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=12)))
 CODES_OF_ACCOUNT = (Limit(30, timedelta(hours=1)), Limit(100, timedelta(hours=24)))
 TRIES_OF_STEP = (Limit(5, steps.LIFETIME),)
-# Whoever connects a program makes one; in one office many do.
+# Dynamic registrations from one network: each program that is connected makes one, and an office has many people.
 REGISTRATIONS = (Limit(30, timedelta(minutes=10)), Limit(200, timedelta(hours=24)))
-# Codes that people read off a device, of which one in 25 thousand million is there: by who types them, and by network.
+# User codes of devices, of which one in 25 thousand million is in use: by user, and by network.
 USER_CODES = (Limit(10, timedelta(minutes=5)), Limit(40, timedelta(hours=1)), Limit(120, timedelta(hours=24)))
-# Devices that ask to be signed in, of a public app, in whose name anybody can ask; they are kept for ten minutes.
+# Device authorizations of a public app, in whose name anybody can ask; they are kept for ten minutes.
 DEVICES_OF_APP = (Limit(30, timedelta(minutes=10)),)
 DEVICES = (Limit(120, timedelta(minutes=10)),)
 DEVICES_EVERYWHERE = (Limit(600, timedelta(minutes=10)),)
 DEVICES_UNDER_ATTACK = (Limit(3, timedelta(minutes=10)),)
 CHANGES_OF_ADDRESS = (Limit(10, timedelta(minutes=15)), Limit(30, timedelta(hours=6)))
-# What an account's owner reads of an attack; more of the same tells nothing.
+# How many events an attack leaves in the activity of an account; more of the same would tell its owner nothing.
 FAILURES_TOLD = (Limit(30, timedelta(hours=1)),)
 THROTTLING_TOLD = (Limit(1, timedelta(minutes=15)),)
 
 
 class QuotaReached(Exception):
-    """A user has as many of something as one may have; the message says how many, and what to do."""
+    """A user has reached a quota; the message says how many are allowed, and what to do."""
 
 
 class Tries(NamedTuple):
-    """What one try to sign in was counted by: what is the account's, and what is shared by many."""
+    """The counters of one try to sign in: those of the account, and those that many share."""
 
     own: tuple[Counter, ...]
     shared: tuple[Counter, ...] = ()
 
 
-# What nobody had to count.
+# Of a try that needed no counting.
 UNCOUNTED = Tries(())
 
 
 def of_network(what: str, network: str, limits: tuple[Limit, ...]) -> tuple[Counter, ...]:
-    """What is counted by where it comes from."""
+    """The counters of the network that a request comes from, and of its IPv6 site."""
     counters: tuple[Counter, ...] = (Counter(f"{what}:{network}", limits),)
     if site := addresses.site(network.partition("/")[0]):
         wider = tuple(Limit(NETWORKS_OF_SITE * limit.most, limit.window) for limit in limits)
@@ -81,7 +81,7 @@ def sign_in(email: str, *, network: str, device: str | None) -> Tries:
 
 
 def everybody(what: str, instead: str, network: str) -> Crowd:
-    """All tries of one kind together; while there are too many of them, a network has fewer."""
+    """All tries of one kind together; while they are too many, each network has a lower limit."""
     return Crowd(Counter(what, EVERYWHERE), of_network(instead, network, UNDER_ATTACK))
 
 
@@ -96,17 +96,17 @@ def _of_account(account: str, network: str) -> tuple[Counter, ...]:
 
 
 def was_right(tries: Tries) -> None:
-    """The try was no guess: the account's count begins anew, and nobody else's has it. Comes just before the commit."""
+    """The try was right: reset the counts of the account and refund the shared ones. Comes just before the commit."""
     throttle.settle(anew=tries.own, less=tries.shared)
 
 
 def with_password(tries: Tries, user: User, *, network: str, device: str | None) -> Tries:
-    """A right second factor ends what was counted of the password before it, too."""
+    """A right second factor also settles the counts of the password before it."""
     return tries._replace(own=(*tries.own, *_own(emails.key(user.email), network, device)))
 
 
 def of_step(step_id: str) -> Counter:
-    """What counts the codes typed in one sign-in."""
+    """The counter of the codes that are typed in one sign-in."""
     return Counter(f"step:{step_id}", TRIES_OF_STEP)
 
 
@@ -144,7 +144,7 @@ def password(user: User, session_id: str) -> tuple[Counter, ...]:
 
 
 def recovered(user: User, *, network: str) -> None:
-    """Whoever reads the account's mail has set a new password: what was counted against it is forgotten."""
+    """A new password was set by the mailed link: reset what was counted against the account."""
     account = emails.key(user.email)
     throttle.reset(*_of_account(account, network), Counter(f"password:{user.id}", ACCOUNT))
 

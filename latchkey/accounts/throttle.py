@@ -28,7 +28,7 @@ class TooMany(Exception):
 
 
 class Counter(NamedTuple):
-    """What attempts are counted by, and how many are allowed."""
+    """A key that attempts are counted by, and how many are allowed."""
 
     key: str
     limits: tuple[Limit, ...]
@@ -46,7 +46,7 @@ class Attempt(Base):
 
 
 class Crowd(NamedTuple):
-    """Everybody's attempts together, in one window; and what is counted instead while there are too many of them."""
+    """A counter of everybody's attempts, and the counters that apply while it is exceeded."""
 
     everywhere: Counter
     under_attack: tuple[Counter, ...]
@@ -86,7 +86,7 @@ def _admitted(counters: tuple[Counter, ...], crowd: Crowd | None, now: datetime)
 
 
 def left(counter: Counter) -> int:
-    """How many attempts its fullest window still takes."""
+    """How many more attempts are allowed now, by the fullest window."""
     now = clock.now()
     windows = {name: limit.most for name, limit in _limits((counter,))}
     counted = select(Attempt.key, Attempt.count).where(Attempt.key.in_(windows), Attempt.expires_at > now)
@@ -109,12 +109,12 @@ def _wait(names: Sequence[str], now: datetime) -> int:
     windows = select(Attempt.key, Attempt.expires_at).where(Attempt.key.in_(names), Attempt.expires_at > now)
     with engines().read.connect() as connection:
         ends = {name: ceil((end - now).total_seconds()) for name, end in connection.execute(windows)}
-    # A window that began in a transaction that others share is not there yet.
+    # A window that began in a shared transaction may not be committed yet.
     return max(ends.get(name) or int(name.rpartition(":")[2]) for name in names)
 
 
 def _limits(counters: tuple[Counter, ...]) -> list[tuple[str, Limit]]:
-    """Each window by its name, in one order everywhere: two attempts never hold what the other waits for."""
+    """Each window by its name, always in the same order, so that two attempts never deadlock."""
     return sorted(
         (f"{credentials.digest(counter.key).hex()}:{int(limit.window.total_seconds())}", limit)
         for counter in counters
@@ -127,7 +127,7 @@ def _names(counters: tuple[Counter, ...]) -> list[str]:
 
 
 def _counted(count: Callable[..., int], counters: tuple[Counter, ...], now: datetime) -> list[str]:
-    """Count an attempt by each; the names of the windows that are full."""
+    """Count an attempt in each window. Returns the names of those that are full."""
     return [
         name
         for name, limit in _limits(counters)
@@ -154,13 +154,13 @@ def _counting(dialect: str) -> PreparedWrite:
 
 
 def refund(*counters: Counter) -> None:
-    """Take one attempt out of each count: it was no guess. Those of others stay counted."""
+    """Take one attempt out of each count, since it was no guess; other attempts stay counted."""
     with engines().write.begin() as connection:
         _settle(connection, (), counters)
 
 
 def reset(*counters: Counter) -> None:
-    """Begin the counts anew: whoever it was knew what they said."""
+    """Reset the counts, since the attempt was right."""
     with engines().write.begin() as connection:
         _settle(connection, counters, ())
 
@@ -180,7 +180,7 @@ def _settle(connection: Connection, anew: tuple[Counter, ...], less: tuple[Count
             for name in _names(counters):
                 statement.run(connection, named=name)
         return
-    # In the order in which they are counted: what goes is locked by the part of a statement that finds it.
+    # In the order in which they are counted, so that no deadlock arises: the subquery locks what it finds.
     if less:
         _HOLD.run(connection, names=_names((*anew, *less)))
         _LESS_OF.run(connection, names=_names(less))
@@ -189,7 +189,7 @@ def _settle(connection: Connection, anew: tuple[Counter, ...], less: tuple[Count
 
 
 _ATTEMPTS = cast("Table", Attempt.__table__)
-# SQLite has one writer at a time, and a statement for each is the least there.
+# SQLite has one writer at a time, so there a simple statement for each count is the cheapest.
 _ANEW = Within(delete(_ATTEMPTS).where(_ATTEMPTS.c.key == bindparam("named")))
 _COUNTED = _ATTEMPTS.c.count > 0
 _LESS = Within(
@@ -204,5 +204,5 @@ _LESS_OF = Within(update(_ATTEMPTS).where(_AMONG, _COUNTED).values(count=_ATTEMP
 
 
 def purge() -> bool:
-    """Remove some windows that have passed; whether there may be more."""
+    """Remove some windows that have passed. Returns whether there may be more."""
     return sweep(Attempt, Attempt.expires_at < clock.now())

@@ -17,7 +17,7 @@ from latchkey.store.drivers.writers import Writers
 from latchkey.store.queue import Pool, Queue
 
 QUEUE_SECONDS = 30
-# For whoever has waited long enough, in vain: others write for a few milliseconds each.
+# How long a thread waits for the write lock again after a wait timed out. Writers hold it for a few milliseconds each.
 HASTY_SECONDS = 0.05
 
 
@@ -42,7 +42,7 @@ class Engines:
         self.replica = _replica(replica_url, pool) if replica_url else None
         self.queue = Queue()
         self._writer: Any = None
-        # When somebody last waited in vain for another process that writes.
+        # When a wait for the write lock of another process last timed out.
         self._vain_at = float("-inf")
         if self.embedded:
             sqlite.tune(self.read, reading=True)
@@ -65,7 +65,7 @@ class Engines:
         self._writers = Writers(self.write)
 
     def fetch(self, text: str, bound: Any) -> list[Any]:
-        """The rows of a statement that reads, by a driver connection that nobody else uses meanwhile."""
+        """The rows of a SELECT, read by a driver connection that is lent to this thread for it."""
         writer = getattr(self._local, "writer", None)
         if writer is None:
             return self._readers.fetch(text, bound, again=True)
@@ -73,19 +73,19 @@ class Engines:
         return rows
 
     def fetch_each(self, asked: Sequence[tuple[str, Any]]) -> list[list[Any]]:
-        """The rows of each of several such statements, asked at once; none at all where that cannot be done."""
+        """The rows of each of several SELECTs, sent together; an empty list where the driver cannot do that."""
         return self._readers.fetch_each(asked)
 
     def fetch_replica(self, text: str, bound: Any) -> list[Any]:
-        """The same at the replica."""
+        """Like `fetch`, at the replica."""
         return cast("Readers", self._replicas).fetch(text, bound, again=False)
 
     def drop_replica(self) -> None:
-        """Forget the connections to the replica."""
+        """Close the idle connections to the replica."""
         cast("Readers", self._replicas).forget()
 
     def write_once(self, text: str, bound: Any) -> int:
-        """Run one statement as a transaction of its own, where the database is elsewhere; how many rows it changed."""
+        """Run one statement as its own transaction, on a database server. Returns how many rows it changed."""
         return self._writers.run(text, bound)
 
     @contextlib.contextmanager
@@ -117,7 +117,7 @@ class Engines:
 
     @contextlib.contextmanager
     def hasty(self) -> Iterator[None]:
-        """Let this thread wait hardly for who writes: it did so in vain."""
+        """Within it this thread waits only briefly for the write lock, since a wait of it just timed out."""
         self._local.hasty = True
         try:
             yield
@@ -125,7 +125,7 @@ class Engines:
             self._local.hasty = False
 
     def _lock(self) -> bool:
-        """Take the turn to write; whether this thread has waited enough, by itself or beside who did so in vain."""
+        """Take the turn to write. Returns whether to wait only briefly for other processes, since a wait timed out."""
         hasty, came = getattr(self._local, "hasty", False), time.monotonic()
         if not self.queue.acquire(HASTY_SECONDS if hasty else QUEUE_SECONDS):
             raise OperationalError("BEGIN IMMEDIATE", {}, TimeoutError("the write queue did not move"))
@@ -139,7 +139,7 @@ class Engines:
         @event.listens_for(self.write, "begin")
         def begin(connection: Any) -> None:
             hasty, driven = self._lock(), connection.connection
-            # It hands on when it is back in its pool.
+            # The turn is released when the connection is back in its pool (`checkin`).
             driven.info["queued"] = True
             try:
                 with sqlite.patience(driven.dbapi_connection, HASTY_SECONDS) if hasty else contextlib.nullcontext():
@@ -154,17 +154,17 @@ class Engines:
                 self.queue.release()
 
     def _close_late(self, _connection: Any, record: Any) -> None:
-        # Its pool was disposed of while it was out: nobody would close it there.
+        # The pool was disposed of while the connection was lent, so nothing else would close it.
         if self._disposed:
             record.invalidate()
 
     def shrink(self) -> None:
-        """Give back what connections that nobody uses keep of a file: it lies in the system's own cache, too."""
+        """Free the page caches of idle SQLite connections. The same pages are in the cache of the operating system."""
         if not self.embedded:
             return
         self._readers.shrink()
         for engine in (self.read, self.write):
-            # The one that was used last comes first, and those behind it keep little.
+            # The pool is last in, first out: the first connection is the one with a filled cache.
             if cast("Pool", engine.pool).checkedin():
                 with contextlib.closing(engine.raw_connection()) as lent:
                     sqlite.shrink(lent.dbapi_connection)
@@ -185,13 +185,13 @@ class Engines:
 def _pool(*, embedded: bool) -> dict[str, Any]:
     return {
         "poolclass": Pool,
-        # A file is opened in a moment, and each connection of it has caches of its own; a server takes longer.
+        # SQLite: connections are cheap to open, and each has a page cache. PostgreSQL: they take longer to open.
         "pool_size": 4 if embedded else 8,
         "max_overflow": 24,
         "pool_timeout": QUEUE_SECONDS,
-        # Who comes next gets the connection that was used last: the caches of few are filled.
+        # Last in, first out, so that only a few connections fill their caches.
         "pool_use_lifo": True,
-        # P-01: neither a fault's message nor a log of statements tells what was written.
+        # P-01: no parameter appears in an exception's text or in a log of statements.
         "hide_parameters": True,
     } | ({} if embedded else {"pool_recycle": 1800})
 

@@ -1,4 +1,4 @@
-"""Something is used up and rows are inserted for it, or nothing happens: for what is exchanged for tokens."""
+"""Exchanges: one row is used up and others are inserted for it, or nothing happens. Tokens are issued by them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,11 +26,11 @@ class PreparedExchange:
         self._prepared: dict[str, tuple[Prepared, list[Prepared]]] = {}
 
     def run(self, facts: dict[str, Any]) -> bool:
-        """Whether it was there. Of many who use up the same at once, one is told so."""
+        """Do it. Returns whether there was something to use up; of many callers at the same time one is told so."""
         pair = engines()
         dialect = pair.write.dialect
         first, others = self._prepared.get(dialect.name) or self._prepare(dialect)
-        # The rows are made of these very values, whatever else the first statement has.
+        # The inserted rows are made of exactly these values, whatever other parameters the first statement has.
         values = first.defaults | facts
         first.convert(values)
         bound = first.ordered(values)
@@ -62,7 +62,7 @@ class PreparedExchange:
     def _prepare(self, dialect: Dialect) -> tuple[Prepared, list[Prepared]]:
         made = self.apart() if dialect.name == "sqlite" else [self.as_one()]
         first, *others = [Prepared(statement.compile(dialect=dialect), dialect) for statement in made]
-        # They share their parameters: each is made to what the driver takes once.
+        # The statements share their parameters, so each value is converted for the driver once.
         done = {name for name, _ in first.binders}
         for other in others:
             other.binders = [(name, bind) for name, bind in other.binders if name not in done]
@@ -70,11 +70,11 @@ class PreparedExchange:
         return first, others
 
     def apart(self) -> list[UpdateBase]:
-        """One statement that uses it up, and one for each row: SQLite keeps a journal of one that inserts several."""
+        """For SQLite, which journals a statement that inserts several rows: one that uses it up, one for each row."""
         return [self._spend, *(insert(self._into).values(row) for row in self._rows)]
 
     def as_one(self) -> UpdateBase:
-        """Both in one, which inserts the rows or none."""
+        """For PostgreSQL: everything in one statement, which inserts all rows or none."""
         spent = self._spend.returning(literal_column("1")).cte("spent")
         rows = [select(*row.values()).select_from(spent) for row in self._rows]
         found = union_all(*rows) if len(rows) > 1 else rows[0]

@@ -15,12 +15,12 @@ from latchkey.store.sweeping import sweep
 
 # One number for whatever must not run twice at once, whoever has which lease.
 MOVING = 4_205_116_373
-# How long one stays that is over and that nobody took again.
+# How long the row of an expired lease is kept.
 LEFT = timedelta(days=1)
 
 
 class Lease(Base):
-    """Who does some work, and until when nobody else begins it."""
+    """Which process does some work, and until when no other process begins it."""
 
     __tablename__ = "lease"
 
@@ -30,23 +30,23 @@ class Lease(Base):
 
 
 def take(name: str, holder: str, length: timedelta) -> bool:
-    """Begin some work, in a transaction of its own; false while somebody has it, the same holder too."""
+    """Take a lease, in a transaction of its own. False while anybody has it, the same holder included."""
     return _write(name, holder, length, Lease.until <= clock.now())
 
 
 def extend(name: str, holder: str, length: timedelta) -> bool:
-    """Have what one holds for so long from now; false if it went to somebody else meanwhile."""
+    """Prolong a lease to this length from now. False if somebody else has taken it meanwhile."""
     return _write(name, holder, length, Lease.holder == holder)
 
 
 def end(name: str, holder: str) -> None:
-    """Let others begin at once."""
+    """Give a lease back, so that others need not wait for its end."""
     with engines().write.begin() as connection:
         connection.execute(delete(Lease).where(Lease.name == name, Lease.holder == holder))
 
 
 def purge() -> bool:
-    """Remove some that were left by who was killed; whether there may be more."""
+    """Remove some leases that killed processes left. Returns whether there may be more."""
     return sweep(Lease, Lease.until < clock.now() - LEFT)
 
 
@@ -62,7 +62,7 @@ def _write(name: str, holder: str, length: timedelta, free: ColumnElement[bool])
 
 
 def alone(number: int) -> None:
-    """Begin to write in the session, once nobody else does under this number; what is read from here on stays so."""
-    # Else reads go on in autocommit until something is written.
+    """Begin the session's write transaction, alone under this number: what is read from here on cannot change."""
+    # Without this, reads would use the autocommit engine until the first write.
     db().info["writing"] = True
     db.execute(text("SELECT 1") if engines().embedded else select(func.pg_advisory_xact_lock(number)))

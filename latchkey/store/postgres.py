@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 else:
     psycopg = Late("psycopg")
 
-# Whoever writes has to reach the one that is no standby, also when the reading engine itself refuses to write.
+# Of several hosts the engines need the primary, also the reading engine, although that refuses writes itself.
 PRIMARY = {"target_session_attrs": "primary"}
-# Whatever the operator has set for the database: the driver reads moments in no other style.
+# Set for every connection, whatever the database is configured to: the driver parses timestamps in ISO style only.
 MOMENTS = "-c timezone=UTC -c datestyle=ISO"
 READ_ONLY = "-c default_transaction_read_only=on"
-# A replica that does not answer must not hold calls up: the primary is asked instead.
+# A replica that does not answer must not delay calls: the primary is asked instead.
 REPLICA_SECONDS = 2
-# How often somebody else is looked for before they count as connected.
+# How many times another connection must be seen before it counts as one.
 LOOKS, PAUSE_SECONDS = 10, 0.1
 # Its result would be of another type than when it was prepared (feature not supported); there is no such statement; and
 # it takes no writes, as what has become a standby.
 OUTDATED = frozenset({"0A000", "26000", "25006"})
-# What stands between may forget a connection that nobody uses for longer, and tells neither end.
+# Firewalls and NAT may silently drop a connection that is idle for longer.
 QUIET_SECONDS = 30
 # Where the URL says nothing: a host that is gone without a word is given up, where the system's own defaults take a
 # quarter of an hour, or two.
@@ -40,19 +40,19 @@ GIVING_UP = {
 
 
 def faults() -> tuple[type[Exception], ...]:
-    """What its driver raises."""
+    """The exceptions of the driver."""
     return (psycopg.Error,) if loaded("psycopg") else ()
 
 
 def absences() -> tuple[type[Exception], ...]:
-    """What its driver raises while the database cannot be reached."""
+    """The exceptions of the driver while the database cannot be reached."""
     if not loaded("psycopg"):
         return ()
     return (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 
 
 def state(fault: object) -> str | None:
-    """PostgreSQL's own word for a fault (SQLSTATE), if it is one of its."""
+    """The SQLSTATE of an error; None if it is not one of PostgreSQL's."""
     return fault.sqlstate if loaded("psycopg") and isinstance(fault, psycopg.Error) else None
 
 
@@ -65,7 +65,7 @@ def outdated(fault: object) -> bool:
 
 
 def arguments(url: URL, *, reading: bool) -> dict[str, Any]:
-    """What a connection is opened with."""
+    """The arguments for opening a connection."""
     named = url.query.get("host")
     several = isinstance(named, tuple) or "," in (url.host or named or "")
     chosen = PRIMARY if several or "target_session_attrs" in url.query else {}
@@ -73,18 +73,18 @@ def arguments(url: URL, *, reading: bool) -> dict[str, Any]:
 
 
 def _giving_up(url: URL) -> dict[str, Any]:
-    """Within which time a host is given up, as far as the operator has not said so."""
+    """Timeouts after which a silent host is given up, except those that the URL sets."""
     return {name: value for name, value in GIVING_UP.items() if name not in url.query}
 
 
 def of_replica(url: URL) -> dict[str, Any]:
-    """What is said to a replica, which is given less time: the primary can be asked instead."""
+    """The arguments for a replica, with shorter timeouts, since the primary can be asked instead."""
     limit = f"-c statement_timeout={REPLICA_SECONDS}s"
     return _giving_up(url) | {"options": f"{MOMENTS} {READ_ONLY} {limit}", "connect_timeout": REPLICA_SECONDS}
 
 
 def opener(url: URL, arguments: dict[str, Any]) -> Callable[[], Any]:
-    """What opens a connection, also through a pooler."""
+    """A function that opens a connection, also through a pooler."""
     given, named = url.get_dialect()().create_connect_args(url)
     asked = {**named, **arguments}
     bare = {name: each for name, each in asked.items() if name != "options"}
@@ -95,7 +95,7 @@ def opener(url: URL, arguments: dict[str, Any]) -> Callable[[], Any]:
             try:
                 return psycopg.connect(*given, **asked)
             except psycopg.OperationalError as error:
-                # PgBouncer takes no options: others have the connection after us.
+                # PgBouncer refuses `options`, since others use the connection after us.
                 if "startup parameter" not in str(error):
                     raise
                 refuses.set()

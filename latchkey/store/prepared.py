@@ -22,13 +22,13 @@ from latchkey.store.drivers import foresight
 from latchkey.store.session import UtcDateTime, engines
 from latchkey.turns import waiting
 
-# After a fault nobody asks the replica for so long.
+# After a fault of the replica it is not asked for so long.
 AWAY_SECONDS = 5.0
 log = logging.getLogger("latchkey.store")
 
 
 class _Replica:
-    """How this process found the replica."""
+    """The state of the replica, as this process knows it."""
 
     away_until = float("-inf")
 
@@ -38,7 +38,7 @@ _primary_alone = ContextVar("primary_alone", default=False)
 
 @contextmanager
 def primary_alone() -> Iterator[None]:
-    """Ask no replica: what is remembered of the answer must not be older than what is known to have ended."""
+    """Within it only the primary is asked: an answer that is remembered must not be older than a known revocation."""
     mark = _primary_alone.set(True)
     try:
         yield
@@ -50,7 +50,7 @@ Convert = Callable[[Any], Any] | None
 
 
 def kept(column: Any) -> ColumnElement[Any]:
-    """A column that is handed over as the driver gives it."""
+    """A column whose values are taken as the driver gives them, without conversion."""
     return type_coerce(column, NullType())
 
 
@@ -59,8 +59,8 @@ def _from_sqlite(text: str | None) -> datetime | None:
 
 
 def binder(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
-    """What makes of a value what the driver is given; None: it is given as it is."""
-    # Both drivers take bytes as they are, and give them so.
+    """The function that converts a value for the driver; None if it needs no conversion."""
+    # Both drivers take and give bytes.
     if isinstance(kind, LargeBinary):
         return None
     # SQLAlchemy's own conversions of moments and days cost more than finding the row.
@@ -72,7 +72,7 @@ def binder(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
 
 
 def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
-    # Of what is true or false only that is asked: 0 and 1 will do.
+    # Booleans are only tested for truth, for which SQLite's 0 and 1 will do.
     if isinstance(kind, LargeBinary | Boolean):
         return None
     if isinstance(kind, UtcDateTime) and dialect.name == "sqlite":
@@ -93,18 +93,18 @@ class Prepared:
         self.defaults = {name: value for name, value in compiled.params.items() if value is not None}
 
     def parameters(self, given: dict[str, Any]) -> Any:
-        """What the driver is given for these, which are changed to what it takes."""
+        """The parameters for the driver. Converts the values in `given` in place."""
         values = self.defaults | given if self.defaults else given
         self.convert(values)
         return self.ordered(values)
 
     def convert(self, values: dict[str, Any]) -> None:
-        """Change values of these to what the driver takes."""
+        """Convert these values in place to what the driver takes."""
         for name, bind in self.binders:
             values[name] = bind(values[name])
 
     def ordered(self, values: dict[str, Any]) -> Any:
-        """The same of values that it takes already."""
+        """The parameters for the driver, of values that are converted already."""
         if self.in_order is not None:
             return self.in_order(values)
         return values if self.only is None else (values[self.only],)
@@ -115,7 +115,7 @@ class Reading(Prepared):
 
     def __init__(self, statement: Select[*tuple[Any, ...]], row: Any, dialect: Dialect) -> None:
         super().__init__(statement.compile(dialect=dialect), dialect)
-        # As a named tuple's own `_make`, which also looks whether all are there.
+        # Like the `_make` of a named tuple, without its check of the length.
         self._made: Callable[[Any], Any] = partial(tuple.__new__, row)
         readers = [_reader(column.type, dialect) for column in statement.selected_columns]
         self._readers = [(index, reader) for index, reader in enumerate(readers) if reader is not None]
@@ -164,7 +164,7 @@ class PreparedSelect:
         return [compiled.read(record) for record in records]
 
     def given(self, parameters: dict[str, Any]) -> tuple[str, Any]:
-        """What the driver is given to run it with these parameters, which are changed."""
+        """The text and parameters for the driver. Converts the values in `parameters` in place."""
         dialect = engines().read.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
         return compiled.text, compiled.parameters(parameters)
@@ -186,7 +186,7 @@ class PreparedSelect:
             raise DBAPIError.instance(compiled.text, None, error, dialect.loaded_dbapi.Error) from error
 
     def _at_replica(self, parameters: dict[str, Any]) -> list[Any]:
-        """What the replica knows; nothing while it is away."""
+        """The rows that the replica has; none while it is away."""
         if time.monotonic() < _Replica.away_until or _primary_alone.get():
             return []
         pair = engines()
@@ -213,7 +213,7 @@ class PreparedWrite:
         self._prepared: dict[str, Prepared] = {}
 
     def run(self, connection: DBAPIConnection, given: dict[str, Any]) -> int:
-        """Run it with these parameters, which are changed; how many rows it changed or held."""
+        """Run it; converts the values in `given` in place. Returns how many rows it changed or locked."""
         dialect = engines().write.dialect
         prepared = self._prepared.get(dialect.name)
         if prepared is None:

@@ -1,4 +1,4 @@
-"""What threads wait for: a FIFO lock, and a pool of connections; both tell for how long."""
+"""A FIFO lock and a connection pool. Both report how long threads waited for them."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from latchkey.turns import waiting
 
-# Told how long a thread had to wait, for the lock and for a connection, also when it gave up.
+# Called with the time that a thread waited for the lock or a connection, also when it gave up.
 watchers: list[Callable[[float], object]] = []
 pool_watchers: list[Callable[[float], object]] = []
 
@@ -53,7 +53,7 @@ class Queue:
 
 
 class Pool(QueuePool):
-    """SQLAlchemy's own, watched where nothing is free and no more may be made."""
+    """SQLAlchemy's own pool, which reports waits when no connection is free and no more may be opened."""
 
     def _do_get(self) -> ConnectionPoolEntry:
         if self.checkedin() or self.overflow() < self._max_overflow:

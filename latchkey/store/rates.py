@@ -24,7 +24,7 @@ else:
     backoff, retry = Late("redis.backoff"), Late("redis.retry")
 
 STORE_SECONDS = 0.25
-# After a failure nobody asks the store for so long.
+# After a failure the store is not asked for so long.
 AWAY_SECONDS = 5.0
 TOLD_SECONDS = 60.0
 
@@ -32,7 +32,7 @@ log = logging.getLogger("latchkey.rates")
 
 
 class Standing(NamedTuple):
-    """What one call's count came to."""
+    """The result of counting one call."""
 
     allowed: bool
     most: int
@@ -42,7 +42,7 @@ class Standing(NamedTuple):
 
 
 class _Process:
-    """What this process knows: how many share its limit, and how the store did."""
+    """The state of this process: how many workers share the limit, and when the store failed."""
 
     workers = 1
     away_until = told_at = float("-inf")
@@ -57,7 +57,7 @@ def share(workers: int) -> None:
 def _store(url: str) -> "Storage":
     if url.startswith("memory:"):
         return storage.MemoryStorage()
-    # One try: what waits for another holds a thread.
+    # A single try, since waiting for another would hold a thread.
     options = {"socket_timeout": STORE_SECONDS, "socket_connect_timeout": STORE_SECONDS}
     once = retry.Retry(backoff.NoBackoff(), 0)
     found: Storage = storage.storage_from_string(url, wrap_exceptions=True, retry=once, **options)  # type: ignore[arg-type, assignment] # handed on to Redis
@@ -71,13 +71,13 @@ def _item(rate: str, processes: int) -> "RateLimitItem":
 
 
 def prepare() -> None:
-    """Load the driver, which is not safe for several threads at once."""
+    """Load the driver now: loading it in several threads at once is not safe."""
     if settings.current().api_rate_limit is not None:
         _store(settings.current().rate_limit_url)
 
 
 def shared() -> bool:
-    """Whether one store counts for all processes."""
+    """Whether all processes count in one store."""
     return not settings.current().rate_limit_url.startswith("memory:")
 
 
@@ -94,12 +94,12 @@ def answers() -> bool:
 
 
 def away() -> bool:
-    """Whether calls go uncounted just now, as far as this process knows."""
+    """Whether this process lets calls go uncounted at the moment, because the store failed."""
     return time.monotonic() < _Process.away_until
 
 
 def count(key: str) -> Standing | None:
-    """Count a call by this key. None: nothing is limited, or nobody can count."""
+    """Count a call by this key. None if nothing is limited, or the store cannot be reached."""
     ours = settings.current()
     if ours.api_rate_limit is None or away():
         return None

@@ -57,7 +57,7 @@ class Base(DeclarativeBase):
 
 
 def some(name: str | None, *columns: str, where: str, unique: bool = False, only: str | None = None) -> Index:
-    """An index of the rows that a condition holds for, which costs the others nothing; `only` in one database."""
+    """A partial index of the rows that `where` holds for; with `only`, an index of one of the databases alone."""
     rows = text(where)
     return Index(name, *columns, unique=unique, sqlite_where=rows, postgresql_where=rows, info={"only": only})
 
@@ -122,23 +122,23 @@ def insert_into(record: Any) -> sqlite.Insert | postgresql.Insert:
 
 
 def rest() -> None:
-    """Give back the connection of a session that only read: what comes next takes long, and others may have it."""
+    """Return the connection of a session that only read to its pool, before something that takes long."""
     if db.registry.has() and reads_only():
         db.commit()
 
 
 def shrink() -> None:
-    """Give back what connections that nobody uses keep."""
+    """Free what idle connections keep in memory."""
     engines().shrink()
 
 
 def affected(statement: UpdateBase) -> int:
-    """Run a DML statement in the session; how many rows it changed."""
+    """Run a DML statement in the session. Returns how many rows it changed."""
     return cast("CursorResult[Any]", db.execute(statement)).rowcount
 
 
 def commit_parts(parts: Iterable[int]) -> int:
-    """Commit each part of what is too much for one transaction, and the rest; the sum of what the parts say."""
+    """Commit after each part of work that is too much for one transaction. Returns the sum of what the parts yield."""
     told = 0
     for part in parts:
         db.commit()

@@ -1,4 +1,4 @@
-"""Rows that nobody needs any more, removed a few at a time, so that nobody waits for it."""
+"""Removing rows that are not needed any more, a few at a time, so that nobody waits long for the write lock."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,16 +7,16 @@ from sqlalchemy import ColumnElement, Select, TextClause, delete, select, tuple_
 
 from latchkey.store.session import Base, db
 
-# What takes a few milliseconds: meanwhile nobody else writes to the embedded database.
+# So many take a few milliseconds, during which nobody else can write to SQLite.
 AT_A_TIME = 100
 
 Which = ColumnElement[bool] | TextClause
 
 
 def some(record: type[Base], *which: Which, at_a_time: int = AT_A_TIME) -> list[Any]:
-    """The keys of some rows for which a condition holds, held until the commit; none that somebody else holds."""
+    """The keys of some rows that the conditions hold for, locked until the commit; rows that are locked are skipped."""
     key: Select[Any] = select(*record.__table__.primary_key).where(*which)
-    # Read first: where there is nothing to do, nobody has to wait for it.
+    # Read first, so that no write transaction is begun where there is nothing to remove.
     found = db.execute(key.limit(at_a_time)).all()
     if not found:
         return []
@@ -32,7 +32,7 @@ def _among(record: type[Base], keys: Iterable[Any]) -> ColumnElement[bool]:
 
 
 def sweep(record: type[Base], *which: Which, at_a_time: int = AT_A_TIME) -> bool:
-    """Remove some rows for which a condition holds; whether there may be more. The caller commits."""
+    """Remove some rows that the conditions hold for. Returns whether there may be more. The caller commits."""
     found = some(record, *which, at_a_time=at_a_time)
     if found:
         db.execute(delete(record).where(_among(record, found)).execution_options(synchronize_session=False))

@@ -59,7 +59,7 @@ class Readers:
             if direct.sends_several(cursor):
                 rows = cursor.read_each(asked)
         except Exception:
-            # Whatever it was, as in `fetch`, others may have met it, too; what was sent behind it is of no more use.
+            # Other connections may have failed as well (see `fetch`), and what was sent after the fault is lost.
             close(self._engine, cursor.connection)
             self.forget()
             raise
@@ -78,7 +78,7 @@ class Readers:
                 close(self._engine, self._idle.pop(0).connection)
 
     def shrink(self) -> None:
-        """Have the one that is used most give back what it keeps of a file."""
+        """Free the page cache of the connection that is used most."""
         try:
             cursor = self._idle.pop()
         except IndexError:
@@ -88,23 +88,23 @@ class Readers:
         self._close_idle(0 if self._over else MOST_IDLE)
 
     def forget(self) -> None:
-        """Close those that nobody uses."""
+        """Close the idle connections."""
         self._close_idle(0)
 
     def dispose(self) -> None:
-        """Close all; those that are lent, when they come back."""
+        """Close all connections; lent ones are closed when they come back."""
         self._over = True
         self.forget()
 
 
 def detached(engine: Engine) -> Any:
-    """A driver connection of an engine that never returns to its pool."""
+    """A new driver connection of an engine, detached from its pool."""
     pooled = engine.raw_connection()
     pooled.detach()
     return pooled.dbapi_connection
 
 
 def close(engine: Engine, connection: Any) -> None:
-    """Let go of such a connection, whatever state it is in."""
+    """Close a detached connection, whatever state it is in."""
     with contextlib.suppress(engine.dialect.loaded_dbapi.Error, OSError):
         connection.close()

@@ -1,4 +1,4 @@
-"""Transactions on the driver's own connection, for what is prepared beforehand; and one that several share."""
+"""Transactions on a driver connection, for prepared statements, and one that several callers share."""
 
 import threading
 from collections.abc import Iterator
@@ -18,18 +18,18 @@ def write_lock() -> AbstractContextManager[object]:
 
 
 def hasty_after(error: Exception) -> AbstractContextManager[object]:
-    """Meanwhile this thread waits hardly for who writes, if that is what failed: it would be in vain once more."""
+    """Within it this thread waits only briefly for the write lock, if the fault was that such a wait timed out."""
     cause = getattr(error, "orig", error)
     in_vain = sqlite.busy(error) or isinstance(cause, TimeoutError)
     return engines().hasty() if in_vain else nullcontext()
 
 
 class Spoiled(Exception):
-    """Something failed in a transaction that several share: nothing of it may stay."""
+    """Something failed in a shared transaction: all of it must be rolled back."""
 
 
 class Shared(threading.local):
-    """Whether what this thread writes has a share in a transaction (`together`), and may still have."""
+    """Whether this thread writes in a shared transaction (`together`), and whether that is still sound."""
 
     open = spoiled = False
 
@@ -46,12 +46,12 @@ _PART = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 
 
 class Undo(Exception):
-    """Ends a transaction without what it changed; whoever raises it waits for it outside."""
+    """Rolls a transaction back; whoever raises it catches it outside."""
 
 
 @contextmanager
 def transaction() -> Iterator[DBAPIConnection]:
-    """A transaction on the driver's own connection, for prepared writes; a part of what this thread shares."""
+    """A transaction on a driver connection, for prepared writes; within `together`, a part of the shared one."""
     pair = engines()
     if not pair.embedded:
         with closing(pair.write.raw_connection()) as pooled:
@@ -61,7 +61,7 @@ def transaction() -> Iterator[DBAPIConnection]:
                 if postgres.outdated(fault):
                     pooled.invalidate(fault)
                 raise
-            # Back in its pool it is rolled back, unless it was committed.
+            # Unless it was committed, it is rolled back when it returns to its pool.
             pooled.commit()
         return
     with pair.write_lock() as connection:
@@ -81,7 +81,7 @@ def transaction() -> Iterator[DBAPIConnection]:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Let all that this thread exchanges meanwhile have one commit, on an embedded database.
+    """Within it all exchanges of this thread share one transaction and one commit, on SQLite.
 
     Nothing of it may be told before. Raises what failed, or `Spoiled`: then nothing of it happened.
     """

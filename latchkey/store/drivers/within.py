@@ -1,7 +1,7 @@
-"""Statements of the session's own transaction that are compiled once: what signing in, and each event, writes.
+"""Statements that are compiled once and run in the session's own transaction: for signing in, and for each event.
 
-The unit of work sorts and compiles anew, which costs several times what the database does. What the session has to
-write is written before, and about faults SQLAlchemy does what it always does.
+SQLAlchemy's unit of work sorts and compiles each time, which costs several times what the database does. The session is
+flushed before, and faults, spans and broken connections are handled as SQLAlchemy always handles them.
 """
 
 from functools import cache
@@ -22,7 +22,7 @@ Statement = UpdateBase | Select[*tuple[Any, ...]]
 
 
 class _Written(Prepared):
-    """One whose parameters may be NULL."""
+    """A statement whose parameters may be NULL."""
 
     def convert(self, values: dict[str, Any]) -> None:
         for name, bind in self.binders:
@@ -38,17 +38,17 @@ class Within:
         self._compiled: dict[str, Prepared] = {}
 
     def connection(self) -> Connection:
-        """The session's, which writes from now on if the statement does."""
+        """The connection of the session, which moves to the write engine if the statement writes."""
         session = db()
         session.flush()
         return session.connection({"clause": self._statement})
 
     def run(self, connection: Connection | None = None, **given: Any) -> int:
-        """Run it with these parameters, in the session's transaction or another one; how many rows it changed."""
+        """Run it in the session's transaction or that of `connection`. Returns how many rows it changed."""
         return cast("int", self._result(connection or self.connection(), given).rowcount)
 
     def all(self, **given: Any) -> list[tuple[Any, ...]]:
-        """The rows that it finds in the session's transaction."""
+        """The rows that it finds, in the session's transaction."""
         connection = self.connection()
         records = self._result(connection, given).cursor.fetchall()
         read = cast("Reading", self._compiled[connection.dialect.name]).read
@@ -69,7 +69,7 @@ class Within:
 
 
 class Locked(Generic[Record]):
-    """Locks one record, as it is stored now. What the session knows of it already is compared, and seldom read anew."""
+    """Locks one record. If the session has it already and nothing changed, it is not loaded again."""
 
     def __init__(self, kind: type[Record], statement: Select[Record]) -> None:
         self._kind, self._statement = kind, statement
@@ -78,7 +78,7 @@ class Locked(Generic[Record]):
         self._row = Within(statement.with_only_columns(*(attribute.columns[0] for attribute in attributes)))
 
     def one(self, key: str) -> Record | None:
-        """The record of a key, which is the statement's only parameter."""
+        """The record with this id, locked and as it is stored now."""
         known = db.identity_map.get(identity_key(self._kind, key))
         if known is not None:
             now = [tuple(map(known.__dict__.get, self._names))]
@@ -94,7 +94,7 @@ def _inserting(kind: type[Base]) -> tuple[Within, list[tuple[str, Any]]]:
 
 
 def insert(record: Record) -> Record:
-    """Write a new record at once; from then on it is the session's, like one that was read."""
+    """Insert a new record at once. From then on the session treats it like one that was loaded."""
     statement, columns = _inserting(type(record))
     given: dict[str, Any] = {}
     for name, column in columns:
@@ -110,7 +110,7 @@ def insert(record: Record) -> Record:
 
 
 class Found(Generic[Record]):
-    """Finds records of one kind by a statement that is compiled once, each with the record that it `belongs` to."""
+    """Finds records by a statement that is compiled once, each together with the record that it `belongs` to."""
 
     def __init__(self, kind: type[Record], statement: Select[Record], **belongs: type[Base]) -> None:
         self._belongs = next(iter(belongs), None)
@@ -120,7 +120,7 @@ class Found(Generic[Record]):
         self._apart, self._within = PreparedSelect(kind.__name__, only, tuple), Within(only)
 
     def all(self, **given: Any) -> list[Record]:
-        """The records that it finds; the session's, where it writes."""
+        """The records that it finds, read in the session's transaction if that has begun to write."""
         rows = self._apart.all(**given) if reads_only() else self._within.all(**given)
         return [self._made(row) for row in rows]
 
@@ -134,22 +134,22 @@ class Found(Generic[Record]):
 
 
 class _Part:
-    """What of a row is of one kind of record."""
+    """The part of a row that makes up a record of one kind."""
 
     def __init__(self, kind: type[Any]) -> None:
         mapper: Mapper[Any] = inspect(kind)
         attributes = mapper.column_attrs
-        # Its constructor would tell of each value that it is new.
+        # Not by the constructor, which would mark every value as changed.
         self._new = mapper.class_manager.new_instance
         self._kind, self.names = kind, [attribute.key for attribute in attributes]
         self.columns = [attribute.columns[0] for attribute in attributes]
-        # Drivers that know no such values give 0 and 1.
+        # SQLite gives 0 and 1 for booleans.
         self._flags = [
             name for name, column in zip(self.names, self.columns, strict=True) if isinstance(column.type, Boolean)
         ]
 
     def known(self, values: tuple[Any, ...]) -> Any:
-        """The record: as the session has it, or as it was read."""
+        """The record: the one that the session has already, or a new one of these values."""
         facts = dict(zip(self.names, values, strict=True))
         record = db.identity_map.get(identity_key(self._kind, facts["id"]))
         if record is None:

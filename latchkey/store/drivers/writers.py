@@ -1,4 +1,4 @@
-"""Driver connections that commit each statement by itself: lent for one statement each, to a database elsewhere."""
+"""Autocommit connections to a database server, each lent for one writing statement."""
 
 import contextlib
 from typing import Any
@@ -11,7 +11,7 @@ from latchkey.store.postgres import outdated, silent
 
 
 class Writers:
-    """Driver connections for single statements that write, as many as write at a time, each kept as its cursor."""
+    """Autocommit connections, as many as statements ran at the same time; each is kept as its cursor."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._over = engine, False
@@ -52,6 +52,6 @@ class Writers:
                 close(self._engine, self._idle.pop(0).connection)
 
     def dispose(self) -> None:
-        """Close all; those that are lent, when they come back."""
+        """Close all connections; lent ones are closed when they come back."""
         self._over = True
         self._close_idle(0)
