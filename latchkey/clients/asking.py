@@ -27,11 +27,11 @@ AT_ONCE = 4
 
 
 class NotAsked(NotFetched):
-    """So much is asked for that the host was not: what it said last may be out of date."""
+    """A budget is used up, so the host was not asked: its last answer may be out of date."""
 
 
 class Sort(StrEnum):
-    """What is asked for; each sort has budgets and places of its own, so that none starves another."""
+    """What is fetched. Each sort has budgets of its own, so that none starves another."""
 
     DOCUMENTS = "documents"
     KEYS = "keys"

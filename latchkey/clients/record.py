@@ -29,7 +29,7 @@ from latchkey.store.session import Base, db, some, stamp
 LONGEST_NAME = 60
 LONGEST_HOMEPAGE = 500
 LONGEST_REASON = 200
-# Whose app one is that registered itself.
+# What people read as the owner of an app that registered itself.
 NOBODY = "an unknown maker"
 
 
@@ -53,20 +53,20 @@ class Client(Base):
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: ids.new_id("app"))
-    # None: it registered itself (RFC 7591), and nobody answers for it.
+    # None: it registered itself (RFC 7591), so nobody is responsible for it.
     owner_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(LONGEST_NAME))
     homepage: Mapped[str] = mapped_column(String(LONGEST_HOMEPAGE))
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
     scope: Mapped[str] = mapped_column(String(4000))
-    # What it asked for and an administrator has to decide about; until then it may not ask people for it.
+    # Scopes that wait for an administrator's approval; until then it may not ask users for them.
     waiting_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
     waiting_since: Mapped[datetime | None]
-    # Those of them that people may keep from it.
+    # The scopes that users may untick.
     optional_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
-    # Since when it has had these scopes and its calls are counted; None: since it was registered.
+    # Since when it has these scopes, from which on calls by scope are counted; None: since it was registered.
     counted_since: Mapped[datetime | None]
-    # What was taken away because it was not used, and when, so that it can be given back.
+    # The scopes that were removed because they were not used, and when, so that they can be restored.
     dropped_scope: Mapped[str | None] = mapped_column(String(4000))
     dropped_at: Mapped[datetime | None]
     confidential: Mapped[bool]
@@ -82,20 +82,20 @@ class Client(Base):
     logo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     logo_version: Mapped[str | None] = mapped_column(String(16))
     form_id: Mapped[str | None] = mapped_column(String(43))
-    # Since when it is stopped, for whatever causes: the one thing that is asked before it does anything.
+    # Since when it is suspended, for whatever causes. This column alone decides whether it may do anything.
     suspended_at: Mapped[datetime | None]
     suspended_for: Mapped[str] = mapped_column(String(60), default="", server_default="")
     suspension_reason: Mapped[str | None] = mapped_column(String(LONGEST_REASON))
-    # Stays when it goes on: what was asked of people before it is over.
+    # When it was last suspended; stays after it is restored, since requests from before must not go on.
     last_suspended_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     updated_at: Mapped[datetime] = mapped_column(default=stamp)
 
-    # Where it describes itself, which is its client_id then; when that was read, and until when it holds.
+    # The address of its metadata document, which is its client_id; when it was read, and until when it is fresh.
     document_url: Mapped[str | None] = mapped_column(String(document_urls.LONGEST))
     document_read_at: Mapped[datetime | None]
     document_fresh_until: Mapped[datetime | None]
-    # Since when an administrator keeps what was read then, whatever stands there now.
+    # Since when an administrator has pinned that copy, whatever the document says now.
     document_pinned_at: Mapped[datetime | None]
 
     owner: Mapped[User | None] = relationship(lazy="joined")
@@ -112,14 +112,14 @@ class Client(Base):
         return uris
 
     def speaks_from(self, origin: str) -> bool:
-        """Whether pages of this origin are a public app's own: a browser app has no secret, so none else needs this."""
+        """Whether an origin is one of its pages. Only for public apps: a browser app has no secret."""
         if self.confidential or self.suspended_at is not None:
             return False
         return origins.kept(origin) in origins.of(self.redirect_uris)
 
     @property
     def client_id(self) -> str:
-        """What it is called in the protocol."""
+        """Its client_id in the protocol."""
         return self.document_url or self.id
 
     @property
@@ -139,12 +139,12 @@ class Client(Base):
 
     @property
     def answered_for(self) -> bool:
-        """Whether it can prove itself and somebody here answers for it; only such a one is remembered (K-02)."""
+        """Whether it is confidential and has an owner here; only then is an earlier consent remembered (K-02)."""
         return self.confidential and self.owner_id is not None
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The most that this client may ask for."""
+        """The scopes that it is registered for, at most."""
         return scopes.held(self.scope)
 
     @property
@@ -159,7 +159,7 @@ class Client(Base):
 
     @property
     def waiting_scopes(self) -> frozenset[str]:
-        """What it asked for and an administrator has to decide about."""
+        """The scopes that wait for an administrator's approval."""
         return scopes.held(self.waiting_scope)
 
     @property
@@ -187,7 +187,7 @@ class ClientSecret(Base):
 
     @property
     def live(self) -> bool:
-        """Whether it still opens anything."""
+        """Whether it still works."""
         return self.expires_at is None or self.expires_at > clock.now()
 
     @property

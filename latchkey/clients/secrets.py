@@ -107,7 +107,7 @@ def note_secret_use(secret_id: str) -> None:
         _used.run(connection, {"secret_id": secret_id, "now": clock.now()})
 
 
-# Of secrets that a call used which only reads: written by the second, so that it waits for no lock.
+# Uses of secrets by calls that only read: they are written once a second, so that such a call waits for no lock.
 _pending: dict[str, datetime] = {}
 
 

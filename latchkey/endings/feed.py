@@ -10,11 +10,11 @@ from sqlalchemy import bindparam, select
 from latchkey.endings.record import Ending
 from latchkey.store.prepared import PreparedSelect
 
-# How old what is in memory may be when it is answered.
+# How old the state in memory may be for an answer.
 FRESH_SECONDS = 0.1
-# Of one answer; whoever is further behind asks again at once.
+# The most endings in one answer; a guard that is further behind asks again at once.
 MOST = 1000
-# In memory. Whoever has read less starts over, which costs a guard one question a token.
+# The most endings in memory. A guard that is further behind starts over, which costs it one question a token.
 MOST_KEPT = 10_000
 
 
@@ -70,7 +70,7 @@ class Feed:
             return Part(upto, reset=False, endings=found, at=self._at, more=upto < last)
 
     def read(self) -> int:
-        """Read what is new; up to which number this has been read then."""
+        """Read new endings. Returns the number up to which they have been read."""
         with self._lock:
             self._read()
             return self._last

@@ -18,12 +18,12 @@ from latchkey.store.session import Base, db, insert_into
 from latchkey.store.sweeping import sweep
 
 LONGEST_NAME = 40
-# One that was not heard of for so long does not follow any more.
+# A guard that was silent for so long is taken to be gone.
 SILENT = timedelta(seconds=30)
 KEPT = timedelta(hours=1)
-# How often it is written down that one is still there.
+# How often the row of a guard is updated while nothing else changes.
 SEEN_EVERY = timedelta(seconds=10)
-# In the memory of a process, and of one app; those that come later are answered and not measured.
+# How many guards a process remembers, and how many of one app. Further ones are answered but not measured.
 MOST, MOST_OF_ONE = 5_000, 1_000
 LISTED = 200
 # Nobody's number is from longer ago than what is kept of them, but for one that was the last for long.
@@ -40,7 +40,7 @@ class Guard(Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), primary_key=True)
     name: Mapped[str] = mapped_column(String(LONGEST_NAME), primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)
-    # How long the ending with this number took to reach it; None: nobody saw it come.
+    # How long the ending with this number took to reach it; None if that was not measured.
     took_ms: Mapped[int | None]
     seen_at: Mapped[datetime] = mapped_column(index=True)
 
@@ -68,7 +68,7 @@ _lock = threading.Lock()
 
 
 def hear(client_id: str, name: str, seq: int) -> None:
-    """A guard says up to which number it has forgotten."""
+    """Note that a guard has processed all endings up to this number."""
     key, now = (client_id, name), clock.now()
     with _lock:
         known = _heard.get(key)
@@ -88,7 +88,7 @@ def hear(client_id: str, name: str, seq: int) -> None:
 
 
 def flush() -> int:
-    """Write down what is new; of how many guards. Commits. What could not be written is tried again."""
+    """Write what changed since the last time. Commits. Returns of how many guards; what failed is tried again."""
     now = clock.now()
     with _lock:
         for key in [key for key, heard in _heard.items() if heard.at < now - KEPT]:

@@ -19,15 +19,15 @@ from latchkey.store.session import Base, RoutingSession, db
 from latchkey.store.sweeping import sweep
 
 KEPT = timedelta(days=1)
-# What each PostgreSQL transaction holds from its first number to its commit: whoever reads must never see a number
-# before a lower one. Nothing else in the database is locked by it.
+# The advisory lock that a PostgreSQL transaction holds from its first number to its commit, so that nobody ever sees a
+# number before a lower one. It is used for nothing else.
 TURN = 0x4C4B_454E_4453
 NUMBERS = Sequence("ending_seq", metadata=Base.metadata)
 NOTED = "endings"
 
 
 class Kind(StrEnum):
-    """Of what an answer about a token has to be forgotten."""
+    """The kinds of things whose ending makes a remembered answer about a token wrong."""
 
     TOKEN = "token"
     GRANT = "grant"
@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
 
 class Ending(Base):
-    """One thing that ended or was narrowed; what it was before may still be remembered elsewhere."""
+    """One thing that ended or was narrowed, which guards may still remember as it was."""
 
     __tablename__ = "ending"
 
@@ -52,7 +52,7 @@ _ON_SQLITE = text(
     " SELECT max(coalesce((SELECT max(seq) FROM ending), 0), :before) + 1 + noted.key,"
     " json_extract(noted.value, '$[0]'), json_extract(noted.value, '$[1]') FROM json_each(:noted) AS noted"
 )
-# The lock is taken before the first number is, and the commit lets go of it when what was written can be seen.
+# The lock is taken before the first number, and released by the commit, when the rows can be seen.
 _ON_POSTGRESQL = text(
     "INSERT INTO ending (seq, kind, target_id)"
     " WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(:turn))"
@@ -62,7 +62,7 @@ _ON_POSTGRESQL = text(
 
 
 def note(kind: Kind, *target_ids: str) -> None:
-    """These end or do less from this transaction's commit on."""
+    """Note that these end, or do less, when this transaction commits."""
     noted: dict[tuple[Kind, str], None] = db.info.setdefault(NOTED, {})
     noted.update(dict.fromkeys((kind, target_id) for target_id in target_ids))
 
@@ -71,7 +71,7 @@ def note(kind: Kind, *target_ids: str) -> None:
 def _write(session: Session) -> None:
     if NOTED not in session.info or session.in_nested_transaction():
         return
-    # Rows are locked first and the turn last, so that nobody who holds it waits for one.
+    # All rows are locked before the advisory lock, so that its holder never waits for a row.
     session.flush()
     noted: Mapping[tuple[Kind, str], None] = session.info.pop(NOTED)
     session.info["writing"] = True
@@ -91,7 +91,7 @@ def _milliseconds() -> int:
 
 
 def number(at: datetime) -> int:
-    """The number that an ending of that moment has, or a lower one."""
+    """A number that no ending of that moment or later falls below."""
     return int(at.timestamp() * 1000)
 
 

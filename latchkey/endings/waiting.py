@@ -10,9 +10,9 @@ from latchkey.endings.feed import Feed
 
 log = logging.getLogger("latchkey.background")
 
-# How often somebody looks whether something ended, while anybody waits.
+# How often the thread looks for new endings while any request waits.
 LOOK_SECONDS = 0.2
-# At a time in one process; more are answered at once.
+# The most requests that wait in one process; further ones are answered at once.
 MOST = 10_000
 
 Release = Callable[[], object]

@@ -103,7 +103,7 @@ class EventKind(StrEnum):
     REFRESH_REPLAYED = "authorization.refresh_token_replayed"
 
 
-# What its owner should look at twice.
+# Events that the owner should look at twice.
 SUSPICIOUS = frozenset(
     {
         EventKind.SIGN_IN_FAILED,
@@ -119,7 +119,7 @@ SUSPICIOUS = frozenset(
 )
 
 
-# What somebody can make happen without being in the account: it says nothing about who was.
+# Events that a stranger can cause, so they do not show that anybody was in the account.
 STRANGERS = frozenset({*SUSPICIOUS, EventKind.PASSWORD_RESET_ASKED, EventKind.SIGNED_UP})
 
 
@@ -156,7 +156,7 @@ class Event(Base):
 
 
 def record(user: User, kind: EventKind, **detail: str | int | list[str] | list[dict[str, Any]] | None) -> Event:
-    """Keep an event of a user, from where this request came; from where an administrator works, their acts tell."""
+    """Record an event of a user, with the origin of this request; that of an administrator is kept in their acts."""
     here = origin.current.get().told
     told: dict[str, Any] = dict(detail)
     if here.actor != origin.OWNER:

@@ -16,13 +16,13 @@ from latchkey.store.session import Base, UtcDateTime, db, stamp
 from latchkey.store.sweeping import sweep
 
 KEPT = timedelta(days=30)
-# Anybody can send a bad request in an app's name. Of those that are alike, by endpoint, error and reason, so many a
-# minute are kept, and so many in all. Others do not count: the reasons are texts of ours, of which there are few, and
-# what strangers can be refused for takes no room from what only the app itself can.
+# Anybody can send a bad request in an app's name, so of those that are alike (endpoint, error and reason) only so many
+# a minute are kept, and so many in all. There is no bound over all kinds: the reasons are our own texts, of which there
+# are few, and refusals that strangers cause must not displace those that only the app can cause.
 ALIKE_A_MINUTE = 5
 ALIKE_KEPT = 50
 KINDS_AT_A_TIME = 20
-# Of those that are alike, the owner reads no more among so many of the latest; of all kinds the latest, up to so many.
+# What the owner is shown: the latest of so many kinds, and of the latest `LOOKED_AT` refusals so many of each kind.
 ALIKE_SHOWN = 5
 KINDS_SHOWN = 100
 LOOKED_AT = 500
@@ -49,7 +49,7 @@ class Refusal(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: ids.new_id("rfs"))
     client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"))
-    # Of a developer token, whose user it goes with.
+    # Of a refused call with a developer token, and its user, with whose account the row goes.
     token_id: Mapped[str | None] = mapped_column(String(40))
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     endpoint: Mapped[str] = mapped_column(String(20))
@@ -57,14 +57,14 @@ class Refusal(Base):
     reason: Mapped[str] = mapped_column(String(LONGEST_REASON))
     request_id: Mapped[str] = mapped_column(String(32))
     at: Mapped[datetime] = mapped_column(default=stamp)
-    # What a refused call was, how often it came, and from where.
+    # Of refused calls: which call, what was lacking, how often, and from where.
     call: Mapped[str] = mapped_column(String(LONGEST_CALL), default="", server_default="")
     detail: Mapped[str] = mapped_column(String(LONGEST_DETAIL), default="", server_default="")
     times: Mapped[int] = mapped_column(default=1, server_default="1")
     address: Mapped[str] = mapped_column(String(45), default="", server_default="")
 
 
-# By what refused requests of one app are alike.
+# The columns by which refused requests of one app are alike.
 _ALIKE = (Refusal.endpoint, Refusal.error, Refusal.reason)
 
 

@@ -28,7 +28,7 @@ KEPT = timedelta(days=30)
 LAST = "account_deleted"
 LASTING = f"name = '{LAST}'"
 
-# Told after a transaction that posted letters has ended.
+# Called after a transaction that posted letters.
 watchers: list[Callable[[], object]] = []
 
 
@@ -139,7 +139,7 @@ def deliver(limit: int = 50, *, impatient: bool = False) -> Delivery:
             continue
         failed += 1
         if transport.away(error):
-            # The others would only wait for the same silence.
+            # The mail server does not answer: the other letters would only wait for the same timeout.
             break
     return Delivery(sent, failed)
 
@@ -239,5 +239,5 @@ def purge() -> bool:
     Whether there may be more.
     """
     done = Letter.next_attempt_at.is_(None)
-    # The condition stands there word for word, or SQLite does not see that the index holds all that is looked for.
+    # Written exactly as in the partial index, or SQLite does not use it.
     return sweep(Letter, done, text(LASTING)) or sweep(Letter, done, Letter.created_at < clock.now() - KEPT)

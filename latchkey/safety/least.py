@@ -26,7 +26,7 @@ class Report(NamedTuple):
     """What a token or an app did in 30 days beside what it may do."""
 
     use: Use
-    # Since when the numbers count, and when what was not used can be told; None: now.
+    # Since when calls are counted, and from when on unused scopes can be named; None: now.
     counted_from: datetime
     ready_at: datetime | None
     scopes: list[tuple[Scope, ScopeUse]]
@@ -34,7 +34,7 @@ class Report(NamedTuple):
     removed: list[str]
     undo_until: datetime | None
     refused: list[Refusal]
-    # What was asked about, and what would have failed without it; None when nothing was asked.
+    # The scopes that were asked about, and the calls that would have failed without them; None if none were.
     without: frozenset[str]
     failing: list[Failing] | None
 
@@ -60,7 +60,7 @@ def report(holder: Holder, without: frozenset[str] = frozenset()) -> Report:
 
 
 def since(holder: Holder) -> datetime:
-    """Since when it has had its scopes and has been counted."""
+    """Since when it has its scopes and its calls are counted."""
     return holder.counted_since or holder.created_at
 
 

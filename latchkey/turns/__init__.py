@@ -7,16 +7,16 @@ from typing import Protocol
 
 
 class Turns(Protocol):
-    """What lets a few of many threads run at a time."""
+    """Lets only a few of many threads run at a time."""
 
     def give(self) -> None:
-        """Let another one run."""
+        """Let another thread run instead of this one."""
 
     def take_again(self) -> None:
-        """Go on, without another wait: what a thread holds meanwhile, others want."""
+        """Go on at once, without waiting for a turn: this thread may hold something that others wait for."""
 
     def take_turn(self) -> None:
-        """Go on when it is this thread's turn: it holds nothing that others want."""
+        """Go on when it is this thread's turn: it holds nothing that others wait for."""
 
 
 class _Mine(threading.local):
@@ -28,18 +28,18 @@ _mine = _Mine()
 
 
 def take_part(turns: Turns, *, patient: bool = False) -> None:
-    """From now on this thread runs by these turns; `patient`: what it reads, it reads without holding anything."""
+    """From now on this thread runs by these turns. `patient`: it can wait for a turn after each read of a database."""
     _mine.turns, _mine.patient = turns, patient
 
 
 def hold(*, something: bool) -> None:
-    """From now on this thread holds something that others want, or nothing any more."""
+    """Note whether this thread holds something that others may wait for, such as locked rows."""
     _mine.holding = something
 
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Let others run meanwhile: whoever waits for something says so."""
+    """Within it other threads run. Whatever waits for something is to be wrapped in it."""
     turns, _mine.turns = _mine.turns, None
     if turns is None:
         yield
@@ -54,7 +54,7 @@ def waiting() -> Iterator[None]:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Let others run while a database elsewhere is asked; who is patient and holds nothing goes on in its turn."""
+    """Like `waiting`, for reads of a database server: a patient thread that holds nothing then waits for its turn."""
     turns = _mine.turns
     if turns is None or not _mine.patient or _mine.holding:
         yield

@@ -1,4 +1,4 @@
-"""Who is next among those who wait: by turns of where they come from, however much is asked for from one place."""
+"""A queue that serves its sources in turn, so that no source delays the others, however much it asks for."""
 
 import threading
 from collections import OrderedDict, deque
@@ -8,7 +8,7 @@ Item = TypeVar("Item")
 
 
 class _Part(Generic[Item]):
-    """What waits by one name: by itself, and in parts, of which the one that had its turn last comes last."""
+    """What waits under one name: its own items, and narrower names, of which the last served comes last."""
 
     __slots__ = ("items", "parts")
 
@@ -27,7 +27,7 @@ class _Part(Generic[Item]):
 
 
 class Line(Generic[Item]):
-    """What waits, of any number of threads. Of a name nothing is kept while nothing of it waits."""
+    """The queue, for any number of threads. Nothing is kept of a name of which nothing waits."""
 
     def __init__(self) -> None:
         self._guard, self._all = threading.Lock(), _Part[Item]()
@@ -47,6 +47,6 @@ class Line(Generic[Item]):
             part.items.append(item)
 
     def take(self) -> Item:
-        """Whose turn it is. Raises `IndexError` when nothing waits."""
+        """Take the item whose turn it is. Raises `IndexError` if nothing waits."""
         with self._guard:
             return self._all.take()

@@ -1,4 +1,4 @@
-"""How much work is under way for one person at a time, in this process: whoever has more waits with it alone."""
+"""A bound on how much work of one person this process does at the same time, so that nobody delays the others."""
 
 import os
 import threading
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 
 class Busy(Exception):
-    """As much is under way for this person as may be."""
+    """As much work is under way for this person as is allowed."""
 
 
 class _UnderWay:
-    """What is, in this process."""
+    """The work that is under way in this process."""
 
     def __init__(self) -> None:
         self.forget()
@@ -24,7 +24,7 @@ class _UnderWay:
 _under_way = _UnderWay()
 
 
-# Threads do not come along into a process that is forked.
+# A forked process has none of its parent's threads, so none of their work.
 os.register_at_fork(after_in_child=_under_way.forget)
 
 

@@ -1,10 +1,10 @@
-"""What the C library keeps of memory that was given back to it (glibc; others do it their own way)."""
+"""Returning memory that the C library has kept after it was freed (glibc; other libraries have ways of their own)."""
 
 import ctypes
 from functools import cache
 from typing import Any
 
-# mallopt(3): threads would get heaps of their own, with what their requests left there and nothing gives back.
+# mallopt(3): otherwise threads get heaps of their own, which are never given back to the system.
 M_ARENA_MAX, ARENAS = -8, 1
 
 
@@ -14,12 +14,12 @@ def _library() -> Any:
 
 
 def settle() -> None:
-    """Have all threads share one heap; in the first process, since those that are forked inherit what there is."""
+    """Let all threads share one heap. Called in the first process, since forked ones inherit its heaps."""
     if hasattr(_library(), "mallopt"):
         _library().mallopt(M_ARENA_MAX, ARENAS)
 
 
 def trim() -> None:
-    """Give back to the system what nobody uses."""
+    """Return free memory to the system."""
     if hasattr(_library(), "malloc_trim"):
         _library().malloc_trim(0)

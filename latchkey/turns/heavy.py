@@ -17,13 +17,13 @@ from latchkey.turns.fair import Line
 
 Result = TypeVar("Result")
 
-# Whoever is quick comes before them where cores are few; they still get a sixth of what somebody else gets.
+# Quick calls come first where cores are few; such work still gets a sixth of what another thread gets.
 NICENESS = 8
 IDLE_SECONDS = 2.0
 
 
 class _Piece:
-    """One piece of work, and what came of it."""
+    """One piece of work, and its result."""
 
     __slots__ = ("_done", "_fault", "_result", "_work")
 
@@ -44,14 +44,14 @@ class _Piece:
         with waiting():
             self._done.acquire()
         if self._fault is not None:
-            # Neither holds the other: what a password was made of goes with the last who knows it.
+            # Break the reference cycle, so that a password is freed with its last user.
             fault, self._fault = self._fault, None
             raise fault
         return self._result
 
 
 class _Jobs:
-    """What is to be done. A thread is woken for each, and does what is next by then."""
+    """The waiting work. Each piece wakes a thread, which does whatever comes next by then."""
 
     def __init__(self) -> None:
         self._line, self._there = Line[_Piece](), SimpleQueue[None]()
@@ -83,22 +83,22 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def share(processes: int) -> None:
-    """So many processes have the cores of this machine among them."""
+    """Note how many processes share the cores of this machine."""
     _Process.sharing = processes
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def threads() -> int:
-    """How many of this process do such work."""
+    """How many threads of this process do such work."""
     return max(1, cores() // _Process.sharing)
 
 
 def run(work: Callable[[], Result], whose: tuple[str, ...]) -> Result:
-    """Have it done for somebody at some network (`addresses.place`), and wait for it."""
+    """Do work for somebody at a network (`addresses.place`), wait for it, and return its result."""
     piece = _Piece(work)
     (_Process.jobs or _started()).put(piece, whose)
     result: Result = piece.result()
@@ -116,7 +116,7 @@ def _started() -> _Jobs:
 
 def _labour(jobs: _Jobs) -> None:
     if sys.platform == "linux":
-        # Elsewhere it is for processes only.
+        # On other systems the priority is one of the whole process.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
     while True:

@@ -12,16 +12,16 @@ from latchkey.store.sweeping import sweep
 from latchkey.tokens import KEPT, Token
 from latchkey.tokens.indexes import NOT_REFRESH
 
-# An access token has only to be told from one that never was.
+# An ended access token is kept only so that it is told from an unknown one.
 ACCESS_KEPT = timedelta(days=1)
-# Each of them may have thousands of tokens, which are removed before it.
+# Grants at a time: each may have thousands of tokens, which are removed before it.
 GRANTS_AT_A_TIME = 50
 
 
 def purge() -> bool:
     """Remove some of them; whether there may be more."""
     now = clock.now()
-    # The condition stands there word for word, or SQLite does not see that the index holds all that is looked for.
+    # Written exactly as in the partial index, or SQLite does not use it.
     expiring = text(f"token.{NOT_REFRESH}")
     return (
         sweep(Token, expiring, Token.kind == Kind.ACCESS, Token.expires_at < now - ACCESS_KEPT)

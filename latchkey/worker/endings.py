@@ -44,7 +44,7 @@ def remind() -> bool:
 
 @contextmanager
 def _by_itself() -> Iterator[None]:
-    """Nobody's doing: events name neither a person nor an address."""
+    """Within it events name neither a person nor an address, since nobody did this."""
     mark = origin.current.set(Origin("", "", ""))
     try:
         yield
@@ -58,7 +58,7 @@ def _written_to(last: datetime) -> ColumnElement[bool]:
 
 
 def _live() -> ColumnElement[bool]:
-    # The condition stands there word for word, or SQLite does not see that the index holds all that is looked for.
+    # Written exactly as in the partial index, or SQLite does not use it.
     return and_(
         text(f"token.{NOT_REFRESH}"),
         Token.kind == Kind.DEVELOPER,

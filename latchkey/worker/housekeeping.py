@@ -30,13 +30,13 @@ from latchkey.worker import ended, endings, unverified
 log = logging.getLogger("latchkey.housekeeping")
 
 LEASE = "housekeeping"
-# Whoever was killed has it for no longer than this; whoever works says so in time.
+# The length of the lease, which a working process prolongs and a killed one loses after it.
 HELD = timedelta(minutes=5)
-# After one was through, nobody begins for so long.
+# How long after one run the next may begin, in any process.
 BETWEEN = timedelta(minutes=55)
-# After each part, so many times as long as it took: others write meanwhile.
+# The rest after each part, as a multiple of the time that it took, so that others can write.
 REST = 4
-# More of one kind within one turn is left to the next: a purge that removes nothing must not go on for ever.
+# The most parts of one kind in one run, so that a purge that removes nothing does not go on for ever.
 MOST_PARTS = 1_000_000
 
 Purge = Callable[[], bool | None]
@@ -67,11 +67,11 @@ NOUNS = (
 
 
 class TurnLost(Exception):
-    """This process stood still for so long that another one has begun."""
+    """Another process has taken the lease, since this one stood still for too long."""
 
 
 def take_turn(*more: Purge) -> bool:
-    """Clear away if nobody else does or has lately; whether it did."""
+    """Do the housekeeping unless another process does or has done it lately. Returns whether it was done."""
     holder = processes.name()
     if not leases.take(LEASE, holder, HELD):
         return False

@@ -19,7 +19,7 @@ class Loop:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something to do now."""
+        """Wake the thread: there is something to do."""
         self._wake.set()
 
     def stop(self, seconds: float = 5) -> None:
