@@ -61,6 +61,7 @@ def invite_person() -> BaseResponse:
 def take_invitation_back(invitation_id: str) -> BaseResponse:
     """The link opens nothing any more."""
     invitation = invitations.get(invitation_id) or abort(404)
+    require_proof()
     begin()
     taken = invitations.take_back(invitation)
     db.commit()

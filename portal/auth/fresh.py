@@ -40,6 +40,7 @@ ABOUT = {
     "/apps/new": "register an app",
     "/apps/[^/]+": "change an app",
     "/authorized-apps": "let everything that acts for you go on",
+    "/canaries": "remove a canary",
     "/hacked": "end everything",
     "/settings/security": "change how you sign in",
     "/settings": "change your account",

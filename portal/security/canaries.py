@@ -11,7 +11,7 @@ from latchkey.accounts.limits import QuotaReached
 from latchkey.store.session import db
 from latchkey.tokens import canaries
 from portal.blueprint import blueprint
-from portal.guards import acting_user, this_user, verified
+from portal.guards import acting_user, require_proof, this_user, verified
 
 
 class CanaryForm(FlaskForm):
@@ -54,7 +54,10 @@ def _make(form: CanaryForm) -> str | None:
 @blueprint.post("/canaries/<id:canary_id>/remove")
 @verified
 def remove_canary(canary_id: str) -> ResponseReturnValue:
-    """Whoever tries it afterwards is answered as before, and nobody is told."""
+    """Whoever tries it afterwards is answered as before, and nobody is told: so it takes fresh proof (L-09)."""
+    if canaries.get_for(this_user(), canary_id) is None:
+        abort(404)
+    require_proof()
     user = acting_user()
     canary = canaries.get_for(user, canary_id)
     if canary is None:

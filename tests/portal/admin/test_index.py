@@ -526,6 +526,18 @@ def test_somebody_is_invited_and_the_invitation_taken_back(app, db, admin, mailb
     assert app.test_client().get(link).status_code == 410
 
 
+@pytest.mark.standard("L-09")
+def test_taking_an_invitation_back_takes_fresh_proof(admin, clock):
+    pages.submit(admin, "/admin/invitations", email="grace@example.com")
+    [invitation] = invitations.page()
+    clock.move(minutes=16)
+
+    asked = pages.submit(admin, f"/admin/invitations/{invitation.id}/take-back", form="/admin/invitations")
+
+    assert asked.status_code == 403
+    assert invitations.waiting("grace@example.com") is not None
+
+
 def test_the_overview_says_what_needs_somebody(db, admin, app, alice):
     assert "Nothing needs you now." in admin.get("/admin").text
     with app.test_request_context():

@@ -191,3 +191,17 @@ def test_one_that_was_removed_tells_nobody_and_nobody_removes_anothers(app, sign
     assert stranger.status_code == 404
     assert canaries.list_for(alice) == []
     assert canaries.taken() == []
+
+
+@pytest.mark.standard("L-09")
+def test_whoever_took_over_a_browser_removes_none_without_showing_who_they_are(signed_in, canary, alice, clock):
+    (kept,) = canaries.list_for(alice)
+    clock.move(minutes=16)
+
+    form = {"csrf_token": pages.csrf(signed_in.get("/canaries"))}
+    there = {"Referer": "http://localhost/canaries"}
+    asked = signed_in.post(f"/canaries/{kept.id}/remove", data=form, headers=there)
+
+    assert asked.status_code == 403
+    assert "remove a canary" in asked.text
+    assert len(canaries.list_for(alice)) == 1
