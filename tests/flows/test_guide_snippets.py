@@ -24,7 +24,7 @@ RUN_HERE = {
     "/docs/authentication": {"ex-curl", "ex-token", "ex-python", "ex-report"},
     "/docs/oauth": {
         "ex-pkce", "ex-authorize", "ex-callback", "ex-exchange", "ex-tokens", "ex-call", "ex-refresh", "ex-revoke",
-        "ex-itself", "ex-pair",
+        "ex-itself", "ex-pair", "ex-device", "ex-codes", "ex-poll",
     },
     "/docs/gateways": {"check"},
     "/docs/scopes": set(),
@@ -168,6 +168,31 @@ def test_the_guide_to_oauth_works_as_it_is_read(browser, live_server, alice, tmp
     if confidential:
         kept["ACCESS_TOKEN"] = json.loads(run(code["ex-itself"]))["access_token"]
         assert snippets.statuses(run(code["ex-call"].replace("curl", "curl -i"))) == [403]
+
+
+@pytest.mark.either_database("about what a guide says to type")
+@pytest.mark.parametrize("confidential", [True, False], ids=["confidential", "public"])
+def test_the_guide_to_devices_works_as_it_is_read(browser, live_server, alice, tmp_path, confidential):
+    app, secret = factories.make_client(
+        alice, scopes=["activity:read", "account:read"], confidential=confidential, device_flow=True
+    )
+    code, kept = of(browser, live_server, "/docs/oauth"), {"CLIENT_SECRET": secret or ""}
+
+    asked = json.loads(snippets.run(code["ex-device"], folder=tmp_path, **kept))
+    shown = json.loads(code["ex-codes"].replace("BCDF-GHJK", asked["user_code"]))
+    assert_alike(shown, asked)
+    assert app.id in code["ex-poll"]
+    kept["DEVICE_CODE"] = asked["device_code"]
+    assert json.loads(snippets.run(code["ex-poll"], folder=tmp_path, **kept))["error"] == "authorization_pending"
+
+    form = {"csrf_token": pages.csrf(browser.get(shown["verification_uri"], timeout=60).text)}
+    screen = browser.post(shown["verification_uri"], data=form | {"code": asked["user_code"]}, timeout=60).text
+    form |= {"decision": "allow", "handle": re.search(r'name="handle" value="([^"]+)"', screen)[1]}
+    decide = re.search(r'<form class="panel panel--wide" method="post" action="([^"]+)"', screen)[1]
+    assert "Your device is signed in" in browser.post(f"{live_server.url}{decide}", data=form, timeout=60).text
+
+    answer = json.loads(snippets.run("sleep 5", code["ex-poll"], folder=tmp_path, **kept))
+    assert_alike(json.loads(code["ex-tokens"]), answer)
 
 
 @pytest.mark.standard("D-15")
