@@ -101,7 +101,7 @@ class Settings:
     quota_introspection: Limit = _setting(values.rate, Limit(100, timedelta(seconds=1)))
 
     # What was named by the environment, the file or a caller: no policy of an administrator changes it.
-    given: frozenset[str] = frozenset()
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def development(self) -> bool:
@@ -178,7 +178,7 @@ def read(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
         # Whoever tries things out signs up often, always from one place.
         parsed.setdefault("operator_guides", "everybody")
         parsed.setdefault("quota_signups", Limit(200, timedelta(minutes=10)))
-    return Settings(**parsed, given=frozenset(given))
+    return Settings(**parsed, given={name: label for name, (label, _) in given.items()})
 
 
 def _completed(settings: Settings) -> Settings:

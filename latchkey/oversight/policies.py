@@ -61,9 +61,9 @@ class BadPolicies(Exception):
         self.errors = errors
 
 
-def fixed(name: str) -> bool:
-    """Whether the environment or the file has named it."""
-    return name in settings.base().given
+def fixed(name: str) -> str:
+    """Where it stands if the environment or the file has named it: the variable, or `signup in config.toml`."""
+    return settings.base().given.get(name, "")
 
 
 def refresh() -> None:

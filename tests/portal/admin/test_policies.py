@@ -3,6 +3,7 @@
 import json
 import re
 import urllib.request
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -73,6 +74,19 @@ def test_what_the_environment_names_is_shown_as_fixed_and_stays(db, admin):
 
     assert (settings.current().signup, settings.current().token_max_days) == ("invite", 90)
     assert settings.current().require_second_factor == "nobody"
+
+
+@NOBODY
+def test_what_the_file_names_is_shown_as_set_there(admin, tmp_path):
+    (tmp_path / "config.toml").write_text('signup = "invite"\n')
+    given = settings.read({"LATCHKEY_TOKEN_MAX_DAYS": "90"}, instance=tmp_path).given
+    settings.use(replace(settings.base(), given=given))
+
+    page = admin.get("/admin/policies").text
+
+    assert re.findall(r"(Set [a-z. ]+)</span><code[^>]*>(\w+)</code>", page) == [
+        ("Set by the environment", "LATCHKEY_TOKEN_MAX_DAYS"), ("Set in config.toml", "signup"),
+    ]  # fmt: skip
 
 
 @NOBODY
