@@ -105,6 +105,17 @@ def test_on_this_page_follows_the_reader(page):
     expect(here).to_have_text("What OAuth is")
 
 
+def test_the_guide_that_one_reads_is_in_sight_among_the_others(page):
+    page.set_viewport_size({"width": 1280, "height": 520})
+    page.goto("/docs/gateways")
+    menu = page.get_by_role("navigation", name="Documentation", exact=True)
+    expect(menu.get_by_role("link", name="All gateways")).to_be_in_viewport()
+
+    page.goto("/docs/authentication")
+    expect(menu.get_by_role("link", name="Token or OAuth?")).to_be_in_viewport()
+    expect(menu.get_by_role("searchbox")).to_be_in_viewport()
+
+
 def test_a_phone_leads_from_the_guides_to_ones_tokens_and_back(narrow_page, alice):
     page = sign_in(narrow_page, alice)
     page.goto("/docs/scopes")
