@@ -1,5 +1,7 @@
 """The list of a user's apps, and registering one."""
 
+import re
+
 import pytest
 
 from latchkey import clients, grants
@@ -139,6 +141,9 @@ def test_every_fault_is_named_at_once(signed_in):
     page = register(signed_in, name="", homepage="x", redirect_uris="", scope=[]).text
 
     assert "4 things need another look" in page
+    listed = re.search(r"4 things need another look.*?</ul>", page, re.DOTALL)[0]
+    linked = re.findall(r'href="#([^"]+)"', listed)
+    assert linked == sorted(linked, key=lambda name: page.index(f'id="{name}"'))
 
 
 @pytest.mark.standard("I-06")
