@@ -11,6 +11,6 @@ NOTHING = "You unticked everything. Leave at least one permission, or cancel."
 
 
 def chosen(optional: frozenset[str], offered: frozenset[str]) -> Choice:
-    """What the person left ticked of what could be unticked, with all the rest, and for how long."""
+    """The scopes that the user granted (the optional ones that stayed ticked, and all others), and for how long."""
     unticked = optional - frozenset(request.form.getlist("scope"))
     return Choice(offered - unticked, offered & unticked, grants.until(request.form.get("lasts", "")))

@@ -44,7 +44,7 @@ def authorize() -> BaseResponse:
 
 
 def _read_document() -> BaseResponse | None:
-    """Read what an app says of itself, when somebody is signed in: strangers make nobody ask another host (J-10).
+    """Fetch the metadata document of an app, for signed-in users only: strangers cannot make us ask hosts (J-10).
 
     Nor does whoever owes something first, such as to prove an address: anybody signs up with one that is not theirs.
     Before anything is held, since that host may take its time. What to answer instead, where there is nothing to ask.
@@ -69,7 +69,7 @@ def _read_document() -> BaseResponse | None:
 
 
 def _signed_out(asked: Asked) -> BaseResponse:
-    """Nothing leads off to an address that only its owner has vouched for (B-10, B-11)."""
+    """Show a page instead of redirecting to an address that nobody here has vouched for (B-10, B-11)."""
     if "none" not in asked.prompts:
         return _to_sign_in(asked)
     if asked.client.trusted or grants.relied_on(asked.client):
@@ -78,7 +78,7 @@ def _signed_out(asked: Asked) -> BaseResponse:
 
 
 def _signed_in(asked: Asked, grant: AuthorizationCodeFlow, here: BrowserSession) -> BaseResponse:
-    """The signed-in person's part: nothing, the password again, the address to verify, or the question."""
+    """What a signed-in user has to do: nothing, give proof again, verify the address, or answer the consent screen."""
     wanted = scopes.parse(str(grant.request.scope))
     settled = grants.allows(here.user, asked.client, wanted)
     asks = "consent" in asked.prompts or not settled

@@ -1,4 +1,4 @@
-"""The answer to the consent screen: what was shown is granted, as far as it is allowed now, and nothing else."""
+"""The answer to the consent screen: exactly what was shown is granted, as far as it is still allowed."""
 
 from dataclasses import replace
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -99,7 +99,7 @@ def _ask_again(asked: Asked, frozen: PendingConsent, here: BrowserSession, why: 
 
 
 def _allow_again(frozen: PendingConsent, flow: AuthorizationCodeFlow, here: BrowserSession) -> BaseResponse:
-    """The same place with the same code; with another one if the app had that one already."""
+    """An answer that was sent twice leads to the same place: with the same code, or a new one if that was redeemed."""
     sent = parse_qs(urlsplit(frozen.location).query).get("code", [""])
     found = codes.find(sent[-1])
     if found is not None and not (found.consumed or found.expired or found.orphaned):

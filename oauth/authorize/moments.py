@@ -23,7 +23,7 @@ def fresh(asked: Asked, here: BrowserSession) -> bool:
 
 
 def begin(asked: Asked) -> None:
-    """The request is seen now, unless it was before: only a sign-in from then on counts."""
+    """Note when the request was first seen: only a sign-in after that counts."""
     known = session.get(waybacks.MOMENTS, {})
     mark = _mark(asked)
     if mark not in known:
@@ -32,7 +32,7 @@ def begin(asked: Asked) -> None:
 
 
 def done(asked: Asked) -> None:
-    """The request was answered: the same one asks for another sign-in."""
+    """Forget an answered request: if it comes again, it needs another sign-in."""
     known = session.get(waybacks.MOMENTS, {})
     if _mark(asked) in known:
         session[waybacks.MOMENTS] = {mark: seen for mark, seen in known.items() if mark != _mark(asked)}

@@ -33,10 +33,10 @@ class PendingConsent(Base):
     session_id: Mapped[str] = mapped_column(ForeignKey("browser_session.id", ondelete="CASCADE"), index=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"), index=True)
-    # Of the resources there may be several.
+    # Identifiers of resources, of which there may be several.
     parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
     scope: Mapped[str] = mapped_column(String(4000))
-    # Of it, what could be unticked, and what was only named because the app has it already.
+    # The scopes that could be unticked, and those that were only named because the app has them already.
     optional_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
     known_scope: Mapped[str] = mapped_column(String(4000), default="", server_default="")
     redirect_uri: Mapped[str] = mapped_column(String(2000))
@@ -45,7 +45,7 @@ class PendingConsent(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     decided_at: Mapped[datetime | None]
     decision: Mapped[str | None] = mapped_column(String(8))
-    # Where the answer led, sealed: a code is in it.
+    # Where the answer led; sealed, since the address holds a code.
     answer: Mapped[str | None] = mapped_column(Text)
 
     @property
@@ -75,17 +75,17 @@ def version(client: Client, scope: str) -> str:
     """A fingerprint of what people are shown of an app and of these scopes, and of who can redeem its codes."""
     shown = (client.name, client.homepage, client.publisher, client.client_id, client.logo_version, client.trusted)
     needs = sorted(frozenset(scope.split()) - client.optional)
-    # A suspension ends questions, also one that is over already.
+    # A suspension ends open questions, also when it is lifted before they are answered.
     stopped = client.last_suspended_at.isoformat() if client.last_suspended_at else None
     keys = (client.confidential, sorted(secret.id for secret in client.secrets), _own_keys(client))
-    # Of one that nobody here answers for, all addresses are shown.
+    # Of an app without an owner here all addresses are shown.
     leads = [] if client.owner_id is not None else client.redirect_uris
     places = {resource.normal: resource.title for resource in map(resources.owner, scope.split())}
     return sha256(json.dumps([shown, needs, keys, leads, stopped, sorted(places.items())]).encode()).hexdigest()
 
 
 def _own_keys(client: Client) -> list[str]:
-    """The keys that an app proves itself by. Of those at an address the address counts: whoever has it changes them."""
+    """The keys of an app; for keys at an address, the address, since whoever controls it can change them."""
     found = own_keys.find(client.id) if client.keyed else None
     if found is None:
         return []
@@ -103,7 +103,7 @@ class Shown(NamedTuple):
 def freeze(asked: Asked, shown: Shown, session: BrowserSession) -> str:
     """Keep what is shown for ten minutes; the handle for the form. The session's oldest questions give way."""
     handle, now = credentials.opaque(), clock.now()
-    # From here on two questions to one user go one after the other.
+    # Locked, so that two questions to one user are frozen one after the other.
     users.lock(session.user_id)
     db.add(
         PendingConsent(

@@ -23,7 +23,7 @@ def this_session() -> BrowserSession:
 
 
 def present() -> BrowserSession | None:
-    """The session of this browser, if it is still one; it and its user stay as they are until the commit."""
+    """The session of this browser, if it has not ended; it and its user are locked until the commit."""
     if not current_user.is_authenticated:
         return None
     here = this_session()
@@ -36,7 +36,7 @@ def present() -> BrowserSession | None:
 
 
 def owed(here: BrowserSession) -> str | None:
-    """Where somebody has to go first who owes a password, a proof of the address or a second factor."""
+    """Where the user has to go first: to choose a password, verify the address or set up a second factor."""
     user = here.user
     if user.needs_password:
         return url_for("portal.end_everything")

@@ -88,7 +88,7 @@ def understood(values: MultiDict[str, str]) -> Asked:
     doubled = guard.duplicates(values)
     if "client_id" in doubled:
         raise Stopped("the client_id appears more than once")
-    # What is kept while somebody decides: no secret that an app sends here by mistake.
+    # Only these parameters are kept while the user decides, so no secret that an app sends here by mistake.
     parameters = {name: value for name, value in guard.single(values).items() if name in guard.AUTHORIZATION}
     client = clients.find(parameters.get("client_id", ""))
     if client is None or (client.document_url or parameters["client_id"]) != parameters["client_id"]:

@@ -21,12 +21,12 @@ class Unanswered(OAuth2Error):
 
 
 def silent(asked: Asked, error: str, description: str) -> Response:
-    """What an app that asked for silence is told."""
+    """The error for `prompt=none`, by what the user would have had to do."""
     return undecided(asked, Unanswered(description, None, None, asked.state, asked.redirect_uri, error=error))
 
 
 def undecided(asked: Asked, error: OAuth2Error) -> Response:
-    """The error goes back to the app, about which nobody decided anything.
+    """Send an error back to the app before any user has decided about it.
 
     Anybody makes an app that describes itself, and would lead people off from here to wherever they like (RFC 9700
     §4.11.2): to another host a link leads that they may follow (B-11).

@@ -28,18 +28,18 @@ log = logging.getLogger("latchkey.oauth")
 PATH = "/oauth/check"
 REALM = "api"
 LONGEST_QUERY = 16 * 1024
-# An API is called by one, or by a few while it moves.
+# Resources in one question: an API has one identifier, or a few while it moves to another.
 MOST_RESOURCES = 10
-# What may stand in a header as it is; the percent sign is not among it, so that decoding gives back what was encoded.
+# Characters that are sent unencoded in a header. The percent sign is not among them, so decoding is unambiguous.
 SAFE = " " + "".join(sign for sign in string.punctuation if sign != "%")
 PLAIN = ("Content-Type", "text/plain; charset=utf-8")
 COMMON = [PLAIN, ("Cache-Control", "no-store")]
-# For so long at most a guard that follows what ends remembers an answer.
+# How long, at most, a guard that follows endings remembers an answer.
 REMEMBERED_SECONDS = 60
-# By this header one says that it remembers.
+# The header by which a guard says that it remembers answers.
 GUARD = "HTTP_X_LATCHKEY_GUARD"
 
-# As our file for Envoy calls the path of the call; others may call it otherwise, or nothing.
+# The parameter in which our configuration of Envoy sends the path of the call.
 PATH_OF_CALL = "path"
 # A token in the address is not looked at, here as at the API (H-01).
 PARAMETERS = frozenset({"scope", "resource", "access_token"})
@@ -94,7 +94,7 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
         return 403, _not_now(error, places), COMMON
     call.admitted(bearer.token_id, None)
     shadow.compare(presented, bearer.token_id, passes=True)
-    # What a token may do elsewhere is no business of the API that asks.
+    # The API that asks is not told what the token may do at other APIs.
     scope = scopes.serialize(resources.within(bearer.scopes, places)) if places else bearer.scope
     told, guard = _identity(bearer, scope), GUARD in environ
     if guard:
@@ -103,7 +103,7 @@ def _decided(call: Call) -> tuple[int, Headers, Headers]:
 
 
 def _last(environ: WSGIEnvironment) -> str:
-    """Mostly the answer is who it is alone: nobody is told how long it holds, and with what it ends."""
+    """The last field that is read: all of them only if the answer says how long it holds and with what it ends."""
     return access.ALL if GUARD in environ or settings.current().check_cache_seconds else access.WHO
 
 
@@ -184,7 +184,7 @@ def _kept(bearer: Bearer, scope: str, *, guard: bool) -> Headers:
     seconds = bearer.seconds_left(clock.now(), ours.check_cache_seconds) if known else 0
     if not seconds or any(scopes.catalogue()[name].sensitive for name in scope.split()):
         return COMMON
-    # A token that is bound to addresses passes for this caller alone.
+    # The answer about a token that is bound to addresses holds only for this caller.
     apart = "Authorization, X-Forwarded-For" if bearer.bound else "Authorization"
     return [PLAIN, ("Cache-Control", f"max-age={seconds}"), ("Vary", apart)]
 
@@ -200,7 +200,7 @@ def _too_narrow(needed: frozenset[str], places: tuple[Resource, ...]) -> Headers
 
 
 def _unclear(error: Exception, places: tuple[Resource, ...]) -> tuple[int, Headers]:
-    """Never as if nothing were required."""
+    """Refuse an unclear question; it must never be answered as if nothing were required."""
     if isinstance(error, credentials.Several):
         # 400 where callers are told by ourselves (H-01); gateways understand three statuses.
         text = "The call came with more than one credential."

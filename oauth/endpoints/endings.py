@@ -34,7 +34,7 @@ FORMS = {
 
 
 class NotMarked(OAuth2Error):
-    """The client proved itself, and is no resource server."""
+    """The client authenticated, but no administrator marked it as a resource server."""
 
     error = "unauthorized_client"
     status_code = 403
@@ -83,7 +83,7 @@ def _marked(sent: Presented) -> Party:
 
 
 def _heard(party: Party, asked: dict[str, str]) -> Part:
-    """What ended, when it was noted how far a guard has come."""
+    """Note how far a guard has come, and answer what ended since."""
     after = int(asked.get("after", 0))
     part = feed.after(after)
     # Whoever has to start over has come nowhere, and a number that nobody gave it says nothing.
@@ -106,7 +106,7 @@ def _proved(call: Call, unproved: parties.Unproved, asked: dict[str, str], began
 
 
 def _asked(call: Call) -> dict[str, str]:
-    """The parameters that are ours. Raises `InvalidRequestError`."""
+    """The parameters of this endpoint. Raises `InvalidRequestError`."""
     query = call.environ.get("QUERY_STRING", "")
     if len(query) > LONGEST_QUERY:
         raise InvalidRequestError("The address is too long.")

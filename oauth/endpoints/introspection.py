@@ -27,7 +27,7 @@ from web.encoding import quoted
 
 PATH = "/oauth/introspect"
 
-# The form field for the address of whoever sent the token: one that is bound to addresses is none without it.
+# The form field for the address of the caller. Without it a token that is bound to addresses is inactive.
 ADDRESS = "client_address"
 
 
@@ -57,7 +57,7 @@ def introspect(call: Call) -> Reply | Later:
 
 
 def _decided(form: Form, sent: Presented) -> str | Callable[[], str]:
-    """The one bearer decision, for whom it is told. A refresh token is no bearer of anything, so it is none (E-12)."""
+    """The bearer decision, for an app that may be told. A refresh token is not a bearer credential: inactive (E-12)."""
     text = form.parameters.get("token")
     asking = together.find(sent, text) or _proved(sent)
     if text is None:
@@ -83,7 +83,7 @@ def _live(text: str, asking: Asking, address: str) -> Bearer | None:
         except access.InvalidToken:
             pass
         except Unproved as unproved:
-            # A resource server's callers are no one network; another app could name whichever it likes.
+            # Tries are counted by the caller that a marked resource server names; another app could name any it likes.
             unproved.address = addresses.parse(address) if asking.resource_server else ""
             raise
         except TooMany as many:

@@ -86,5 +86,5 @@ def _registered(client: Client) -> dict[str, Any]:
 
 
 def _readable(reply: Reply) -> Reply:
-    """Pages of any origin may ask: nobody's sign-in is part of it."""
+    """Allow pages of every origin, since no cookie is used here."""
     return reply._replace(headers=[*reply.headers, EVERYBODY])

@@ -19,7 +19,7 @@ from oauth.protocol.parameters import Presented
 
 
 class Asking(NamedTuple):
-    """An app that has proved itself, as far as it matters to what it is told of a token; and what was read of that."""
+    """An authenticated app, as far as that matters to what it is told, and the token that it asked about."""
 
     id: str
     resource_server: bool
@@ -29,9 +29,9 @@ class Asking(NamedTuple):
     answered_for: bool = True
 
 
-# Not the app that asks, but the one that the token was issued to.
+# The app that the token was issued to, as opposed to the app that asks.
 _issued_to = aliased(Client)
-# Of a token more is told nobody: neither a name nor an address.
+# All that introspection tells of a token: never a name or an address.
 TOLD = [
     *reading.columns(_issued_to, "token_id", "client_url"),
     *reading.columns(_issued_to, "created", "expires"),
@@ -53,7 +53,7 @@ _both = PreparedSelect(
 
 
 def _facts(sent: Presented, text: str | None) -> dict[str, Any] | None:
-    """By what both are found, where each is one of ours by its form, and the secret could be one."""
+    """The parameters that find both; None unless client id, secret and token all have the form of ours."""
     secret = sent.secret
     if text is None or credentials.kind_of(text) not in access.BEARERS:
         return None
@@ -63,7 +63,7 @@ def _facts(sent: Presented, text: str | None) -> dict[str, Any] | None:
 
 
 def wanted(environ: WSGIEnvironment) -> Wanted | None:
-    """What will be read for a request, as its form tells; None: it is to ask by itself."""
+    """What to read ahead for a request, by its form; None if it has to read by itself."""
     sent = parameters.quickly(environ)
     facts = None if sent is None else _facts(sent.presented, sent.form.parameters.get("token"))
     return None if facts is None else Wanted(_both, facts, reading.moments(clock.now()))

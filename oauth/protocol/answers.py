@@ -51,6 +51,6 @@ def as_json(status: int, body: object, *headers: tuple[str, str]) -> Reply:
 
 
 def granted(body: object) -> Reply:
-    """What a program asked for; a text is JSON already."""
+    """A successful answer; a `str` is JSON already."""
     text = body if isinstance(body, str) else _encode(body)
     return Reply(200, text.encode(), [JSON], PRIVATE)

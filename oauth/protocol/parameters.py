@@ -31,7 +31,7 @@ KNOWN = AUTHORIZATION | {
 }
 LONGEST_FORM = 64 * 1024
 MOST_FIELDS = 100
-# Both halves with every sign encoded, and then in base64.
+# The longest Basic credentials: both halves percent-encoded throughout, then in base64.
 LONGEST_BASIC = 16 * 1024
 # RFC 7523 §2.2.
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -44,7 +44,7 @@ class Presented(NamedTuple):
     client_id: str
     secret: str | None
     method: str
-    # Signed in place of a secret, and not believed yet; and whom it proved, by the id that an app is kept by.
+    # The client assertion, not verified yet; and, once it is, the record id of the client that it proves.
     assertion: Assertion | None = None
     proof: str = ""
 
@@ -68,7 +68,7 @@ def single(values: MultiDict[str, str]) -> dict[str, str]:
 
 
 def _cleaned(parameters: dict[str, str]) -> dict[str, str]:
-    """Without those that say nothing, and the scope without its parts that say nothing."""
+    """The parameters without empty ones, and the scope without empty names."""
     if "scope" in parameters:
         named = (name for name in parameters["scope"].split(" ") if name not in ("", scopes.OFFLINE))
         parameters["scope"] = " ".join(named)
@@ -93,12 +93,12 @@ def form(call: Call) -> Form:
     return parsed(call.body)
 
 
-# In the environ of a call, what `quickly` read of it.
+# The key in the environ of a call for what `quickly` has read.
 AHEAD = "latchkey.form"
 
 
 class Sent(NamedTuple):
-    """The form of a request, and who sent it, as it says."""
+    """The form of a request, and the credentials in it, unverified."""
 
     form: Form
     presented: Presented

@@ -25,10 +25,10 @@ from latchkey.values import Limit
 from oauth.protocol.parameters import Presented
 from oauth.protocol.party import KEY_METHOD, SECRET_METHODS, Party
 
-# Those that prove who asks, and all.
+# The methods that authenticate a client, and these with `none`.
 PROVING_METHODS = (*SECRET_METHODS, KEY_METHOD)
 METHODS = (*PROVING_METHODS, "none")
-# As the uses of tokens are.
+# How often the use of a secret is written, as for tokens.
 USED_EVERY = usage.NOTED_EVERY
 # Wrong secrets, per client and per address. The right one always passes: strangers cannot lock an app out, and
 # 178 random bits are not found by trying.
@@ -39,15 +39,15 @@ TWICE = "another app has the same client secret: rotate it"
 
 
 class Noted(OAuth2Error):
-    """A refusal that is written down before it is told, when the request that it ends holds nothing any more."""
+    """A refusal that leaves a record, written after the transaction of its request and before the answer."""
 
     def note(self) -> OAuth2Error:
-        """Write it down; what is told instead, mostly the same."""
+        """Write the record. Returns the error to answer with, mostly this one."""
         raise NotImplementedError
 
 
 class NotProved(InvalidClientError, Noted):
-    """Credentials that prove nobody; `.reason` says why, in words for the app's owner."""
+    """Wrong credentials; `.reason` says why, in words for the app's owner."""
 
     def __init__(self, sent: Presented, reason: str) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class NotProved(InvalidClientError, Noted):
 
 
 class Unproved(NotProved):
-    """What may be the secret of an app that moved in, which takes work to tell, where one may wait."""
+    """The secret may be that of an imported app, whose slow hash is compared where that delays nobody else."""
 
     def __init__(self, sent: Presented, row: Any) -> None:
         super().__init__(sent, WRONG)
@@ -217,7 +217,7 @@ def _proof(plaintext: str, rows: Iterable[Any], now: datetime) -> Any:
     if not may_be_secret(plaintext):
         return None
     for row in rows:
-        # An app that moved in may have none.
+        # An imported app may have no secret of ours.
         if row.digest is not None and credentials.matches(plaintext, row.digest) and _lives(row, now):
             return row
     return None

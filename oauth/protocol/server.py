@@ -28,11 +28,11 @@ NOT_TRUSTED = "The client is unknown, or its credentials are wrong or not those 
 class Request(OAuth2Request):
     """A request whose parameters the guard has read; Authlib sees nothing else of it."""
 
-    # What the decision about it adds.
+    # Added when the user has decided.
     session: BrowserSession
     grant: Grant
     redirect_uri_used: str = ""
-    # What was read of whoever sent it, before it was asked for; None: nothing.
+    # What was read ahead about the client; None if nothing was.
     party: Sequence[Any] | None = None
 
     def __init__(
@@ -42,11 +42,11 @@ class Request(OAuth2Request):
         presented: Presented | None = None,
         vouched: Party | None = None,
     ) -> None:
-        # Authlib would judge by this address whether the transport is secure; the settings have done so at the start.
+        # Authlib takes the address for a check of TLS, which the settings have made at the start.
         super().__init__("POST" if presented else "GET", "https://localhost")
         self.parameters, self.resources, self.presented = parameters, resources, presented
         self.payload = BasicOAuth2Payload(parameters)
-        # An app that its owner tries out here, and that proved itself by that.
+        # An app whose owner tries it out in the portal counts as authenticated.
         self.vouched = vouched
 
     @property
@@ -59,7 +59,7 @@ class Request(OAuth2Request):
 
 
 class Server(AuthorizationServer):
-    """The seams that Authlib leaves to us."""
+    """Authlib's server with its hooks filled in."""
 
     def query_client(self, client_id: str) -> ClientMixin:
         return cast("ClientMixin", parties.find(client_id))
