@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from sqlalchemy import select
 
 from cli.base import (
     Refused,
@@ -116,7 +115,7 @@ def _facts(user: User) -> dict[str, Any]:
 def list_users() -> None:
     """Everybody with an account, the eldest first."""
     with installation():
-        found = [_facts(user) for user in db.scalars(select(User).order_by(User.id))]
+        found = [_facts(user) for user in accounts.every()]
         text = "\n".join(f"{f['id']}  {f['email']}{'  (suspended)' if f['disabled_at'] else ''}" for f in found)
         tell({"data": found}, text or "No users.")
 

@@ -49,6 +49,11 @@ ENGINES = {
     "latchkey/accounts/throttle.py", "latchkey/journal/calls/counts.py",
     "latchkey/tokens/usage.py", "web/layer/paths.py", "latchkey/oversight/doctor.py", "cli/installation.py",
 }  # fmt: skip
+# What the protocol keeps itself: codes, pending consents, and what is found together in one statement.
+STATEMENTS = {
+    "oauth/authorize/pending.py", "oauth/endpoints/together.py", "oauth/protocol/parties.py", "oauth/token/codes.py",
+    "oauth/token/together.py",
+}  # fmt: skip
 # Where the doors of programs make a blueprint, or see to a person's browser; machine endpoints see a `Call`.
 FLASK = {
     "oauth/blueprint.py", "oauth/authorize/choosing.py", "oauth/authorize/consent.py", "oauth/authorize/deciding.py",
@@ -220,6 +225,19 @@ def test_engines_are_known_to_the_store_and_to_named_files_alone():
     known = {path for path, tree in outside_of_store().items() if re.search(r"\bengines\(\)", code(tree))}
 
     assert {path for path in known if not path.startswith("migrations/")} == ENGINES
+
+
+def test_doors_ask_the_domain_and_write_no_statements_themselves():
+    statement = re.compile(r"sqlalchemy\.(?!exc\.)")
+
+    writes = {
+        path.as_posix()
+        for path, tree in trees().items()
+        if package(path) in DOORS
+        if any(map(statement.match, imports(tree)))
+    }
+
+    assert writes == STATEMENTS
 
 
 def test_flask_is_known_to_fewer_and_fewer_files_of_the_doors_of_programs():

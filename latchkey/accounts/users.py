@@ -151,6 +151,11 @@ def find(user_id: str) -> User | None:
     return db.get(User, user_id)
 
 
+def every() -> list[User]:
+    """Every user, in the order in which they were made."""
+    return list(db.scalars(select(User).order_by(User.id)))
+
+
 def lock(user_id: str) -> User | None:
     """The user as stored now, locked until the commit; None if there is none.
 
