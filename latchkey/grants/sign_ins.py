@@ -1,25 +1,14 @@
-"""Many sign-ins at a time: how many are kept of one app, which can make them for ever, and those that end together."""
+"""Sign-ins of apps one by one, those that end together, and those of apps as themselves."""
 
 from collections.abc import Iterable
 
-from sqlalchemy import Integer, String, bindparam, delete, insert, select, update
+from sqlalchemy import Integer, String, bindparam, insert, select, update
 
 from latchkey import clock, endings
 from latchkey.clients import Client
 from latchkey.grants.reasons import EndReason
 from latchkey.grants.record import Authorization, Grant
-from latchkey.store.session import UtcDateTime, affected, db
-
-# Of one authorization; past it the oldest goes, with its tokens.
-MOST = 100
-
-
-def limit(begun: Grant) -> None:
-    """Make room for the sign-in that has just begun; its authorization is locked."""
-    newest = select(Grant.id).where(Grant.authorization_id == begun.authorization_id).order_by(Grant.id.desc())
-    if too_many := list(db.scalars(newest.offset(MOST))):
-        endings.note(endings.Kind.GRANT, *too_many)
-        db.execute(delete(Grant).where(Grant.id.in_(too_many)).execution_options(synchronize_session=False))
+from latchkey.store.session import UtcDateTime, affected
 
 
 def end_one(authorization: Authorization, grant_id: str) -> bool:

@@ -6,7 +6,8 @@ from flask import Response, request
 
 from latchkey import grants, notices, resources
 from latchkey.accounts.sessions import BrowserSession
-from latchkey.grants import Choice, Grant, sign_ins
+from latchkey.grants import Choice, Grant
+from latchkey.tokens.issued import crowd
 from oauth.authorize import moments
 from oauth.authorize.request import Asked
 from oauth.protocol.server import Request, server
@@ -33,7 +34,7 @@ def grant(
         redirect_uri=asked.redirect_uri,
         asked=choice.asked,
     )
-    sign_ins.limit(begun)
+    crowd.make_room(begun)
     if new or request.method == "POST":
         notices.authorized(here.user, asked.client, choice.scopes, first=standing is None)
     moments.done(asked)

@@ -6,9 +6,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from latchkey import clients, grants, notices, scopes
 from latchkey.accounts.sessions import BrowserSession
 from latchkey.clients import Client
-from latchkey.grants import Choice, sign_ins
+from latchkey.grants import Choice
 from latchkey.store.session import db
-from latchkey.tokens.issued import device_answers
+from latchkey.tokens.issued import crowd, device_answers
 from latchkey.tokens.issued.device_codes import DeviceCode
 from oauth.authorize import choosing, pending, stops
 from oauth.blueprint import blueprint
@@ -82,7 +82,7 @@ def _again(code: DeviceCode, client: Client, here: BrowserSession, why: str) -> 
 def _granted(code: DeviceCode, client: Client, here: BrowserSession, choice: Choice) -> bool:
     standing = grants.find_authorization(here.user, client)
     begun = grants.allow(here.user, client, choice.scopes, code.resource, declined=choice.declined, until=choice.until)
-    sign_ins.limit(begun)
+    crowd.make_room(begun)
     if not device_answers.decide(code, "allow", begun.id):
         return False
     notices.authorized(here.user, client, choice.scopes, first=standing is None)

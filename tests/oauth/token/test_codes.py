@@ -5,9 +5,10 @@ from sqlalchemy import func, select
 
 from latchkey import clients, grants
 from latchkey.accounts import users
-from latchkey.grants import Grant, sign_ins
+from latchkey.grants import Grant
 from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import Base, db, engines
+from latchkey.tokens.issued import crowd
 from oauth.token import codes
 from oauth.token.codes import AuthorizationCode
 from tests import factories
@@ -286,7 +287,7 @@ def test_a_sign_in_that_nobody_went_on_with_is_removed(signed_in, caller, exampl
 
 @pytest.mark.standard("O-03")
 def test_of_endless_sign_ins_of_one_app_the_oldest_go(signed_in, caller, example_client, monkeypatch):
-    monkeypatch.setattr(sign_ins, "MOST", 3)
+    monkeypatch.setattr(crowd, "MOST", 3)
     dance.authorize(signed_in, example_client)
     made = [dance.tokens(signed_in, example_client) for _ in range(5)]
 
@@ -294,3 +295,32 @@ def test_of_endless_sign_ins_of_one_app_the_oldest_go(signed_in, caller, example
     assert [dance.works(caller, one["access_token"]) for one in made] == [False] * 2 + [True] * 3
     assert refused(dance.refresh(caller, example_client, made[0]["refresh_token"]))
     assert dance.refresh(caller, example_client, made[4]["refresh_token"]).status_code == 200
+
+
+@pytest.mark.standard("A-08", "O-03")
+def test_a_site_that_leads_a_browser_here_again_and_again_ends_no_sign_in(
+    signed_in, caller, example_client, monkeypatch
+):
+    """Nobody is asked any more, and a sign-in begins each time: a hundred of them signed out a user's devices."""
+    monkeypatch.setattr(crowd, "MOST", 3)
+    phone, laptop = dance.tokens(signed_in, example_client), dance.tokens(signed_in, example_client)
+
+    for _ in range(5):
+        assert "code" in dance.back(dance.authorize(signed_in, example_client, prompt="none")).parameters
+    latest = dance.tokens(signed_in, example_client)
+
+    assert all(dance.works(caller, one["access_token"]) for one in (phone, laptop, latest))
+    assert dance.refresh(caller, example_client, phone["refresh_token"]).status_code == 200
+
+
+@pytest.mark.standard("O-03")
+def test_sign_ins_that_are_over_give_way_to_those_that_go_on(signed_in, caller, example_client, monkeypatch):
+    monkeypatch.setattr(crowd, "MOST", 3)
+    phone = dance.tokens(signed_in, example_client)
+
+    for _ in range(5):
+        signed_out = dance.tokens(signed_in, example_client)["refresh_token"]
+        assert dance.post(caller, "/oauth/revoke", example_client, token=signed_out).status_code == 200
+
+    assert db.scalar(select(func.count()).select_from(Grant)) == 3
+    assert dance.refresh(caller, example_client, phone["refresh_token"]).status_code == 200
