@@ -1,7 +1,10 @@
 """An operator follows the page “Behind nginx” and has an API of their own behind /oauth/check."""
 
+import importlib.util
+
 import pytest
 
+from latchkey.settings import ROOT
 from tests import factories, servers
 from tests.flows import gateways, snippets
 from tests.flows.checkout import Checkout, only_once, program
@@ -38,3 +41,15 @@ def test_an_operator_who_follows_the_page_has_projects_behind_nginx(client, inst
     assert 'error="invalid_token"' in revoked
     assert answers.count('"name":"Harbour survey"') == 2
     assert snippets.statuses(forged) == [401, 200]
+
+
+@pytest.mark.standard("H-11")
+@pytest.mark.parametrize("headers", [{}, {"X-Auth-User-Id": ""}])
+def test_apps_that_act_as_themselves_share_nothing_behind_the_gateway(headers):
+    spec = importlib.util.spec_from_file_location("example", ROOT / "examples" / "projects" / "gateway" / "app.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    api = example.app.test_client()
+
+    assert api.post("/projects/", json={"name": "Mine"}, headers=headers).status_code == 403
+    assert api.get("/projects/", headers=headers).status_code == 403

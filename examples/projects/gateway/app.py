@@ -7,7 +7,7 @@ gateway reaches it.
 from collections import defaultdict
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, abort, request
 
 app = Flask(__name__)
 
@@ -15,16 +15,21 @@ app = Flask(__name__)
 projects: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
 
+def caller() -> str:
+    """Whose token it is. An app that acts as itself has no user, and so no projects."""
+    return request.headers.get("X-Auth-User-Id") or abort(403)
+
+
 @app.get("/projects/")
 def list_projects() -> dict[str, Any]:
     """The caller's projects. The gateway let nobody through who lacks projects:read."""
-    return {"data": projects[request.headers["X-Auth-User-Id"]]}
+    return {"data": projects[caller()]}
 
 
 @app.post("/projects/")
 def create_project() -> tuple[dict[str, Any], int]:
     """A new project. The gateway let nobody through who lacks projects:write."""
-    mine = projects[request.headers["X-Auth-User-Id"]]
+    mine = projects[caller()]
     project = {"id": len(mine) + 1, "name": str(request.get_json()["name"])}
     mine.append(project)
     return project, 201
