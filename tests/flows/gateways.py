@@ -48,7 +48,8 @@ class _Echo(BaseHTTPRequestHandler):
         body = json.dumps(self.headers.items()).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Path-Seen", self.path)
+        # The library's own has one slash where it begins with several.
+        self.send_header("X-Path-Seen", self.requestline.split()[1])
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
