@@ -271,6 +271,7 @@ def test_a_fact_leaves_its_event_and_its_letter(stage, db, mailbox, fact):
     for letter in letters:
         html = Plain(letter.html)
         assert subject in letter.subject
+        assert not re.search(r"\n  \S.*\n(?=[^\s-])", letter.text), f"No line between facts and text:\n{letter.text}"
         assert all(word in " ".join(letter.text.split()) for word in words), letter.text
         assert all(word in html.words for word in words), html.words
         # P-06, I-05: whatever happens, nothing in a mail leads elsewhere or is a key.
