@@ -157,6 +157,8 @@ def _text(event: Event, text: str) -> str:
         text = "You ended the former token of {name}"
     if event.kind == EventKind.TOKEN_REVOKED and "suspended" in event.detail:
         return text + ", which had leaked"
+    if event.kind == EventKind.SIGN_IN_FAILED and "suspended" in event.detail:
+        return "Somebody tried to sign in while the account was suspended"
     return text
 
 

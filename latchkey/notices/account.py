@@ -52,8 +52,8 @@ def renamed(user: User) -> None:
 
 
 def sign_in_failed(user: User) -> None:
-    """Somebody gave a wrong password."""
-    activity.record(user, EventKind.SIGN_IN_FAILED)
+    """Somebody gave a wrong password, or perhaps the right one of a suspended account."""
+    activity.record(user, EventKind.SIGN_IN_FAILED, **({"suspended": 1} if user.disabled_at else {}))
 
 
 def sign_in_throttled(user: User) -> None:

@@ -133,6 +133,20 @@ def test_a_suspended_user_is_told_no_more_than_anybody(client, db, alice):
     assert "E-mail or password is not right." in attempt(client, alice.email, PASSWORD).text
 
 
+@pytest.mark.parametrize("password", [PASSWORD, "not-the-one-that-it-is"])
+def test_what_is_kept_of_signing_in_to_a_suspended_account_calls_no_password_wrong(app, client, db, alice, password):
+    users.disable(alice)
+    db.commit()
+    attempt(client, alice.email, password)
+    users.enable(users.find_by_email(alice.email))
+    db.commit()
+
+    page = pages.sign_in(app.test_client(), alice).get("/activity").text
+
+    assert "Somebody tried to sign in while the account was suspended" in page
+    assert "wrong password" not in page
+
+
 @pytest.mark.parametrize("email, password, named", [("", PASSWORD, "email"), ("alice@example.com", "", "password")])
 def test_a_missing_field_is_named_beside_it(client, alice, email, password, named):
     answer = attempt(client, email, password)
