@@ -8,7 +8,7 @@ from sqlalchemy import String, bindparam, delete, select, text, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from latchkey import clock, domains, endings, settings
+from latchkey import clock, endings, settings
 from latchkey.accounts import emails, passwords
 from latchkey.ids import new_id
 from latchkey.naming import names
@@ -25,10 +25,6 @@ class EmailTaken(Exception):
 
 class UserGone(Gone):
     """The user was deleted or suspended meanwhile."""
-
-
-class SignupClosed(Exception):
-    """This installation does not let this address sign up; the message says who may."""
 
 
 # Written exactly as in the partial index of administrators, or SQLite does not use it.
@@ -82,21 +78,6 @@ _EITHER = [bindparam(name, type_=String) for name in ("kept", "typed")]
 _SPELT = Found(User, select(User).where(User.email_key.in_(_EITHER)))
 # FOR NO KEY UPDATE, since FOR UPDATE would wait for every transaction that writes a row with a reference to the user.
 _HELD = Locked(User, select(User).where(User.id == bindparam("key")).with_for_update(key_share=True))
-
-
-def may_sign_up(email: str) -> None:
-    """Whether this installation is open to an address. Raises `SignupClosed`."""
-    if settings.current().signup == "invite":
-        raise SignupClosed("Accounts here are made by an administrator.")
-    may_have(email)
-
-
-def may_have(email: str) -> None:
-    """Whether accounts here may have an address, new ones and old ones alike. Raises `SignupClosed`."""
-    allowed = settings.current().signup_domains
-    if allowed and emails.key(email).rpartition("@")[2] not in allowed:
-        named = ", ".join(domains.shown(domain) for domain in sorted(allowed))
-        raise SignupClosed(f"Accounts here are for addresses at {named}.")
 
 
 def sign_up(

@@ -5,7 +5,7 @@ that both are theirs.
 """
 
 from latchkey import clock, notices, origin, settings, texts
-from latchkey.accounts import challenges, second_factors, sessions, steps, users
+from latchkey.accounts import challenges, emails, second_factors, sessions, steps, users
 from latchkey.accounts import passwords as kept_passwords
 from latchkey.accounts.sessions import BrowserSession, Confirmed, How
 from latchkey.accounts.steps import Step
@@ -134,8 +134,8 @@ def accept(invitation: Invitation, person: Person) -> BrowserSession | Step:
 def _join(person: Person, email: str) -> Identity:
     """An account for an address that is its own user's. Raises `NotLetIn`."""
     try:
-        users.may_sign_up(email)
-    except users.SignupClosed as closed:
+        emails.check_sign_up(email)
+    except emails.SignupClosed as closed:
         raise NotLetIn(str(closed)) from None
     try:
         user = users.sign_up(email=email, name=_name(person, email), password=None, verified=True)

@@ -8,7 +8,7 @@ from wtforms import EmailField, Field, PasswordField, StringField, ValidationErr
 from wtforms.validators import InputRequired
 
 from latchkey import origin, settings
-from latchkey.accounts import limits, users
+from latchkey.accounts import emails, limits
 from latchkey.safety import mailed
 from latchkey.store.session import db
 from portal.auth import proofs
@@ -33,8 +33,8 @@ class SignUpForm(FlaskForm):
     def validate_email(self, field: Field) -> None:
         """Only whom this installation lets in."""
         try:
-            users.may_sign_up(field.data)
-        except users.SignupClosed as closed:
+            emails.check_sign_up(field.data)
+        except emails.SignupClosed as closed:
             raise ValidationError(str(closed)) from None
 
 

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from latchkey import domains
-from latchkey.accounts import links, users
+from latchkey.accounts import emails, links, users
 from latchkey.accounts.links import Purpose
 from latchkey.safety import mailed
 from latchkey.store.session import db
@@ -41,8 +41,8 @@ def change_email() -> ResponseReturnValue:
 def _may_have(email: str) -> bool:
     """Which addresses accounts may have can have changed since the link was asked for."""
     try:
-        users.may_have(email)
-    except users.SignupClosed:
+        emails.check_allowed(email)
+    except emails.SignupClosed:
         return False
     return True
 

@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, Field, PasswordField, StringField, ValidationError
 from wtforms.validators import AnyOf, InputRequired
 
-from latchkey.accounts import emails, links, passwords, sessions, users
+from latchkey.accounts import emails, links, passwords, sessions
 from latchkey.accounts.links import Purpose
 from portal import devices, drafts
 from portal.fields import Address, Name, NewPassword
@@ -42,8 +42,8 @@ class EmailForm(FlaskForm):
         if field.data == this_user().email:
             raise ValidationError("This is your address already.")
         try:
-            users.may_have(field.data)
-        except users.SignupClosed as closed:
+            emails.check_allowed(field.data)
+        except emails.SignupClosed as closed:
             raise ValidationError(str(closed)) from None
 
 

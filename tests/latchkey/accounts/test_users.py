@@ -1,7 +1,6 @@
 import pytest
 from sqlalchemy import func, select
 
-from latchkey import settings as settings_module
 from latchkey import tokens
 from latchkey.accounts import emails, passwords, users
 from latchkey.accounts.sessions import BrowserSession
@@ -190,29 +189,6 @@ def test_what_is_written_beside_a_dummy_user_is_kept(db, alice):
     assert [event.kind for event in activity.list_for(alice)] == ["account.renamed"]
 
 
-@pytest.mark.parametrize(
-    "signup, email, lets_in",
-    [
-        ("open", "ada@example.com", True),
-        ("invite", "ada@example.com", False),
-        ("example.com,example.org", "ada@EXAMPLE.org", True),
-        ("example.com", "ada@sub.example.com", False),
-        ("example.com", "ada@notexample.com", False),
-        ("example.com", '"ada@example.com"@evil.example', False),
-    ],
-)
-def test_an_installation_says_who_may_sign_up(settings, signup, email, lets_in):
-    settings_module.use(
-        settings_module.load({}, instance=settings.instance, database_url=settings.database_url, signup=signup)
-    )
-
-    if lets_in:
-        users.may_sign_up(email)
-    else:
-        with pytest.raises(users.SignupClosed):
-            users.may_sign_up(email)
-
-
 @pytest.mark.standard("L-08")
 def test_a_sharp_s_is_another_domain_than_two(db):
     """IDNA 2003 leads letters for straße.example to strasse.example, whose owner could then reset the account."""
@@ -232,19 +208,6 @@ def test_a_sharp_s_is_another_domain_than_two(db):
 def test_tries_are_counted_by_one_key_however_the_address_is_spelt(email):
     assert emails.key(email) in ("ada@example.com", email.casefold())
     assert users.find_by_email(email) is None or emails.key(email) == "ada@example.com"
-
-
-@pytest.mark.standard("A-07")
-def test_what_is_no_address_is_counted_by_a_bounded_key():
-    assert len(emails.key("a@" * 500_000)) <= emails.LONGEST
-
-
-@pytest.mark.settings(signup="straße.example,example.org")
-@pytest.mark.parametrize("domain", ["straße.example", "xn--strae-oqa.example", "STRAẞE.example", "example.org"])
-def test_domains_that_may_sign_up_are_told_and_compared_in_either_spelling(domain):
-    users.may_sign_up(f"ada@{domain}")
-    with pytest.raises(users.SignupClosed, match="straße"):
-        users.may_sign_up("ada@strasse.example")
 
 
 def test_whoever_was_left_with_an_old_spelling_is_found_by_it(db):
