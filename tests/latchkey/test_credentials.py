@@ -60,13 +60,13 @@ def test_what_only_begins_as_a_kind_is_as_long_as_one(settings):
 
 
 @pytest.mark.standard("I-01")
-@pytest.mark.parametrize("place", range(43))
-def test_changing_any_character_breaks_it(settings, place):
+def test_changing_any_character_breaks_it(settings):
     text = credentials.generate(Kind.DEVELOPER)
 
-    other = "b" if text[place] == "a" else "a"
+    changed = [text[:place] + ("b" if sign == "a" else "a") + text[place + 1 :] for place, sign in enumerate(text)]
 
-    assert credentials.kind_of(text[:place] + other + text[place + 1 :]) is None
+    assert len(text) == 43
+    assert not [each for each in changed if credentials.kind_of(each)]
 
 
 @pytest.mark.parametrize(
