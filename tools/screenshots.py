@@ -4,6 +4,7 @@ import tempfile
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -68,14 +69,13 @@ def save_small(page: Page, picture: Path) -> None:
 def photograph(url: str) -> None:
     """The Tokens screen as Ada sees it, and how she makes a token, in light and dark."""
     with sync_playwright() as playwright, programs.open_chromium(playwright) as browser:
-        for scheme in ("light", "dark"):
-            make(browser, url, scheme)
+        make(browser, url, "light")
+        make(browser, url, "dark")
 
 
-def make(browser: Browser, url: str, scheme: str) -> None:
+def make(browser: Browser, url: str, scheme: Literal["light", "dark"]) -> None:
     """One token, on the way to which the pictures are taken."""
-    window = {"width": 1280, "height": 800}
-    page = browser.new_page(base_url=url, viewport=window, locale="en-GB", color_scheme=scheme)
+    page = browser.new_page(base_url=url, viewport={"width": 1280, "height": 800}, locale="en-GB", color_scheme=scheme)
     suffix = "-dark" if scheme == "dark" else ""
     sign_in(page, User(email="ada@example.com"))
     page.goto("/tokens")
