@@ -192,16 +192,12 @@ def _tokens_found(search: str) -> ColumnElement[bool]:
     return and_(among, _holds(search, (Token.description, Token.scope, Token.last4)))
 
 
-def authorizations(
-    *, search: str = "", user: User | None = None, client: Client | None = None, cursor: str | None = None
-) -> Page:
+def authorizations(*, search: str = "", user: User | None = None, cursor: str | None = None) -> Page:
     """What people let apps do, the newest first."""
     statement = select(Authorization).where(Authorization.withdrawn_at.is_(None))
     statement = statement.options(joinedload(Authorization.user, innerjoin=True))
     if user is not None:
         statement = statement.where(Authorization.user_id == user.id)
-    if client is not None:
-        statement = statement.where(Authorization.client_id == client.id)
     if search:
         statement = statement.where(_authorizations_found(search))
     return _page(statement, Authorization, cursor)

@@ -12,7 +12,6 @@ from latchkey import scopes as catalogue
 from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.credentials import Kind
-from latchkey.store.search import mentions
 from latchkey.store.session import affected, db
 from latchkey.tokens import lifetimes, lineage, listing, ranges
 from latchkey.tokens.record import LONGEST_DESCRIPTION, Token, columns, serialized
@@ -151,7 +150,6 @@ def page(
     user: User,
     *,
     status: str = "active",
-    search: str = "",
     cursor: str | None = None,
     limit: int = PAGE,
     formers: bool = False,
@@ -165,8 +163,6 @@ def page(
         statement = statement.options(joinedload(Token.replaced))
     if status != "all":
         statement = statement.where(_active() if status == "active" else ~_active())
-    if search:
-        statement = statement.where(mentions(search, [Token.description, Token.scope, Token.last4]))
     if cursor:
         statement = statement.where(Token.id < cursor)
     found = list(db.scalars(statement.order_by(Token.id.desc()).limit(limit + 1)))

@@ -116,9 +116,9 @@ class Use:
         return sorted(found.values(), key=lambda one: -one.calls)
 
 
-def of(source_id: str, *hanging: str, person_id: str = "") -> Use:
+def of(source_id: str, *hanging: str) -> Use:
     """The use of a token or an app, in one statement; `hanging` are tokens that a token made."""
-    mine = select(CallCount).where(CallCount.source_id.in_([source_id, *hanging]), CallCount.person_id == person_id)
+    mine = select(CallCount).where(CallCount.source_id.in_([source_id, *hanging]), CallCount.person_id == "")
     return Use(db.scalars(mine.where(CallCount.day >= counts.first_day())), source_id)
 
 

@@ -89,15 +89,17 @@ def test_who_has_only_ended_tokens_still_sees_the_way_to_them(signed_in, alice, 
     assert "/tokens?status=ended" in page
 
 
-def test_a_search_narrows_the_list(signed_in, alice):
-    make_token(alice, description="Nightly backup")
+@pytest.mark.parametrize("search", ["BACK", "100%", "tokens:rea", "_", "last four"])
+def test_a_search_narrows_the_list_by_its_very_text(signed_in, alice, search):
+    wanted = make_token(alice, description="Backup_100%", scopes=["tokens:read"]).token
     make_token(alice, description="CI deploy")
+    search = wanted.last4 if search == "last four" else search
 
-    page = signed_in.get("/tokens?q=BACK")
+    page = signed_in.get("/tokens", query_string={"q": search})
 
-    assert ">Nightly backup</a>" in page.text
+    assert ">Backup_100%</a>" in page.text
     assert ">CI deploy</a>" not in page.text
-    assert 'value="BACK"' in page.text
+    assert f'value="{search}"' in page.text
 
 
 def test_a_search_without_result_says_so_and_escapes_what_was_typed(signed_in, alice):
