@@ -11,7 +11,7 @@ from flask import Response, request, url_for
 from latchkey import clock, ids
 from latchkey.journal import activity
 from latchkey.journal.activity import SUSPICIOUS, Event, EventKind
-from portal import sentences
+from portal import files, sentences
 from portal.blueprint import blueprint
 from portal.guards import signed_in, this_user
 from portal.sentences import Sentence
@@ -19,6 +19,8 @@ from web import htmx, spreadsheets
 
 PAGE = 50
 CHUNK = 500
+# What a file has at most, the latest: it is held as one piece. From the last one on `before` goes further.
+MOST_ROWS = 20_000
 LONGEST_SEARCH = 80
 COLUMNS = ("time", "event", "what", "address", "agent", "request_id", "suspicious")
 
@@ -108,11 +110,14 @@ def _counted(asked: Asked, number: int, *, more: bool) -> str:
 
 
 def _all(asked: Asked) -> Iterator[Event]:
-    """Every event that is asked for, read in parts."""
-    chunk = asked.events(CHUNK)
-    while chunk:
+    """The events that are asked for, as many as a file has, read in parts."""
+    before: str | None = None
+    for _ in range(MOST_ROWS // CHUNK):
+        chunk = asked.events(CHUNK, before)
         yield from chunk
-        chunk = asked.events(CHUNK, before=chunk[-1].id) if len(chunk) == CHUNK else []
+        if len(chunk) < CHUNK:
+            return
+        before = chunk[-1].id
 
 
 def _facts(event: Event) -> dict[str, Any]:
@@ -133,14 +138,22 @@ def _facts(event: Event) -> dict[str, Any]:
 def download_activity_csv() -> Response:
     """The events for a spreadsheet, in which nothing that a stranger sent becomes a formula."""
     rows = (_facts(event).values() for event in _all(_asked()))
-    return spreadsheets.download("activity", COLUMNS, rows)
+    return spreadsheets.download("activity", files.made(spreadsheets.lines(COLUMNS, rows)))
 
 
 @blueprint.get("/activity.json")
 @signed_in
 def download_activity_json() -> Response:
     """The events for a program, with all that was kept of each."""
-    events = [_facts(event) | {"detail": event.detail} for event in _all(_asked())]
-    response = Response(json.dumps({"data": events}, ensure_ascii=False, indent=1), content_type="application/json")
+    response = Response(files.made(_document(_all(_asked()))), content_type="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="activity-{clock.now():%Y-%m-%d}.json"'
     return response
+
+
+def _document(events: Iterator[Event]) -> Iterator[str]:
+    """An object with these events, each on a line of its own."""
+    yield '{"data": ['
+    for number, event in enumerate(events):
+        facts = _facts(event) | {"detail": event.detail}
+        yield (",\n" if number else "\n") + json.dumps(facts, ensure_ascii=False)
+    yield "]}\n"

@@ -11,7 +11,7 @@ from latchkey.journal.activity import Event
 from latchkey.journal.chain import Verdict
 from latchkey.oversight import listing
 from latchkey.oversight.listing import PAGE, Page
-from portal import sentences
+from portal import files, sentences
 from portal.admin import words
 from portal.admin.guard import asked
 from portal.blueprint import blueprint
@@ -66,7 +66,8 @@ def download_admin_activity() -> Response:
     def page(cursor: str | None) -> Page:
         return listing.events(group=group, search=here.search, cursor=cursor)
 
-    return spreadsheets.download("activity-of-everybody", COLUMNS, (_cells(event) for event in _every(page)))
+    rows = (_cells(event) for event in _every(page))
+    return spreadsheets.download("activity-of-everybody", files.made(spreadsheets.lines(COLUMNS, rows)))
 
 
 @blueprint.get("/admin/activity/administrators.csv")
@@ -82,7 +83,7 @@ def download_admin_acts() -> Response:
          act.address, act.agent, act.request_id)
         for act in _every(page)
     )  # fmt: skip
-    return spreadsheets.download("administrators", ACT_COLUMNS, rows)
+    return spreadsheets.download("administrators", files.made(spreadsheets.lines(ACT_COLUMNS, rows)))
 
 
 def _every(page: Callable[[str | None], Page]) -> Iterator[Any]:
