@@ -434,12 +434,13 @@ def test_a_hostile_request_of_a_program_is_no_fault_of_ours(stage, clock, exampl
 @pytest.mark.standard("A-06")
 @pytest.mark.parametrize("endpoint", JSON_BODIES)
 def test_a_hostile_body_of_the_api_is_no_fault_of_ours(stage, endpoint):
-    [(rule, method)] = [
-        (rule, method)
+    [rule] = [
+        rule
         for rule in stage.app.url_map.iter_rules()
-        for method in ("POST", "PATCH")
-        if rule.endpoint == endpoint and method in rule.methods
+        if rule.endpoint == endpoint and {"POST", "PATCH"} & rule.methods
     ]
+    # Where any method is answered, the one that registers.
+    method = "POST" if "POST" in rule.methods else "PATCH"
     path, good = stage.path(rule), JSON_BODIES[endpoint]
     client, headers = stage.program.client, {"Authorization": f"Bearer {stage.program.plaintext}"}
 
