@@ -5,17 +5,23 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any, NamedTuple
 
 from latchkey import clients, clock, turns
-from latchkey.clients import asking, described, documents
+from latchkey.accounts import throttle
+from latchkey.accounts.throttle import Counter
+from latchkey.clients import BadMetadata, asking, described, documents
 from latchkey.clients.asking import NotAsked, Sort
-from latchkey.fetching import NotFetched
+from latchkey.clients.keys import proving
+from latchkey.fetching import Answer, NotFetched
 from latchkey.grants import self_registered
 from latchkey.mail import processes
 from latchkey.store import leases
 from latchkey.store.session import db
+from latchkey.values import Limit
 
 # Of this process and one sort, at a time; more would hold up those who wait for pages.
 AT_ONCE = 4
@@ -24,10 +30,24 @@ HELD, WAITED, LOOK_SECONDS = timedelta(seconds=10), 7.0, 0.1
 # A host of good faith has answered by then. Whoever comes meanwhile waits for no slower one: each takes a thread of
 # those that pages wait for, and nobody counts them.
 YOUNG_SECONDS = 1.0
+# How often it is asked for the keys of an app.
+SELDOM = (Limit(1, proving.EVERY),)
+KIND: dict[str, Any] = {"most": described.LONGEST, "kinds": documents.KINDS}
 BUSY = "somebody else asks for it at this moment: try again"
 
 _asked: dict[str, tuple[float, Sort, "Future[None]"]] = {}
 _guard = threading.Lock()
+
+
+class _Held(NamedTuple):
+    """What is known of a document: when it was read, and until when that holds."""
+
+    read_at: datetime | None
+    fresh_until: datetime | None
+
+    @property
+    def fresh(self) -> bool:
+        return self.fresh_until is not None and self.fresh_until > clock.now()
 
 
 def bring_up_to_date(url: str, person: str) -> None:
@@ -36,28 +56,70 @@ def bring_up_to_date(url: str, person: str) -> None:
     `person` is the id of whoever came with it. Commits by itself and holds nothing while it waits for the host. Raises
     `NotFetched`, `clients.BadMetadata`.
     """
-    known = clients.find(url)
-    if known is not None and known.document_pinned_at is not None:
-        db.rollback()
+    held = _held(url)
+    if held is None or held.fresh:
         return
-    read_at, fresh_until = (known.document_read_at, known.document_fresh_until) if known is not None else (None, None)
-    db.rollback()
-    now = clock.now()
-    if fresh_until is not None and fresh_until > now:
+    sort = Sort.DOCUMENTS if held.read_at is None else Sort.DOCUMENTS_AGAIN
+    _renew(url, held, sort, lambda: asking.ask(url, sort, **KIND, person=person))
+
+
+def bring_keys_up_to_date(url: str, *, proven: bool) -> None:
+    """The same for an app that proves itself by keys which its document holds, or names the address of.
+
+    It is asked once in a while, whoever sees to it: one who has `proven` to have a key that was one of them, or
+    somebody else, to whom it is no matter what comes of it. Raises `NotFetched`, `clients.BadMetadata`.
+    """
+    held = _held(url)
+    if held is None or (proven and held.fresh):
         return
-    sort = Sort.DOCUMENTS if read_at is None else Sort.DOCUMENTS_AGAIN
+    sort = Sort.KEYS_AGAIN if proven else Sort.KEYS
+    turn = Counter(f"{sort}-in-document:{url}", SELDOM)
+    if not proven:
+        if not throttle.hit(turn):
+            with suppress(NotFetched, BadMetadata):
+                _renew(url, held, sort, lambda: asking.ask(url, sort, **KIND))
+        return
     try:
-        _once(url, sort, lambda: _read(url, sort, person, now))
+        _renew(url, held, sort, lambda: _in_turn(url, sort, turn))
+    except BadMetadata:
+        # What it says is no reason to go on by what it said.
+        throttle.refund(turn)
+        raise
+
+
+def _in_turn(url: str, sort: Sort, turn: Counter) -> Answer:
+    if throttle.hit(turn):
+        raise NotFetched("it was asked a moment ago")
+    try:
+        return asking.ask(url, sort, **KIND)
+    except NotAsked:
+        throttle.refund(turn)
+        raise
+
+
+def _held(url: str) -> _Held | None:
+    """None: what was read is pinned."""
+    known = clients.find(url)
+    pinned = known is not None and known.document_pinned_at is not None
+    held = _Held(known.document_read_at, known.document_fresh_until) if known is not None else _Held(None, None)
+    db.rollback()
+    return None if pinned else held
+
+
+def _renew(url: str, held: _Held, sort: Sort, ask: Callable[[], Answer]) -> None:
+    now = clock.now()
+    try:
+        _once(url, sort, lambda: _read(url, ask, now))
     except NotAsked:
         # Its host may have taken back what people would be led to, and would say so.
-        if fresh_until is None or fresh_until <= now - documents.OVERDUE:
+        if held.fresh_until is None or held.fresh_until <= now - documents.OVERDUE:
             raise
     except NotFetched:
-        if read_at is None or read_at <= now - documents.KEPT:
+        if held.read_at is None or held.read_at <= now - documents.KEPT:
             raise
 
 
-def _read(url: str, sort: Sort, person: str, since: datetime) -> None:
+def _read(url: str, ask: Callable[[], Answer], since: datetime) -> None:
     """Ask for it and keep it, one process of all hosts at a time; not if another one has meanwhile."""
     name, holder = f"document:{sha256(url.encode()).hexdigest()[:30]}", processes.name()
     until = time.monotonic() + WAITED
@@ -72,7 +134,7 @@ def _read(url: str, sort: Sort, person: str, since: datetime) -> None:
         db.rollback()
         if there:
             return
-        answer = asking.ask(url, sort, most=described.LONGEST, kinds=documents.KINDS, person=person)
+        answer = ask()
         said, keys = documents.read(url, answer.body)
         _, new = documents.keep(url, said, keys, asking.lifetime(answer.cache_control))
         if new:

@@ -12,8 +12,6 @@ from latchkey import clients, clock, credentials, ids, origin
 from latchkey.accounts import limits, throttle
 from latchkey.accounts.throttle import Counter, TooMany
 from latchkey.clients import Client, ClientSecret, document_urls
-from latchkey.clients.keys import proving
-from latchkey.clients.keys.assertions import BadAssertion
 from latchkey.clients.moved import record as moved
 from latchkey.clients.moved.record import ForeignSecret
 from latchkey.credentials import Kind
@@ -183,20 +181,6 @@ def _rows(client_id: str) -> list[Any]:
         return _documented.all(client_id=client_id)
     name = moved.name(client_id)
     return _moved.all(name=name) if name is not None else []
-
-
-def signed(sent: Presented) -> Presented:
-    """The same, when its assertion has proved whose it is; it is used up. Raises `NotProved`, `TooOften`."""
-    if sent.assertion is None:
-        return sent
-    try:
-        return sent._replace(proof=proving.prove(sent.assertion))
-    except BadAssertion as bad:
-        raise NotProved(sent, str(bad)) from None
-    except proving.NotNow as many:
-        raise TooOften(many.wait, "The address of the app's keys cannot be asked at this moment.") from None
-    except TooMany as many:
-        raise TooOften(many.wait, "Too many assertions of this app in a few minutes. Use tokens for longer.") from None
 
 
 def _misfit(party: Party) -> str:

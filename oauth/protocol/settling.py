@@ -10,7 +10,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from latchkey.clients.moved import record as moved
 from latchkey.journal import refusals
 from latchkey.store.session import db
-from oauth.protocol import answers, parameters, parties, server
+from oauth.protocol import answers, parameters, parties, server, signed
 from oauth.protocol.parameters import Form, Presented
 from oauth.protocol.parties import Noted
 from web import calls
@@ -34,7 +34,7 @@ def answered(call: Call, endpoint: str, decide: Decide, *, needed: str = "") -> 
             if not calls.patient(call.body):
                 raise InvalidRequestError("Write the name client_assertion without escapes.")
             # Used up once, also where the rest is done again because it met somebody else's change.
-            return partial(_proved, call, endpoint, decide, form, cache(partial(parties.signed, sent)))
+            return partial(_proved, call, endpoint, decide, form, cache(partial(signed.proved, sent)))
         body = decide(form, sent)
     except parties.Unproved as unproved:
         call.environ[calls.SLOW] = True

@@ -25,7 +25,7 @@ from oauth.authorize import granting
 from oauth.authorize import request as asking
 from oauth.authorize.request import Stopped
 from oauth.endpoints import check
-from oauth.protocol import answers, parties, server
+from oauth.protocol import answers, parties, server, signed
 from oauth.protocol.parameters import Form, Presented
 from oauth.token import flows, pkce
 from oauth.workshop import proofs, steps
@@ -178,7 +178,7 @@ class Run:
         step = Step(title, f"POST {TOKEN}", steps.fields(shown))
         sent = wrong or Presented(self.client.client_id, None, "vouched")
         try:
-            proved = parties.signed(sent)
+            proved = signed.proved(sent)
             vouched = None if wrong else parties.of(self.client)
             found = flows.tokens_for(Form(form, [target] if target else []), proved, vouched)
         except OAuth2Error as error:

@@ -42,6 +42,8 @@ _facts = (
         Client.id,
         Client.suspended_at.is_not(None).label("suspended"),
         Client.document_pinned_at.is_not(None).label("pinned"),
+        Client.document_url,
+        Client.document_fresh_until,
         ClientKeys.keys,
         ClientKeys.url,
         ClientKeys.changed_at,
@@ -62,8 +64,22 @@ class NotNow(TooMany):
     """An app's keys are out of date, and so much is asked for that its host is not."""
 
 
-def prove(assertion: Assertion) -> str:
-    """The id, as it is kept, of the app that this proves; it is used up. Raises `BadAssertion`, `TooMany`."""
+class OutOfDate(Exception):
+    """The document of an app that describes itself may say by now that other keys are its own.
+
+    `proven`: it was signed by one of those that were.
+    """
+
+    def __init__(self, *, proven: bool) -> None:
+        super().__init__("the document is to be read again")
+        self.proven = proven
+
+
+def prove(assertion: Assertion, *, read_again: bool = False) -> str:
+    """The id, as it is kept, of the app that this proves; it is used up.
+
+    Raises `BadAssertion`, `TooMany`, and `OutOfDate` unless the app's document was just `read_again`.
+    """
     client_id = assertion.subject
     found: Any = None
     if ids.is_id(client_id, "app"):
@@ -73,12 +89,25 @@ def prove(assertion: Assertion) -> str:
     if found is None or found.suspended:
         raise BadAssertion("the app is suspended" if found else "there is no such app with keys of its own")
     until = assertions.check(assertion, client_id, settings.current().base_url)
+    if found.document_url is not None and not (found.pinned or read_again):
+        _check_document(found, assertion)
     key = _key(found, assertion)
     if key is None:
         raise BadAssertion("no key of the app has the kid and alg that the assertion names")
     assertions.verify(assertion, key)
     assertions.spend(found.id, assertion, until, of=found.changed_at)
     return str(found.id)
+
+
+def _check_document(found: Any, assertion: Assertion) -> None:
+    """Raises `OutOfDate` past its time, or where it holds no such key; `BadAssertion` where it was not signed by it."""
+    fresh = found.document_fresh_until is not None and found.document_fresh_until > clock.now()
+    key = assertions.pick(found.keys, assertion)
+    if key is None and (found.url is None or not fresh):
+        raise OutOfDate(proven=False)
+    if key is not None and not fresh:
+        assertions.verify(assertion, key)
+        raise OutOfDate(proven=True)
 
 
 def _key(found: Any, assertion: Assertion) -> Jwk | None:
