@@ -1,4 +1,4 @@
-"""Closing the chain over all events, sealing what was purged, and saying whether it is whole."""
+"""The chain over all events: adding links, sealing what was purged, and verifying it."""
 
 import json
 import logging
@@ -29,21 +29,21 @@ TOLD_SECONDS = 3600.0
 
 
 class Unreadable(Exception):
-    """What was written down of the end of the chain says nothing."""
+    """The file that records the end of the chain cannot be read."""
 
 
 class Verdict(NamedTuple):
-    """How many entries were looked at, how many events wait to be closed, and where the chain is broken, if it is."""
+    """How many links were verified, how many events have none yet, and where the chain is broken, if it is."""
 
     entries: int
     waiting: int
     broken: Broken | None
-    # Whether older ones were not looked at.
+    # Whether there are older links that were not verified.
     more: bool = False
 
 
 def close() -> int:
-    """Close some events that are not in the chain yet, in the order of their ids; how many.
+    """Add links for some events that have none, in the order of their ids. Returns how many.
 
     One process at a time: another one finds the end of the chain taken, and nothing to do.
     """
@@ -67,7 +67,7 @@ def close() -> int:
 
 
 def _hold_head(*, wait: bool) -> Head | None:
-    """The end of the chain, for this transaction alone; None if another one has it and nobody wants to wait."""
+    """The end of the chain, locked; None if another transaction holds it and `wait` is false."""
     taken = select(Head).with_for_update(skip_locked=not wait).execution_options(populate_existing=True)
     head = db.scalar(taken)
     if head is None and db.scalar(select(func.count()).select_from(Head)) == 0:
@@ -78,7 +78,7 @@ def _hold_head(*, wait: bool) -> Head | None:
 
 
 def _key(head: Head | None) -> bytes | None:
-    """The key to go on with from this end; None if it is not as it was left: nothing of ours vouches for that."""
+    """The key for further links; None if the end was tampered with, since nothing must be built on that."""
     key = links.key_of(head) if head is not None else None
     return key if head is not None and key is not None and head.proof == head.expected(key) else None
 
@@ -97,7 +97,7 @@ def _keep(head: Head, key: bytes) -> None:
 
 
 def _link(head: Head, key: bytes, row: Row[Any]) -> Link:
-    """The next link, for an event; the end moves on to it."""
+    """Make the link of an event and move the end of the chain to it."""
     owner, digest = links.owner_mark(key, row.user_id), links.digest_of(key, tuple(row))
     link = Link(seq=head.seq + 1, event_id=row.id, owner=owner, kind=row.kind, digest=digest)
     link.mac = links.mac_of(key, head.mac, link)
@@ -106,13 +106,13 @@ def _link(head: Head, key: bytes, row: Row[Any]) -> Link:
 
 
 class _Told:
-    """What was said to be wrong, of what, and when: with every entry that is closed it is found anew."""
+    """Which faults were logged and when: a fault is found again with every link that is added."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[object, float]] = {}
 
     def tell(self, about: object, message: str) -> None:
-        """Log it, unless it was said less than an hour ago of the same."""
+        """Log a fault, unless the same was logged within the last hour."""
         now = time.monotonic()
         last, at = self._last.get(message, (None, float("-inf")))
         if about != last or now - at >= TOLD_SECONDS:
@@ -148,7 +148,7 @@ def purge() -> bool:
 
 
 def anchor() -> None:
-    """Write down in the instance folder where the chain ends, so that nobody cuts its end off unseen."""
+    """Record the end of the chain in the instance folder, so that cutting it off is noticed."""
     head = db.scalar(select(Head))
     try:
         before = _anchored()
@@ -158,7 +158,7 @@ def anchor() -> None:
     if head is None:
         return
     if before is not None and before[0] > head.sealed_to and _mac_at(before[0]) != before[1]:
-        # What was written down then stays the witness of it.
+        # The earlier record is kept as the evidence.
         _told.tell(before, "the chain over all activity does not hold what it ended with before; run: latchkey doctor")
         return
     path = _anchor()
@@ -187,7 +187,7 @@ def _anchored() -> tuple[int, bytes] | None:
 
 
 def check(most: int | None = None) -> Verdict:
-    """Whether every entry, or so many of the latest, is as it was closed; if not, the first one that is not."""
+    """Verify the whole chain, or its latest links. Tells the first link that is broken."""
     waiting = db.scalar(select(func.count()).select_from(Event).where(Event.seq.is_(None))) or 0
     verdict = Verdict(0, waiting, None)
     for _ in range(TRIES):
@@ -202,7 +202,7 @@ def check(most: int | None = None) -> Verdict:
         sealed = head.sealed_to
         entries, broken = walk.along(head, anchored, most)
         verdict = Verdict(entries, waiting, broken, more=broken is None and entries < head.seq - sealed)
-        # A stretch may have been sealed while it was read.
+        # A part may have been sealed while it was read.
         if broken is None or db.scalar(select(Head.sealed_to)) == sealed:
             break
     return verdict

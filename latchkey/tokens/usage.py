@@ -15,7 +15,7 @@ from latchkey.store.session import Base, UtcDateTime, engines
 from latchkey.tokens import Token
 
 NOTED_EVERY = timedelta(minutes=1)
-# In one statement, which takes no more than 65,535 values; what could not be written for a while may be more.
+# Tokens in one statement, which takes at most 65,535 parameters; more may wait after a while without the database.
 AT_A_TIME = 1_000
 
 
@@ -66,7 +66,7 @@ def note(digest: bytes, grant_id: str | None) -> None:
 
 
 def flush() -> int:
-    """Write what was noted; how many tokens. What could not be written stays noted."""
+    """Write what was noted. Returns of how many tokens; what could not be written stays noted."""
     with _guard:
         uses = sorted(_pending.values())
         _pending.clear()

@@ -1,4 +1,4 @@
-"""Rows that many processes add to: inserted, or added to where they are, many in a statement."""
+"""Upserts of counters: rows are inserted or, where they are there already, added to; many rows in a statement."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -12,14 +12,14 @@ from latchkey import clock
 from latchkey.store.prepared import binder
 from latchkey.store.session import UtcDateTime
 
-# Of an embedded database each statement hands the interpreter to another thread, which costs more than a row.
+# Rows in one statement on SQLite: each statement may hand the interpreter over, which costs more than a row.
 TOGETHER = 100
 
 Row = tuple[Any, ...]
 
 
 class Adding:
-    """Writes rows of one table by their keys: `summed` are columns that are added up, `last_at` becomes the latest."""
+    """Upserts into one table: the columns `summed` are added up, and `last_at` becomes the later of both."""
 
     def __init__(self, record: Any, *summed: str) -> None:
         self._table, self._summed = record.__table__, summed
@@ -29,7 +29,7 @@ class Adding:
         self._texts = cache(self._text)
 
     def __call__(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Write them, whose values are in the order of the columns; those of one transaction in that of their keys."""
+        """Write rows, their values in the order of the columns; those of one transaction are sorted by their keys."""
         if not rows:
             return
         if connection.dialect.name != "sqlite":
@@ -46,7 +46,7 @@ class Adding:
     def _bound(self, rows: Sequence[Row], dialect: Dialect) -> Iterator[Row]:
         columns = []
         for column, values in zip(self._table.c, zip(*rows, strict=True), strict=True):
-            # In the order of the rows seconds change all the time.
+            # Not a `Writer`, which remembers the text of one second: sorted rows change the second all the time.
             bind = clock.text if isinstance(column.type, UtcDateTime) else binder(column.type, dialect)
             columns.append(values if bind is None else map(bind, values))
         return zip(*columns, strict=True)

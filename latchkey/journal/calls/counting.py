@@ -25,11 +25,11 @@ from latchkey.store import conflicts
 
 MOST = 10_000
 MOST_REFUSED = 2_000
-# When there are so many, it is time to write.
+# With so many entries the worker is woken to write them.
 MANY = 8_000
-# Where nobody gathers, whoever calls does, so many at a time.
+# The most notes that wait where no thread gathers them; then the calling thread does.
 MOST_NOTED = 8_000
-# Written in one transaction, which others who write wait for.
+# Entries in one transaction, for which other writers wait.
 AT_A_TIME = 1_000
 
 LET_PASS = 200
@@ -58,14 +58,14 @@ class _Tally:
 _calls: dict[Entry, _Tally] = {}
 _refused: dict[RefusedCall, _Tally] = {}
 _guard = threading.Lock()
-# Told that it is time.
+# Called when it is time to write.
 watchers: list[Callable[[], object]] = []
 
 # A call that was let pass: client, token and user, what it was and took, when, and from where.
 Note = tuple[str | None, str, str | None, str, frozenset[str], datetime, Origin]
 FIELDS = len(get_args(Note))
-# They stand one behind another: what is there already is kept, and nothing made of it, in one step that no other thread
-# sees half of. To find an entry for it, or a function's call more, would take a multiple.
+# Notes lie flat, one after the other, and are added by `list.extend`: atomic, and without making any object. To look up
+# an entry for each call, or only one more function call, would cost several times as much.
 _noted: list[Any] = []
 note: Callable[[Note], None] = _noted.extend
 
@@ -77,7 +77,7 @@ def gather() -> None:
 
 
 def _gather() -> None:
-    # Meanwhile others come behind them.
+    # Other threads may append meanwhile.
     some = _noted[:]
     del _noted[: len(some)]
     each = iter(some)
@@ -88,7 +88,7 @@ def _gather() -> None:
 
 
 def limit() -> None:
-    """Where nobody gathers, do it when there are too many."""
+    """Gather in this thread if too many notes wait, as in a process without a thread that gathers."""
     if len(_noted) >= MOST_NOTED * FIELDS:
         gather()
 
@@ -111,7 +111,7 @@ def _tally(key: Entry, times: int, at: datetime) -> None:
         _calls[key] = _Tally(times, at)
     else:
         if len(_calls) == MANY:
-            # Once: while they cannot be written, nobody is woken for each.
+            # Only once, and not for every entry while they cannot be written.
             for tell in watchers:
                 tell()
         _add(key, times, at)
@@ -132,7 +132,7 @@ def refuse(caller: Caller, call: str, reason: Reason, at: datetime, detail: str 
 
 
 def turn_away(caller: Caller, call: str, wanted: frozenset[str], reason: Reason, at: datetime) -> None:
-    """A call that was counted as let pass is refused after all."""
+    """Count a call that was counted as let pass as refused after all."""
     count(caller, LET_PASS, call, wanted, at, times=-1)
     refuse(caller, call, reason, at)
 
@@ -140,13 +140,13 @@ def turn_away(caller: Caller, call: str, wanted: frozenset[str], reason: Reason,
 def flush() -> int:
     """Write what was counted, a part at a time; how many entries. What could not be written stays counted."""
     with _guard:
-        # In one go: what takes a call back is never written without the call.
+        # Together, so that a correction (times -1) is never written without its call.
         _gather()
         calls = [(key, tally.times, tally.at) for key, tally in _calls.items()]
         refused = [(key, tally.times, tally.at) for key, tally in _refused.items()]
         _calls.clear()
         _refused.clear()
-    # Neighbours in the table are written together, or each part would touch all of it.
+    # Sorted, so that each part touches neighbouring rows and not the whole table.
     calls.sort(key=_source)
     count = len(calls) + len(refused)
     try:

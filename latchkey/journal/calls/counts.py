@@ -23,7 +23,7 @@ from latchkey.store.sweeping import sweep
 
 DAYS = 30
 AT_A_TIME = 1_000
-# Kinds of calls a token has rows for, a day and a process: what comes besides is counted as one kind.
+# How many kinds of calls of a token get rows of their own in a day and process; further kinds are counted as one.
 MOST_SHAPES = 50
 MOST_REMEMBERED = 20_000
 
@@ -40,18 +40,18 @@ class CallCount(Base):
     person_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     day: Mapped[date] = mapped_column(Date, primary_key=True, index=True)
     status: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
-    # Of call and scope, which may be longer than a key.
+    # A digest of call and scope, which may be too long for a key.
     shape: Mapped[str] = mapped_column(String(32), primary_key=True)
     call: Mapped[str] = mapped_column(String(LONGEST_CALL))
     scope: Mapped[str] = mapped_column(Text)
-    # With whose account the row goes.
+    # The user with whose account the row is deleted.
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     calls: Mapped[int]
     last_at: Mapped[datetime]
 
 
 class _Shape(NamedTuple):
-    """What a kind of call was, and by what it is told from others."""
+    """A kind of call, and the digest that tells it from others."""
 
     digest: str
     call: str
@@ -62,23 +62,23 @@ Tallied = tuple[Entry, int, datetime]
 # The columns of a row that are its key, and the others.
 _Key = tuple[str, str, date, int, str]
 _Sum = tuple[str, str, str | None, int, datetime]
-# Calls past so many kinds.
+# What calls past `MOST_SHAPES` are counted as.
 _BEYOND = _Shape(ANY, "", ANY)
-# Of most tokens it is one or two, for which a set would be large.
+# The digests of each token and day. A tuple, since most have one or two, for which a set would be large.
 _shapes: dict[tuple[str, int], tuple[str, ...]] = {}
 
 
 def write(calls: Sequence[Tallied], refused: Sequence[tuple[RefusedCall, int, datetime]]) -> None:
-    """Add what was counted to what is there, in one transaction; other processes do the same at the same time.
+    """Add what was counted to the table, in one transaction. Other processes may do the same at the same time.
 
     Users and apps that are gone meanwhile take their counts with them.
     """
-    # Before the transaction, which others who write wait for.
+    # Before the transaction, for which other writers wait.
     rows = _rows(calls)
     of_clients = {key[CLIENT] for key, _, _ in calls} | {key.client_id for key, _, _ in refused}
     of_users = {key[USER] for key, _, _ in calls} | {key.user_id for key, _, _ in refused}
     with engines().write.begin() as connection:
-        # In the order of locks (conflicts): what is there stays until the commit.
+        # Locked in the usual order (users, then clients), so that they are not deleted before the commit.
         users, clients = _held(connection, _users, of_users), _held(connection, _clients, of_clients)
         if not (of_users <= users and of_clients <= clients):
             calls = [one for one in calls if one[0][USER] in users and one[0][CLIENT] in clients]
@@ -95,7 +95,7 @@ def _holding(record: Any) -> Select[tuple[str]]:
     return statement.with_for_update(read=True, key_share=True, of=record)
 
 
-# Made once: to put them together takes as long as to write a hundred rows.
+# Built once: building one takes as long as writing a hundred rows.
 _users, _clients = _holding(User), _holding(Client)
 
 
@@ -113,7 +113,7 @@ def _rows(calls: Iterable[Tallied]) -> list[tuple[Any, ...]]:
         _tally(rows, (source, "", day, status, shape.digest), told)
         if app is not None and user is not None:
             _tally(rows, (source, user, day, status, ""), ("", "", user, times, at))
-    # In the order of their keys, so that two processes never wait for each other in a circle.
+    # Sorted by their keys, so that two processes never deadlock.
     return [(*key, *rows[key]) for key in sorted(rows)]
 
 

@@ -21,7 +21,7 @@ class Counted(NamedTuple):
 
     @property
     def plain(self) -> "Counted":
-        """The same without its details; nobody knows what such calls took."""
+        """The same without its details, for calls of which too many kinds came to tell them apart."""
         return self._replace(call="", wanted=frozenset({ANY}), address="", agent="")
 
 

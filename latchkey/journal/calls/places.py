@@ -1,4 +1,4 @@
-"""From where developer tokens are used, by which programs: of each the latest few."""
+"""The addresses and programs that developer tokens are used from, the latest few of each token."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from latchkey.journal.calls.entries import Entry
 from latchkey.store.session import Base
 
 MOST_PLACES = 20
-# They are kept to the minute, as last uses are.
+# A place is written at most once a minute, like last uses.
 NOTED_EVERY = timedelta(minutes=1)
 MOST_REMEMBERED = 20_000
 
@@ -32,7 +32,7 @@ class CallPlace(Base):
 
 
 class _Stay(NamedTuple):
-    """Whose token it is, and since when and until when it was used there: the rest of the row."""
+    """The rest of the row: whose token it is, and when it was first and last used there."""
 
     user_id: str
     first_at: datetime
@@ -42,15 +42,15 @@ class _Stay(NamedTuple):
 # From where a token was used: its id, the address and the agent.
 Place: TypeAlias = tuple[str, str, str]
 
-# What this process wrote and when, and how many of a token that were.
+# The places that this process has written and when, and how many of each token.
 _written: dict[Place, datetime] = {}
 _of_token: Counter[str] = Counter()
 
 
 def write(connection: Connection, calls: Iterable[tuple[Entry, int, datetime]]) -> dict[Place, datetime]:
-    """Keep from where calls came, where that is new or was last kept a minute ago; users are held.
+    """Write the places of these calls, if they are new or were last written a minute ago. The users are locked.
 
-    What is to be remembered once it is committed.
+    Returns what to `remember` once that is committed.
     """
     due: dict[Place, _Stay] = {}
     for (app, token, user, _, _, _, _, address, agent), _, at in calls:
@@ -63,7 +63,7 @@ def write(connection: Connection, calls: Iterable[tuple[Entry, int, datetime]]) 
             due[place] = _Stay(str(user), min(at, first), max(at, last))
     kept = _latest(due)
     _add(connection, [(*place, *due[place]) for place in kept])
-    # Where all that this process knows of a token is one place, which is there, no other is too many.
+    # A token of which this process has written only one place, which is not new, cannot have got too many by this.
     crowded = {place[0] for place in kept if place not in _written or _of_token[place[0]] > 1}
     if crowded:
         connection.execute(_crowd_out, [{"of_token": token_id} for token_id in sorted(crowded)])
@@ -71,7 +71,7 @@ def write(connection: Connection, calls: Iterable[tuple[Entry, int, datetime]]) 
 
 
 def _latest(due: dict[Place, _Stay]) -> list[Place]:
-    """Of many at once only so many of a token reach the database at all."""
+    """The latest `MOST_PLACES` of each token, sorted; further ones are not written at all."""
     newest: dict[str, list[Place]] = defaultdict(list)
     for place in sorted(due, key=lambda one: due[one].last_at, reverse=True):
         if len(newest[place[0]]) < MOST_PLACES:
@@ -80,7 +80,7 @@ def _latest(due: dict[Place, _Stay]) -> list[Place]:
 
 
 def remember(written: dict[Place, datetime]) -> None:
-    """These are there now."""
+    """Remember what was written, once it is committed."""
     if len(_written) >= MOST_REMEMBERED:
         forget()
     _of_token.update(place[0] for place in written if place not in _written)
@@ -88,7 +88,7 @@ def remember(written: dict[Place, datetime]) -> None:
 
 
 def forget() -> None:
-    """Let this process not know any more what it wrote."""
+    """Forget what this process has written."""
     _written.clear()
     _of_token.clear()
 

@@ -12,7 +12,7 @@ from latchkey import clock
 from latchkey.journal.refusals import CALL, KEPT, LONGEST_CALL, LONGEST_DETAIL, LONGEST_REASON, Refusal
 from latchkey.store.session import db, insert_into
 
-# Of a token's or an app's refused calls so many kinds are kept.
+# How many rows of refused calls are kept of a token or an app.
 CALLS_KEPT = 50
 
 
@@ -30,7 +30,7 @@ class Reason(StrEnum):
 
     @property
     def status(self) -> int:
-        """What the caller was answered, or would be by the API."""
+        """The status that the API answers with for this reason."""
         return _STATUS.get(self, 401)
 
     def told(self, detail: str = "") -> str:
@@ -72,7 +72,7 @@ def latest_of(*, token_id: str | None = None, client_id: str | None = None) -> l
 
 
 def keep(connection: Connection, refused: Sequence[tuple[RefusedCall, int, datetime]]) -> None:
-    """Write refused calls that were counted in memory; users and clients are held. Of each only the latest stay."""
+    """Write refused calls that were counted in memory; users and clients are locked. Only the latest of each stay."""
     rows: dict[str, dict[str, Any]] = {}
     for key, times, at in refused:
         row = _row(key, at)

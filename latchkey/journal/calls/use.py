@@ -61,7 +61,7 @@ class Person(NamedTuple):
 
 
 class Use:
-    """The last 30 days of a token, or of an app in all. What hangs on it, it needs its scopes for as well."""
+    """The last 30 days of an app, or of a token with those that it made, for which it needs its scopes as well."""
 
     def __init__(self, rows: Iterable[CallCount], source_id: str) -> None:
         rows = list(rows)
@@ -98,7 +98,7 @@ class Use:
         return ScopeUse(sum(row.calls for row in using), max((row.last_at for row in using), default=None))
 
     def used(self, names: Iterable[str]) -> frozenset[str]:
-        """Those of some scopes that calls took; all of them, where nobody knows what some calls took."""
+        """Which of these scopes calls used; all of them, if some calls were counted without their scopes."""
         taken = {name for row in self._passed for name in row.scope.split()}
         return frozenset(names) if ANY in taken else frozenset(names) & taken
 
@@ -123,7 +123,7 @@ def of(source_id: str, *hanging: str) -> Use:
 
 
 def people(client_id: str) -> list[Person]:
-    """Whose calls an app made most often in 30 days."""
+    """The users for whom an app called most often in 30 days."""
     let_pass = func.sum(CallCount.calls).filter(CallCount.status == LET_PASS)
     calls, answered = func.sum(CallCount.calls), func.coalesce(let_pass, 0)
     theirs = (CallCount.source_id == client_id, CallCount.person_id != "", CallCount.day >= counts.first_day())
@@ -148,7 +148,7 @@ def calls(user_id: str, token_ids: Iterable[str], client_ids: Iterable[str]) -> 
 
 
 def _lately(source_ids: Iterable[str], person_id: str = "") -> ColumnElement[bool]:
-    """What is counted of some sources, along the key: of all that is counted of everybody it is little."""
+    """The condition for the counts of these sources in 30 days, in the order of the primary key."""
     of_these = (CallCount.source_id.in_(list(source_ids)), CallCount.person_id == person_id)
     return and_(*of_these, CallCount.day >= counts.first_day())
 

@@ -1,4 +1,4 @@
-"""What people answer to a device: whoever types its code first has it, and answers it once."""
+"""How a user answers a device: the first to type its code owns it and answers once."""
 
 from sqlalchemy import ColumnElement, or_, select, update
 
@@ -20,7 +20,7 @@ def look(user_code: str) -> DeviceCode | None:
 
 
 def over(code: DeviceCode, client: Client | None) -> bool:
-    """Whether nothing can come of it any more: its app is gone, stopped since, or may not sign in devices now."""
+    """Whether a code is void: its app is gone, was suspended since, or may not use the device flow now."""
     if client is None or client.suspended_at is not None or not client.device_flow:
         return True
     return client.last_suspended_at is not None and client.last_suspended_at >= code.created_at
@@ -58,14 +58,14 @@ def decide(code: DeviceCode, decision: str, grant_id: str | None = None) -> bool
 
 
 def release(code: DeviceCode) -> None:
-    """Whoever typed it is somebody else than was signed in: it is free again."""
+    """Release a code, since its user is somebody else than was signed in."""
     still = update(DeviceCode).where(DeviceCode.id == code.id, DeviceCode.handle == code.handle, *_open())
     values = {"user_id": None, "session_id": None, "handle": None}
     db.execute(still.values(values).execution_options(synchronize_session=False))
 
 
 def left(code: DeviceCode, allowed: frozenset[str]) -> frozenset[str]:
-    """Of what was shown, what the app may still have."""
+    """The scopes among those shown that the app may still have."""
     return scopes.held(code.shown_scope) & allowed
 
 

@@ -20,12 +20,12 @@ from latchkey.store.sweeping import AT_A_TIME, sweep
 from latchkey.tokens.issued import issuing
 
 LIFETIME = timedelta(minutes=10)
-# Somebody agreed at the last moment: the device still has time to ask.
+# How long a code lives on after the user has answered, so that the device still has time to ask.
 AFTER_DECISION = timedelta(minutes=1)
 INTERVAL, MOST_INTERVAL = 5, 60
-# What a network adds to the pause of a device that keeps its pace.
+# Tolerance for the delay of the network, so that a device that keeps the interval is not told to slow down.
 LEEWAY = timedelta(seconds=1)
-# Of one app, those that nobody has answered; past it the oldest give way.
+# Unanswered codes of one app; one more removes the oldest.
 MOST = 5_000
 TRIES = 5
 
@@ -41,15 +41,15 @@ class DeviceCode(Base):
     user_code: Mapped[str] = mapped_column(String(8), unique=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"))
     scope: Mapped[str] = mapped_column(String(4000))
-    # The resources that the app named; None: those of its scopes.
+    # The resources that the app asked for; None: those that its scopes belong to.
     resource: Mapped[str | None] = mapped_column(Text)
-    # From where it asked, which whoever types its code compares with where they are.
+    # The address that the device asked from, which its user compares with their own.
     address: Mapped[str] = mapped_column(String(45))
     interval: Mapped[int]
     polled_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime] = mapped_column(index=True)
-    # Who typed the code, in which session, and what was shown to them.
+    # The user who typed the code, their session, and what was shown to them.
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     session_id: Mapped[str | None] = mapped_column(String(40))
     handle: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
@@ -68,14 +68,14 @@ class DeviceCode(Base):
 
 
 class Begun(NamedTuple):
-    """What a device is told: strings that exist only here."""
+    """The codes for a device: the plaintexts, which exist only here."""
 
     device_code: str
     user_code: str
 
 
 class Question(NamedTuple):
-    """What whoever typed a code is shown, and by which handle they answer."""
+    """The consent screen for a device: what is shown, and the handle of its form."""
 
     handle: str
     scope: str
@@ -127,14 +127,14 @@ _found = PreparedSelect(
         DeviceCode.interval,
         DeviceCode.decision,
         DeviceCode.consumed_at.is_not(None).label("consumed"),
-        # What an app asked before it was suspended is over, also when it goes on.
+        # A suspension ends what an app had asked for, also when it is lifted.
         or_(DeviceCode.expires_at <= _now, Client.last_suspended_at >= DeviceCode.created_at).label("expired"),
         or_(
             Grant.id.is_(None),
             Grant.ended_at.is_not(None),
             Grant.expires_at <= _now,
             User.disabled_at.is_not(None),
-            # C-10: whoever set a new password did not mean what was agreed to before it.
+            # C-10: a new password ends what was agreed to before it.
             User.password_changed_at > DeviceCode.decided_at,
             ~_agreed_in,
         ).label("orphaned"),

@@ -1,4 +1,4 @@
-"""The statements behind the list, which read of most tokens only what stands in an index, however many there are."""
+"""The statements behind the list. They read most tokens from an index alone, so that long lists stay quick."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -29,7 +29,7 @@ from latchkey.tokens.listing.conditions import ACTIVE, LAST, MINE, SOON, by_scop
 from latchkey.tokens.listing.wanted import MOST_CHOSEN, PAGE, Wanted
 from latchkey.tokens.record import Token
 
-# What a row of the list tells; to read all columns of fifty costs a tenth of the page.
+# The columns that a row shows; reading all columns of fifty rows costs a tenth of the page.
 SHOWN = (
     Token.kind,
     Token.last4,
@@ -109,7 +109,7 @@ def _shape(wanted: Wanted) -> Wanted:
     return replace(wanted, search=search, scope=scope, page=1, ends_by=wanted.ends_by and date.max)
 
 
-# To build one takes as long as to ask it.
+# Cached, since building a statement takes as long as running it.
 @lru_cache(maxsize=128)
 def _page(wanted: Wanted, writing: tuple[str, ...]) -> Select[Any]:
     matching, kept = _matching(wanted, writing), _kept(wanted, writing) if wanted.search else None
@@ -127,7 +127,7 @@ def _matching(wanted: Wanted, writing: tuple[str, ...]) -> CTE | None:
     found = mine(func.count().label("every"), func.count().filter(ACTIVE).label("active")).where(*by_itself)
     if not by_its_scopes:
         return found.cte("matching")
-    # Materialized, or the condition is moved inwards, to every token.
+    # Materialized, or the planner would evaluate the condition for every token.
     alike = found.add_columns(Token.scope).group_by(Token.scope).cte("alike").prefix_with("MATERIALIZED")
     return select(alike).where(*by_scope(wanted, writing, alike.c.scope)).cte("matching")
 
