@@ -20,7 +20,7 @@ from latchkey.store.session import db as session
 
 STUCK = timedelta(hours=1)
 SKEW = timedelta(seconds=5)
-# A token that was ended works as long as its end takes to reach the replica.
+# The most delay of a replica: a revoked token works there until its end has arrived.
 LATE = timedelta(seconds=10)
 
 
@@ -125,7 +125,7 @@ def activity() -> str:
     return f"the chain is whole: {verdict.entries:,} entries{waiting}"
 
 
-# What an answer can wait for: neither every entry of the chain nor a conversation with the mail server.
+# The checks that a page can wait for: without reading the whole chain, and without asking the mail server.
 QUICK: Mapping[str, Callable[[], str]] = {
     "instance": instance,
     "proxies": surroundings.proxies,
@@ -137,7 +137,7 @@ QUICK: Mapping[str, Callable[[], str]] = {
     "limits": surroundings.limits,
     "kernel": surroundings.kernel,
 }
-# Without the first nothing else can be looked at, without the second what lies in the database.
+# The checks that others need: without the first nothing can be checked, without the second nothing in the database.
 NEEDS = {
     "replica": "database",
     "migrations": "database",

@@ -38,7 +38,7 @@ class Invitation(Base):
     email: Mapped[str] = mapped_column(String(emails.LONGEST))
     email_key: Mapped[str] = mapped_column(String(emails.LONGEST), unique=True)
     as_admin: Mapped[bool]
-    # None: by the command line. Goes with the administrator, and so do the invitations.
+    # None: invited by the command line. Invitations are deleted with the administrator who sent them.
     invited_by_id: Mapped[str | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=stamp)
     expires_at: Mapped[datetime]
@@ -54,10 +54,10 @@ def invite(email: str, *, admin: bool) -> Invitation:
     email = emails.address(email)
     plaintext, actor = credentials.opaque(), origin.current.get().actor
     invitation = _place_of(emails.key(email))
-    # Whoever accepts the earlier one has an account when its place is free again.
+    # Looked for again under the lock: the earlier invitation may have been accepted meanwhile.
     if users.find_by_email(email) is not None:
         raise users.EmailTaken
-    # As a new one: the list has the latest first, and a page that names the earlier one finds it gone.
+    # It gets a new id: the list has the latest first, and a page that names the earlier one finds it gone.
     invitation.id, invitation.created_at = new_id("inv"), clock.now()
     invitation.digest, invitation.email, invitation.as_admin = credentials.digest(plaintext), email, admin
     invitation.invited_by_id = actor.id if actor.doer is Doer.ADMINISTRATOR else None
@@ -85,7 +85,7 @@ def _write(invitation: Invitation) -> None:
         with db.begin_nested():
             db.add(invitation)
     except IntegrityError:
-        # Invited by somebody else in this moment: looked at again.
+        # Somebody else invited the address at this moment: look again.
         raise Gone from None
 
 

@@ -130,7 +130,7 @@ def end_everything(user: User, here: BrowserSession, since: datetime | None) -> 
     new id. Whoever calls takes off `identities_that_end`, which the event tells of.
     """
     report = doings.of(user)
-    # Locked in their order, before what comes after them (conflicts).
+    # Locked first, in the usual order of locks (conflicts).
     locked = [held for client in clients.owned(user) if (held := clients.lock(client.id)) is not None]
     touched = [client for client in locked if since is not None and client.updated_at >= since]
     suspended = [client for client in touched if shutdown.suspend(client, Cause.HACKED)]

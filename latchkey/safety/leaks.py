@@ -33,7 +33,7 @@ def report(plaintext: str, place: str = "") -> bool:
         return _end_device(plaintext)
     if kind is Kind.SECRET:
         return _end_secret(plaintext, place)
-    # Of what another system made nobody can see which it is.
+    # Imported strings have no form of their own, so what they are is not known beforehand.
     return _end_token(plaintext, place) or (kind is None and _end_secret(plaintext, place))
 
 
@@ -75,14 +75,14 @@ def end(token: Token) -> list[Client]:
 def _end_token(plaintext: str, place: str) -> bool:
     token = tokens.find(plaintext)
     if token is None:
-        # Whoever found a canary was where its owner had put it.
+        # Whoever found a canary has been where its owner had put it.
         canaries.look(credentials.digest(plaintext), origin.current.get().address)
     if token is None or (token.grant is not None and not token.grant.live):
         return False
     owner = token.user or (token.grant.client.owner if token.grant else None)
     if token.user_id is not None:
-        # The first of all locks; two reports of one string come one after the other. Meanwhile its token may have been
-        # regenerated: what leaked is the former string then.
+        # The first of all locks, so that two reports of one string come one after the other. Its token may have been
+        # regenerated meanwhile: then its former string leaked.
         users.lock(token.user_id)
         token = tokens.find(plaintext) or token
     if not (_end_grant(token) if token.kind == Kind.REFRESH else _end_bearer(token)):

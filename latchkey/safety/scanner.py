@@ -12,7 +12,7 @@ from latchkey import credentials, settings
 from latchkey.credentials import Kind
 
 CHUNK = 1 << 20
-# As git tells text from binary; a UTF-16 text says what it is in its first two bytes.
+# Binary files are recognised as git does it; UTF-16 by its byte order mark.
 SNIFFED = 8000
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BODY_LENGTH = credentials.RANDOM_LENGTH + credentials.CHECKSUM_LENGTH
@@ -48,7 +48,7 @@ def search(given: Path, unread: list[str]) -> Iterator[Found]:
         folders += reversed([entry for entry, mode in modes if stat.S_ISDIR(mode)])
         for entry, mode in modes:
             if stat.S_ISREG(mode):
-                # It may have become something else since it was looked at.
+                # The file may have been replaced since it was listed.
                 yield from _read_file(entry, os.O_NOFOLLOW | os.O_NONBLOCK, unread)
 
 

@@ -84,7 +84,7 @@ def delete(client: Client) -> Iterator[int]:
     if clients.lock(client.id) is not None:
         notices.app_deleted(client.owner, client)
         clients.remove(client)
-        # Whoever counts its calls holds it first.
+        # After the client, in the order in which writers of counts lock them.
         counts.forget(client.id)
 
 
@@ -99,7 +99,7 @@ def _following(client: Client, last: str) -> list[Authorization]:
         Authorization.client_id == client.id, Authorization.withdrawn_at.is_(None), Authorization.id > last
     )
     with_users = standing.join(Authorization.user).options(contains_eager(Authorization.user))
-    # Nobody of them is deleted before this part is written: beginning again would write to the others once more.
+    # Locked, so that none is deleted before this part is committed: repeating it would send the other letters twice.
     held = with_users.with_for_update(of=User, read=True, key_share=True)
     return list(db.scalars(held.order_by(Authorization.id).limit(PART)))
 

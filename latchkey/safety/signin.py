@@ -21,9 +21,9 @@ from latchkey.journal.activity import Event, EventKind
 from latchkey.store.session import db
 
 VERIFY = Purpose.VERIFY_EMAIL
-# Later on, an account without a sign-in on record is one that was not used for long.
+# How long after it was made an account without a sign-in on record counts as new; later it was merely unused.
 FIRST_DAY = timedelta(days=1)
-# So many of the latest events a sign-in of more than a week ago is looked for among.
+# How many of the latest events are searched for the last sign-in.
 MOST_READ = 500
 
 
@@ -49,7 +49,7 @@ def attempt(email: str, password: str, known: Callable[[User | None], str | None
     Raises `TooMany`, which may leave a trace too: whoever calls commits in any case. It is counted for good before the
     password is looked at: of guesses made at one time no more are heard than of as many in a row, and no crash forgets.
     """
-    # Once, whether there is an account or not, and whatever the browser knows: each costs the same (L-04).
+    # One lookup, whether there is an account or not and whatever the browser knows, so timing tells nothing (L-04).
     user = users.find_by_email(email)
     tries = _counted(email, user, known)
     with _looked_at(user.id if user is not None else emails.key(email), *tries.own, *tries.shared):
@@ -68,7 +68,7 @@ def _counted(email: str, user: User | None, known: Callable[[User | None], str |
     try:
         return limits.sign_in(email, network=network, device=known(user))
     except TooMany as many:
-        # Strangers make up addresses: of one that nobody has, nothing is kept but from where it was tried.
+        # Strangers make up addresses: of a try at an unknown one only its network leaves a trace.
         if limits.tell_throttling(email if user is not None else network) and user is not None:
             notices.sign_in_throttled(user)
         raise TooMany(many.wait, RESET_HELPS) from None
@@ -101,7 +101,7 @@ def enter(proof: Proof, pressed: Sequence[str] = ()) -> tuple[BrowserSession | S
         prove_address(user)
         sessions.end_all(user)
     opened = open_for(user, How.PASSWORD)
-    # A password that opens nothing by itself is half of it: whoever has that alone begins no steps without end.
+    # Where a second factor is owed, the tries stay counted: the password alone cannot begin sign-ins without end.
     return opened, proof.tries if isinstance(opened, BrowserSession) else proof.tries._replace(own=())
 
 

@@ -28,15 +28,15 @@ UNNAMED = "New user"
 
 
 class NotLetIn(Exception):
-    """Whom the upstream named may not come in here; the message says so in words."""
+    """This person may not sign in here; the message says why."""
 
 
 class AddressToProve(Exception):
-    """Nobody is linked to this person yet, and their address has to be shown to be theirs first."""
+    """No account is linked to this identity yet, and the person has to prove their address first."""
 
 
 class FactorToShow(Exception):
-    """The account has a second factor, and whoever reads its mail has to show that too before they are linked."""
+    """The account has a second factor, which is needed beside the mailed link before the identity is linked."""
 
     def __init__(self, step: Step) -> None:
         super().__init__("a second factor is owed")
@@ -64,7 +64,7 @@ def once(state: str) -> None:
 
 def arrive(person: Person) -> BrowserSession | Step:
     """Open a session for somebody, whose account is made if there is none. Raises `NotLetIn`, `AddressToProve`."""
-    # Before the identity: another tab makes an account and links it in one transaction.
+    # Read before the identity: another tab may make the account and link it in one transaction.
     taken = person.email is not None and users.find_by_email(person.email) is not None
     if (identity := identities.find(person.issuer, person.subject)) is not None:
         return _enter(identity, person)
@@ -91,7 +91,7 @@ def connect(person: Person, here: BrowserSession | None) -> BrowserSession | Ste
         raise _not_let_in(SUSPENDED)
     if user.needs_password:
         raise _not_let_in(ENDED)
-    # Addresses are given to others when somebody leaves; who has it now is not who had it.
+    # Companies give addresses to others when somebody leaves: an equal address does not mean the same person.
     if any(identity.issuer == person.issuer for identity in identities.list_for(user)):
         raise _not_let_in(OTHERS)
     if not user.verified:
@@ -104,7 +104,7 @@ def connect(person: Person, here: BrowserSession | None) -> BrowserSession | Ste
 def _connect_shown(user: User, here: BrowserSession | None, person: Person) -> BrowserSession:
     """Link an account whose mail alone opens nothing: to whoever is in it, having shown lately that they may be."""
     if here is None or here.user_id != user.id or not sessions.recently_authenticated(here):
-        # No matter what they showed upstream: that this is theirs there says nobody yet.
+        # Whatever was proved upstream: nothing shows yet that the identity there belongs to this user.
         raise FactorToShow(steps.begin(user))
     user = sessions.hold(here)
     word = _confirmed(user, _linked(user, person), person)
@@ -112,7 +112,7 @@ def _connect_shown(user: User, here: BrowserSession | None, person: Person) -> B
 
 
 def _take_over(user: User, person: Person) -> None:
-    """An account that somebody made with an address which they never showed to be theirs: it is now whose that is."""
+    """Hand an account whose address was never verified over to the person who has now proved the address."""
     users.store_password(user, kept_passwords.NONE)
     lockdown.sign_out(user)
     signin.prove_address(user)
@@ -140,7 +140,7 @@ def _join(person: Person, email: str) -> Identity:
     try:
         user = users.sign_up(email=email, name=_name(person, email), password=None, verified=True)
     except users.EmailTaken:
-        # In this moment, perhaps by the same person in another tab: looked at again.
+        # The account was made at this moment, perhaps by the same person in another tab: look again.
         raise Gone from None
     activity.record(user, EventKind.SIGNED_UP)
     return identities.add(user, person.issuer, person.subject, person.email)
@@ -186,7 +186,7 @@ def _held(identity: Identity, person: Person) -> User:
         raise Gone
     if user.disabled_at is not None:
         raise _not_let_in(SUSPENDED)
-    # By its own clock, in whole seconds.
+    # The upstream tells it by its own clock, in whole seconds.
     if found.signed_out_at is not None and person.issued_at < found.signed_out_at:
         raise _not_let_in(SIGNED_OUT)
     return user

@@ -47,7 +47,7 @@ def _end(identity: Identity, word: tokens.SignedOut) -> int:
     user = users.lock(identity.user_id)
     if user is None:
         return 0
-    # Sign-ins under way come too late, and no passkey stands in for the upstream's word until it says so again.
+    # Ends sign-ins under way as well, and passkeys alone open nothing until the upstream names the user again.
     identity.signed_out_at = max(identity.signed_out_at or word.at, word.at)
     identity.confirmed_at = min(identity.confirmed_at, clock.now() - sessions.CONFIRMED)
     steps.cancel(user)

@@ -14,17 +14,17 @@ from latchkey import addresses, fetching, origin, settings
 from latchkey.fetching import NotFetched, operators
 from latchkey.upstream import key_sets
 
-# Of those that there are, the ones whose signatures nobody but the upstream can make.
+# Only asymmetric algorithms: their signatures can be made by nobody but the upstream.
 ALGORITHMS = ("RS256", "PS256", "ES256", "RS384", "RS512", "PS384", "PS512", "ES384", "ES512")
 LONGEST = 256 * 1024
-# For everything that one sign-in asks for together.
+# The time for all requests to the upstream of one sign-in together.
 SECONDS = 8.0
-# At most so many requests of a process wait for the upstream at a time, and of one network and one IPv6 site: strangers
-# who wait for a slow one keep nobody else from it.
+# How many requests of a process wait for the upstream at a time: in all, of one network, and of one IPv6 site. So
+# strangers cannot keep others from a slow upstream.
 MOST_WAITING = 8
 MOST_OF_NETWORK, MOST_OF_SITE = 3, 5
 FRESH = 3600.0
-# So long nobody asks again after a failure, and for a key that is not known.
+# How long the upstream is not asked again after a failure, and for an unknown key.
 PAUSE = 5.0
 KEYS_PAUSE = 30.0
 JSON = frozenset({"application/json", "application/jwk-set+json"})
@@ -50,7 +50,7 @@ class Provider(NamedTuple):
 
 
 class _Kept:
-    """What this process knows, by issuer. One that failed is known too."""
+    """What this process remembers of each issuer, a failure included."""
 
     def __init__(self) -> None:
         self.provider: tuple[Provider, float] | None = None
@@ -60,7 +60,7 @@ class _Kept:
 
 _known: dict[str, _Kept] = {}
 _places = threading.Lock()
-# The networks whose requests wait, one entry for each.
+# The networks whose requests wait, once for each request.
 _waiting: list[str] = []
 _asking = threading.Lock()
 
@@ -107,7 +107,7 @@ def known(until: float) -> Provider:
             provider = _read(issuer, document(f"{issuer.rstrip('/')}/.well-known/openid-configuration", until))
         except (NotFetched, Away) as error:
             kept.failed = str(error), time.monotonic()
-            # What was known is better than nothing: addresses seldom change.
+            # The copy from before is used on: addresses seldom change.
             if kept.provider is None:
                 raise Away(str(error)) from None
             return kept.provider[0]
@@ -161,7 +161,7 @@ def _read(issuer: str, said: dict[str, Any]) -> Provider:
     if endpoints["userinfo"] is None:
         del endpoints["userinfo"]
     for name, url in endpoints.items():
-        # What begins by https does not go on without.
+        # An issuer with https must not name endpoints without it.
         if not operators.may_be_asked(url) or (issuer.startswith("https:") and not str(url).startswith("https:")):
             raise Away(f"its address for {name} cannot be asked")
     algorithms = tuple(name for name in ALGORITHMS if name in _texts(said, "id_token_signing_alg_values_supported"))
@@ -198,7 +198,7 @@ def keys(provider: Provider, until: float, kid: object = None) -> "key_sets.KeyS
         except (NotFetched, Away) as error:
             if kept.keys is None:
                 raise Away(str(error)) from None
-            # Those that are known, and nobody asks again at once.
+            # The known keys are used on, and the upstream is not asked again at once.
             kept.keys = kept.keys[0], time.monotonic()
         return kept.keys[0]
 

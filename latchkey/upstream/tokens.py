@@ -111,7 +111,7 @@ def _signed(text: object, said: Provider, until: float) -> tuple[dict[str, Any],
     """Header and claims of a token whose signature is the upstream's."""
     if not isinstance(text, str) or len(text) > LONGEST or not text.isascii():
         raise Refused("there is no token")
-    # By name: neither “none”, nor a secret where a public key is meant, nor what the upstream does not use.
+    # An explicit list: never `none`, a symmetric algorithm with a public key, or one that the upstream does not use.
     registry = jws.JWSRegistry(algorithms=said.algorithms, strict_check_header=False)
     try:
         head = jws.extract_compact(text.encode()).headers()
