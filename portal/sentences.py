@@ -68,7 +68,7 @@ WORDINGS: dict[str, Wording] = {
     EventKind.RESUMED: Wording("You let everything act for you again", "play", "ok"),
     EventKind.USER_DISABLED: Wording("You suspended your account", "user-x", "bad"),
     EventKind.USER_ENABLED: Wording("You ended the suspension of your account", "user-plus", "ok"),
-    EventKind.APPROVAL_ASKED: Wording("You asked for what {name} needs approval for: {asked}", "hourglass"),
+    EventKind.APPROVAL_ASKED: Wording("You asked an administrator to approve {asked} for {name}", "hourglass"),
     EventKind.APPROVAL_GIVEN: Wording("What {name} asked for was approved: {asked}", "user-check", "ok"),
     EventKind.APPROVAL_REFUSED: Wording("What {name} asked for was refused: {asked}", "ban", "warn"),
     EventKind.ADMINISTRATOR_MADE: Wording("Your account became an administrator’s", "shield-check", "warn"),
