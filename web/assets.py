@@ -57,6 +57,8 @@ class Brand:
     """The operator's name, pictures and colours. `light` and `dark` are for mails, which have no style sheet."""
 
     name: str
+    # Whether the operator chose it.
+    chosen: bool
     css: str
     logo: str | None
     light: dict[str, str]
@@ -205,6 +207,7 @@ def _register_brand(app: Flask, ours: settings.Settings) -> None:
 
     app.jinja_env.globals["brand"] = Brand(
         name=ours.brand_name,
+        chosen="brand_name" in ours.given,
         css=f"/brand.css?v={_fingerprint(sheet.body)}",
         logo=f"/brand/logo?v={_fingerprint(logo.body)}" if logo else None,
         light=light,

@@ -16,6 +16,20 @@ def test_whoever_is_signed_out_finds_the_ways_in(client):
     assert "Welcome" not in page.text
 
 
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        pytest.param("", "Hand out keys.<br>Take them back.", id="built in"),
+        pytest.param("Acme", "Call the Acme API.", marks=pytest.mark.settings(brand_name="Acme"), id="another"),
+    ],
+)
+def test_the_portal_of_a_company_speaks_of_the_companys_api(client, name, said):
+    page = client.get("/").text
+
+    assert f'id="h">{said}</h1>' in page
+    assert name in page
+
+
 def test_whoever_is_signed_in_is_welcomed_and_shown_where_to_begin(signed_in, settings: Settings):
     page = signed_in.get("/")
 
