@@ -14,15 +14,15 @@ from latchkey.accounts.throttle import Counter
 from latchkey.fetching import Answer, NotFetched
 from latchkey.values import Limit
 
-# How long an answer is not asked for again, whatever its host says, and if it says nothing.
+# How long an answer holds: at least and at most, whatever its host says, and if it says nothing.
 SHORTEST, LONGEST, USUAL = timedelta(minutes=1), timedelta(hours=24), timedelta(hours=1)
 MAX_AGE = re.compile(r'max-age\s*=\s*"?([0-9]{1,9})', re.ASCII)
 UNCACHED = re.compile(r"(?:^|[\s,])no-(?:store|cache)(?:$|[\s,=])", re.ASCII)
-# How often addresses are asked for: by one person, of one host, in all.
+# Budgets of requests: of one person, to one host, and in all.
 OF_PERSON = (Limit(20, timedelta(minutes=10)),)
 OF_HOST = (Limit(30, timedelta(minutes=1)),)
 IN_ALL = (Limit(120, timedelta(minutes=1)),)
-# Of this process, for people who wait for it, at a time: each may take 5 seconds of a thread.
+# Requests for waiting people that this process makes at the same time: each may take a thread for 5 seconds.
 AT_ONCE = 4
 
 
@@ -35,7 +35,7 @@ class Sort(StrEnum):
 
     DOCUMENTS = "documents"
     KEYS = "keys"
-    # What was read before, of which strangers cannot name as much as they like.
+    # Addresses that were read before: strangers cannot add to them at will.
     DOCUMENTS_AGAIN = "documents-again"
     KEYS_AGAIN = "keys-again"
 
@@ -65,7 +65,7 @@ def ask(url: str, sort: Sort, *, most: int, kinds: frozenset[str], person: str =
 
 
 def _counted(url: str, sort: Sort, person: str, most: int, kinds: frozenset[str]) -> Answer:
-    # Without its port: a host has 65,535 of them.
+    # Without the port, since a host has 65,535 of them.
     counters = [Counter(f"{sort}-of:{urlsplit(url).hostname}", OF_HOST), Counter(f"{sort}-in-all", IN_ALL)]
     if person:
         counters.append(Counter(f"{sort}-by:{person}", OF_PERSON))

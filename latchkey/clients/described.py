@@ -9,19 +9,19 @@ from latchkey.clients.record import Client
 from latchkey.clients.rules import BadClient
 from latchkey.store.session import db
 
-# Of bytes: the whole description.
+# Bytes of a whole description.
 LONGEST = 16 * 1024
 LONGEST_TEXT = 2_000
 MOST_LISTED = 20
 GRANT_TYPES = ("authorization_code", "refresh_token")
-# What says nothing about a secret of its own, and what means one, which none is given: instead it is public.
+# The authentication methods that are accepted. No secret is issued: the client is public, whichever it names.
 METHODS = frozenset({"none", "client_secret_basic", "client_secret_post"})
 TEXTS = (
     *("client_name", "client_uri", "logo_uri", "tos_uri", "policy_uri", "jwks_uri", "scope"),
     *("software_id", "software_version", "software_statement", "token_endpoint_auth_method"),
 )
 LISTS = ("redirect_uris", "grant_types", "response_types", "contacts")
-# What the record calls these fields.
+# The fields of the record, and their names in RFC 7591.
 SAID_AS = {"redirect_uris": "redirect_uris", "name": "client_name", "homepage": "client_uri", "scopes": "scope"}
 
 

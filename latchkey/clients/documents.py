@@ -19,13 +19,13 @@ from latchkey.clients.rules import BadClient
 from latchkey.store.session import db
 
 KINDS = frozenset({"application/json"})
-# How long what was read last holds while its host does not answer.
+# How long the last copy is used while the host does not answer.
 KEPT = timedelta(days=7)
-# How long it holds past its time while so much is asked for that its host is not: strangers can see to that.
+# How long it is used past its time while budgets are exhausted, which strangers can cause.
 OVERDUE = timedelta(hours=1)
 SECRETS = ("client_secret", "client_secret_expires_at")
 KEYS = "private_key_jwt"
-# What an administrator looked at, beside the keys, before they trusted an app.
+# The fields that, beside the keys, an administrator looked at before trusting an app.
 VOUCHED = frozenset({"name", "redirect_uris"})
 
 
@@ -75,7 +75,7 @@ def keep(url: str, said: Said, keys: Wanted | None, lasting: timedelta) -> tuple
     if changed:
         client.updated_at = now
     if _prove(client, keys) or not VOUCHED.isdisjoint(changed):
-        # People would read “Verified” beside what nobody has looked at.
+        # Otherwise “Verified” would stand beside something that nobody has looked at.
         client.trusted = False
     db.flush()
     return client, new
@@ -103,5 +103,5 @@ def _row(url: str, said: Said) -> tuple[Client, bool]:
         with db.begin_nested():
             return described.add(said, document_url=url), True
     except IntegrityError:
-        # Read by another process in the same moment.
+        # Another process read it at the same moment.
         return db.scalars(statement).one(), False

@@ -19,7 +19,7 @@ from latchkey.clients.rules import BadClient
 from latchkey.clients.secrets import add_secret
 from latchkey.store.session import db
 
-# Of a trusted client's settings, those that only an administrator changes.
+# The settings of a trusted client that only an administrator may change.
 PROTECTED = frozenset({"name", "redirect_uris", "pkce_required"})
 
 
@@ -60,7 +60,7 @@ def register(
     wanted = rules.check(name, homepage, redirect_uris, scopes, trusted=trusted, optional=optional_scopes)
     if not confidential:
         _check_public(pkce_required=pkce_required, trusted=trusted)
-    # From here on two requests of one user go one after the other.
+    # Locked, so that two requests of one user go one after the other.
     users.hold(owner.id)
     if not may_register(owner):
         raise AppsClosed
@@ -136,7 +136,7 @@ def change(
     for field in PROTECTED.intersection(changed):
         rules.spare(client, by, field)
     if not frozenset(values["scope"].split()) <= client.scopes:
-        # What it has now was not watched for long.
+        # It gets scopes that were not counted so far.
         client.counted_since = clock.now()
     for field in changed:
         setattr(client, field, values[field])

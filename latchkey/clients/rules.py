@@ -12,7 +12,7 @@ from latchkey.clients.record import LONGEST_HOMEPAGE, LONGEST_NAME, Client
 from latchkey.naming import names
 
 Kept = TypeVar("Kept")
-# As people type it, which is not kept in any one form: it is shown and never compared.
+# Not normalised, since a homepage is only shown and never compared.
 HOMEPAGE = re.compile(
     r"[Hh][Tt][Tt][Pp][Ss]://"
     r"(?:(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
@@ -76,7 +76,7 @@ def check(
     )
     if errors:
         raise BadClient(**errors)
-    # What it may not ask for, nobody can keep from it.
+    # Only scopes that it may ask for can be optional.
     may_untick = scopes.held(wanted.optional_scope) & scopes.held(wanted.scope)
     return wanted._replace(optional_scope=scopes.serialize(may_untick))
 

@@ -20,7 +20,7 @@ class Cause(StrEnum):
     DELETION = "deletion"
 
 
-# Their owner looks the client over and lets it go on.
+# The causes that the owner may lift, after looking the client over.
 OWNERS_TO_LIFT = frozenset({Cause.LEAK, Cause.HACKED})
 
 

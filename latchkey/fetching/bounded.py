@@ -21,8 +21,8 @@ def port(parts: SplitResult) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-# Resolving has no timeout of its own, and no more names than these wait at a time: in each queue, so that slow names
-# in one hold up none of another.
+# Resolving a name has no timeout, so a few threads do it: some for each queue, so that slow names in one queue do not
+# delay another.
 @cache
 def _resolvers(_queue: str) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(4, thread_name_prefix="resolver")

@@ -8,9 +8,9 @@ from latchkey import clock, resources
 from latchkey.naming import listed
 from latchkey.scopes import Group, Scope
 
-# From so many on the page is arranged for many.
+# With so many scopes the page is laid out for many.
 MANY = 16
-# By what the form sends; the first is preset.
+# The choices by the values of the form; the first is preset.
 LASTS: dict[str, tuple[str, timedelta | None]] = {
     "": ("Until I take it back", None),
     "1h": ("1 hour", timedelta(hours=1)),

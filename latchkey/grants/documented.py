@@ -23,14 +23,14 @@ from latchkey.store import leases
 from latchkey.store.session import db
 from latchkey.values import Limit
 
-# Of this process and one sort, at a time; more would hold up those who wait for pages.
+# Requests of one sort that this process makes at the same time; more would delay pages.
 AT_ONCE = 4
-# How long one process has an address to itself, and how long another waits for it: a request takes 5 seconds.
+# How long one process has an address to itself, and how long others wait for it: a request takes up to 5 seconds.
 HELD, WAITED, LOOK_SECONDS = timedelta(seconds=10), 7.0, 0.1
-# A host of good faith has answered by then. Whoever comes meanwhile waits for no slower one: each takes a thread of
-# those that pages wait for, and nobody counts them.
+# How long others wait for a request that is under way. An honest host has answered by then, and each that waits takes a
+# thread from pages without being counted.
 YOUNG_SECONDS = 1.0
-# How often it is asked for the keys of an app.
+# How often a document is read again for the keys of an app.
 SELDOM = (Limit(1, proving.EVERY),)
 KIND: dict[str, Any] = {"most": described.LONGEST, "kinds": documents.KINDS}
 BUSY = "somebody else asks for it at this moment: try again"
@@ -82,7 +82,7 @@ def bring_keys_up_to_date(url: str, *, proven: bool) -> None:
     try:
         _renew(url, held, sort, lambda: _in_turn(url, sort, turn))
     except BadMetadata:
-        # What it says is no reason to go on by what it said.
+        # Not counted, and not excused by the earlier copy: the document itself is wrong now.
         throttle.refund(turn)
         raise
 
@@ -111,7 +111,7 @@ def _renew(url: str, held: _Held, sort: Sort, ask: Callable[[], Answer]) -> None
     try:
         _once(url, sort, lambda: _read(url, ask, now))
     except NotAsked:
-        # Its host may have taken back what people would be led to, and would say so.
+        # The earlier copy holds only a while longer: its host may have withdrawn a redirect URI.
         if held.fresh_until is None or held.fresh_until <= now - documents.OVERDUE:
             raise
     except NotFetched:

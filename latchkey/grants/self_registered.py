@@ -11,9 +11,9 @@ from latchkey.clients.described import Said
 from latchkey.grants.record import Grant
 from latchkey.store.session import affected, db
 
-# Of those that nobody has let do anything yet; past it the oldest give way.
+# Self-registered apps that nobody has authorized yet; one more removes the oldest.
 MOST_UNUSED = 10_000
-# How long one may wait for its first sign-in, and for another one after its last has ended.
+# How long an app is kept without a first sign-in, and after its last sign-in has ended.
 UNUSED = timedelta(days=1)
 ENDED = timedelta(days=30)
 AT_A_TIME = 100
@@ -52,9 +52,9 @@ def purge() -> bool:
 def _remove(found: Iterable[str], which: ColumnElement[bool]) -> int:
     """Remove those of these for which the condition still holds when nobody can begin anything under them any more."""
     held = select(Client.id).where(Client.id.in_(list(found))).order_by(Client.id)
-    # Whoever is agreeing to one in this moment holds it: it is used.
+    # An app that is locked is being authorized at this moment, so it is skipped.
     locked = list(db.scalars(held.with_for_update(of=Client, skip_locked=True)))
-    # Another statement, which sees what was begun until the lock was had.
+    # A second statement, which sees what was begun before the locks were taken.
     gone = delete(Client).where(Client.id.in_(locked), which)
     endings.note(endings.Kind.CLIENT, *locked)
     return affected(gone.execution_options(synchronize_session=False))

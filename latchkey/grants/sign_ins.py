@@ -28,7 +28,7 @@ def end_own(client_ids: Iterable[str]) -> int:
     return affected(update(Grant).where(*live).values(ended_at=clock.now(), end_reason=EndReason.SECRETS_ENDED))
 
 
-# The client is held: suspending it, or ending its secrets, waits for this, or this finds that it was done.
+# The client is locked: suspending it or ending its secrets comes either before this, and is seen, or after it.
 _standing = select(
     bindparam("grant_id", type_=String),
     Client.id,

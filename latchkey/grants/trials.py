@@ -10,7 +10,7 @@ from latchkey.clients import Client
 from latchkey.grants.record import Grant
 from latchkey.store.session import db
 
-# Whoever tries it out ends it; this is for a process that is killed meanwhile.
+# A trial is ended when it is over; this bounds one whose process was killed.
 LIFETIME = timedelta(minutes=1)
 
 

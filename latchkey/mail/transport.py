@@ -17,9 +17,9 @@ from flask_mail import Connection, Mail, Message
 
 from latchkey import settings, texts
 
-# For each step of the conversation. Generous, since a letter that was accepted too late would go out again.
+# The timeout of each step. Generous, since a letter that the server accepts after it would be sent again.
 SMTP_SECONDS = 30
-# What a server answers about one letter; any other fault of the network is about them all.
+# Faults that concern one letter; any other fault concerns the connection, so all letters.
 ABOUT_ONE = (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
 
 QUOTED = charset.Charset("utf-8")

@@ -27,7 +27,7 @@ from latchkey.tokens import Token
 from latchkey.tokens.indexes import DEVELOPER
 
 PAGE = 50
-# However few of the rows a search finds, it looks at so many at most: these are read in a tenth of a second.
+# A search looks at so many rows at most, however few it finds: reading them takes a tenth of a second.
 LOOKED_AT = 100_000
 SOON, USED_LATELY = timedelta(days=7), timedelta(days=30)
 

@@ -21,7 +21,7 @@ from latchkey.tokens import Token
 from latchkey.tokens.indexes import DEVELOPER
 
 GUESSES = (EventKind.SIGN_IN_FAILED, EventKind.SIGN_IN_THROTTLED, EventKind.CODE_FAILED)
-# Fewer within an hour are people who mistype.
+# Fewer failures within an hour are people who mistype.
 MANY_GUESSES = 30
 MANY_REFUSALS = 100
 MOST_APPS = 5

@@ -148,7 +148,7 @@ def _store(name: str, text: str) -> None:
         with db.begin_nested():
             db.add(Policy(name=name, value=json.dumps(text)))
     except IntegrityError:
-        # Saved by somebody else in this moment: looked at again.
+        # Somebody else saved at this moment: look again.
         raise Gone from None
 
 

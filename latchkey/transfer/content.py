@@ -39,7 +39,7 @@ from sqlalchemy.types import TypeEngine
 
 from latchkey.store.session import UtcDateTime
 
-# Rows that are put in at once.
+# Rows in one insert.
 BATCH = 500
 # Each kind of value: what columns it is of, and how it lies in any of the databases.
 FAMILIES: dict[str, type[TypeEngine[Any]]] = {

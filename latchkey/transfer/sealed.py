@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 MAGIC = b"latchkey backup 1\n"
 SALT, TAG = 16, 16
 PART = 1 << 16
-# A third of a second and 128 MiB, for us and for each guess.
+# The cost of deriving the key: a third of a second and 128 MiB, also for every guess.
 COST, BLOCK, LANES = 1 << 17, 8, 1
 MORE, LAST, HEAD = b"\x00", b"\x01", b"\x02"
 

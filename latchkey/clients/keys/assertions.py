@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 else:
     jws = Late("joserfc.jws")
 
-# Of characters: before anything is done with it. 4096 bits of RSA sign with 683 of them.
+# Characters of an assertion, checked before anything else. A signature with 4096-bit RSA takes 683 of them.
 LONGEST = 8 * 1024
 LIFETIME = timedelta(minutes=5)
-# By how much the clock of an app may be off.
+# How far the clock of an app may be off.
 SKEW = timedelta(seconds=30)
 LATEST = 1e11
 LONGEST_JTI = 256
 LONGEST_SUBJECT = 500
-# Of one app that were not over yet.
+# Used assertions of one app that have not expired yet.
 MOST_USED = 10_000
 PARTS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 # RFC 7515 §4.1.9, and by the update of RFC 7523 a name of its own.
@@ -100,7 +100,7 @@ def check(assertion: Assertion, client_id: str, issuer: str) -> datetime:
     claims = assertion.claims
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
         raise BadAssertion("the iss and sub of the assertion are not both the app's client_id")
-    # A list could name another server beside this one, which could then use it here.
+    # A list may name another server as well, and that could then use the assertion here.
     if claims.get("aud") != issuer:
         raise BadAssertion("the aud of the assertion is not this server's issuer alone, as one text")
     jti = claims.get("jti")

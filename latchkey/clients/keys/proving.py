@@ -22,16 +22,17 @@ from latchkey.fetching import Answer, NotFetched
 from latchkey.store.prepared import PreparedSelect
 
 KINDS = frozenset({"application/json", "application/jwk-set+json"})
-# How often an app's address is asked, whatever it says and whoever makes us ask.
+# An app's address is asked at most once in this time, whatever it answers and whoever causes it.
 EVERY = timedelta(minutes=5)
 # How long a set holds at most: a key that was taken out of it opens nothing after that.
 LONGEST = timedelta(hours=1)
-# How long what was read last holds while its host does not answer.
+# How long the last copy is used while the host does not answer.
 KEPT = timedelta(hours=24)
-# Of this process and one sort, at a time: each may take 5 seconds of a thread. And of those who wait for what somebody
-# else is told.
+# Requests of one sort that this process makes at the same time, each of which may take a thread for 5 seconds; and how
+# many may wait for the answer to somebody else's request.
 AT_ONCE = 4
-# A host of good faith has answered by then; and by then nobody is asking any more, also who was killed meanwhile.
+# How long others wait for a request that is under way (an honest host has answered by then), how often they look, and
+# when no process can be asking any more, even if one was killed.
 YOUNG_SECONDS, LOOK_SECONDS, SETTLED = 1.0, 0.05, timedelta(seconds=6)
 MOMENT_SECONDS = 1
 
@@ -128,12 +129,12 @@ def _still(found: Any, assertion: Assertion, key: Jwk) -> Jwk | None:
     now = clock.now()
     if found.fresh_until is not None and found.fresh_until > now:
         return key
-    # Who does not have it makes nobody ask: so what strangers have asked takes no turn away from this.
+    # Only a valid signature makes us ask, so strangers cannot use up the turns for this.
     assertions.verify(assertion, key)
     try:
         newer = _newer(found, Sort.KEYS_AGAIN)
     except NotAsked:
-        # Its host would say whether the key was taken out of the set, and strangers may see to it that nobody asks.
+        # The key is used only a while longer: strangers may have used up the budget, and it may have been withdrawn.
         if found.fresh_until is None or found.fresh_until <= now - LONGEST:
             raise NotNow(MOMENT_SECONDS) from None
         return key
@@ -156,7 +157,7 @@ def _newer(found: Any, sort: Sort) -> list[Jwk] | None:
             record.asked(found.id, found.asked_at)
             raise
         except (NotFetched, BadKeys):
-            # So nobody waits for it any more.
+            # Recorded as long ago, so that nobody waits for this request.
             record.asked(found.id, clock.now() - SETTLED)
             return None
     record.keep(found.id, found.url, keys, holds(answer))

@@ -31,12 +31,12 @@ from latchkey.turns import heavy, waiting
 from latchkey.values import Limit
 
 BEARERS = (Kind.DEVELOPER, Kind.ACCESS)
-# Strings that name a row and are still to be proved: by network, and by all networks together.
+# Limits of proofs (strings that name a row and are not proved yet): of one network, and of all together.
 PROOFS = (Limit(20, timedelta(minutes=1)), Limit(200, timedelta(hours=1)))
 EVERYWHERE = (Limit(300, timedelta(minutes=1)),)
-# While more than that come from everywhere: whoever sends few is still heard.
+# The limit of a network while `EVERYWHERE` is exceeded, so that a network which sends few is still heard.
 UNDER_ATTACK = (Limit(3, timedelta(minutes=5)),)
-# So many wait for their turn: what takes a second each leaves room for people who sign in.
+# How many proofs may wait at a time. Each may take a second, and people who sign in need the same threads.
 AT_ONCE = 12
 BUSY_SECONDS = 1
 
@@ -51,7 +51,7 @@ class _Refused(NamedTuple):
     wait: int = 0
 
 
-# In this request.
+# The string that was refused in this request, if one was.
 _refused: ContextVar[_Refused] = ContextVar("refused", default=_Refused())  # noqa: B039 - it is never changed
 
 _named = select(ForeignToken.placeholder).where(ForeignToken.name == bindparam("name")).scalar_subquery()

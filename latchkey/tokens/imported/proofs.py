@@ -31,15 +31,15 @@ else:
 HEX_DIGITS = 64
 URL_SAFE = str.maketrans("-_", "+/")
 LONGEST_KEPT = 500
-# What a file may make us do for one token: about a second of a core, and what a password takes ten times over.
+# The most work that an imported hash may ask for: about a second of a core, and some ten times that of a password.
 MOST_ITERATIONS = 2_000_000
 MOST_MEMORY_KIB = 1 << 17
 MOST_TIME = 10
-# As memory: 128 bytes for each.
+# The most n * r * p of scrypt, whose memory is 128 bytes for each n * r.
 MOST_SCRYPT = 1 << 20
-# As its cost, which doubles the time with each: 14 is about a second.
+# The cost of bcrypt: each step doubles the time, and 14 takes about a second.
 MOST_BCRYPT = 14
-# It looks at no more, and whoever hashed longer keys told them apart by less.
+# Bytes: bcrypt ignores the rest, so longer keys are not told apart.
 LONGEST_BCRYPT = 72
 SHORTEST_KEY_BITS, LONGEST_KEY_BITS = 2048, 8192
 

@@ -25,14 +25,14 @@ from latchkey.tokens.imported.pauses import Pauses
 from latchkey.tokens.imported.record import ForeignToken, learn
 
 SECONDS = 1.0
-# A string that was compared is compared again after so long.
+# How long a compared string is not compared again.
 AGAIN_SECONDS = 600.0
 MOST_WAITING, MOST_KNOWN = 200, 10_000
-# In whatever words it says that something is no token: strangers choose the string, and make no pause for all by it.
+# Statuses that mean “no such token”. They cause no pause: strangers choose the string, and must not silence the check.
 REFUSALS = frozenset(range(400, 500)) - {408, 429}
 
 log = logging.getLogger("latchkey.shadow")
-# Told of each answer beside ours: same, differs, learned, unknown or away.
+# Called with how each answer compares with ours: same, differs, learned, unknown or away.
 watchers: list[Callable[[str], object]] = []
 _waiting = PreparedSelect(
     "Waiting",
