@@ -27,17 +27,11 @@ from latchkey.values import Limit
 from latchkey.worker import housekeeping
 from tests import factories
 from tests.factories import CALLBACK
-from tests.oauth import dance, hosts
+from tests.oauth import dance
 from tests.oauth.conftest import enter
 
 OPEN = pytest.mark.settings(client_documents="open")
 pytestmark = pytest.mark.standard("J-10")
-
-
-@pytest.fixture
-def host():
-    with hosts.serving() as running:
-        yield running
 
 
 def count(db):

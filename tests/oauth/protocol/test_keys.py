@@ -37,17 +37,6 @@ DAY = 86_400
 
 
 @pytest.fixture
-def host():
-    with hosts.serving() as running:
-        yield running
-
-
-@pytest.fixture
-def pair():
-    return Pair()
-
-
-@pytest.fixture
 def keyed(alice, pair):
     """Alice's app, which has keys in place of a secret."""
     return give(factories.make_client(alice, scopes=["account:read", "apps:read"], device_flow=True), pair)

@@ -17,17 +17,6 @@ pytestmark = [pytest.mark.settings(client_documents="open"), pytest.mark.standar
 
 
 @pytest.fixture
-def host():
-    with hosts.serving() as running:
-        yield running
-
-
-@pytest.fixture
-def pair():
-    return Pair()
-
-
-@pytest.fixture
 def refresh(app, signed_in, caller, host, pair):
     """Refreshes a sign-in of such an app, proved by a key, which was one of its own first."""
     named = described(host, jwks=json.loads(signing.key_set(pair)))

@@ -14,18 +14,12 @@ from latchkey.clients.keys import changing, proving
 from latchkey.store.session import db as records
 from latchkey.values import Limit
 from tests import factories
-from tests.oauth import hosts, signing
+from tests.oauth import signing
 from tests.oauth.protocol.test_keys import send, taken
 from tests.oauth.signing import Pair
 
 pytestmark = pytest.mark.standard("D-15", "J-09")
 ONE = (Limit(1, timedelta(minutes=1)),)
-
-
-@pytest.fixture
-def host():
-    with hosts.serving() as running:
-        yield running
 
 
 @pytest.fixture
