@@ -9,10 +9,9 @@ from itertools import count
 from latchkey import clock
 
 AT_A_TIME = 64
-DIGITS = "[0-9a-f]{28}"
+DIGITS, LENGTH = "[0-9a-f]{28}", 28
 FORM = f"[a-z]{{3}}_{DIGITS}"
 
-_DIGITS = re.compile(DIGITS, re.ASCII)
 _FORM = re.compile(FORM, re.ASCII)
 
 # Drawn from the system many at a time: each call to it lets the threads that wait for the interpreter in between.
@@ -45,9 +44,12 @@ def first(prefix: str, moment: datetime) -> str:
 
 def is_id(text: str, prefix: str | None = None) -> bool:
     """Whether this has the form of an id, of one kind or of any: looked at before the database is asked for it."""
-    return bool(_FORM.fullmatch(text)) and (prefix is None or text.startswith(f"{prefix}_"))
+    if prefix is None:
+        return bool(_FORM.fullmatch(text))
+    kind, _, digits = text.partition("_")
+    return kind == prefix and are_digits(digits)
 
 
 def are_digits(text: str) -> bool:
     """Whether this is what an id has behind its prefix, which cursors are."""
-    return bool(_DIGITS.fullmatch(text))
+    return len(text) == LENGTH and not text.strip("0123456789abcdef")

@@ -124,17 +124,21 @@ lines = Lines()
 
 
 class _Clock:
-    """The second of the day as text, formatted once a second."""
+    """The moment as text, formatted once a millisecond: a busy process writes several lines in one."""
 
     def __init__(self) -> None:
-        self._kept = (0, "")
+        self._kept = (0, "", "")
 
     def text(self) -> str:
-        now = time.time()
-        second, kept = self._kept
-        if int(now) != second:
-            second, kept = self._kept = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-        return f"{kept}.{int(now * 1000) % 1000:03d}Z"
+        moment = int(time.time() * 1000)
+        kept, second, text = self._kept
+        if moment != kept:
+            if moment // 1000 != kept // 1000:
+                second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment // 1000))
+            text = f"{second}.{moment % 1000:03d}Z"
+            # One assignment, so that no other thread sees half of it.
+            self._kept = moment, second, text
+        return text
 
 
 _clock = _Clock()

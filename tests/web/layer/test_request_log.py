@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from web.layer import request_log
+from web.log_line import LogLine
 
 PROGRAM = """
 import json, logging, sys, threading
@@ -238,3 +239,13 @@ def test_lines_of_several_processes_on_one_pipe_stay_whole():
 
     assert len(told) == 4000
     assert {len(line) for line in told} == {206}
+
+
+def test_a_line_tells_its_own_millisecond_whatever_came_before(monkeypatch):
+    day = 1_795_960_800
+    moments = (day + 0.9989, day + 0.9999, day + 1.0001, day + 1.0004, day + 0.9999)
+    monkeypatch.setattr(request_log.time, "time", iter(moments).__next__)
+
+    told = [json.loads(request_log.text(LogLine("r"), "GET", "200", 0.1))["time"] for _ in moments]
+
+    assert told == [f"2026-11-29T14:00:0{rest}Z" for rest in ("0.998", "0.999", "1.000", "1.000", "0.999")]
