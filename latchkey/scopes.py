@@ -126,11 +126,8 @@ OFFLINE = "offline_access"
 CREDENTIAL = frozenset({"tokens:write", "apps:write"})
 
 
-def _shipped() -> dict[str, Scope]:
-    return {scope.name: scope for scope in SHIPPED}
-
-
-_catalogue: dict[str, Scope] = _shipped()
+_shipped = {scope.name: scope for scope in SHIPPED}
+_catalogue: dict[str, Scope] = dict(_shipped)
 # Scopes that an administrator gave this mark to, beside those of the file.
 _by_policy: set[str] = set()
 
@@ -152,8 +149,8 @@ def load(path: Path) -> None:
     """Make this process's catalogue: the file's scopes, if it is there, and the shipped ones. Raises `BadCatalogue`."""
     extra = {name: _entry(name, entry) for name, entry in tables(path).items() if name != PRESETS}
     _catalogue.clear()
-    _catalogue.update(extra | _shipped())
-    for remembered in (held, parse, _serialized):
+    _catalogue.update(extra | _shipped)
+    for remembered in (held, access, parse, _serialized):
         remembered.cache_clear()
 
 
@@ -168,7 +165,7 @@ def tables(path: Path) -> dict[str, Any]:
 def _entry(name: str, entry: object) -> Scope:
     if not NAME.fullmatch(name):
         raise BadCatalogue(f'scopes.toml: "{name[:60]}" is no scope name; it takes the form noun:verb in lower case')
-    if name in _shipped():
+    if name in _shipped:
         raise BadCatalogue(f'scopes.toml: "{name}" is shipped with Latchkey and cannot be defined again')
     if not isinstance(entry, dict):
         raise BadCatalogue(f'scopes.toml: "{name}" must be a table with title, description and group')
@@ -229,6 +226,12 @@ def held(scope: str) -> frozenset[str]:
     """The scopes of a stored wire string. A scope that left the catalogue since then permits nothing any more."""
     # The intersection with a view of keys alone would be a set, which whoever narrows it would change for everybody.
     return frozenset(name for name in scope.split() if name in _catalogue)
+
+
+@lru_cache(maxsize=1024)
+def access(names: frozenset[str]) -> str:
+    """`read` if all of these only read, else `write`."""
+    return "write" if "write" in [_catalogue[name].access for name in names] else "read"
 
 
 def open_to(names: frozenset[str], *, trusted: bool) -> frozenset[str]:

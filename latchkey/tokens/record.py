@@ -107,8 +107,7 @@ class Token(Base):
     @property
     def access(self) -> str:
         """`read` if all of its scopes only read, else `write`."""
-        every = scopes.catalogue()
-        return "write" if "write" in [every[name].access for name in self.scopes] else "read"
+        return scopes.access(self.scopes)
 
     @property
     def status(self) -> str:

@@ -67,6 +67,15 @@ def test_the_operator_has_the_last_word_on_reading_and_writing(catalogue, name, 
     assert scopes.catalogue()[name].access == access
 
 
+def test_what_scopes_may_do_together_follows_the_catalogue(catalogue):
+    named = frozenset({"account:read", "projects:read"})
+    catalogue(PROJECTS)
+    before = scopes.access(named)
+    catalogue(PROJECTS + 'access = "write"')
+
+    assert (before, scopes.access(named)) == ("read", "write")
+
+
 @pytest.mark.parametrize(
     "text, said",
     [
