@@ -4,10 +4,13 @@ Reading and writing a moment costs as much as finding its row. So on the bearer 
 text on SQLite: most are never looked at, and what a program is told as text need not become a moment in between.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TypeAlias
 
 Kept: TypeAlias = str | datetime
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -35,17 +38,24 @@ def told(kept: Kept) -> str:
 def text(moment: datetime) -> str:
     """How SQLite keeps a moment, of whatever second."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat(" ", "microseconds")[: len("2026-11-23 14:41:07.319609")]
+    since = utc - _FIRST
+    return f"{_second(since.days, since.seconds)}.{since.microseconds:06d}"
+
+
+# What is written together is mostly of a few seconds.
+@lru_cache(maxsize=64)
+def _second(days: int, seconds: int) -> str:
+    return (_FIRST + timedelta(days, seconds)).isoformat(" ")[: len("2026-11-23 14:41:07")]
 
 
 class Writer:
     """Does the same: moments of one parameter are mostly of one second, whose text is kept.
 
-    Of one second after the other, it takes half as long as `text`; of seconds by turns, three times as long.
+    Of one second after the other, it is a little quicker than `text`; of seconds by turns, it takes four times as long.
     """
 
     def __init__(self) -> None:
-        self._second = (datetime.min.replace(tzinfo=UTC), "")
+        self._second = (_FIRST, "")
 
     def text(self, moment: datetime) -> str:
         """How it is kept."""
