@@ -3,6 +3,7 @@
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from operator import itemgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,10 +45,10 @@ class Mailbox:
         self._read: dict[tuple[int, str], Received] = {}
 
     def letters(self, to: str | None = None) -> list[Received]:
-        """Oldest first."""
+        """In the order in which they were posted, which is that of their names; some overtake others on their way."""
         with self.app.app_context():
             outbox.deliver()
-        files = sorted((file.stat().st_mtime_ns, file.name) for file in self.folder.glob("*.eml"))
+        files = sorted(((file.stat().st_mtime_ns, file.name) for file in self.folder.glob("*.eml")), key=itemgetter(1))
         received = [self._read.get(file) or self._open(*file) for file in files]
         return [letter for letter in received if to is None or to in letter.to]
 
