@@ -46,12 +46,23 @@ def change_password(user: User, prepared: str, *, keep: BrowserSession | None = 
 def sign_out(user: User, *, keep: BrowserSession | None = None) -> int:
     """Sign a user out everywhere but in `keep`, and make links and sign-ins that are out worthless.
 
-    How many sessions ended.
+    No browser is known to the account any more. How many sessions ended. The user is locked.
     """
+    users.outdate(user)
     steps.cancel(user)
     for purpose in (Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL):
         links.cancel(user, purpose)
     return sessions.end_all(user, keep=keep)
+
+
+def end_session(user: User, session: BrowserSession) -> None:
+    """Sign one browser out, and have none known to the account any more: which one that is nobody can tell.
+
+    Whoever was in it with the password would come back without a letter. The user is locked.
+    """
+    users.outdate(user)
+    sessions.end(session)
+    notices.session_ended(user, session)
 
 
 def revoke_everything(user: User, *, access: bool = True) -> Ended:

@@ -1,14 +1,16 @@
 """/sessions/end/…: the link of the letter about a new browser; its button ends that session, whoever presses it."""
 
-from flask import render_template, request
+from flask import make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from itsdangerous import BadSignature
 
-from latchkey import clock, notices, vault
-from latchkey.accounts import sessions
+from latchkey import clock, vault
+from latchkey.accounts import sessions, users
 from latchkey.accounts.sessions import BrowserSession
+from latchkey.safety import lockdown
 from latchkey.store.session import db
+from portal import devices
 from portal.auth import arrival
 from portal.blueprint import blueprint
 
@@ -28,11 +30,13 @@ def end_reported(token: str) -> ResponseReturnValue:
     found = _found(token)
     if found is None:
         return render_template("portal/signin/reported.html", item=None, ended=True), 410
-    form = FlaskForm()
     ended = found.ended_at is not None
-    if request.method == "POST" and form.validate() and not ended:
-        sessions.end(found)
-        notices.session_ended(found.user, found)
+    known = devices.known(found.user) is not None
+    if request.method == "POST" and FlaskForm().validate() and not ended:
+        lockdown.end_session(users.hold(found.user_id), found)
         db.commit()
         ended = True
-    return render_template("portal/signin/reported.html", item=found, ended=ended)
+    page = make_response(render_template("portal/signin/reported.html", item=found, ended=ended))
+    if known:
+        devices.remember(page, found.user)
+    return page

@@ -2,13 +2,16 @@
 
 import json
 
-from flask import abort, flash, redirect, render_template, session, url_for
+from flask import Response, abort, flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response as BaseResponse
 
 from latchkey import notices
 from latchkey.accounts import sessions
+from latchkey.accounts.sessions import BrowserSession
 from latchkey.safety import lockdown
 from latchkey.store.session import db
+from portal import devices
 from portal.blueprint import blueprint
 from portal.guards import acting_user, enter, signed_in, this_session
 from web import htmx
@@ -21,19 +24,26 @@ blueprint.add_app_template_filter(notices.signed_in_by, "signed_in_by")
 @blueprint.post("/settings/sessions/<id:session_id>/end")
 @signed_in
 def end_session(session_id: str) -> ResponseReturnValue:
-    """Sign out one browser."""
+    """Sign out one browser. When it is signed in again, it is a new one."""
     user = acting_user()
     ended = sessions.get_for(user, session_id) or abort(404)
-    sessions.end(ended)
-    notices.session_ended(user, ended)
+    lockdown.end_session(user, ended)
     db.commit()
     if ended.id == this_session().id:
         session.clear()
         return redirect(url_for("portal.landing"), 303)
-    if htmx.wants_partial():
-        row = render_template("portal/settings/_session.html", item=ended, here=this_session().id, ended=True)
-        return row, {"HX-Trigger": json.dumps({"announce": {"value": "That browser is signed out."}})}
-    flash("That browser is signed out.")
+    response = _ended_row(ended) if htmx.wants_partial() else _back("That browser is signed out.")
+    devices.remember(response, user)
+    return response
+
+
+def _ended_row(ended: BrowserSession) -> BaseResponse:
+    row = render_template("portal/settings/_session.html", item=ended, here=this_session().id, ended=True)
+    return Response(row, headers={"HX-Trigger": json.dumps({"announce": {"value": "That browser is signed out."}})})
+
+
+def _back(said: str) -> BaseResponse:
+    flash(said)
     return redirect(url_for("portal.settings", _anchor="sessions"), 303)
 
 
@@ -49,5 +59,6 @@ def end_other_sessions() -> ResponseReturnValue:
         notices.session_ended(user, other)
     db.commit()
     enter(here)
-    flash("All other browsers are signed out." if others else "You were signed in nowhere else.")
-    return redirect(url_for("portal.settings", _anchor="sessions"), 303)
+    response = _back("All other browsers are signed out." if others else "You were signed in nowhere else.")
+    devices.remember(response, user)
+    return response

@@ -87,3 +87,43 @@ def test_a_browser_new_to_an_account_that_was_not_used_for_long_is_told_of(app, 
     pages.sign_in(app.test_client(), alice)
 
     assert subjects(mailbox, alice) == [SUBJECT]
+
+
+def end_by_the_letter(app, alice, mailbox, _owner):
+    stranger, address = app.test_client(), link(mailbox, alice)
+    assert "has ended" in pages.submit(stranger, address).text
+
+
+def end_it(_app, _alice, _mailbox, owner):
+    page = owner.get("/settings")
+    [action] = set(re.findall(r'action="(/settings/sessions/ses_\w+/end)"', page.text))
+    owner.post(action, data={"csrf_token": pages.csrf(page)})
+
+
+def end_all_others(_app, _alice, _mailbox, owner):
+    pages.submit(owner, "/settings/sessions/end-others", form="/settings")
+
+
+@pytest.mark.standard("L-13", "M-05")
+@pytest.mark.parametrize("end", [end_by_the_letter, end_it, end_all_others])
+def test_whoever_was_signed_out_is_told_of_when_they_come_back(app, alice, mailbox, end):
+    """A thief who has the password came back without a word: their browser was known by then."""
+    owner, thief = pages.sign_in(app.test_client(), alice), pages.sign_in(app.test_client(), alice)
+    end(app, alice, mailbox, owner)
+    assert thief.get("/settings").status_code == 303
+
+    pages.sign_in(thief, alice)
+
+    assert subjects(mailbox, alice) == [SUBJECT, SUBJECT]
+
+
+@pytest.mark.standard("L-05")
+@pytest.mark.parametrize("end", [end_it, end_all_others])
+def test_a_browser_in_which_others_were_signed_out_stays_known(app, alice, mailbox, end):
+    owner, _ = pages.sign_in(app.test_client(), alice), pages.sign_in(app.test_client(), alice)
+    end(app, alice, mailbox, owner)
+    owner.post("/logout", data={"csrf_token": pages.csrf(owner.get("/settings"))})
+
+    pages.sign_in(owner, alice)
+
+    assert subjects(mailbox, alice) == [SUBJECT]
