@@ -11,7 +11,7 @@ from latchkey import origin, settings
 from latchkey.accounts import emails, limits
 from latchkey.safety import mailed
 from latchkey.store.session import db
-from portal.auth import proofs
+from portal.auth import proofs, waiting_app
 from portal.blueprint import blueprint
 from portal.fields import Address, Name, NewPassword
 from portal.guards import absolute, asked_next, by_password
@@ -54,7 +54,8 @@ def sign_up() -> ResponseReturnValue:
     if form.is_submitted():
         limits.sign_up_form(origin.current.get().network)
     if not form.validate_on_submit():
-        page = render_template("portal/signup/index.html", form=form, next_path=next_path)
+        app = waiting_app.find(next_path)
+        page = render_template("portal/signup/index.html", form=form, next_path=next_path, app=app)
         return page, 422 if form.is_submitted() else 200
     limits.sign_up(origin.current.get().network)
     email = form.email.data or ""

@@ -390,6 +390,17 @@ def test_an_app_that_waits_is_named_and_its_form_may_lead_wherever_the_app_leads
     assert "/signup?next=/oauth/authorize" in page.text
 
 
+def test_an_app_that_waits_is_named_to_whoever_signs_up_on_the_way_and_no_other(client, bob):
+    app = make_client(bob, name="Field <notes>").client
+
+    page = client.get("/signup", query_string={"next": way(app.id, CALLBACK)}).text
+    wrong = client.get("/signup", query_string={"next": way(app.id, "https://evil.example/")}).text
+
+    assert "Then you come straight back to Field &lt;notes&gt;" in page
+    assert "straight back" not in wrong
+    assert "straight back" not in client.get("/signup").text
+
+
 @pytest.mark.parametrize(
     "change",
     [
