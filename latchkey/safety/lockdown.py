@@ -131,9 +131,12 @@ def appoint(user: User, *, on: bool, even_last: bool = False) -> bool:
 def delete(user: User) -> Iterator[int]:
     """Delete a user and all that is theirs, in parts; yields after each for the caller to commit.
 
+    From the first part on they are no administrator: nobody else may then go for their sake, and leave them the last.
     Raises `LastAdministrator`.
     """
     _spare_last(user)
+    user.is_admin = False
+    db.flush()
     while apps := clients.owned(user):
         for client in apps:
             yield from shutdown.delete(client)

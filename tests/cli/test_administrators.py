@@ -11,6 +11,7 @@ from latchkey.journal.activity import Event
 from latchkey.journal.acts import Act
 from latchkey.mail.outbox import Letter
 from latchkey.oversight import invitations, people
+from latchkey.safety import lockdown
 from latchkey.safety.lockdown import LastAdministrator
 from latchkey.store import conflicts
 from latchkey.store import session as database
@@ -137,6 +138,24 @@ def test_who_was_made_an_administrator_meanwhile_is_counted_as_one(app, db):
 
         with pytest.raises(LastAdministrator):
             people.suspend(stale)
+
+
+def test_whoever_is_being_deleted_is_no_administrator_any_more_between_the_parts(app, db):
+    """Else both may go at once: the apps of one are gone already when the other turns out to have been the last."""
+    ada, grace = (factories.make_user(f"{name}@example.com", admin=True) for name in ("ada", "grace"))
+    factories.make_client(ada)
+    with app.test_request_context():
+        parts = lockdown.delete(ada)
+        next(parts)
+        db.commit()
+
+        with pytest.raises(LastAdministrator):
+            people.appoint(users.find(grace.id), on=False)
+        db.rollback()
+        database.commit_parts(parts)
+
+    assert users.find(ada.id) is None
+    assert users.find(grace.id).is_admin
 
 
 def test_what_an_operator_does_is_an_act_that_outlives_its_target(cli, db, alice, mailbox):
