@@ -74,7 +74,7 @@ def _shown(authorization: Authorization) -> dict[str, Any]:
 def list_authorizations(call: Call) -> Reply:
     """A page of them."""
     user, asked = auth.user_of(call.bearer), paging.asked("ath")
-    return paging.page(paging.following(grants.list_for(user), asked), asked, _shown)
+    return paging.page(grants.page_of(user, asked.after, asked.limit + 1), asked, _shown)
 
 
 @blueprint.delete("/v1/authorizations/<authorization_id>")

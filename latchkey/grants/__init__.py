@@ -1,7 +1,7 @@
 """Authorizations: what a user lets an app do; and grants: each sign-in of an app, parent of its code and tokens."""
 
 from latchkey.grants.choices import LASTS, Choice, boxes, until
-from latchkey.grants.listing import count_for, get_for, list_for, new_here, people, relied_on, used_since
+from latchkey.grants.listing import count_for, get_for, list_for, new_here, page_of, people, relied_on, used_since
 from latchkey.grants.reasons import EndReason
 from latchkey.grants.record import (
     ABSOLUTE,
@@ -34,6 +34,7 @@ __all__ = [
     "get_for",
     "list_for",
     "new_here",
+    "page_of",
     "people",
     "relied_on",
     "until",

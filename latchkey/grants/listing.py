@@ -27,6 +27,16 @@ def list_for(user: User) -> list[Authorization]:
     )
 
 
+def page_of(user: User, after: str | None, limit: int) -> list[Authorization]:
+    """Some of them, those that began last first, from behind this id on: an account may have thousands."""
+    mine = select(Authorization).where(Authorization.user_id == user.id, standing())
+    if after is not None:
+        mine = mine.where(Authorization.id < after)
+    alone = contains_eager(Authorization.client).options(lazyload(Client.secrets), lazyload(Client.owner))
+    found = mine.join(Authorization.client).options(alone).order_by(Authorization.id.desc())
+    return list(db.scalars(found.limit(limit)))
+
+
 def used_since(user: User, since: datetime, limit: int) -> list[Authorization]:
     """The apps that act for a user and did so since a moment, the latest first; none that is suspended."""
     mine = (Authorization.user_id == user.id, standing(), Authorization.last_used_at > since)
