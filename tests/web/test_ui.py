@@ -8,6 +8,7 @@ from wtforms.validators import InputRequired, Length
 
 from latchkey import scopes
 from latchkey.accounts import sessions
+from latchkey.settings import ROOT
 
 HEAD = '{% import "macros/ui.html" as ui %}'
 
@@ -205,3 +206,23 @@ def test_an_address_that_is_not_verified_is_pointed_out_on_every_page(page):
 def test_every_place_that_the_shell_names_is_there(page, signed_in):
     for address in re.findall(r'<a[^>]* href="(/[^"]*)"', page()):
         assert signed_in.get(address).status_code == 200, address
+
+
+def test_every_class_that_a_page_names_is_styled_or_looked_for():
+    """Letters aside, which have their styles within. Classes that are put together of parts are not looked at."""
+    sheets, scripts = (
+        "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "static").rglob(kind)))
+        for kind in ("*.css", "*.js")
+    )
+    known = {*re.findall(r"\.([a-z][\w-]*)", sheets), *re.findall(r"[\w-]+", scripts)}
+    pages = [path for path in (ROOT / "templates").rglob("*.html") if "mail" not in path.parts and path.stem != "mail"]
+
+    named = {
+        name: path.name
+        for path in pages
+        for names in re.findall(r'class="([^"{]*)"', path.read_text(encoding="utf-8"))
+        for name in names.split()
+    }
+
+    assert len(named) > 100
+    assert not {name: page for name, page in named.items() if name not in known}
