@@ -174,11 +174,11 @@ def test_it_is_told_how_long_what_has_ended_is_kept(signed_in, alice, db, clock)
 
     here = words(signed_in.get(f"/tokens/{token.id}"))
     assert f"What is known of it is kept until {gone.day} {gone:%B %Y} ." in here
-    assert "This page stays until" not in here
+    assert "Kept until" not in here
 
     tokens.revoke(token)
     db.commit()
-    assert f"This page stays until {gone.day} {gone:%B %Y} ," in words(signed_in.get(f"/tokens/{token.id}"))
+    assert f"Kept until {gone.day} {gone:%B %Y}" in words(signed_in.get(f"/tokens/{token.id}"))
     clock.move(days=90, minutes=1)
     while ended.purge():
         db.commit()
