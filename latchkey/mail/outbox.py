@@ -227,9 +227,12 @@ def standing() -> Standing:
     return Standing(waiting, oldest_at, db.scalar(given_up) or 0, db.scalar(newest))
 
 
-def forget(recipients: Iterable[str]) -> None:
-    """Remove every letter to these addresses: whom they went to has no account any more."""
-    gone = delete(Letter).where(Letter.recipient.in_(list(recipients)))
+def forget(recipients: Iterable[str], *, since: datetime) -> None:
+    """Remove the letters to these addresses since a moment: whom they went to has no account any more.
+
+    What was written before the account was made is about somebody else, such as an invitation.
+    """
+    gone = delete(Letter).where(Letter.recipient.in_(list(recipients)), Letter.created_at >= since)
     db.execute(gone.execution_options(synchronize_session=False))
 
 

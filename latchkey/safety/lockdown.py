@@ -143,7 +143,7 @@ def delete(user: User) -> Iterator[int]:
             yield 0
     _spare_last(user)
     _lock(user)
-    outbox.forget(_addresses(user))
+    outbox.forget(_addresses(user), since=user.created_at)
     notices.account_deleted(user)
     leave_gap(user.id)
     users.remove(user)

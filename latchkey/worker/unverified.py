@@ -42,10 +42,10 @@ def purge() -> bool:
     found = list(db.scalars(select(User.id).where(*abandoned).limit(AT_A_TIME)))
     if found:
         # Looked at again: somebody may have verified the address, or signed in, in between.
-        gone = delete(User).where(User.id.in_(found), *abandoned).returning(User.id, User.email)
+        gone = delete(User).where(User.id.in_(found), *abandoned).returning(User.id, User.email, User.created_at)
         removed = db.execute(gone.execution_options(synchronize_session=False)).all()
-        endings.note(endings.Kind.USER, *(user_id for user_id, _ in removed))
-        for user_id, _ in removed:
+        endings.note(endings.Kind.USER, *(user_id for user_id, _, _ in removed))
+        for user_id, email, created_at in removed:
             leave_gap(user_id)
-        outbox.forget(email for _, email in removed)
+            outbox.forget([email], since=created_at)
     return len(found) == AT_A_TIME

@@ -10,6 +10,8 @@ from latchkey.accounts import users
 from latchkey.accounts.users import User
 from latchkey.origin import Actor, Doer
 from latchkey.oversight import invitations
+from latchkey.safety import lockdown
+from latchkey.store.session import commit_parts
 from tests import factories, pages
 from tests.crowd import at_once
 
@@ -129,3 +131,19 @@ def test_a_link_pressed_at_once_in_many_browsers_makes_one_account(app, db, link
 
     assert sorted(answers) == [303] + [410] * 7
     assert db.scalar(select(func.count()).select_from(User)) == 1
+
+
+@pytest.mark.standard("L-12")
+def test_a_stranger_who_signs_up_with_the_address_and_goes_takes_no_invitation_along(app, db, mailbox, clock):
+    """The letter may wait for long where the mail server is slow or away."""
+    with app.test_request_context():
+        invitations.invite(EMAIL, admin=False)
+        db.commit()
+        clock.move(minutes=1)
+        stranger = users.sign_up(email=EMAIL, name="Nobody", password=factories.PASSWORD)
+        db.commit()
+        commit_parts(lockdown.delete(stranger))
+
+    link = mailbox.last(EMAIL).link("/invitation/")
+
+    assert app.test_client().get(link).status_code == 200
