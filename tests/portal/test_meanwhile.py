@@ -15,6 +15,7 @@ from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import commit_parts, db, engines
 from latchkey.tokens import access, canaries
+from portal.apps.proof import secrets as secrets_page
 from tests import factories, pages, statements
 from tests.crowd import at_once
 from tests.oauth import conftest as browsers
@@ -25,6 +26,7 @@ from web.signin import form_token
 pytestmark = pytest.mark.settings(require_second_factor="nobody")
 
 PASSWORD = factories.PASSWORD.encode()
+KEY_SET = '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'
 # Good all the way to where something is written.
 GOOD = {
     "portal.prove": {"password": PASSWORD},
@@ -215,6 +217,21 @@ def test_a_token_whose_owner_is_deleted_before_it_is_shown_is_shown_to_nobody(cl
     answer = browser.post(path, data=fields | {"description": "Another", "scope": "account:read"})
 
     assert (deletion.happened, answer.status_code) == (True, 401)
+
+
+@pytest.mark.standard("A-06")
+def test_a_secret_is_not_rotated_of_an_app_that_got_keys_in_this_moment(client, alice, meanwhile):
+    app_id, browser = factories.make_client(alice).client.id, browsers.enter(client, alice)
+    page, given = browser.get(f"/apps/{app_id}/secret/rotate"), meanwhile("require_proof", secrets_page)
+    form = {"csrf_token": pages.csrf(page), "newest": pages.hidden(page, "newest")}
+    db.rollback()
+    given.arrange(lambda: factories.give_keys(clients.find(app_id), KEY_SET))
+
+    answer = browser.post(f"/apps/{app_id}/secret/rotate", data=form)
+
+    assert (given.happened, answer.status_code, answer.location) == (True, 303, f"/apps/{app_id}")
+    assert "proves itself by its own keys" in browser.get(answer.location).text
+    assert clients.live_secrets(clients.find(app_id)) == []
 
 
 def test_nobody_is_invited_who_accepts_an_earlier_invitation_in_this_moment(app, client, alice, meanwhile):

@@ -36,8 +36,9 @@ def rotate_app_secret(client_id: str) -> BaseResponse:
 def _rotate(client: Client, newest: str) -> BaseResponse:
     try:
         secret = clients.rotate_secret(client, by=this_user(), newest=newest)
-    except clients.OnlyAdministrator as protected:
-        return _refused(client, protected)
+    except clients.BadClient as bad:
+        # It was trusted meanwhile, or got keys of its own.
+        return _refused(client, bad)
     except clients.AlreadyRotated:
         db.rollback()
         flash("The secret was rotated already. If you did not keep the new one, rotate it again.")
@@ -52,9 +53,9 @@ def _rotate(client: Client, newest: str) -> BaseResponse:
     return response
 
 
-def _refused(client: Client, protected: clients.OnlyAdministrator) -> BaseResponse:
+def _refused(client: Client, bad: clients.BadClient) -> BaseResponse:
     db.rollback()
-    flash(str(protected))
+    flash(str(bad))
     return redirect(url_for("portal.show_app", client_id=client.id), 303)
 
 
