@@ -69,6 +69,11 @@ def _mint(form: NewTokenForm) -> BaseResponse:
         db.rollback()
         form.description.errors = ["You have a token with this description."]
         return _page(form, 422)
+    except tokens.LifetimeTooLong as error:
+        # Less is allowed than when the form was looked at.
+        db.rollback()
+        form.expires.errors = [str(error)]
+        return _page(form, 422)
     except QuotaReached as full:
         db.rollback()
         form.form_id.errors = [str(full)]

@@ -10,7 +10,7 @@ from latchkey import clients, grants
 from latchkey.accounts import sessions, users
 from latchkey.accounts.passkeys import Passkey
 from latchkey.accounts.upstream import identities
-from latchkey.oversight import invitations
+from latchkey.oversight import invitations, policies
 from latchkey.safety import lockdown, shutdown
 from latchkey.store import conflicts
 from latchkey.store.session import commit_parts, db, engines
@@ -232,6 +232,25 @@ def test_a_secret_is_not_rotated_of_an_app_that_got_keys_in_this_moment(client, 
     assert (given.happened, answer.status_code, answer.location) == (True, 303, f"/apps/{app_id}")
     assert "proves itself by its own keys" in browser.get(answer.location).text
     assert clients.live_secrets(clients.find(app_id)) == []
+
+
+@pytest.mark.standard("A-06")
+def test_a_token_is_not_made_for_longer_than_has_just_been_allowed(client, alice, meanwhile):
+    browser, shortened = browsers.enter(client, alice), meanwhile("hold")
+    page = browser.get("/tokens/new")
+    fields = {"csrf_token": pages.csrf(page), "form_id": pages.hidden(page, "form_id"), "expires": "30"}
+    db.rollback()
+
+    def shorten():
+        policies.save({"token_max_days": "5"})
+        db.commit()
+        policies.refresh()
+
+    shortened.arrange(shorten)
+    answer = browser.post("/tokens/new", data=fields | {"description": "Made", "scope": "account:read"})
+
+    assert (shortened.happened, answer.status_code, shortened.changes) == (True, 422, [])
+    assert "Tokens here live for 5 days at most." in answer.text
 
 
 def test_nobody_is_invited_who_accepts_an_earlier_invitation_in_this_moment(app, client, alice, meanwhile):
