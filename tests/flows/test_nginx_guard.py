@@ -274,6 +274,7 @@ def test_a_caller_cannot_ask_for_less_than_the_path_takes(gateway, stage, path):
         "//projects/1",
         # To whoever resolves it as a reference, as the `URL` of Node does, this names a host.
         "//public/projects/1",
+        "http://api.example.com//public/projects/1",
         "/PROJECTS/1",
         "/projects/../public/1",
         "/projects/1/../../public/1",
