@@ -103,6 +103,7 @@ WORDINGS: dict[str, Wording] = {
     EventKind.REFRESH_REPLAYED: Wording(
         "A refresh token of {name} came twice: its sign-in ended", "shield-alert", "warn"
     ),
+    EventKind.REFRESHED_WITHOUT_END: Wording("{name} refreshed too often and was signed out", "shield-alert", "warn"),
 }
 YOU = "You "
 # Who it was, where it was not the person who reads it.
@@ -141,9 +142,8 @@ def of(event: Event) -> Sentence:
     wording = WORDINGS.get(event.kind) or Wording(event.kind.replace(".", ": ").replace("_", " "), "activity")
     text = _text(event, wording.text)
     before, _, after = text.partition(NAME)
-    start, end = (_filled(part, detail) for part in (before, after))
-    start = _done_by(detail, start)
-    end += _reason(detail)
+    start = _done_by(detail, _filled(before, detail))
+    end = _filled(after, detail) + _reason(detail)
     name = _name(detail) if NAME in text else ""
     place, advice = _place(event), _advice(event) if event.suspicious else None
     return Sentence(start, name, end, _url(event), wording.symbol, wording.tone, place, advice)

@@ -8,6 +8,7 @@ class EndReason(StrEnum):
 
     CODE_REPLAYED = "code replayed"
     REFRESH_REPLAYED = "refresh token replayed"
+    ENDLESS = "refreshed without end"
     REVOKED = "revoked by the app"
     WITHDRAWN = "withdrawn by the user"
     SIGNED_OUT = "sign-in ended by the user"

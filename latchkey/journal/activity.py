@@ -101,6 +101,7 @@ class EventKind(StrEnum):
     AUTHORIZATION_STOPPED = "authorization.app_suspended"
     CODE_REPLAYED = "authorization.code_replayed"
     REFRESH_REPLAYED = "authorization.refresh_token_replayed"
+    REFRESHED_WITHOUT_END = "authorization.refreshed_without_end"
 
 
 # Events that the owner should look at twice.
@@ -115,6 +116,7 @@ SUSPICIOUS = frozenset(
         EventKind.CANARY_TRIED,
         EventKind.CODE_REPLAYED,
         EventKind.REFRESH_REPLAYED,
+        EventKind.REFRESHED_WITHOUT_END,
     }
 )
 

@@ -43,6 +43,7 @@ from latchkey.notices.apps import (
     authorized,
     code_replayed,
     refresh_replayed,
+    refreshed_without_end,
     sign_in_ended,
 )
 from latchkey.notices.factors import (
@@ -131,6 +132,7 @@ __all__ = [
     "recovery_code_used",
     "recovery_codes_made",
     "refresh_replayed",
+    "refreshed_without_end",
     "renamed",
     "resumed",
     "second_factor_off",

@@ -154,3 +154,9 @@ def refresh_replayed(user: User, client: Client) -> None:
     """A refresh token was used twice, so the grant ended (RFC 9700 §4.14.2)."""
     activity.record(user, EventKind.REFRESH_REPLAYED, **_about(client))
     _letter(user, client, "key_replayed")
+
+
+def refreshed_without_end(user: User, client: Client) -> None:
+    """A sign-in was refreshed too often for its used tokens to be kept, so it ended before any was forgotten (E-05)."""
+    activity.record(user, EventKind.REFRESHED_WITHOUT_END, **_about(client))
+    _letter(user, client, "refreshed_without_end")

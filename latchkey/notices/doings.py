@@ -68,6 +68,7 @@ WORDS: dict[str, str] = {
     EventKind.AUTHORIZATION_STOPPED: "suspended an authorized app",
     EventKind.CODE_REPLAYED: "used a code of an app twice",
     EventKind.REFRESH_REPLAYED: "used a refresh token of an app twice",
+    EventKind.REFRESHED_WITHOUT_END: "refreshed a sign-in of an app without end",
 }
 
 

@@ -20,7 +20,7 @@ from latchkey.tokens.imported import record as imported
 from latchkey.tokens.issued import room
 from latchkey.turns import heap
 from latchkey.upstream import earlier
-from latchkey.worker import alarms, housekeeping
+from latchkey.worker import alarms, endless, housekeeping
 from latchkey.worker.housekeeping import Purge
 from latchkey.worker.tasks import Loop
 
@@ -109,7 +109,7 @@ def _write_uses() -> None:
     alarms.sound()
     guards.flush()
     clients.flush_secret_uses()
-    room.make()
+    endless.end(room.make())
 
 
 def start(app: Flask, purges: Iterable[Purge] = ()) -> Worker:

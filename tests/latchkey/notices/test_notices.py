@@ -233,6 +233,12 @@ FACTS = {
         "signed an app out",
         ("Example", "second time"),
     ),
+    "refreshed_without_end": (
+        lambda s: notices.refreshed_without_end(s["user"], s["client"]),
+        EventKind.REFRESHED_WITHOUT_END,
+        "signed an app out",
+        ("Example", "again and again"),
+    ),
 }
 
 
