@@ -231,6 +231,7 @@ def test_other_methods_are_refused_as_problems(hers, things, case):
 
 
 @pytest.mark.standard("O-01")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/me/", "/v1//me", "/v1/", "/v1", "/v1/tokens/a/b"])
 def test_what_is_not_there_is_a_problem_and_no_redirect(hers, path):
     problem(hers.get(path), 404, "not-found")

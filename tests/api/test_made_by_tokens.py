@@ -166,6 +166,7 @@ def test_a_stranger_cannot_let_it_go_on(app, hers, bob):
 
 
 @pytest.mark.standard("J-06", "K-02")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "change",
     [

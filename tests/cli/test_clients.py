@@ -60,6 +60,7 @@ def test_people_read_both_parts(cli, alice):
     assert "client_secret  lk_sec_" in result.stdout
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "options, says",
     [
@@ -83,6 +84,7 @@ def test_the_owner_must_exist_and_be_verified(cli):
     assert "verify" in cli.refused(*CREATE, *WHERE)
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("missing", ["--owner", "--name", "--redirect-uri", "--scope"])
 def test_what_an_app_needs_must_be_given(cli, missing):
     command = [*CREATE, *WHERE]

@@ -48,6 +48,7 @@ def test_commands_want_a_database_at_the_newest_migration(cli, tmp_path):
     assert line.endswith("run: latchkey init")
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("group", [(), ("user",), ("client",), ("token",)])
 def test_help_says_of_each_command_what_it_does_without_cutting_it_off(cli, group):
     told = cli(*group, "--help").stdout
@@ -62,6 +63,7 @@ def test_json_may_stand_before_the_command_too(cli, alice):
     assert result.stdout.startswith("{")
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "given, says",
     [
@@ -100,6 +102,7 @@ def test_bad_resources_stop_every_command_with_one_clear_line(cli, settings, arg
     assert cli.refused(*arguments) == 'resources.toml: "mcp" is built in and cannot be defined again'
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "arguments", [["nonsense"], ["user", "create"], ["token", "show", "a", "b"], ["serve", "--port", "0"]]
 )

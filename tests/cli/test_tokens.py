@@ -87,6 +87,7 @@ def test_people_get_the_token_alone_so_that_it_can_be_piped(cli, alice):
     assert credentials.kind_of(result.stdout.strip()) is Kind.DEVELOPER
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "options, given, says",
     [
@@ -140,6 +141,7 @@ def test_a_token_of_an_app_is_shown_with_its_app(cli, alice, example_client):
     assert cli.json("token", "show", stdin=plaintext)["status"] == "revoked"
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("given", ["tok_" + "0" * 28, "lk_dev_" + "x" * 36, "nonsense", "töken", "x" * 3000])
 @pytest.mark.parametrize("command", ["show", "revoke"])
 def test_nothing_is_known_of_what_is_no_token(cli, command, given):

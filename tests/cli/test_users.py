@@ -46,6 +46,7 @@ def test_people_read_a_sentence(cli):
     assert result.stdout.startswith("Created alice@example.com (usr_")
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "change, stdin, says",
     [

@@ -12,6 +12,7 @@ def is_ours(identifier: str) -> bool:
         return False
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "identifier",
     [
@@ -37,6 +38,7 @@ def test_spellings_of_our_origin_are_one(settings, identifier):
     assert is_ours(identifier)
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "identifier",
     [

@@ -46,12 +46,14 @@ def test_what_programs_ask_and_what_they_are_refused_needs_no_flask(signed_in, c
     assert statuses == [200, 200, 200, 400, 401, 200]
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/introspect", "/oauth/revoke", CHECK])
 def test_every_machine_endpoint_stands_in_the_map(app, path):
     assert path in {rule.rule for rule in app.url_map.iter_rules()}
     assert Dispatcher(app).find(create_environ(path, method="POST"))
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "made-up"])
 def test_gateways_ask_by_any_method(caller, without_flask, method):
     answer = caller.open(CHECK, method=method)

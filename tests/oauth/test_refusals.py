@@ -77,6 +77,7 @@ def test_an_exchange_is_refused_with_what_to_mend_and_uses_nothing_up(signed_in,
     assert dance.redeem(caller, example_client, code).status_code == 200
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "changes, told, untold",
     [

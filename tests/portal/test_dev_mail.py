@@ -75,6 +75,7 @@ def test_the_source_is_what_would_travel(client):
     assert "Content-Type: multipart/alternative" in answer.text
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", ["ltr_" + "0" * 28, "ltr_short", "..%2f..%2fsecret_key", "usr_" + "0" * 28])
 @pytest.mark.parametrize("part", ["", "/html", "/source"])
 def test_there_is_no_such_letter(client, path, part):

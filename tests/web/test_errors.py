@@ -88,6 +88,7 @@ def app(app):
     return app
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("code,title", STATUSES.items())
 def test_people_get_a_page_with_words(client, code, title):
     answer = client.get(f"/status/{code}?q=<b>tipped</b>")
@@ -101,6 +102,7 @@ def test_people_get_a_page_with_words(client, code, title):
 
 
 @pytest.mark.standard("O-01")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("code", STATUSES)
 def test_programs_get_a_problem(client, code):
     answer = client.get(f"/v1/stage/status/{code}?q=tipped")
@@ -115,6 +117,7 @@ def test_programs_get_a_problem(client, code):
 
 
 @pytest.mark.standard("O-01")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("code", STATUSES)
 def test_oauth_clients_get_an_oauth_error(client, code):
     answer = client.get(f"/oauth/token/status/{code}?q=tipped")
@@ -127,6 +130,7 @@ def test_oauth_clients_get_an_oauth_error(client, code):
 
 
 @pytest.mark.standard("D-09", "O-01")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", sorted(set(faults.OAUTH) - {faults.GATEWAYS}))
 @pytest.mark.settings(client_registration="open")
 def test_no_endpoint_of_the_protocol_answers_a_program_with_a_page(client, path):
@@ -295,6 +299,7 @@ def test_malformed_headers_are_never_a_fault_of_ours(client, path, headers):
 
 
 @pytest.mark.standard("A-07")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", ["/login", "/signup", "/oauth/token", "/oauth/revoke"])
 def test_a_body_of_megabytes_is_refused(client, path):
     answer = client.post(path, data={"x": "y" * 2_000_000}, headers={"Sec-Fetch-Site": "same-origin"})
@@ -310,6 +315,7 @@ def test_an_oversized_form_is_413(app, client):
     assert "That is too much" in answer.text
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "seconds, said",
     [(None, "a moment"), (1, "1 second"), (60, "60 seconds"), (900, "15 minutes"), (43_200, "12 hours")],

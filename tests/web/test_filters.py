@@ -55,6 +55,7 @@ def test_moments_carry_their_zone():
     assert clock.rfc3339(at) == "2026-11-23T15:41:00Z"
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "shown,markup",
     [

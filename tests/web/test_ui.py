@@ -161,6 +161,7 @@ def test_an_app_cannot_write_on_our_pages(show):
     assert "<script>" not in text
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("cookie,theme", [("dark", "dark"), ("light", "light"), ('"><b>', None), (None, None)])
 def test_the_chosen_theme_is_there_from_the_first_byte(client, cookie, theme):
     if cookie:

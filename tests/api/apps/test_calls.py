@@ -116,6 +116,7 @@ def test_a_public_app_has_no_secret(hers):
     problem(hers.post(f"/v1/apps/{made['id']}/secret"), 409, "no-secret")
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "field, value",
     [

@@ -55,6 +55,7 @@ def test_another_scheme_is_no_credential(hers, scheme):
 
 
 @pytest.mark.standard("H-02")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "bearer", "BEARER   ", ""])
 @pytest.mark.parametrize("path", ["/v1/me", "/v1/tokens"])
 def test_a_scheme_without_a_token_is_no_credential(nobody, path, header):
@@ -114,6 +115,7 @@ def test_what_is_wrong_with_a_token_is_told_apart(app, nobody, alice, clock):
 
 
 @pytest.mark.standard("H-03", "I-02")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "text", ["hello", "lk_dev_", "lk_dev_é", "lk_ort_" + "0" * 36, "x" * 5_000, "eyJhbGciOiJub25lIn0.e30."]
 )

@@ -53,6 +53,7 @@ def test_a_call_that_is_asked_again_is_told_that_nothing_changed(hers, without_f
     assert "Content-Type" not in again.headers
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "method, path", [("HEAD", "/v1/me"), ("OPTIONS", "/v1/me"), ("PUT", "/v1/me"), ("GET", "/v1/none")]
 )

@@ -42,6 +42,7 @@ def test_whoever_has_no_token_is_led_to_one(client):
     assert " ".join(document["scopes_supported"]) in said
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"x" * 200_000, json.dumps(GOOD).encode()])
 def test_nothing_is_said_of_a_message_to_who_has_no_token(client, body):
     assert Program(client, None).post(body).status_code == 401
@@ -91,6 +92,7 @@ def test_a_client_of_2026_asks_without_one(new):
         assert new.ask(method, {"protocolVersion": MODERN}).status_code == 404
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("method", ["resources/list", "prompts/get", "tools/List", "", "x" * 100, "server/discover"])
 def test_an_unknown_method_is_said_to_be_none(old, new, method):
     answer = old.ask(method)
@@ -100,6 +102,7 @@ def test_an_unknown_method_is_said_to_be_none(old, new, method):
         assert (answer.status_code, answer.json["error"]["code"]) == (404, -32601)
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("name", ["nothing", "", None, 1, ["who_am_i"], {"a": 1}, "WHO_AM_I", "regenerate_token"])
 def test_an_unknown_tool_is_said_to_be_none(old, name):
     answer = old.ask("tools/call", {"name": name})
@@ -107,6 +110,7 @@ def test_an_unknown_tool_is_said_to_be_none(old, name):
     assert answer.json["error"]["code"] == -32602
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "body, code",
     [
@@ -129,6 +133,7 @@ def test_what_is_no_single_message_is_refused(old, body, code):
     assert (answer.status_code, answer.json["error"]["code"], answer.json["id"]) == (400, code, None)
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "change",
     [
@@ -151,11 +156,13 @@ def test_a_message_of_the_wrong_shape_is_refused(old, change):
     assert (answer.status_code, answer.json["error"]["code"]) == (400, -32600)
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("params", [[], "x", 1, None, True])
 def test_params_of_the_wrong_kind_are_refused(old, params):
     assert old.post(GOOD | {"params": params}).json["error"]["code"] == -32602
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("given", ["2025-03-26", "1999-01-01", "", f"{MODERN}, {MODERN}", "\u00e9", "x" * 5_000])
 def test_a_version_that_is_not_spoken_is_refused(old, given):
     answer = old.ask("tools/list", MCP_Protocol_Version=given)
@@ -166,6 +173,7 @@ def test_a_version_that_is_not_spoken_is_refused(old, given):
     assert len(error["data"]["requested"]) <= 40
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "headers, code",
     [
@@ -182,6 +190,7 @@ def test_a_header_that_differs_from_the_message_is_refused(new, headers, code):
     assert (answer.status_code, answer.json["error"]["code"]) == (400, code)
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("meta", [None, [], {}, {VERSION: MODERN}, {CAPABILITIES: {}}])
 def test_a_request_of_2026_says_its_version_itself(new, meta):
     body = GOOD | {"params": {"_meta": meta}}

@@ -57,6 +57,7 @@ def test_an_id_is_made_by_us_and_is_no_url(alice):
 
 
 @pytest.mark.standard("J-04")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "changes, field, words",
     [

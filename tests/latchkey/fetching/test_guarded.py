@@ -64,6 +64,7 @@ def test_what_is_no_https_address_is_not_asked(url, settings):
         get(url)
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "address",
     [
@@ -166,6 +167,7 @@ def test_an_answer_of_the_right_kind_is_taken(settings):
         assert get(url) == b'{"a": 1}'
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "write",
     [

@@ -35,6 +35,7 @@ def test_a_name_that_reads_like_the_operators_is_refused(name):
         names.check(name, 60)
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "name",
     [
@@ -52,6 +53,7 @@ def test_a_check_mark_is_not_typed(name):
         names.check(name, 60)
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("name", ["Acme (Verified)", "Acme. Vеrified by us", "V.e.r.i.f.i.e.d", "Acme 𝗩𝗲𝗿𝗶𝗳𝗶𝗲𝗱"])
 def test_the_word_of_our_mark_is_not_typed(name):
     with pytest.raises(texts.BadText, match="we say so"):
@@ -60,6 +62,7 @@ def test_the_word_of_our_mark_is_not_typed(name):
     assert names.check(name, 60, ours=True)
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "text, name, reads",
     [

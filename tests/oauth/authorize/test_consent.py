@@ -127,6 +127,7 @@ def test_an_app_name_is_text(signed_in, bob):
 
 
 @pytest.mark.standard("N-05")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "uri, words",
     [

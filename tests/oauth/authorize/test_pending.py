@@ -94,6 +94,7 @@ def test_somebody_else_does_not_have_to_sign_in_twice_for_a_long_request(signed_
 
 
 @pytest.mark.standard("L-10")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("frozen", ["", "x", "é", "a.b.c", "x" * 5_000])
 def test_nobody_else_says_where_a_handle_leads(client, settings, frozen):
     answer = client.get("/continue", query_string={"to": frozen})
@@ -103,6 +104,7 @@ def test_nobody_else_says_where_a_handle_leads(client, settings, frozen):
 
 
 @pytest.mark.standard("L-10")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", ["//evil.example/x", "/\\evil.example", "https://evil.example/"])
 def test_a_handle_never_leads_to_another_site(client, settings, path):
     frozen = waybacks.carried(f"{path}?x={'y' * 2000}")

@@ -138,6 +138,7 @@ def test_a_refusal_goes_back_to_the_app_with_state_and_issuer(signed_in, example
 
 
 @pytest.mark.standard("B-17")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "scope, description",
     [

@@ -28,6 +28,7 @@ def described(db, uri, name="Fieldnotes", **options):
 
 
 @pytest.mark.standard("B-11")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("changes, error", WRONG)
 def test_to_an_app_that_nobody_here_answers_for_a_link_leads_and_nothing_by_itself(signed_in, db, changes, error):
     app = described(db, ELSEWHERE)

@@ -162,6 +162,7 @@ def test_signing_in_for_a_device_says_so_with_the_warning_and_names_no_app(clien
     assert "Tool" not in back.text
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", ["/tokens", "/device/else", "/devices", "/?next=/device", "//device", "/oauth"])
 def test_signing_in_for_anything_else_says_nothing_of_a_device(client, path):
     assert "connect a device" not in client.get("/login", query_string={"next": path}).text

@@ -83,6 +83,7 @@ def test_a_gateway_reads_less_of_a_token_than_a_guard_and_is_told_the_same(
 
 
 @pytest.mark.standard("H-02")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("header", [None, "", "Basic eDp5", "Token x", "Bearer", "Bearer ", "bearer", "BEARER   "])
 def test_without_a_bearer_no_error_is_named(caller, alice, header):
     answer = caller.get("/oauth/check", headers={} if header is None else {"Authorization": header})
@@ -91,6 +92,7 @@ def test_without_a_bearer_no_error_is_named(caller, alice, header):
     assert answer.headers["WWW-Authenticate"] == f'{CHALLENGE}scope="{resources.account().default}", {METADATA}'
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("token", ["x", "é", "a b", "lk_dev_000000000000000000000000000000000000", "x" * 7000])
 def test_an_unknown_token(caller, alice, token):
     answer = check(caller, token.encode().decode("latin-1"))
@@ -131,6 +133,7 @@ def test_a_missing_scope_is_named_with_all_that_are_needed(caller, alice):
 
 
 @pytest.mark.standard("H-11")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "query",
     [
@@ -153,6 +156,7 @@ def test_an_unknown_scope_is_never_nothing_required(caller, alice, query):
 
 
 @pytest.mark.standard("H-11")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "query",
     [
@@ -209,6 +213,7 @@ def test_so_many_resources_are_not_looked_for(caller, alice):
 
 
 @pytest.mark.standard("H-11")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "X-OWN"]
 )

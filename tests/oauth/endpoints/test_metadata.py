@@ -158,6 +158,7 @@ def test_the_resource_leads_back_to_its_document_and_is_accepted(caller, signed_
 
 
 @pytest.mark.standard("G-03")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("address", ["/.well-known/openid-configuration", "/.well-known/nothing", SERVER + "/x"])
 def test_unknown_documents_are_problems(caller, address):
     answer = caller.get(address)

@@ -64,6 +64,7 @@ def test_every_answer_stays_out_of_caches(caller, example_client):
 
 
 @pytest.mark.standard("A-08")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_only_posts_are_answered_and_no_slash_is_mended(caller, endpoint):
     assert caller.get(f"/oauth/{endpoint}").status_code == 405
@@ -188,6 +189,7 @@ class TestProof:
             caller.post(f"/oauth/{endpoint}", data=form(endpoint, client_assertion="x")), "invalid_client", 401
         )
 
+    @pytest.mark.either_database("none of them asks the database anything", after=1)
     def test_nothing_at_all(self, caller, endpoint):
         assert refused(caller.post(f"/oauth/{endpoint}", data=form(endpoint)), "invalid_client", 401)
 

@@ -116,6 +116,7 @@ def test_each_claim_that_is_wrong_proves_nobody_and_says_why_to_the_owner_alone(
     assert send(caller, pair.proof(name)).status_code == 200
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "change, why",
     [
@@ -636,6 +637,7 @@ ADDRESSES = [
 
 
 @pytest.mark.standard("J-09")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("url", ADDRESSES)
 def test_an_address_that_cannot_be_is_refused_and_not_asked(alice, url, monkeypatch):
     monkeypatch.setattr("latchkey.fetching.ask", lambda *_, **__: pytest.fail("asked"))
@@ -844,6 +846,7 @@ def test_an_app_of_a_document_that_has_keys_no_more_is_public_again(signed_in, c
 
 @OPEN
 @pytest.mark.standard("J-10")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "fields",
     [

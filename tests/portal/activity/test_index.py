@@ -95,6 +95,7 @@ def test_an_event_of_a_newer_version_is_told_too(signed_in, alice):
     assert "device: lost again" in signed_in.get("/activity.csv").text
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "kind, detail, sentence",
     [
@@ -165,6 +166,7 @@ def test_nobody_reads_somebody_elses_activity(signed_in, bob):
         assert "Bobs secret plan" not in signed_in.get(path).text
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", ["/activity", "/activity.csv", "/activity.json"])
 def test_signed_out_people_are_sent_to_sign_in(client, path):
     assert client.get(path).headers["Location"].startswith("/login?next=")

@@ -210,6 +210,7 @@ def test_the_words_of_the_company_are_policies_and_hold_on_the_next_page(app, db
 
 
 @NOBODY
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "name, value",
     [
@@ -303,6 +304,7 @@ def test_another_accent_is_looked_at_before_it_is_set(admin):
 
 
 @NOBODY
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("accent", ["red", "#12345", "#1234567", "#12345g", "#00000\n", "%3C/style%3E", "#１23456"])
 def test_what_is_no_colour_reaches_no_style_sheet(admin, accent):
     page = admin.get("/admin/policies/theme", query_string={"accent": accent})

@@ -367,6 +367,7 @@ def test_old_steps_are_cleared_away(db, alice, clock):
 
 
 @pytest.mark.standard("L-11")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("path", ["/", "/tokens", "/tokens/new", "/apps", "/settings", "/activity", "/authorized-apps"])
 def test_whoever_must_have_a_second_factor_sets_it_up_before_all_else(signed_in, path, everybody):
     answer = signed_in.get(path)

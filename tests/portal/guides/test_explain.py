@@ -33,6 +33,7 @@ def test_a_missing_scope_is_named_with_a_form_that_has_it(signed_in, alice):
     assert "/tokens/new?scopes=account:read+activity:read" in text or "account:read%20activity:read" in text
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "header, expected",
     [
@@ -52,6 +53,7 @@ def test_a_call_that_works_is_said_to_work(signed_in, alice):
     assert "which the token has" in explained(signed_in, curl(minted.plaintext))
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "more, path, expected",
     [
@@ -189,6 +191,7 @@ def test_a_request_with_its_answer_is_explained_in_one_go(signed_in, alice):
     assert "The token lacks account:read" in findings and "insufficient-scope" in findings
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "document, expected",
     [
@@ -206,6 +209,7 @@ def test_documents_are_recognised(signed_in, document, expected):
     assert any(expected in finding for finding in said(signed_in, f"HTTP/1.1 400\n\n{json.dumps(document)}"))
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "text, expected",
     [
@@ -229,6 +233,7 @@ def test_the_refusals_of_gateways_are_recognised(signed_in, text, expected):
     assert any(expected in finding for finding in said(signed_in, text))
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "text, expected",
     [

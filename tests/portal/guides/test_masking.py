@@ -70,6 +70,7 @@ def test_what_looks_drawn_at_random_goes_by_itself(secret, around):
     assert secret[12:] not in shown
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("kind", list(Kind))
 def test_our_credentials_keep_what_they_are(settings, kind):
     assert masking.masked(credentials.generate(kind)) == f"lk_{kind}_{masking.MASK}"

@@ -31,6 +31,7 @@ def test_settings_are_for_people_who_are_signed_in(client):
         )
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("part", ["profile", "theme", "email", "password", "delete"])
 def test_every_part_needs_the_forms_token_and_has_an_address_to_reload(signed_in, part):
     assert signed_in.post(f"/settings/{part}").status_code == 400

@@ -51,6 +51,7 @@ def test_a_search_for_a_strangers_credential_says_what_find_says(signed_in, alic
     assert "No token of yours." not in signed_in.get("/tokens").text
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("path", SEARCHES)
 def test_who_is_signed_out_never_finds_a_credential_in_the_next_address(client, alice, path):
     plaintext = make_token(alice).plaintext
@@ -63,6 +64,7 @@ def test_who_is_signed_out_never_finds_a_credential_in_the_next_address(client, 
     assert "looks like a token" in followed.text
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "written",
     [

@@ -70,6 +70,7 @@ def test_the_new_end_is_as_chosen(signed_in, alice, clock, fields, days):
     assert access.admit(plaintext).expires_at == (None if days is None else clock.now() + days * DAY)
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "fields",
     [{"expires": "x"}, {"expires": "4000"}, {"expires": "date", "until": "2020-01-01"}, {"keep": "60"}, {"keep": "x"}],

@@ -78,6 +78,7 @@ def test_fields_beside_a_picture_take_no_more_than_without(signed_in):
     assert answer.status_code == 413
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", ["/", "/login", "/v1/scopes", "/oauth/authorize", "/docs/api", "/.well-known/nothing"])
 def test_a_head_of_more_than_32_kib_is_not_looked_at(client, path):
     answer = client.get(path, headers={"X-Filler": "x" * 33_000})

@@ -55,6 +55,7 @@ def read(lines):
 
 
 @pytest.mark.standard("N-03", "N-04", "N-06")
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", PATHS)
 def test_every_answer_is_guarded(client, path):
     headers = client.get(path).headers
@@ -199,6 +200,7 @@ def test_a_trusted_proxy_says_who_asked_and_no_more_than_one_is_believed(client)
 
 @pytest.mark.standard("A-03", "L-05")
 @pytest.mark.settings(trusted_proxies=1)
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "forwarded, address",
     [
@@ -221,6 +223,7 @@ def test_what_a_proxy_says_is_read_as_an_address_or_counts_as_the_proxys_own(cli
 
 @pytest.mark.standard("A-03")
 @pytest.mark.settings(trusted_proxies=2)
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "forwarded, address",
     [
@@ -237,6 +240,7 @@ def test_what_a_stranger_sends_ahead_never_moves_the_place_that_is_believed(clie
 
 
 @pytest.mark.settings(trusted_proxies=1)
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "said, scheme", [("https", "https"), ("http, https", "https"), ("gopher", "http"), ("", "http")]
 )
@@ -344,6 +348,7 @@ def test_a_body_that_does_not_come_keeps_nobody_from_the_token_endpoint(app):
         assert first.result(timeout=60).startswith("400")
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("path", ["/v1/me", "/v1/tokens", "/oauth/introspect"])
 def test_a_fault_in_answering_a_fault_of_a_call_is_told_plainly_and_logged(app, client, lines, monkeypatch, path):
     def broken(*_args, **_named):

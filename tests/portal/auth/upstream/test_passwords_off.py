@@ -20,6 +20,7 @@ from tests.factories import PASSWORD
 pytestmark = [pytest.mark.standard("L-13"), pytest.mark.settings(passwords="off")]
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "path", ["/signup", "/forgot-password", "/reset-password/x", "/reset-password", "/.well-known/change-password"]
 )

@@ -85,6 +85,7 @@ def test_the_doctor_asks_it_and_names_what_to_register(acme, settings):
     assert "/login/oidc/callback" in found["detail"]
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize(
     "said, why",
     [

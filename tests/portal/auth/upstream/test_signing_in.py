@@ -68,6 +68,7 @@ def test_userinfo_about_somebody_else_is_refused(acme, person):
     assert db.scalar(select(User)) is None
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("name", ["", "Latchkey", "Verified ✓", "x" * 300, "a\nb", 7, None])
 def test_a_name_that_may_be_none_here_becomes_another(acme, person, name):
     person.sign_in(name=name)
@@ -92,6 +93,7 @@ def test_an_app_that_waits_is_come_back_to(acme, person, example_client):
 
 
 @pytest.mark.standard("L-10")
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("way", ["//evil.example", "https://evil.example", "/\\evil.example", "/%2F/evil.example", ""])
 def test_no_way_leads_to_another_site(acme, person, way):
     assert person.sign_in(f"/login/oidc?next={way}").location == "/"

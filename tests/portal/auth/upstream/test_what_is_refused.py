@@ -143,6 +143,7 @@ def _critical(claims) -> str:
     return f"{signed}.{_encoded(signature)}"
 
 
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("forged", FORGED)
 def test_a_signature_that_is_not_the_upstreams(acme, person, forged):
     acme.sign = lambda claims: FORGED[forged](acme, claims)
@@ -252,6 +253,7 @@ SAID = {
 }
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("said", SAID)
 def test_a_document_that_is_not_the_upstreams_leads_nowhere(acme, person, said):
     acme.metadata |= SAID[said]

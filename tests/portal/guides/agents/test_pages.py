@@ -48,6 +48,7 @@ def test_the_others_are_given_the_address(client):
     assert shlex.split(code(client, "mcp-inspector"))[-2:] == ["--server-url", MCP]
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("name", NAMES)
 def test_where_the_client_id_goes_is_in_what_is_typed_or_left_to_the_agent(client, name):
     page = client.get(f"/docs/agents/{name}").text
@@ -58,6 +59,7 @@ def test_where_the_client_id_goes_is_in_what_is_typed_or_left_to_the_agent(clien
 
 @pytest.mark.standard("J-08")
 @OPEN
+@pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.parametrize("name", NAMES)
 def test_what_each_agent_registers_is_taken_here(client, name):
     agent = AGENTS[name]
@@ -74,6 +76,7 @@ def test_what_each_agent_registers_is_taken_here(client, name):
         assert said.redirect_uris == body["redirect_uris"]
 
 
+@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("name", NAMES)
 def test_each_page_says_what_is_registered_and_where_that_is_said(client, name):
     agent = AGENTS[name]
