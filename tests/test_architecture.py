@@ -15,6 +15,8 @@ from latchkey import scopes
 from latchkey.settings import ROOT, Settings
 from tests import pages
 
+pytestmark = pytest.mark.unnoted("reads the code and runs none of it")
+
 # A word or wing of the ground floor imports only those before it.
 GROUND_FLOOR = (
     "clock", "ids", "texts", "loading", "domains", "addresses", "parsing", "values", "settings", "origin",
@@ -453,12 +455,12 @@ def test_what_is_waived_says_why():
     assert not [rule for rule in rules if "# " not in rule]
 
 
-def test_what_is_slow_or_runs_on_one_database_alone_says_why():
+def test_what_is_slow_unnoted_or_runs_on_one_database_alone_says_why():
     for path in (ROOT / "tests").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for number, line in enumerate(text.splitlines(), 1):
-            if re.search(r"pytest\.mark\.(slow|either_database)\b", line):
-                said = r'pytest\.mark\.(slow|either_database)\("[^"]{5,}"(, after=1)?\)'
+            if re.search(r"pytest\.mark\.(slow|either_database|unnoted)\b", line):
+                said = r'pytest\.mark\.(slow|either_database|unnoted)\("[^"]{5,}"(, after=1)?\)'
                 assert re.search(said, line), f"{path}:{number}"
 
 

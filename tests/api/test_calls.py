@@ -97,6 +97,7 @@ def test_every_shipped_scope_is_used():
 
 
 @pytest.mark.standard("H-05")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("case", GUARDED, ids=called)
 def test_exactly_the_declared_scope_lets_the_owner_in(app, alice, things, case):
     path = at(case, things)
@@ -141,6 +142,7 @@ def test_an_app_acting_as_itself_is_told_that_it_has_no_user(app, example_client
 
 
 @pytest.mark.standard("H-03", "I-08")
+@pytest.mark.unnoted("others run the same lines", after=1)
 @pytest.mark.parametrize(
     "case", [case for case in GUARDED if case.path != "/v1/token" and case != CASES[0]], ids=called
 )
@@ -219,6 +221,7 @@ def test_a_call_whose_right_ends_behind_the_guard_changes_nothing(
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("A-08")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("case", CASES, ids=called)
 def test_other_methods_are_refused_as_problems(hers, things, case):
     path = at(case, things)

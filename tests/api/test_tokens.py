@@ -209,6 +209,7 @@ def test_pages_stay_in_step_while_tokens_come_and_go(hers, alice):
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("O-05")
+@pytest.mark.unnoted("others run the same lines", after=1)
 @pytest.mark.parametrize("noun", ["tokens", "apps", "authorizations", "activity"])
 @pytest.mark.parametrize(
     "query, field",

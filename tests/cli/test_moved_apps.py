@@ -132,6 +132,7 @@ SLOW = {
 
 
 @pytest.mark.standard("D-06", "I-02")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("kept", SLOW.values(), ids=list(SLOW))
 def test_a_slow_secret_is_proved_once_and_known_as_ours_then(bring, ask, kept, monkeypatch):
     bring("django-oauth-toolkit", [USER, application(client_secret=kept), access_token(1, "one")])

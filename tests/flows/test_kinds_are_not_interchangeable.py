@@ -96,6 +96,7 @@ def places(app, alice, registered):
 
 
 @pytest.mark.standard("E-12")
+@pytest.mark.unnoted("others run the same lines", after=1)
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_opens_its_own_door_and_no_other(app, alice, example_client, all_kinds, kind):
     for place, welcome in places(app, alice, example_client):

@@ -89,6 +89,7 @@ def places(caller, signed_in, registered):
 
 
 @pytest.mark.standard("E-12")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_works_where_it_belongs_and_nowhere_else(signed_in, caller, example_client, all_kinds, kind):
     for place, welcome in places(caller, signed_in, example_client):

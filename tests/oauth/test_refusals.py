@@ -189,6 +189,7 @@ def doubled(caller, client_id, endpoint):
 
 
 @pytest.mark.standard("P-02")
+@pytest.mark.unnoted("others run the same lines")
 def test_no_number_of_reasons_hides_one_that_comes_seldom(signed_in, caller, example_client, clock):
     """Strangers are refused for dozens of reasons, and were shown in place of the app's own."""
     code, client_id = dance.code(signed_in, example_client), example_client.client.id

@@ -316,6 +316,7 @@ def test_a_sign_in_of_weeks_ago_is_found_among_what_happened(app, home, alice, c
 
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("how", [*map(str, sessions.How), "by a way of a newer version"])
 def test_every_way_of_signing_in_has_its_words(home, alice, clock, how):
     sign_in_before(alice, clock, ago=timedelta(days=1), how=how[:20])

@@ -31,6 +31,7 @@ SENT = {
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("O-02")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("path", POST)
 @pytest.mark.parametrize("what", SENT)
 def test_what_cannot_be_read_is_a_400(hers, path, what):

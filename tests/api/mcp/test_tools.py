@@ -81,6 +81,7 @@ def test_the_table_has_every_tool():
 
 
 @pytest.mark.standard("H-04")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("modern", [False, True])
 @pytest.mark.parametrize("name", CASES)
 def test_a_tool_is_listed_and_works_for_a_token_that_may_and_no_other(program, alice, hers, name, modern):

@@ -34,6 +34,7 @@ def by_group(app, db, alice, bob):
 
 
 @pytest.mark.standard("J-06")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("issuer", [NEW, None])
 def test_who_administers_by_an_earlier_upstream_does_so_no_more(by_group, db, alice, issuer):
     assert by_group(issuer) == (False, True)

@@ -84,6 +84,7 @@ def test_short_lived_tokens_are_told_of_as_far_as_it_makes_sense(db, alice, cloc
     assert len([each for told in days_pass(db, clock, days).values() for each in told]) == number
 
 
+@pytest.mark.unnoted("others run the same lines")
 def test_many_tokens_are_one_letter_a_day(db, alice, clock):
     for number in range(30):
         used(db, make_token(alice, description=f"T{number}", lifetime=30 * DAY + number * HOUR).token, clock)
@@ -96,6 +97,7 @@ def test_many_tokens_are_one_letter_a_day(db, alice, clock):
     assert {token.reminded_days for token in db.scalars(select(Token))} == {1}
 
 
+@pytest.mark.unnoted("others run the same lines", after=1)
 @pytest.mark.parametrize("why", ["off", "disabled", "unverified", "revoked", "endless", "former"])
 def test_there_is_no_letter_where_none_is_wanted(db, alice, clock, why):
     token = make_token(alice, lifetime=None if why == "endless" else 30 * DAY).token

@@ -126,6 +126,7 @@ def test_nothing_to_do_takes_no_write_lock_for_it(app, db):
         assert not [statement for statement, _ in asked(work) if re.match("DELETE|UPDATE|INSERT|BEGIN", statement)]
 
 
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("purge", PURGES, ids=lambda purge: purge.__module__.rpartition(".")[2])
 def test_what_is_to_be_removed_is_found_by_an_index(app, db, alice, purge):
     if engines().read.dialect.name != "sqlite":

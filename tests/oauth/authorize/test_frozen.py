@@ -75,6 +75,7 @@ def test_an_app_that_lost_everything_shown_gets_nothing(signed_in, app_of_two, s
     assert db.query(Grant).count() == 0
 
 
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize(
     "fields",
     [

@@ -29,6 +29,7 @@ def signed_in_from(browser, address, user):
 
 
 @pytest.mark.standard("B-08")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("state", ["é" * 1024, "a b+é&%=#" * 113, "".join(chr(0x4E00 + 7 * n) for n in range(1024))])
 def test_a_long_state_comes_through_sign_in(client, alice, example_client, state):
     answer = dance.authorize(client, example_client, state=state)

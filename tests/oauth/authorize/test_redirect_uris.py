@@ -86,6 +86,7 @@ def test_another_uri_is_an_error_page(signed_in, bob, registered, sent):
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("B-18")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize(
     "registered, sent",
     [

@@ -288,6 +288,7 @@ def test_a_request_that_is_not_utf8_is_stopped(signed_in, example_client, sent):
 
 
 @pytest.mark.standard("B-08")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize(
     "state", ["a%20b%2B%C3%A9%26", "%22%3C%3E%5C%25", "x" * 1024, "%F0%9F%97%9D", "%25zz%2500", "%E2%80%8B"]
 )
@@ -338,6 +339,7 @@ def test_without_scope_the_app_asks_for_all_that_it_is_registered_for(signed_in,
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("B-18")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize(
     "registered, expected",
     [

@@ -354,6 +354,7 @@ def test_many_register_at_once_within_the_ceiling(app, caller, monkeypatch, db):
 
 @OPEN
 @pytest.mark.standard("J-07")
+@pytest.mark.unnoted("others run the same lines")
 def test_one_that_somebody_agrees_to_in_this_moment_is_not_removed(app, caller, alice, clock, db):
     stranger = registered(caller)
     clock.move(days=2)

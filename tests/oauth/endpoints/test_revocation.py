@@ -18,6 +18,7 @@ def revoke(caller, registered, token, **more):
 
 
 @pytest.mark.standard("F-03", "F-05")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("hint", [None, "refresh_token", "access_token", "bogus", "é"])
 @pytest.mark.parametrize("which", ["refresh_token", "access_token"])
 def test_either_of_a_pair_takes_the_other_along_whatever_the_hint(signed_in, caller, example_client, which, hint):

@@ -88,6 +88,7 @@ def test_only_forms_are_read(caller, example_client, endpoint):
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("D-01")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize(
     "name", ["client_id", "client_secret", "code", "grant_type", "token", "refresh_token", "resource"]

@@ -61,6 +61,7 @@ def test_a_code_is_kept_as_a_digest(signed_in, example_client):
 
 
 @pytest.mark.standard("C-03", "C-04", "C-07", "C-08", "C-09")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize(
     "changes, error",
     [

@@ -120,6 +120,7 @@ def test_several_resources_are_agreed_to_and_each_token_is_for_one(signed_in, ca
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("Q-08", "H-10")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize(
     "resource",
     [

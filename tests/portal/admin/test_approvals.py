@@ -303,6 +303,7 @@ def test_many_requests_are_few_letters_and_one_that_there_are_more(app, alice, a
 
 
 @pytest.mark.standard("O-03")
+@pytest.mark.unnoted("others run the same lines")
 def test_however_many_ask_an_administrator_has_a_few_letters_an_hour_and_learns_that_more_wait(
     app, alice, ada, mailbox, clock
 ):
@@ -345,6 +346,7 @@ def test_a_policy_marks_a_scope_too(app, db, alice, admin):
 
 
 @pytest.mark.standard("G-04")
+@pytest.mark.unnoted("others run the same lines")
 def test_what_a_policy_marks_is_offered_to_no_app_and_the_guides_say_so_at_once(app, client, admin):
     def offered():
         return client.get("/.well-known/oauth-protected-resource").json["scopes_supported"]

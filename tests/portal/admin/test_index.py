@@ -73,6 +73,7 @@ def vouch(admin, path):
 
 
 @pytest.mark.standard("H-06")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("who", ["signed out", "a plain user"])
 def test_for_everybody_else_there_is_nothing_whatever_they_send(app, db, there, bob, who):
     browser = app.test_client() if who == "signed out" else pages.sign_in(app.test_client(), bob)
@@ -474,6 +475,7 @@ def test_pages_lead_to_everybody_once(db, admin, sort):
     assert len(seen) == len(set(seen)) == 121
 
 
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("path", ["", "/users", "/apps", "/tokens", "/authorizations", "/mail", "/activity"])
 def test_a_page_asks_the_same_questions_however_many_rows_it_shows(db, admin, bob, path):
     def asked() -> int:

@@ -107,6 +107,7 @@ def test_a_form_without_its_number_registers_nothing(signed_in, alice, form_id):
 
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
+@pytest.mark.unnoted("others run the same lines", after=1)
 @pytest.mark.parametrize(
     "changes, words",
     [

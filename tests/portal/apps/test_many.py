@@ -41,6 +41,7 @@ def test_apps_are_found_by_name_and_id_and_nobody_elses(forty, signed_in, bob):
     assert names(signed_in.get("/apps?q=100%25").text) == []
 
 
+@pytest.mark.unnoted("others run the same lines", after=1)
 @pytest.mark.parametrize("query", ["page=99", "page=x", "page=0", "q=%00", "q=" + "x" * 500])
 def test_an_address_of_nothing_leads_to_the_list(forty, signed_in, query):
     assert signed_in.get(f"/apps?{query}", follow_redirects=True).status_code == 200

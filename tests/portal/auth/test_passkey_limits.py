@@ -55,12 +55,14 @@ def leave(browser):
 
 
 @pytest.mark.standard("L-05")
+@pytest.mark.unnoted("others run the same lines")
 def test_everybody_at_one_address_signs_in_by_a_passkey_however_many_they_are(app, key):
     for _ in range(MOST_AT_ONCE + 5):
         assert alone(app.test_client(), key).status_code == 303
 
 
 @pytest.mark.standard("L-05")
+@pytest.mark.unnoted("others run the same lines")
 def test_a_stranger_at_the_same_address_stops_no_passkey_in_a_browser_that_is_known(signed_in, key, stranger, alice):
     leave(signed_in)
 
@@ -73,6 +75,7 @@ def test_a_stranger_at_the_same_address_stops_no_passkey_in_a_browser_that_is_kn
 
 
 @pytest.mark.standard("L-05", "L-09")
+@pytest.mark.unnoted("others run the same lines")
 def test_nor_does_one_who_is_signed_in_already_miss_fresh_proof(signed_in, key, stranger, clock):
     clock.move(minutes=16)
     assert 429 in stranger()

@@ -401,6 +401,7 @@ def test_nonsense_is_refused(app, signed_in, key, text):
 
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize(
     "part", ["clientDataJSON", "authenticatorData", "signature", "userHandle", "attestationObject"]
 )

@@ -215,6 +215,7 @@ def test_a_known_browser_is_slowed_down_by_its_own_guesses_and_for_its_accounts_
 
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("forged", ["", "x", "x.y.z", "WyJ4IixbIjEiXV0.aaaa.bbbb", "\x00"])
 def test_a_forged_device_is_no_known_one(app, alice, clock, forged):
     client = app.test_client()
@@ -299,6 +300,7 @@ def test_a_flood_on_one_account_takes_nothing_from_everybody(app, alice, clock):
     assert throttle.hit(Counter("sign-in-anywhere", (Limit(11, timedelta(minutes=1)),))) == 0
 
 
+@pytest.mark.unnoted("others run the same lines")
 def test_those_who_are_in_the_right_are_never_slowed_down(app, alice, clock):
     statuses = {attempt(app.test_client(), alice.email, PASSWORD).status_code for _ in range(65)}
 

@@ -77,6 +77,7 @@ BAD_EMAILS = [
 BAD_PASSWORDS = ["", "short", "password12345678", "a" * 257, "b" * 40_000, "adaada@example.com"]
 
 
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize(
     "field, value",
     [
@@ -133,6 +134,7 @@ def test_more_than_a_form_holds_is_not_read_at_all(client):
     assert sign_up(client, name="A" * 3_000_000).status_code == 413
 
 
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "محمد علي", "李小龍", 'Zoë "Z" O\'Hara'])
 def test_names_of_all_kinds_are_welcome(client, mailbox, name):
     sign_up(client, name=name)
@@ -213,6 +215,7 @@ def test_one_network_makes_twenty_accounts_in_ten_minutes_and_sixty_an_hour(clie
 
 
 @pytest.mark.settings(mode="production", mail_server="mail.example.com")
+@pytest.mark.unnoted("others run the same lines")
 def test_a_sign_up_that_is_wrong_takes_nothing_from_those_that_are_right_but_is_counted_before_it_is_looked_at(client):
     form = {"csrf_token": pages.csrf(client.get("/signup")), "name": "Ada", "email": "ada@", "password": PASSWORD}
 
@@ -231,6 +234,7 @@ def test_a_letter_goes_to_the_domain_that_was_typed_and_to_no_other(client, mail
 
 
 @pytest.mark.standard("A-07", "L-05")
+@pytest.mark.unnoted("others run the same lines")
 def test_refused_sign_ups_are_counted_before_anything_is_judged(client, monkeypatch):
     judged = []
     monkeypatch.setattr("zxcvbn.zxcvbn", lambda *_, **__: judged.append(1) or {"guesses": 1})

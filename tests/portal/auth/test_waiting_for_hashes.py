@@ -51,6 +51,7 @@ def link(mailbox):
     return lambda address, path: mailbox.last(address).link(path)
 
 
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("form", [sign_up, sign_in, accept, reset, change, choose])
 def test_nothing_is_written_before_the_hash_that_a_form_waits_for(client, alice, link, monkeypatch, form):
     """An embedded database has one writer: with a hash before it, everybody who writes would wait for all hashes."""

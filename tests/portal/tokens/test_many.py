@@ -56,6 +56,7 @@ def statements():
     return told
 
 
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("query", ["", "?q=token", "?sort=used&write=1", "?sort=name&page=100", "?status=ended"])
 def test_any_page_of_five_thousand_takes_one_statement(signed_in, alice, statements, query):
     many(alice, 5_000)

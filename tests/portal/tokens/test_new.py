@@ -132,6 +132,7 @@ def test_it_works_to_the_end_of_the_day_that_was_chosen(signed_in, clock):
 
 @pytest.mark.either_database("each asks the database as the first does", after=1)
 @pytest.mark.standard("I-04")
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize(
     "changes, said",
     [

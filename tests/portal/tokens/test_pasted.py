@@ -127,6 +127,7 @@ def test_the_tokens_of_an_app_lead_to_where_its_access_is_revoked(signed_in, ali
     assert "a refresh token of “Fieldnotes”" in signed_in.get(answer.location).text
 
 
+@pytest.mark.unnoted("others run the same lines")
 @pytest.mark.parametrize("path", ["/tokens", "/activity", "/docs/search"])
 @pytest.mark.parametrize(
     "text", ["7Hd2", "lk_dev_…7Hd2", "lk_dev_", "my_sec_note", "tokens:write", "local_dev_machine"]
