@@ -197,6 +197,20 @@ def test_somebody_with_very_many_letters_holds_up_nobody_else(post, deliver):
     assert [letter.to.partition("@")[0] for letter in server.received] == ["bob", "mallory", "alice", "mallory"]
 
 
+@pytest.mark.standard("L-06", "P-06")
+def test_letters_that_strangers_ask_for_hold_up_no_warning(post, deliver):
+    """From many networks they sign up with more addresses than go out, so that somebody hears nothing meanwhile."""
+    for number in range(30):
+        post(f"{number}@example.net", "verify_email")
+    post("alice@example.com", "address_taken")
+
+    with smtp.server() as server:
+        deliver(server.port, limit=10)
+
+    assert [letter.to for letter in server.received if letter.to.endswith(".com")] == ["alice@example.com"]
+    assert len(server.received) == 10
+
+
 def test_an_address_that_no_server_understands_does_not_hold_up_the_others(post, deliver):
     post("jörg@example.com")
     post("bob@example.com")
