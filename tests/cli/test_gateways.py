@@ -5,9 +5,10 @@ import pytest
 from latchkey import gateways
 from tests import apis
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 
 @pytest.mark.settings(base_url="https://keys.acme.example")
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("gateway", gateways.GATEWAYS, ids=lambda gateway: gateway.id)
 def test_it_prints_the_file_for_this_installation(cli, gateway):
     expected = gateways.text(gateway, "https://keys.acme.example")
@@ -16,7 +17,6 @@ def test_it_prints_the_file_for_this_installation(cli, gateway):
     assert cli.json("gateway", gateway.id) == {"gateway": gateway.id, "file": gateway.file, "text": expected}
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("name", ["apache", "nginx.conf", "../nginx", ""])
 def test_another_gateway_is_wrong_usage(cli, name):
     assert cli("gateway", name).exit_code == 2
@@ -32,13 +32,11 @@ def test_it_is_written_for_the_apis_of_this_installation_or_for_one_of_them(two_
     assert "Not used here" not in one
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("name", ["nothing", "account", "mcp", "", "HTTPS://API.example.com:443"])
 def test_an_api_that_the_file_does_not_name_is_refused(two_apis, cli, name):
     assert cli.refused("gateway", "caddy", "--resource", name) == "instance/resources.toml names no such API"
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("address", ["https://api.example.com/a;b", "https://$host/", "https://a.example/?x=%7B"])
 @pytest.mark.parametrize("gateway", gateways.GATEWAYS, ids=lambda gateway: gateway.id)
 def test_an_address_that_would_mean_something_else_in_the_file_is_refused(catalogues, cli, gateway, address):
@@ -58,7 +56,6 @@ def test_scopes_beyond_reading_and_changing_are_named_and_open_nothing(catalogue
     assert "# Not used here: projects:export. Give each a location of its own." in text
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("gateway", gateways.GATEWAYS, ids=lambda gateway: gateway.id)
 def test_two_apis_of_one_path_and_noun_make_one_place_of_it(catalogues, cli, gateway):
     one, two = "https://api.example.com/v1", "https://api.example.com/v1/"

@@ -7,6 +7,8 @@ import pytest
 from latchkey import credentials
 from latchkey.credentials import Kind
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 # Scanners are written against this form: it never changes.
 VECTOR = "lk_dev_0123456789ABCDEFGHIJKLMNOPQRST" + "0MIDqW"
 

@@ -4,6 +4,8 @@ import pytest
 
 from latchkey import addresses, resources
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 
 def is_ours(identifier: str) -> bool:
     try:
@@ -12,7 +14,6 @@ def is_ours(identifier: str) -> bool:
         return False
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "identifier",
     [
@@ -38,7 +39,6 @@ def test_spellings_of_our_origin_are_one(settings, identifier):
     assert is_ours(identifier)
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "identifier",
     [

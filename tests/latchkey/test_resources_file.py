@@ -6,6 +6,8 @@ from latchkey import resources, scopes
 from latchkey.naming import listed
 from tests import apis
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 PROJECTS = """
 [projects]
 identifier = "https://api.example.com"
@@ -30,13 +32,11 @@ def test_scopes_belong_to_the_api_that_names_them_and_the_rest_to_the_built_in_o
     assert resources.catalogue()["billing"].default == "billing:read"
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("named", ["projects", "https://api.example.com", "HTTPS://api.EXAMPLE.com:443/./"])
 def test_an_api_is_found_by_name_and_by_every_spelling_of_its_identifier(two_apis, named):
     assert resources.find(named).name == "projects"
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "named", ["", "Projects", "api.example.com", "https://api.example.com/v2", "http://[", "a" * 9000]
 )
@@ -52,7 +52,6 @@ def test_people_see_the_operators_apis_first_and_each_scope_once(two_apis):
     assert sorted(names) == sorted(scopes.catalogue())
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "text, said",
     [

@@ -11,6 +11,8 @@ from latchkey import scopes
 from latchkey import settings as settings_module
 from web import assets, palette
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATES = ROOT / "templates"
 
@@ -55,7 +57,6 @@ def test_text_is_sent_compressed_to_who_takes_it(app, client):
     assert zipped.headers["ETag"] != plain.headers["ETag"]
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("name", ["nothing.css", "../app.py", "%2e%2e/app.py", "fonts", "fonts/"])
 def test_only_files_of_the_folder_are_served(client, name):
     assert client.get(f"/assets/x/{name}").status_code == 404
@@ -239,7 +240,6 @@ def test_a_large_picture_is_shrunk(app, settings):
     assert logo.kind == "image/png"
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "name,content",
     [("logo.png", b"not a picture"), ("logo.svg", b"<html></html>"), ("logo.gif", b"GIF89a"), ("missing.svg", None)],

@@ -8,6 +8,8 @@ from markupsafe import Markup, escape
 from latchkey import clock
 from web import filters
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
@@ -55,7 +57,6 @@ def test_moments_carry_their_zone():
     assert clock.rfc3339(at) == "2026-11-23T15:41:00Z"
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "shown,markup",
     [

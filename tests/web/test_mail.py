@@ -3,6 +3,8 @@ import re
 import pytest
 from flask import render_template_string
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 HTML = """{% extends "mail/_email.html" %}{% block subject %}New token: {{ name }}{% endblock %}
 {% block preview %}Created just now.{% endblock %}
 {% block content %}{% call mail.p() %}A token was created.{% endcall %}

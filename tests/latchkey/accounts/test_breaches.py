@@ -6,6 +6,8 @@ import pytest
 
 from latchkey.accounts import breaches, passwords
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 STOLEN = "umbrella-quarry-violet-91"
 
 
@@ -15,7 +17,6 @@ def lay(settings, *stolen, end="\r\n", count=":17"):
 
 
 @pytest.mark.standard("L-02")
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("end, count", [("\r\n", ":17"), ("\n", ""), ("\n", ":123456789")])
 def test_a_password_in_the_operators_list_of_breached_ones_is_refused(settings, end, count):
     passwords.check(STOLEN)
@@ -27,7 +28,6 @@ def test_a_password_in_the_operators_list_of_breached_ones_is_refused(settings, 
     passwords.check("another-quarry-violet-91")
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("size", range(6))
 def test_every_line_is_found_and_no_other(settings, size):
     known = [f"known {number}" for number in range(size)]

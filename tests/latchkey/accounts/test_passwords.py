@@ -8,13 +8,12 @@ from argon2 import PasswordHasher
 from latchkey.accounts import passwords
 from tests import processor
 
-pytestmark = pytest.mark.usefixtures("settings")
+pytestmark = [pytest.mark.usefixtures("settings"), pytest.mark.either_database("asks the database nothing")]
 
 PASSPHRASE = "Ein Käfer läuft über die Straße 虫虫虫虫虫虫 und singt ein Lied im Regen"
 
 
 @pytest.mark.standard("L-01")
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "password",
     [
@@ -68,7 +67,6 @@ def test_the_name_of_this_host_makes_no_password(settings, password):
         passwords.check(password)
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "password",
     ["4@8({[<369&#1!|70$5+%2" * 4, "({[<4@1!|69$5+7" * 15, "$@13" * 60, "password" * 9, "aA1!" * 18, "x" * 256],
@@ -116,7 +114,6 @@ def test_a_password_of_the_greatest_length_is_not_a_prefix_of_longer_ones():
     assert not passwords.verify(stored, longest * 1000)
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "stored",
     [None, "", "not a hash", "$argon2id$v=19$m=19456,t=2,p=1$broken", "ä", "$argon2id$v=19$m=64,t=1,p=1$" + "A" * 200],
@@ -149,7 +146,6 @@ def test_what_a_guesser_tries_first_is_bounded_before_it_is_split(monkeypatch):
 
 
 @pytest.mark.standard("A-07")
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("password", ["x" * 1_000_000, "v" + "\u0301" * 10_000 + "\u0316" * 10_000], ids=range(2))
 def test_a_hostile_password_is_cut_before_it_is_normalised_and_hashed(password, monkeypatch):
     """Normalising these marks takes half a second."""

@@ -16,7 +16,7 @@ from latchkey.fetching import NotFetched, fetch, guarded
 from tests.flows import tls
 
 KINDS = frozenset({"application/json"})
-pytestmark = pytest.mark.standard("J-09")
+pytestmark = [pytest.mark.standard("J-09"), pytest.mark.either_database("asks the database nothing")]
 # So many bytes drip in for fifty seconds; the limit, in tests half a second at most, is kept on a busy machine too.
 LONG, SOON = 1_000, 20
 
@@ -64,7 +64,6 @@ def test_what_is_no_https_address_is_not_asked(url, settings):
         get(url)
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "address",
     [
@@ -167,7 +166,6 @@ def test_an_answer_of_the_right_kind_is_taken(settings):
         assert get(url) == b'{"a": 1}'
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize(
     "write",
     [

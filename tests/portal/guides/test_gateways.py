@@ -8,6 +8,8 @@ import pytest
 from latchkey import gateways, resources
 from latchkey.settings import ROOT
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 FOLDER = ROOT / "docs" / "gateways"
 FILES = {"nginx.conf", "traefik.yml", "Caddyfile", "envoy.yaml"}
 
@@ -32,7 +34,6 @@ def test_every_gateway_has_its_file_and_no_other_is_there():
 
 
 @pytest.mark.settings(base_url="https://keys.acme.example:8443")
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("gateway", gateways.GATEWAYS, ids=lambda gateway: gateway.id)
 def test_the_portal_fills_in_its_own_address(client, gateway):
     answer = client.get(f"/docs/gateways/{gateway.file}")

@@ -7,6 +7,8 @@ from latchkey.credentials import Kind
 from portal.guides import masking
 from tests import processor
 
+pytestmark = pytest.mark.either_database("asks the database nothing")
+
 SECRET = "hunter2-and-more"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
@@ -70,7 +72,6 @@ def test_what_looks_drawn_at_random_goes_by_itself(secret, around):
     assert secret[12:] not in shown
 
 
-@pytest.mark.either_database("none of them asks the database anything", after=1)
 @pytest.mark.parametrize("kind", list(Kind))
 def test_our_credentials_keep_what_they_are(settings, kind):
     assert masking.masked(credentials.generate(kind)) == f"lk_{kind}_{masking.MASK}"
