@@ -57,6 +57,18 @@ def show_app(client_id: str) -> Response:
     )
 
 
+def _as_it_is(client: Client) -> dict[str, str]:
+    """What a page of an app holds when it is opened."""
+    return {
+        "was_name": client.name,
+        "was_homepage": client.homepage,
+        "was_scope": " ".join(sorted(client.scopes | client.waiting_scopes)),
+        "was_optional": " ".join(sorted(client.optional)),
+        "was_pkce_required": "y" if client.pkce_required else "",
+        "was_device_flow": "y" if client.device_flow else "",
+    }
+
+
 class EditAppForm(AppForm):
     """What may be changed of an app; its redirect URIs come and go one by one."""
 
@@ -71,15 +83,7 @@ class EditAppForm(AppForm):
     was_device_flow = HiddenField()
 
     def __init__(self, client: Client, *, data: Mapping[str, object] | None = None, **kwargs: object) -> None:
-        then = {
-            "was_name": client.name,
-            "was_homepage": client.homepage,
-            "was_scope": " ".join(sorted(client.scopes | client.waiting_scopes)),
-            "was_optional": " ".join(sorted(client.optional)),
-            "was_pkce_required": "y" if client.pkce_required else "",
-            "was_device_flow": "y" if client.device_flow else "",
-        }
-        super().__init__(data={**then, **(data or {})}, **kwargs)
+        super().__init__(data={**_as_it_is(client), **(data or {})}, **kwargs)
         self._typed = dict(self.data)
         self.client, self.trusted, self.ceiling = client, client.trusted, client.ceiling
         if not client.confidential:
@@ -100,6 +104,9 @@ class EditAppForm(AppForm):
         if self.pkce_required:
             ticked, before = typed["pkce_required"], then["pkce_required"] == "y"
             self.pkce_required.data = unless_touched(ticked, before, client.pkce_required)
+        # A page that comes back with a fault shows what is so by now.
+        for name, value in _as_it_is(client).items():
+            self[name].data = value
 
     def validate(self, extra_validators: object = None) -> bool:
         """What only an administrator changes of a trusted app is said beside its field, and not dropped."""

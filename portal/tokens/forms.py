@@ -163,6 +163,15 @@ class NewTokenForm(TokenForm, ExpiryForm, AddressesForm, OneTimeForm):
     """Everything about a new token."""
 
 
+def _as_it_is(token: Token) -> dict[str, str]:
+    """What the page of a token holds when it is opened."""
+    return {
+        "was_description": token.description or "",
+        "was_scope": scopes.serialize(token.scopes),
+        "was_allowed_addresses": "\n".join((token.allowed_addresses or "").split()),
+    }
+
+
 class EditTokenForm(TokenForm, ExpiryForm, AddressesForm):
     """What may be changed about a token; what is not sent stays, and what was not changed since its page was opened."""
 
@@ -173,13 +182,9 @@ class EditTokenForm(TokenForm, ExpiryForm, AddressesForm):
     def __init__(self, token: Token, **given: Any) -> None:
         end = token.expires_at
         self.same = Life("same", f"{_named(end.date())}, as now" if end else "No expiry, as now", end and end.date())
-        ours = "\n".join((token.allowed_addresses or "").split())
-        then = {
-            "was_description": token.description,
-            "was_scope": scopes.serialize(token.scopes),
-            "was_allowed_addresses": ours,
-        }
-        given["data"] = {"expires": "same", "allowed_addresses": ours, **then, **given.get("data", {})}
+        then = _as_it_is(token)
+        ours = {"allowed_addresses": then["was_allowed_addresses"]}
+        given["data"] = {"expires": "same", **ours, **then, **given.get("data", {})}
         super().__init__(**given)
 
     def keep_untouched(self, token: Token) -> None:
@@ -189,6 +194,9 @@ class EditTokenForm(TokenForm, ExpiryForm, AddressesForm):
         now = (token.allowed_addresses or "").split()
         addresses = unless_touched(_words(self.allowed_addresses), _words(self.was_allowed_addresses), now)
         self.allowed_addresses.data = "\n".join(addresses)
+        # A page that comes back with a fault shows what is so by now.
+        for name, value in _as_it_is(token).items():
+            self[name].data = value
 
 
 class RegenerateForm(ExpiryForm, OneTimeForm):

@@ -83,6 +83,24 @@ def test_of_a_page_that_was_opened_before_what_was_changed_on_it_counts(signed_i
     assert (now.description, now.scopes) == ("Renamed", {"tokens:read", "apps:read"})
 
 
+@pytest.mark.standard("I-03")
+def test_a_page_that_comes_back_with_a_fault_takes_back_nothing_either(signed_in, token, db):
+    """What it shows by then is what others left, which nobody ticked on it."""
+    path = f"/tokens/{token.id}/edit"
+    old = opened(signed_in, path)
+    edit(signed_in, token, scope=[*BOTH, "apps:read"])
+    fault = signed_in.post(path, data=old | {"description": "", "scope": BOTH, "allowed_addresses": ""})
+    again = {name: pages.hidden(fault, name) for name in old}
+    edit(signed_in, token, scope=["account:read"])
+
+    shown = [*BOTH, "apps:read"]
+    signed_in.post(path, data=again | {"description": "Renamed", "scope": shown, "allowed_addresses": ""})
+
+    assert fault.status_code == 422
+    now = stored(db, token)
+    assert (now.description, now.scopes) == ("Renamed", {"account:read"})
+
+
 def test_scopes_are_taken_away_without_a_password(signed_in, alice):
     token, plaintext = make_token(alice, scopes=BOTH)
 
