@@ -20,7 +20,6 @@ NEW = {
 }
 
 
-@pytest.mark.unnoted("others run the same lines")
 def test_an_app_is_registered_with_a_secret_shown_once(hers, alice):
     response = hers.post("/v1/apps", NEW)
 
