@@ -90,8 +90,8 @@ def prove(assertion: Assertion, *, read_again: bool = False) -> str:
     if found is None or found.suspended:
         raise BadAssertion("the app is suspended" if found else "there is no such app with keys of its own")
     until = assertions.check(assertion, client_id, settings.current().base_url)
-    if found.document_url is not None and not (found.pinned or read_again):
-        _check_document(found, assertion)
+    if found.document_url is not None and not found.pinned:
+        _check_document(found, assertion, read_again=read_again)
     key = _key(found, assertion)
     if key is None:
         raise BadAssertion("no key of the app has the kid and alg that the assertion names")
@@ -100,10 +100,17 @@ def prove(assertion: Assertion, *, read_again: bool = False) -> str:
     return str(found.id)
 
 
-def _check_document(found: Any, assertion: Assertion) -> None:
-    """Raises `OutOfDate` past its time, or where it holds no such key; `BadAssertion` where it was not signed by it."""
+def _check_document(found: Any, assertion: Assertion, *, read_again: bool) -> None:
+    """Raises `OutOfDate` past its time, or where it holds no such key; `BadAssertion` where it was not signed by it.
+
+    If it was `read_again` and is past its time all the same, no key is looked for at the address that it named.
+    """
     fresh = found.document_fresh_until is not None and found.document_fresh_until > clock.now()
     key = assertions.pick(found.keys, assertion)
+    if read_again:
+        if key is None and not fresh:
+            raise BadAssertion("the app's metadata document is out of date, and the key was not known before")
+        return
     if key is None and (found.url is None or not fresh):
         raise OutOfDate(proven=False)
     if key is not None and not fresh:

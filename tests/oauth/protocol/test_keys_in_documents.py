@@ -122,3 +122,22 @@ def test_where_it_cannot_be_asked_for_it_holds_an_hour_and_then_the_app_waits(re
     assert crowded() == 429
     clock.move(minutes=2)
     assert refresh(pair) == 200
+
+
+@pytest.mark.parametrize("hours", [2, 24 * 8])
+def test_no_new_key_stands_at_an_address_that_a_document_past_its_use_named(refresh, host, clock, hours):
+    """Whoever has that address by then puts a new key there for each call, and none of them was known before."""
+    with hosts.serving() as keys:
+        keys.document = json.loads(signing.key_set(known := Pair(kid="two")))
+        del host.document["jwks"]
+        described(host, jwks_uri=f"http://127.0.0.1:{keys.port}/keys.json")
+        assert refresh(known) == 200
+
+        if hours == 2:
+            del host.document["client_id"]
+        else:
+            host.status = 500
+        clock.move(hours=hours)
+        keys.document = json.loads(signing.key_set(new := Pair(kid="three")))
+
+        assert refresh(new) == 401
