@@ -9,8 +9,6 @@ PYTHON := $(VENV)/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 # One worker a core: each loads, collects and compiles all that it needs by itself before it is quick.
 TEST_WORKERS ?= auto
-# Of what takes longest, so that cores are not idle while one of its tests waits and the others are done.
-LONGEST_WORKERS ?= $(TEST_WORKERS)
 # Many processes share few cores: none interrupts another one just because it was woken, where Linux takes the word.
 BATCH = $(shell chrt -b 0 true 2>/dev/null && echo chrt -b 0)
 # Files in memory, where there is room: tests make a database each, and wait for disks for nothing.
@@ -30,7 +28,7 @@ install: $(VENV)/.runtime  ## Set up what serving needs, and nothing else
 
 test: $(VENV)/.dev  ## Everything: lint, types, tests on both databases, browser
 	@echo "Lint, types, tests on SQLite, on PostgreSQL and through Chromium, beside each other; each is shown when it is done"
-	@$(MAKE) --no-print-directory --keep-going $(BESIDE) TEST_WORKERS=2 LONGEST_WORKERS=3 lint types tests-sqlite tests-postgresql browser
+	@$(MAKE) --no-print-directory --keep-going $(BESIDE) TEST_WORKERS=2 lint types tests-sqlite tests-postgresql browser
 
 test-fast: $(VENV)/.dev  ## Unit and HTTP tests on SQLite, of those with many cases the first
 	@TEST_CASES=first $(PYTEST) -m "not browser and not slow"
@@ -40,7 +38,7 @@ test-alike: $(VENV)/.dev  ## Whether cases that run on one database alone ask it
 
 tests-sqlite: tools
 	@echo "Tests on SQLite, with coverage"
-	@$(PYTEST) -n $(LONGEST_WORKERS) -m "not browser" --cov --cov-report=term
+	@$(PYTEST) -m "not browser" --cov --cov-report=term
 
 tests-postgresql: tools
 	@echo "Tests on PostgreSQL"
