@@ -247,7 +247,7 @@ def test_what_was_refused_is_told_in_words_with_how_often_and_a_way_there(home, 
 
     page = shown(home)
 
-    told = "Nightly backup It lacks the scope tokens:write, 11 times, last 1 hour ago Look at Nightly backup"
+    told = "Nightly backup Refused 11 times, last 1 hour ago. It lacks the scope tokens:write. Look at Nightly backup"
     assert part(page, "Refused lately") == told
     assert f'href="/tokens/{token.id}#calls-refused-h"' in page
     assert 'id="calls-refused-h"' in home.get(f"/tokens/{token.id}").text
@@ -259,7 +259,7 @@ def test_a_former_string_that_still_comes_is_told_of_its_token(home, token, alic
 
     page = shown(home)
 
-    assert "Its former token: It was revoked, once, just now" in part(page, "Refused lately")
+    assert "Its former token: refused once, just now. It was revoked." in part(page, "Refused lately")
     assert f'href="/tokens/{token.id}#calls-refused-h"' in page
 
 
@@ -271,7 +271,7 @@ def test_one_that_is_refused_all_the_time_hides_no_other(home, token, alice, bob
 
     rows = part(shown(home), "Refused lately")
 
-    assert re.findall(r"Noisy \d(?= It)", rows) == ["Noisy 0", "Noisy 1", "Noisy 2"]
+    assert re.findall(r"Noisy \d(?= Refused)", rows) == ["Noisy 0", "Noisy 1", "Noisy 2"]
     assert rows.count("50 times") == 3
 
 
